@@ -1,0 +1,1 @@
+"""AiFashion: garment keypoints, crops and attributes from photographs."""

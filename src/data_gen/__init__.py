@@ -1,0 +1,1 @@
+"""From files to batches: safe decoding, the file formats, the split, duplicates, preprocessing and augmentation."""

@@ -1,0 +1,84 @@
+"""Augmentation: one warp for the geometry, then light, colour, blur and erasing on the sampled pixels."""
+
+import cv2
+import numpy as np
+
+from ..config import KeypointConfig
+from ..geometry import Frame, flip, rotate, shift, zoom
+from ..records import Keypoints
+
+
+def random_frame(rng: np.random.Generator, config: KeypointConfig) -> tuple[Frame, bool]:
+    """A random turn, zoom, shift and mirror of the network input onto itself, and whether it mirrors."""
+    size = (config.size, config.size)
+    factor = rng.uniform(1 - config.zoom, 1 + config.zoom)
+    centre = (config.size - 1) / 2
+    about_centre = shift(-centre, -centre).then(Frame(np.diag([factor, factor, 1.0])[:2])).then(shift(centre, centre))
+    dx, dy = rng.uniform(-config.shift, config.shift, 2) * config.size
+    frame = rotate(rng.uniform(-config.rotate, config.rotate), size).then(about_centre).then(shift(dx, dy))
+    mirrored = config.flip and rng.random() < 0.5
+    return (frame.then(flip(config.size)) if mirrored else frame), mirrored
+
+
+def warp_keypoints(keypoints: Keypoints, frame: Frame, mirrored: bool, twins: np.ndarray) -> Keypoints:
+    """The keypoints as they lie after `frame`; where it mirrors, left and right exchange their places."""
+    xy, state = frame.forward(keypoints.xy), keypoints.state
+    return Keypoints(xy[twins], state[twins]) if mirrored else Keypoints(xy, state)
+
+
+def change_colours(rng: np.random.Generator, image: np.ndarray, strength: float) -> np.ndarray:
+    """Random brightness, contrast, gamma, saturation and colour cast as one 3x3 matrix and one table per channel.
+
+    (H, W, 3) uint8 -> the same, `strength` 0..1.
+    """
+    if strength <= 0:
+        return image
+    saturation = 1 + strength * rng.uniform(-1, 1)
+    grey = np.array([0.299, 0.587, 0.114])
+    mix = saturation * np.eye(3) + (1 - saturation) * grey[None, :]
+    if rng.random() < 0.3 * strength:
+        mix = mix[rng.permutation(3)]
+    image = cv2.transform(image, mix)
+    levels = np.arange(256) / 255.0
+    gamma = np.exp(strength * rng.uniform(-0.7, 0.7))
+    contrast = 1 + 0.7 * strength * rng.uniform(-1, 1)
+    brightness = 0.4 * strength * rng.uniform(-1, 1)
+    gains = 1 + 0.3 * strength * rng.uniform(-1, 1, 3)
+    curve = (levels[:, None] ** gamma - 0.5) * contrast * gains + 0.5 + brightness
+    table = np.clip(np.rint(curve * 255), 0, 255).astype(np.uint8)
+    return cv2.LUT(image, table.reshape(1, 256, 3))
+
+
+def blur_image(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Out of focus, or moved in a random direction."""
+    if rng.random() < 0.5:
+        return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6) * max(1.0, image.shape[0] / 256))
+    length = int(rng.integers(3, 8))
+    kernel = np.zeros((length, length), np.float32)
+    angle = rng.uniform(0, np.pi)
+    half = (length - 1) / 2
+    ends = [(round(half + sign * half * np.cos(angle)), round(half + sign * half * np.sin(angle))) for sign in (-1, 1)]
+    cv2.line(kernel, ends[0], ends[1], 1.0)
+    return cv2.filter2D(image, -1, kernel / kernel.sum())
+
+
+def erase_rectangle(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Random erasing (arXiv:1708.04896): a rectangle of 2% to 15% of the area becomes one colour or noise."""
+    height, width = image.shape[:2]
+    area, aspect = rng.uniform(0.02, 0.15) * height * width, np.exp(rng.uniform(-1, 1))
+    h, w = min(height, round(np.sqrt(area * aspect)) or 1), min(width, round(np.sqrt(area / aspect)) or 1)
+    top, left = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
+    image = image.copy()
+    fill = rng.integers(0, 256, (h, w, 3) if rng.random() < 0.3 else (1, 1, 3), dtype=np.uint8)
+    image[top : top + h, left : left + w] = fill
+    return image
+
+
+def change_pixels(rng: np.random.Generator, image: np.ndarray, config: KeypointConfig) -> np.ndarray:
+    """Light, colour, blur and erasing, each as often and as strongly as the configuration says."""
+    image = change_colours(rng, image, config.colour)
+    if rng.random() < config.blur:
+        image = blur_image(rng, image)
+    if rng.random() < config.erase:
+        image = erase_rectangle(rng, image)
+    return image

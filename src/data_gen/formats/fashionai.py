@@ -1,0 +1,307 @@
+"""FashionAI keypoint CSVs: `image_id,image_category` and 24 cells `x_y_v` (1 visible, 0 hidden, -1 not there).
+
+Test sets have the first two columns only. An absent keypoint is `-1_-1_-1` in the file and (-1, -1) in `Keypoints`.
+Layout and names are those of the FashionAI challenge's archives (Alibaba and HKPU, 2018).
+"""
+
+import csv
+import io
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+
+from ...files import write_atomic
+from ...garments import ALL, CATEGORIES, KEYPOINTS
+from ...records import ABSENT, Keypoints, Sample
+from ..images import image_id_problem, resolve_image
+
+ID_COLUMNS = ("image_id", "image_category")
+ANSWERS = "fashionAI_key_points_test_[ab]_answer_*.csv"
+
+_NUMBER = r"-?[0-9]{1,7}(?:\.[0-9]{1,15})?"
+_CELL = rf"{_NUMBER}_{_NUMBER}_(?:-1|0|1)"
+_COLUMN = re.compile(rf"(?>{_CELL}\n)*+")
+_NO_POINT = "-1_-1_-1"
+_SHOWN = 10  # problems quoted in one error
+_DEPTH = 4  # folders searched below the data folder
+
+LAYOUT = """expected, for example,
+  train/Annotations/train.csv (or annotations.csv) beside train/Images/<category>/
+  test/test.csv beside test/Images/<category>/
+  fashionAI_key_points_test_a_answer_<date>.csv anywhere"""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a data file. line: 1 is the header; None where the whole file is meant."""
+
+    path: Path
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.message}"
+
+
+class FormatError(ValueError):
+    """A data file with problems; the message quotes the first of them, `problems` holds all."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        more = len(self.problems) - _SHOWN
+        lines = [str(problem) for problem in self.problems[:_SHOWN]] + ([f"... and {more} more"] if more > 0 else [])
+        super().__init__(lines[0] if len(lines) == 1 else "\n  ".join([f"{len(self.problems)} problems:", *lines]))
+
+
+@dataclass(frozen=True, slots=True)
+class KeypointFiles:
+    """The CSVs of the keypoint challenge found in a data folder, each kind in the order of their paths."""
+
+    train: tuple[Path, ...]
+    tests: tuple[Path, ...]
+    answers: tuple[Path, ...]
+
+
+def image_root(path: Path) -> Path:
+    """The folder that the image ids of the CSV at `path` start from: above `Annotations`, else the CSV's own."""
+    folder = Path(path).parent
+    return folder.parent if folder.name == "Annotations" else folder
+
+
+def read_keypoint_csv(path: Path, root: Path | None = None, strict: bool = True) -> list[Sample]:
+    """The samples of one CSV, `keypoints` None where it has only the first two columns.
+
+    `root` is the folder image ids start from, by default `image_root(path)`. Raises FormatError for any problem;
+    with `strict` False the rows in doubt are left out instead. `scan_keypoint_csv` gives the problems themselves.
+    """
+    samples, problems = scan_keypoint_csv(path, root)
+    if problems and (strict or not samples):
+        raise FormatError(problems)
+    return samples
+
+
+def scan_keypoint_csv(path: Path, root: Path | None = None) -> tuple[list[Sample], list[Problem]]:
+    """The sound rows of a keypoint CSV and everything wrong with the others, in the order of the lines.
+
+    Raises OSError where the file cannot be read at all.
+    """
+    samples, _, problems = scan_keypoint_rows(path, root)
+    return samples, problems
+
+
+def scan_keypoint_rows(path: Path, root: Path | None = None) -> tuple[list[Sample], list[int], list[Problem]]:
+    """`scan_keypoint_csv` with the line of every sample as well."""
+    path = Path(path)
+    table, problems = _read_table(path)
+    if table is None:
+        return [], [], problems
+    columns, lines = table
+    ids, categories = (columns[name] for name in ID_COLUMNS)
+    paths, found = _check_rows(path, image_root(path) if root is None else Path(root), ids, categories, lines)
+    problems += found
+    xy = state = None
+    if len(columns) > len(ID_COLUMNS):
+        xy, state, found = _parse_keypoints(path, columns, categories, lines)
+        problems += found
+    bad = {problem.line for problem in problems}
+    good = [i for i, line in enumerate(lines) if line not in bad]
+    samples = [
+        Sample(ids[i], paths[i], categories[i], None if xy is None or state is None else Keypoints(xy[i], state[i]))
+        for i in good
+    ]
+    return samples, [lines[i] for i in good], sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def write_keypoint_csv(path: Path, samples: Sequence[Sample], decimals: int = 0) -> None:
+    """Writes samples with their 24 keypoints in the official columns, all or nothing.
+
+    Coordinates are rounded to `decimals` places, halves away from zero. Raises ValueError, naming the sample, where
+    the category or the 24 keypoints are missing; OSError as `write_atomic`.
+    """
+    for sample in samples:
+        if sample.category is None or sample.keypoints is None or len(sample.keypoints.state) != len(KEYPOINTS):
+            raise ValueError(f"{sample.image_id}: writing it needs a category and all {len(KEYPOINTS)} keypoints")
+    rows = [(s.image_id, s.category, *_cells(s.keypoints, decimals)) for s in samples if s.keypoints is not None]
+    _write_rows(path, (*ID_COLUMNS, *KEYPOINTS), rows)
+
+
+def write_test_csv(path: Path, samples: Sequence[Sample]) -> None:
+    """Writes the two columns of a test set, all or nothing. Raises ValueError for a sample without a category."""
+    for sample in samples:
+        if sample.category is None:
+            raise ValueError(f"{sample.image_id}: a test set names the category of every photo")
+    _write_rows(path, ID_COLUMNS, [(s.image_id, s.category) for s in samples])
+
+
+def find_keypoint_sets(data: Path) -> KeypointFiles:
+    """Finds the challenge's CSVs up to four folders below `data`, whatever its archives were unpacked to.
+
+    Both seasons, the warm-up set and the released answers. Raises FileNotFoundError with the layout expected where
+    there are none.
+    """
+    train, tests, answers = [], [], []
+    for folder, children, names in os.walk(data):
+        here = Path(folder)
+        depth = len(here.relative_to(data).parts)
+        # Images holds nothing but photos, tens of thousands of them.
+        children[:] = [c for c in children if depth < _DEPTH and c != "Images" and not c.startswith(".")]
+        for name in names:
+            if name == "annotations.csv" or (name == "train.csv" and here.name == "Annotations"):
+                train.append(here / name)
+            elif name == "test.csv":
+                tests.append(here / name)
+            elif fnmatch(name, ANSWERS):
+                answers.append(here / name)
+    if not train + tests + answers:
+        raise FileNotFoundError(f"no FashionAI keypoint files in {data}; {LAYOUT}")
+    return KeypointFiles(tuple(sorted(train)), tuple(sorted(tests)), tuple(sorted(answers)))
+
+
+def load_training_samples(data: Path) -> list[Sample]:
+    """All training samples below `data`, the seasons and the warm-up set together.
+
+    The same image id in two sets means two photos; `path` tells them apart. A photo that two CSVs describe alike
+    counts once. Raises FileNotFoundError where there is no training CSV, FormatError for problems in one or where two
+    CSVs disagree about a photo.
+    """
+    files = find_keypoint_sets(data).train
+    if not files:
+        raise FileNotFoundError(f"no FashionAI training CSV in {data}; {LAYOUT}")
+    samples: dict[Path, Sample] = {}
+    for file in files:
+        for sample in read_keypoint_csv(file):
+            if sample.keypoints is None:
+                raise FormatError([Problem(file, 1, "a training CSV needs the 24 keypoint columns")])
+            known = samples.setdefault(sample.path, sample)
+            if known != sample:
+                reason = f"{sample.image_id}: other keypoints than in another CSV for the same photo; remove one"
+                raise FormatError([Problem(file, None, reason)])
+    return list(samples.values())
+
+
+Table = tuple[dict[str, Sequence[str]], list[int]]
+"""Column name -> its cells, and the line in the file of every row."""
+
+
+def _read_table(path: Path) -> tuple[Table | None, list[Problem]]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        rows = [(reader.line_num, row) for row in reader if row]
+    except UnicodeDecodeError as error:
+        return None, [Problem(path, None, f"not UTF-8 text: {error.reason} at byte {error.start}")]
+    except csv.Error as error:
+        return None, [Problem(path, reader.line_num, f"not a CSV: {error}")]
+    if not rows:
+        return None, [Problem(path, None, f"the file is empty; expected a header {','.join(ID_COLUMNS)},...")]
+    header = [name.strip() for name in rows[0][1]]
+    expected = ID_COLUMNS if set(header) <= set(ID_COLUMNS) else (*ID_COLUMNS, *KEYPOINTS)
+    reasons = {
+        "missing columns": [name for name in expected if name not in header],
+        "columns that come twice": [name for name, count in Counter(header).items() if count > 1],
+        "unknown columns": [name for name in header if name not in expected],
+    }
+    problems = [
+        Problem(path, rows[0][0], f"{what}: {', '.join(map(repr, names))}") for what, names in reasons.items() if names
+    ]
+    if problems:
+        return None, problems
+    if len(rows) == 1:
+        return None, [Problem(path, None, "a header and no rows")]
+    width = len(header)
+    problems = [
+        Problem(path, line, f"{len(row)} cells; expected {width} as in the header")
+        for line, row in rows[1:]
+        if len(row) != width
+    ]
+    whole = [(line, row) for line, row in rows[1:] if len(row) == width]
+    if not whole:
+        return None, problems
+    columns: dict[str, Sequence[str]] = dict(zip(header, zip(*(row for _, row in whole), strict=True), strict=True))
+    return (columns, [line for line, _ in whole]), problems
+
+
+def _check_rows(
+    path: Path, root: Path, ids: Sequence[str], categories: Sequence[str], lines: list[int]
+) -> tuple[list[Path], list[Problem]]:
+    """Problems of the first two columns, and every row's photo (meaningless where the row has a problem)."""
+    problems, paths, first, safe = [], [], {}, set()
+    for image_id, category, line in zip(ids, categories, lines, strict=True):
+        photo = root / image_id
+        paths.append(photo)
+        if category not in CATEGORIES:
+            reason = f"column 'image_category': unknown category {category!r}; expected one of {', '.join(CATEGORIES)}"
+            problems.append(Problem(path, line, reason))
+        if image_id in first:
+            problems.append(Problem(path, line, f"image id {image_id!r} again; first on line {first[image_id]}"))
+        first.setdefault(image_id, line)
+        # resolve_image follows links through every folder, which is slow; once seen safe, a folder stays so.
+        folder = image_id.rpartition("/")[0]
+        # Unlike Path.is_symlink, islink says False to a name too long for the file system.
+        if folder in safe and not image_id_problem(image_id) and not os.path.islink(photo):  # noqa: PTH114
+            continue
+        try:
+            resolve_image(root, image_id)
+            safe.add(folder)
+        except ValueError as error:
+            problems.append(Problem(path, line, f"column 'image_id': {error}"))
+    return paths, problems
+
+
+def _parse_keypoints(
+    path: Path, columns: dict[str, Sequence[str]], categories: Sequence[str], lines: list[int]
+) -> tuple[np.ndarray, np.ndarray, list[Problem]]:
+    """xy (N, 24, 2), state (N, 24) and the problems of the cells."""
+    problems = []
+    values = np.empty((len(lines), len(KEYPOINTS), 3))
+    for k, name in enumerate(KEYPOINTS):
+        values[:, k], wrong = _parse_column(columns[name])
+        for i in wrong:
+            reason = f"column {name!r}: {columns[name][i]!r}; expected x_y_v with v one of -1, 0, 1, as in 120_85_1"
+            problems.append(Problem(path, lines[i], reason))
+    xy, state = values[..., :2], values[..., 2].astype(np.int8)
+    masks: dict[str, np.ndarray] = {category: ALL.mask(category) for category in CATEGORIES}
+    own = np.array([masks.get(category, np.ones(len(KEYPOINTS), bool)) for category in categories])
+    for i, k in np.argwhere((state != ABSENT) & ~own):
+        reason = (
+            f"column {KEYPOINTS[k]!r}: {columns[KEYPOINTS[k]][i]!r}; a {categories[i]} has none, expected {_NO_POINT}"
+        )
+        problems.append(Problem(path, lines[i], reason))
+    xy[state == ABSENT] = -1
+    return xy, state, problems
+
+
+def _parse_column(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+    """(N, 3) float64 x, y, v, and the rows whose cell is malformed, given as absent."""
+    values = np.full((len(cells), 3), -1.0)
+    at = [i for i, cell in enumerate(cells) if cell != _NO_POINT]
+    text = "".join([f"{cells[i]}\n" for i in at])
+    wrong: list[int] = []
+    if not _COLUMN.fullmatch(text) or text.count("\n") != len(at):  # one match of the column is far faster than many
+        wrong = [i for i in at if not re.fullmatch(_CELL, cells[i])]
+        at = sorted(set(at) - set(wrong))
+        text = "".join([f"{cells[i]}\n" for i in at])
+    values[at] = np.fromstring(text.replace("\n", "_"), sep="_").reshape(-1, 3)
+    return values, wrong
+
+
+def _cells(keypoints: Keypoints, decimals: int) -> list[str]:
+    scale = 10**decimals
+    xy = np.where(keypoints.state[:, None] == ABSENT, 0, keypoints.xy)
+    xy = np.copysign(np.floor(np.abs(xy) * scale + 0.5), xy) / scale + 0.0  # + 0.0 turns -0 into 0
+    rows = zip(xy.tolist(), keypoints.state.tolist(), strict=True)
+    return [_NO_POINT if v == ABSENT else f"{x:.{decimals}f}_{y:.{decimals}f}_{v}" for (x, y), v in rows]
+
+
+def _write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_atomic(path, text.getvalue())

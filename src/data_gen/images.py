@@ -1,0 +1,176 @@
+"""Safe decoding: any photo file to RGB uint8, or an `ImageError` that says what is wrong with it.
+
+Pillow reads the header, and the pixels of all but the usual JPEG, which OpenCV decodes twice as fast to equal values
+(both stand on libjpeg-turbo). A photo cut short must not pass for one with a grey half: Pillow refuses it, and
+OpenCV is given only JPEGs that end where they should.
+"""
+
+import io
+import ntpath
+from pathlib import Path
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ..geometry import Size
+
+MAX_PIXELS = 64_000_000
+# Formats that decode in process. Pillow's full list starts Ghostscript for EPS.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+_ORIENTATION_TAG = 0x0112
+_SCAN_STARTS, _IMAGE_ENDS = b"\xff\xda", b"\xff\xd9"
+
+
+class ImageError(ValueError):
+    """A file that is not a photo we can read; the message names the file and the reason."""
+
+
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """The photo as it should be seen: RGB uint8 (H, W, 3), EXIF orientation applied, transparency on white.
+
+    Grey, palette, CMYK and 16-bit files are converted; of an animation, the first frame. Raises ImageError for a file
+    that is missing, empty, truncated, damaged, not an image, or of more than `max_pixels` pixels; the size is taken
+    from the header, before anything is decoded.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return _decode(stream, str(path), max_pixels)
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror or error}") from error
+
+
+def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """`read_image` for the bytes of a file; `name` stands for it in errors."""
+    return _decode(io.BytesIO(data), name, max_pixels)
+
+
+def image_size(path: Path) -> Size:
+    """(width, height) after EXIF orientation, from the header alone. Raises ImageError as `read_image` does."""
+    try:
+        with Path(path).open("rb") as stream, _open(stream, str(path)) as image:
+            width, height = image.size
+            return (height, width) if _orientation(image) >= 5 else (width, height)
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror or error}") from error
+
+
+def resolve_image(root: Path, image_id: str) -> Path:
+    """The file of `image_id` ("Images/blouse/x.jpg", forward slashes) under `root`; it need not exist.
+
+    Raises ValueError for an id that is absolute, names a drive, holds `..`, a backslash or a control character, or
+    leaves `root` through a symbolic link.
+    """
+    reason = image_id_problem(image_id)
+    path = Path(root) / image_id
+    if not reason and _leaves(path, Path(root)):
+        reason = f"a symbolic link leads out of {root}, or in a circle"
+    if reason:
+        raise ValueError(f"image id {image_id!r}: {reason}; expected a path inside the data folder")
+    return path
+
+
+def image_id_problem(image_id: str) -> str | None:
+    """What is wrong with the text of an image id; None when it is a plain relative path."""
+    if not image_id.strip() or not image_id.isprintable():
+        return "it is empty or holds a control character"
+    if "\\" in image_id:
+        return "a backslash; folders are separated by /"
+    if image_id.startswith("/") or ntpath.splitdrive(image_id)[0]:
+        return "an absolute path"
+    if ".." in image_id.split("/"):
+        return "'..' leads out of the data folder"
+    return None
+
+
+def _leaves(path: Path, root: Path) -> bool:
+    try:
+        return not path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # Python before 3.13 raises RuntimeError for a circle of links
+        return True
+
+
+def _open(stream: BinaryIO, name: str) -> Image.Image:
+    try:
+        return Image.open(stream, formats=_FORMATS)
+    except UnidentifiedImageError:
+        stream.seek(0)
+        reason = f"not a readable image ({', '.join(_FORMATS)})" if stream.read(1) else "the file is empty"
+        raise ImageError(f"{name}: {reason}") from None
+    except Exception as error:  # Pillow's readers let struct.error, SyntaxError, KeyError ... of bad headers through
+        raise ImageError(f"{name}: {_reason(error)}") from error
+
+
+def _decode(stream: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
+    with _open(stream, name) as image:
+        width, height = image.size
+        if width * height > max_pixels:
+            raise ImageError(f"{name}: {width} x {height} pixels are more than the limit of {max_pixels:,}")
+        orientation = _orientation(image)
+        try:
+            pixels = _decode_jpeg(stream, image)
+            pixels = _to_rgb(image) if pixels is None else pixels
+        except Exception as error:  # as in _open
+            raise ImageError(f"{name}: {_reason(error)}") from error
+    return _upright(pixels, orientation)
+
+
+def _decode_jpeg(stream: BinaryIO, image: Image.Image) -> np.ndarray | None:
+    """The pixels of an 8-bit RGB or grey JPEG; None where it is something else, or not whole (Pillow says how)."""
+    if image.format != "JPEG" or image.mode not in ("RGB", "L"):
+        return None
+    position = stream.tell()
+    stream.seek(0)
+    data = stream.read()
+    stream.seek(position)
+    # Neither marker can stand within compressed data; the end of an embedded thumbnail lies before the last scan.
+    if data.rfind(_IMAGE_ENDS) < data.rfind(_SCAN_STARTS):
+        return None
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return np.asarray(image)
+    if image.mode.startswith(("I", "F")):
+        return np.repeat(_to_8_bits(image)[..., None], 3, axis=-1)
+    if image.has_transparency_data:
+        rgba = np.asarray(image.convert("RGBA")).astype(np.uint16)
+        alpha = rgba[..., 3:]
+        return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return np.asarray(image.convert("RGB"))
+
+
+def _to_8_bits(image: Image.Image) -> np.ndarray:
+    # Pillow's own conversion clips at 255 instead of scaling. 16-bit files of some formats open as mode "I" (32 bits).
+    grey = np.asarray(image)
+    if image.mode == "F" or grey.min() < 0 or grey.max() > 65535:
+        raise ValueError(f"mode {image.mode!r} with values outside 0..65535; convert it to 8 or 16 bits")
+    return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _orientation(image: Image.Image) -> int:
+    # Pillow turns TIFFs by itself, and would decode a whole PNG in search of EXIF behind the pixels.
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # damaged EXIF says nothing about the pixels, so the photo stays as it is stored
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    # EXIF 1..8: rows and columns exchanged from 5 on, then each axis as stored or reversed.
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.require(pixels, requirements=("C", "W"))

@@ -1,0 +1,97 @@
+"""Samples -> training batches: read, warp once, change the pixels, encode the heatmaps.
+
+Everything random about sample i of epoch e comes from the seed (seed, e, i), and the order of an epoch from
+(seed, e): any batch of any epoch can be made again, alone, which is what an exact resume needs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grain
+import numpy as np
+
+from ..config import KeypointConfig
+from ..geometry import inside, letterbox
+from ..records import HIDDEN, VISIBLE, Sample
+from .augment import change_pixels, random_frame, warp_keypoints
+from .images import ImageError, read_image
+from .preprocess import sample_image
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class KeypointExamples:
+    """Makes one training example of a sample; picklable, so that worker processes can."""
+
+    samples: Sequence[Sample]
+    config: KeypointConfig
+    epoch: int
+
+    def __call__(self, index: int) -> Batch:
+        """Index of a sample -> image (S, S, 3) uint8, mask (K,), heatmaps (h, w, K), labelled (K,), category ().
+
+        A photo that cannot be read gives a blank example without labels and `readable` False; `index` says which.
+        """
+        config, sample = self.config, self.samples[index]
+        rng = np.random.default_rng([config.seed, self.epoch, index])
+        words = config.vocabulary
+        category = words.category_index(str(sample.category))
+        example = {
+            "mask": words.mask(str(sample.category)).astype(np.float32),
+            "category": np.int32(category),
+            "index": np.int32(index),
+            "readable": np.bool_(True),
+        }
+        try:
+            photo = read_image(sample.path)
+        except ImageError:
+            blank = np.zeros((config.size, config.size, 3), np.uint8)
+            empty = np.zeros((*config.codec.shape, len(words.keypoints)), np.float32)
+            no_labels = np.zeros(len(words.keypoints), np.float32)
+            return example | {"image": blank, "heatmaps": empty, "labelled": no_labels, "readable": np.bool_(False)}
+        if sample.keypoints is None:
+            raise ValueError(f"{sample.image_id} has no keypoints to train on")
+        size = (config.size, config.size)
+        change, mirrored = random_frame(rng, config)
+        frame = letterbox((photo.shape[1], photo.shape[0]), size).then(change)
+        image = change_pixels(rng, sample_image(photo, frame, size), config)
+        points = warp_keypoints(sample.keypoints.select(words.indices), frame, mirrored, words.twins)
+        weight = (points.state == VISIBLE) + config.hidden_weight * (points.state == HIDDEN)
+        labelled = (weight * inside(points.xy, size)).astype(np.float32)
+        heatmaps = config.codec.encode(points.xy, labelled > 0)
+        return example | {"image": image, "heatmaps": heatmaps, "labelled": labelled}
+
+
+def steps_per_epoch(samples: Sequence[Sample], batch_size: int) -> int:
+    """Whole batches in one epoch. Raises ValueError where the samples do not fill one."""
+    if len(samples) < batch_size:
+        raise ValueError(
+            f"{len(samples)} training samples do not fill a batch of {batch_size}: use --batch-size {len(samples)}"
+            " or less, or more data"
+        )
+    return len(samples) // batch_size
+
+
+def keypoint_batches(
+    samples: Sequence[Sample], config: KeypointConfig, epoch: int, first_step: int = 0, workers: int = 0
+) -> Iterator[Batch]:
+    """The batches of one epoch from `first_step` on, shuffled; the last, incomplete one is left out.
+
+    workers: processes that prepare batches (0: threads of this process).
+    """
+    steps = steps_per_epoch(samples, config.batch_size)
+    order = np.random.default_rng([config.seed, epoch]).permutation(len(samples))
+    remaining = order[first_step * config.batch_size : steps * config.batch_size].tolist()
+    batches = (
+        grain.MapDataset.source(remaining)
+        .map(KeypointExamples(samples, config, epoch))
+        .batch(config.batch_size, drop_remainder=True)
+    )
+    # Two threads keep ahead of the network; more would take the cores from it.
+    options = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
+    stream = batches.to_iter_dataset(options)
+    if workers:
+        stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    return iter(stream)

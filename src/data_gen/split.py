@@ -1,0 +1,121 @@
+"""The split into training and validation: seeded, by picture, and kept in a file.
+
+FashionAI has no official split. Duplicates of one picture always fall on the same side.
+"""
+
+import csv
+import io
+import os
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..files import write_atomic
+from ..records import Sample
+from .duplicates import duplicate_groups
+
+TRAIN_FILE, VAL_FILE = "train_split.csv", "val_split.csv"
+_HEADER = ["image_id", "image_category", "path"]
+
+
+def split_samples(
+    samples: Sequence[Sample], groups: Sequence[int] | np.ndarray, fraction: float, seed: int
+) -> tuple[list[Sample], list[Sample]]:
+    """(train, val), each in the order given, with `fraction` of every category in val as nearly as whole groups allow.
+
+    groups: (N,) labels; samples of one label stay together, and count towards the label's most frequent category.
+    Raises ValueError for a fraction outside 0..1 (both excluded) or another number of groups than of samples.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"the validation fraction must lie between 0 and 1; got {fraction}")
+    if len(groups) != len(samples):
+        raise ValueError(f"{len(samples)} samples but {len(groups)} group labels")
+    members: dict[int, list[int]] = defaultdict(list)
+    for i, group in enumerate(groups):
+        members[int(group)].append(i)
+    strata: dict[str, list[list[int]]] = defaultdict(list)
+    for indices in members.values():
+        category = Counter(str(samples[i].category) for i in indices).most_common(1)[0][0]
+        strata[category].append(indices)
+    rng = np.random.default_rng(seed)
+    chosen: set[int] = set()
+    for _, together in sorted(strata.items()):
+        wanted = round(fraction * sum(map(len, together)))
+        for i in rng.permutation(len(together)):
+            if len(together[i]) <= wanted:
+                chosen.update(together[i])
+                wanted -= len(together[i])
+    return (
+        [sample for i, sample in enumerate(samples) if i not in chosen],
+        [sample for i, sample in enumerate(samples) if i in chosen],
+    )
+
+
+def load_or_make_split(
+    data: Path, samples: Sequence[Sample], fraction: float = 0.1, seed: int = 0, workers: int = 2
+) -> tuple[list[Sample], list[Sample]]:
+    """(train, val) as kept in `train_split.csv` and `val_split.csv` of the folder `data`, made there the first time.
+
+    Give all the training samples and choose categories afterwards: the files must name exactly these samples. Samples
+    that were added later are refused rather than put into training, since they may repeat a validation picture.
+    `fraction`, `seed` and `workers` (threads that look for duplicates) count only when the split is made. Where `data`
+    cannot be written to, warns and goes on with the split unkept. Raises ValueError where the files do not fit.
+    """
+    data = Path(data)
+    files = [data / TRAIN_FILE, data / VAL_FILE]
+    present = [file for file in files if file.exists()]
+    if len(present) == 1:
+        raise ValueError(f"{present[0]} without the other half of the split; delete it to have a new split made")
+    if present:
+        return _read_split(files, data, samples)
+    key_of = {sample.path: _key(sample, data) for sample in samples}
+    halves = split_samples(samples, duplicate_groups([sample.path for sample in samples], workers), fraction, seed)
+    if not all(halves):
+        raise ValueError(f"{len(samples)} samples are too few for a validation fraction of {fraction}")
+    try:
+        for file, half in zip(files, halves, strict=True):
+            text = io.StringIO(newline="")
+            rows = [(sample.image_id, sample.category, key_of[sample.path]) for sample in half]
+            csv.writer(text, lineterminator="\n").writerows([_HEADER, *rows])
+            write_atomic(file, text.getvalue())
+    except OSError as error:
+        files[0].unlink(missing_ok=True)
+        warnings.warn(f"the split is not kept, another run may split otherwise: {error}", stacklevel=2)
+    return halves
+
+
+def _key(sample: Sample, data: Path) -> str:
+    """The photo's place below `data`, with forward slashes."""
+    relative = Path(os.path.relpath(sample.path, data))
+    if relative.parts[0] == "..":
+        raise ValueError(f"{sample.path} lies outside the data folder {data}; the split file names photos below it")
+    return relative.as_posix()
+
+
+def _read_split(files: list[Path], data: Path, samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+    advice = f"delete {files[0].name} and {files[1].name} in {data} to have a new split made"
+    by_key = {_key(sample, data): sample for sample in samples}
+    where: dict[str, str] = {}
+    halves: list[list[Sample]] = []
+    for file in files:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            if reader.fieldnames != _HEADER:
+                raise ValueError(f"{file}:1: columns {reader.fieldnames}; expected {_HEADER}; {advice}")
+            half = []
+            for row in reader:
+                place, key = f"{file}:{reader.line_num}", row["path"]
+                if key in where:
+                    raise ValueError(f"{place}: {key!r} again, first at {where[key]}; {advice}")
+                if key not in by_key:
+                    raise ValueError(f"{place}: {key!r} is not among the {len(samples)} training samples; {advice}")
+                where[key] = place
+                half.append(by_key[key])
+        halves.append(half)
+    new = [key for key in by_key if key not in where]
+    if new:
+        raise ValueError(f"{len(new)} samples are in neither half of the split, such as {new[0]!r}; {advice}")
+    return halves[0], halves[1]

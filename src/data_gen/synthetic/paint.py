@@ -1,0 +1,196 @@
+"""Painting pieces of cloth and skin onto a photo, and knowing afterwards which piece lies on top at a pixel."""
+
+from dataclasses import dataclass
+from math import hypot
+
+import cv2
+import numpy as np
+
+from ...geometry import Frame
+from .cloth import Cloth, Drape, fold_shade, weave
+
+_SHIFT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """A seam, a crease or a line of colour. xy (N, 2) heads; width heads; darkness 0..1, or opacity of `colour`."""
+
+    xy: np.ndarray
+    width: float
+    darkness: float
+    colour: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a garment or a body in one cloth.
+
+    rings: polygons (N, 2) in heads whose union is the shape. axis: (M, 2) the line it hangs or bends along, and
+    reach: (M,) half its width there; both steer the texture and the shading. z orders the painting, low first.
+    """
+
+    part: str
+    z: float
+    rings: tuple[np.ndarray, ...]
+    axis: np.ndarray
+    reach: np.ndarray
+    cloth: Cloth
+    strokes: tuple[Stroke, ...] = ()
+    drape: Drape = Drape()
+    shadow: float = 0.0
+    owner: str = ""
+    print: bool = False
+
+
+def _pixels(xy: np.ndarray, origin: tuple[int, int]) -> np.ndarray:
+    return np.round((xy - origin) * (1 << _SHIFT)).astype(np.int32)
+
+
+def _axis_coordinates(axis: np.ndarray, reach: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels -> (u, v): across the axis in half widths, -1..1 within the piece, and along it in pixels."""
+    best = u_best = v_best = None
+    start = 0.0
+    # Plain floats: NumPy's own would turn the float32 grids into float64.
+    axis, reach = axis.tolist(), reach.tolist()
+    for i in range(len(axis) - 1):
+        a, b = axis[i], axis[i + 1]
+        length = max(hypot(b[0] - a[0], b[1] - a[1]), 1e-3)
+        tx, ty = (b[0] - a[0]) / length, (b[1] - a[1]) / length
+        v = (x - a[0]) * tx + (y - a[1]) * ty
+        across = (x - a[0]) * ty - (y - a[1]) * tx
+        grow = (reach[i + 1] - reach[i]) / length
+        u = across / (np.minimum(np.maximum(v, 0), length) * grow + reach[i]) if grow else across / reach[i]
+        if len(axis) == 2:
+            return u, v
+        low = -1e9 if i == 0 else 0
+        high = 1e9 if i == len(axis) - 2 else length
+        distance = np.abs(across) + np.maximum(low - v, 0) + np.maximum(v - high, 0)
+        if best is None:
+            best, u_best, v_best = distance, u, v
+        else:
+            nearer = distance < best
+            best = np.where(nearer, distance, best)
+            u_best, v_best = np.where(nearer, u, u_best), np.where(nearer, v + start, v_best)
+        start += length
+    return u_best, v_best
+
+
+def _enlarge(field: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A field of every second pixel at all pixels."""
+    twice = cv2.resize(field, (field.shape[1] * 2, field.shape[0] * 2), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(twice[: shape[0], : shape[1]])
+
+
+class Canvas:
+    """A photo being painted.
+
+    planes: (3, H, W) float32 RGB in 0..1, colours apart because NumPy is three times faster that way.
+    top: (H, W) int16, index of the topmost piece, -1 where there is none.
+    light: -1..1, where it comes from. ink, rim: how dark seams and the rounded rims of
+    pieces are, 0..1. shadow: factor on the shadows that pieces cast.
+    """
+
+    def __init__(self, backdrop: np.ndarray, camera: Frame, light: float, ink: float, rim: float, shadow: float):
+        self.planes = np.ascontiguousarray(backdrop.transpose(2, 0, 1))
+        self.top = np.full(backdrop.shape[:2], -1, np.int16)
+        self.camera = camera
+        self.light = light
+        self.ink = ink
+        self.rim = rim
+        self.shadow = shadow
+        self.pieces: list[Piece] = []
+
+    @property
+    def image(self) -> np.ndarray:
+        """(H, W, 3) float32 RGB."""
+        return np.ascontiguousarray(self.planes.transpose(1, 2, 0))
+
+    def paint(self, piece: Piece, rng: np.random.Generator) -> None:
+        """Paint one piece over what is there."""
+        index = len(self.pieces)
+        self.pieces.append(piece)
+        height, width = self.top.shape
+        rings = [self.camera.forward(ring) for ring in piece.rings]
+        points = np.vstack(rings)
+        pad = 6 if not piece.shadow else 8 + int(min(self.camera.scale * 0.16, 24))
+        left, upper = np.maximum(np.floor(points.min(0)).astype(int) - pad, 0)
+        right, lower = np.minimum(np.ceil(points.max(0)).astype(int) + pad, (width, height))
+        if right - left < 2 or lower - upper < 2:
+            return
+        origin = (int(left), int(upper))
+        mask = np.zeros((lower - upper, right - left), np.uint8)
+        for ring in rings:
+            cv2.fillPoly(mask, [_pixels(ring, origin)], 255, cv2.LINE_AA, _SHIFT)
+        region = self.planes[:, upper:lower, left:right]
+        scale = self.camera.scale
+        if piece.shadow:
+            self._cast_shadow(region, mask, min(piece.shadow * self.shadow, 0.8), scale)
+        # Position in the cloth and light vary slowly: every second pixel is enough.
+        x = np.arange(left + 0.5, right, 2, dtype=np.float32)[None, :]
+        y = np.arange(upper + 0.5, lower, 2, dtype=np.float32)[:, None]
+        axis, reach = self.camera.forward(piece.axis), np.maximum(piece.reach * scale, 0.5)
+        u, v = _axis_coordinates(axis, reach, x, y)
+        v /= scale
+        shade = _enlarge(fold_shade(rng, u, v, piece.drape, self.light), mask.shape)
+        shade *= cv2.blur(mask, (5, 5)).astype(np.float32) * np.float32(self.rim / 255) + np.float32(1 - self.rim)
+        opacity = None
+        if piece.cloth.tile.shape[0] == 1:
+            colour = np.empty((3, *mask.shape), np.float32)
+            colour[:] = piece.cloth.tile[0, 0][:, None, None]
+        else:
+            u, v = _enlarge(u, mask.shape), _enlarge(v, mask.shape)
+            colour, opacity = weave(piece.cloth, u, v, float(piece.reach.mean()), scale)
+            colour = np.ascontiguousarray(colour.transpose(2, 0, 1))
+        for stroke in piece.strokes:
+            self._stroke(stroke, shade, colour, origin, scale)
+        alpha = mask.astype(np.float32) * np.float32(1 / 255)
+        if opacity is not None:
+            alpha *= opacity
+        shine = np.maximum(shade - 1, 0) * np.float32(piece.cloth.gloss) if piece.cloth.gloss else None
+        for plane, under in zip(colour, region, strict=True):
+            plane *= shade
+            if shine is not None:
+                plane += shine
+            plane -= under
+            plane *= alpha
+            under += plane
+        self.top[upper:lower, left:right][mask > 127] = index
+
+    def _cast_shadow(self, region: np.ndarray, mask: np.ndarray, strength: float, scale: float) -> None:
+        size = int(np.clip(scale * 0.18, 3, 31)) | 1
+        soft = cv2.blur(mask, (size, size))
+        dx, dy = round(-self.light * scale * 0.05), round(scale * 0.04)
+        height, width = mask.shape
+        if dy >= height or abs(dx) >= width:
+            return
+        fallen = soft[: height - dy, max(-dx, 0) : width - max(dx, 0)]
+        region[:, dy:, max(dx, 0) : width - max(-dx, 0)] *= 1 - fallen.astype(np.float32) * np.float32(strength / 255)
+
+    def _stroke(self, stroke: Stroke, shade: np.ndarray, colour: np.ndarray, origin: tuple[int, int], scale: float) -> None:
+        ink = np.zeros(shade.shape, np.uint8)
+        width = stroke.width * scale
+        # A line thinner than a pixel is a fainter line of one pixel.
+        strength = stroke.darkness * min(width, 1.0)
+        points = _pixels(self.camera.forward(stroke.xy), origin)
+        cv2.polylines(ink, [points], False, 255, max(round(width), 1), cv2.LINE_AA, _SHIFT)
+        amount = ink.astype(np.float32) * (strength / 255)
+        if stroke.colour is None:
+            shade *= 1 - amount * np.float32(self.ink)
+        else:
+            for plane, ink_value in zip(colour, stroke.colour, strict=True):
+                plane += (float(ink_value) - plane) * amount
+
+    def covered(self, xy: np.ndarray, home: int, spared: frozenset[str]) -> bool:
+        """Whether something painted after piece `home` hides a pixel position: most of a small disc around it.
+
+        Parts named in `spared` do not count where they belong to the same garment or to the body: an armpit is not
+        hidden by its own sleeve, but by that of a coat.
+        """
+        owners = (self.pieces[home].owner, "")
+        height, width = self.top.shape
+        radius = max(2, round(max(height, width) / 110))
+        cx, cy = int(np.clip(round(xy[0]), 0, width - 1)), int(np.clip(round(xy[1]), 0, height - 1))
+        around = self.top[max(cy - radius, 0) : cy + radius + 1, max(cx - radius, 0) : cx + radius + 1]
+        occluders = np.array([i > home and not (p.part in spared and p.owner in owners) for i, p in enumerate(self.pieces)] + [False])
+        return bool(occluders[around].mean() > 0.7)

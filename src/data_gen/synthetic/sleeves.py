@@ -1,0 +1,76 @@
+"""Sleeves of every length along a posed arm."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .body import FOREARM, UPPER_ARM
+from .outline import arc_length, chain, even, profile, ribbon, round_corners
+
+ARM = UPPER_ARM + FOREARM
+
+
+@dataclass(frozen=True, slots=True)
+class SleeveCut:
+    """length: fraction of the arm from shoulder to wrist. top, cuff: half widths in heads. swell: a puff between them."""
+
+    length: float
+    top: float
+    cuff: float
+    swell: float
+
+
+def random_sleeve(rng: np.random.Generator, length: float, loose: float) -> SleeveCut:
+    """A sleeve of a length; loose (0..1) widens it."""
+    top = 0.24 + 0.1 * loose + rng.uniform(0, 0.04)
+    skin = 0.2 - 0.1 * min(length, 1.0)
+    cuff = skin + 0.03 + 0.08 * loose + rng.uniform(0, 0.05)
+    style = rng.random()
+    if style < 0.1 and length > 0.3:
+        cuff += rng.uniform(0.12, 0.3)  # bell
+    swell = rng.uniform(0.06, 0.16) if 0.1 < style < 0.22 else 0.0
+    return SleeveCut(length, top, max(cuff, 0.1), swell)
+
+
+def sleeve(
+    cut: SleeveCut, arm: np.ndarray, shoulder: np.ndarray, armpit: np.ndarray, side: int, start: float = 0.0
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Rings of a sleeve and the two ends of its opening: cuff in (towards the body) and cuff out, each (2,).
+
+    arm: (4, 2) joints. The outer edge starts at the shoulder tip, the inner one at the armpit; start in heads.
+    """
+    bone = arm[:3]
+    total = arc_length(bone)[-1]
+    end = max(cut.length * total, 0.1)
+    begin = min(max(start, 0.34), end * 0.6)
+    s = np.linspace(begin, end, 13)
+    t = s / max(end, 1e-6)
+    half = profile(t, (0.0, 0.35, 0.75, 1.0), (cut.top, cut.top * 0.97 + cut.swell * 0.6, _mid(cut), cut.cuff))
+    outer, inner = ribbon(bone, s, half, side)
+    # The inner edge leaves from the armpit: drop its samples that lie above it along the bone.
+    direction = (bone[1] - bone[0]) / np.hypot(*(bone[1] - bone[0]))
+    reach = float((armpit - bone[0]) @ direction)
+    below = s > reach + 0.05
+    if below.sum() < 2:
+        inner_end = armpit + direction * 0.04 + (outer[-1] - armpit) * 0.08
+        edge = np.vstack([armpit, inner_end])
+    else:
+        edge = np.vstack([armpit, _leave(armpit, inner[below], direction)])
+    top = round_corners(np.vstack([shoulder, outer]), 1)
+    count = max(len(top), len(edge))
+    outer_edge, inner_edge = even(top, count), even(edge, count)
+    rings = chain(outer_edge, inner_edge, 4)
+    if below.sum() >= 3:  # the bend itself, where the two edges differ much in length
+        rings += chain(outer[below], inner[below], 2)
+    return rings, edge[-1], outer[-1]
+
+
+def _mid(cut: SleeveCut) -> float:
+    return 0.45 * cut.top + 0.55 * cut.cuff + cut.swell
+
+
+def _leave(armpit: np.ndarray, inner: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """The inner edge, bent towards the armpit at its start so that the two join without a step."""
+    along = (inner - armpit) @ direction
+    weight = np.clip(1 - along / 0.55, 0, 1)[:, None] ** 2
+    return inner * (1 - weight) + (armpit + along[:, None] * direction) * weight

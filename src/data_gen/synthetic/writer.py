@@ -1,0 +1,161 @@
+"""Writes synthetic photos as a data set in the official layout of keypoints and attributes."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ...garments import CATEGORIES, KEYPOINTS
+from ...records import ABSENT, Keypoints
+from .scene import render
+
+ANSWER = "fashionAI_key_points_test_a_answer_synthetic.csv"
+ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_synthetic.csv"
+_OURS = {"train", "test", "attributes", ANSWER}
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One photo to draw: number i of the data set drawn with `seed`, for the split `train` or `test`."""
+
+    out: Path
+    split: str
+    index: int
+    seed: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What the lists say of one photo."""
+
+    split: str
+    image_id: str
+    category: str
+    cells: str
+    task: str
+    label: str
+
+
+def write_dataset(
+    out: Path, count: int, seed: int, size: int = 256, test_count: int | None = None, workers: int = 1
+) -> None:
+    """Write `count` training and `test_count` (a tenth, at least 5) test photos with keypoints and attributes to `out`.
+
+    Photo i depends on (seed, i) alone, so any number of workers writes the same bytes. Writing again over an earlier
+    data set of this writer replaces it. Raises ValueError for counts below 1 and FileExistsError for a folder that
+    holds anything else.
+    """
+    test_count = max(count // 10, 5) if test_count is None else test_count
+    if count < 1 or test_count < 0 or workers < 1:
+        raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
+    out = Path(out)
+    foreign = sorted({p.name for p in out.iterdir()} - _OURS) if out.is_dir() else []
+    if foreign:
+        raise FileExistsError(f"{out} holds other things ({', '.join(foreign[:5])}); give an empty or a new folder")
+    for split in ("train", "test"):
+        for category in CATEGORIES:
+            (out / split / "Images" / category).mkdir(parents=True, exist_ok=True)
+    jobs = [_Job(out, "train" if i < count else "test", i, seed, size) for i in range(count + test_count)]
+    rows = list(_progress(_draw_all(jobs, workers), len(jobs)))
+    _write_lists(out, rows)
+    Console(stderr=True).print(f"wrote {count} training and {test_count} test photos to {out}")
+
+
+def _draw_all(jobs: list[_Job], workers: int) -> Iterable[_Row]:
+    if workers == 1:
+        yield from map(_draw, jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        yield from pool.map(_draw, jobs, chunksize=16)
+
+
+def _one_thread() -> None:
+    """Workers share the cores already; threads of OpenCV inside each would only compete."""
+    cv2.setNumThreads(1)
+
+
+def _progress(rows: Iterable[_Row], total: int) -> Iterable[_Row]:
+    columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}/s"),
+               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("photos", total=total, rate="-")
+        for row in rows:
+            bar.update(task, advance=1, rate=f"{bar.tasks[0].speed or 0:.0f}")
+            yield row
+
+
+def _draw(job: _Job) -> _Row:
+    """Render one photo, store it as JPEG and return its row."""
+    rng = np.random.default_rng([job.seed, job.index])
+    category = CATEGORIES[job.index % len(CATEGORIES)]
+    photo = render(rng, job.size, category)
+    name = rng.bytes(16).hex()
+    task = str(rng.choice(sorted(photo.attributes)))
+    image_id = f"Images/{category}/{name}.jpg"
+    quality = int(rng.integers(80, 96))
+    _, packed = cv2.imencode(".jpg", photo.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _write_whole(job.out / job.split / image_id, packed.tobytes())
+    return _Row(job.split, image_id, category, _cells(photo.keypoints), task, photo.attributes[task])
+
+
+def _cells(keypoints: Keypoints) -> str:
+    return ",".join(
+        "-1_-1_-1" if state == ABSENT else f"{round(x)}_{round(y)}_{state}"
+        for (x, y), state in zip(keypoints.xy.tolist(), keypoints.state.tolist(), strict=True)
+    )
+
+
+def _write_whole(path: Path, content: bytes, sync: bool = False) -> None:
+    """Beside first, then into place, so that nobody meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    with beside.open("wb") as file:
+        file.write(content)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    _write_whole(path, ("\n".join(lines) + "\n").encode() if lines else b"", sync=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    """A second name for a file, or a copy where the file system has no hard links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _write_lists(out: Path, rows: list[_Row]) -> None:
+    header = ",".join(("image_id", "image_category", *KEYPOINTS))
+    labels: dict[str, list[str]] = {"train": [], "test": []}
+    questions = []
+    for row in rows:
+        part = "base" if row.split == "train" else "rank"
+        path = f"Images/{row.task}_labels/{Path(row.image_id).name}"
+        _link(out / row.split / row.image_id, out / "attributes" / part / path)
+        labels[row.split].append(f"{path},{row.task}_labels,{row.label}")
+        if part == "rank":
+            questions.append(f"{path},{row.task}_labels,?")
+    full = {s: [header, *(f"{r.image_id},{r.category},{r.cells}" for r in rows if r.split == s)] for s in ("train", "test")}
+    _write_lines(out / "train/Annotations/train.csv", full["train"])
+    _write_lines(out / ANSWER, full["test"])
+    test = ["image_id,image_category", *(f"{r.image_id},{r.category}" for r in rows if r.split == "test")]
+    _write_lines(out / "test/test.csv", test)
+    _write_lines(out / "attributes/base/Annotations/label.csv", labels["train"])
+    _write_lines(out / "attributes/rank/Tests/question.csv", questions)
+    _write_lines(out / "attributes" / ATTRIBUTE_ANSWER, labels["test"])

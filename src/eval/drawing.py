@@ -1,0 +1,274 @@
+"""Pictures of what was found: keypoints, heatmaps and boxes on the photo, and sheets of several pictures.
+
+Images are RGB uint8 (H, W, 3) in and out, and the input is never written to. Colours tell the sides of the
+garment apart (left orange, right blue, middle pink); they differ in lightness too, for colour-blind readers.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..garments import ALL, EDGES, Vocabulary
+from ..geometry import Size, resize
+from ..records import ABSENT, HIDDEN, Box
+from .labels import place_labels
+
+Colour = tuple[int, int, int]
+
+LEFT: Colour = (255, 159, 28)
+RIGHT: Colour = (64, 178, 255)
+MIDDLE: Colour = (255, 105, 180)
+BOX: Colour = (70, 220, 130)
+_DARK: Colour = (24, 24, 24)
+_PAPER: Colour = (250, 250, 250)
+
+_SUBPIXEL = 4
+"""Fractional bits of the coordinates given to OpenCV."""
+
+
+def draw_keypoints(
+    image: np.ndarray,
+    xy: np.ndarray,
+    state: np.ndarray,
+    score: np.ndarray | None = None,
+    vocabulary: Vocabulary = ALL,
+    *,
+    names: bool = True,
+    low_score: float = 0.3,
+    longer_side: int = 900,
+) -> np.ndarray:
+    """The garment's outline, its keypoints and their names on the photo.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        xy: (K, 2) px in the photo; points that are not finite are left out.
+        state: (K,) of -1, 0, 1; absent ones (-1) are left out, hidden ones (0) are hollow.
+        score: (K,) confidence in 0..1; keypoints below `low_score` are hollow.
+        vocabulary: what the K keypoints are.
+        names: write the keypoints' names beside them.
+        longer_side: px; a smaller photo is enlarged to it so that the names can be read. 0 keeps every size.
+
+    Returns:
+        RGB uint8, of the photo's size or enlarged.
+
+    Raises:
+        ValueError: another kind of image, or arrays that do not fit the vocabulary.
+    """
+    _check(image)
+    xy, state = np.asarray(xy, np.float64), np.asarray(state)
+    count = len(vocabulary.keypoints)
+    if xy.shape != (count, 2) or state.shape != (count,) or (score is not None and np.shape(score) != (count,)):
+        got = f"{xy.shape}, {state.shape} and {None if score is None else np.shape(score)}"
+        raise ValueError(f"expected xy ({count}, 2), state ({count},) and score ({count},) or None; got {got}")
+
+    height, width = image.shape[:2]
+    scale = max(1.0, longer_side / max(height, width))
+    size = (round(width * scale), round(height * scale))
+    canvas = _resized(image, size)
+    reach = 4 * max(size)  # a point far outside still shows where its lines go, and fits OpenCV's integers
+    at = np.clip(resize((width, height), size).forward(xy), -reach, reach)
+    drawn = np.flatnonzero((state != ABSENT) & np.isfinite(xy).all(axis=1))
+    hollow = state == HIDDEN
+    if score is not None:
+        hollow = hollow | ~(np.asarray(score) >= low_score)
+
+    radius = max(2.5, 0.0065 * max(size))
+    point_names = [vocabulary.keypoints[k] for k in drawn]
+    lines = [(at[drawn[a]], at[drawn[b]], _edge_colour(point_names[a], point_names[b])) for a, b in _edges(point_names)]
+    canvas = _draw_lines(canvas, lines, thickness=max(1, round(0.55 * radius)))
+    for k, name in zip(drawn, point_names, strict=True):
+        _draw_point(canvas, at[k], radius, _side_colour(name), bool(hollow[k]))
+    if names and len(drawn):
+        canvas = _draw_names(canvas, point_names, at[drawn], radius, [(a, b) for a, b, _ in lines])
+    return canvas
+
+
+def draw_heatmaps(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Heat over the photo in a perceptual colour map; the photo shows through, the more the colder.
+
+    image: RGB uint8 (H, W, 3). heat: (H, W) float in 0..1, e.g. the largest of all heatmaps at each pixel.
+    Raises ValueError where their sizes differ.
+    """
+    _check(image)
+    if heat.shape != image.shape[:2]:
+        raise ValueError(f"expected heat of the image's size {image.shape[:2]}, got {heat.shape}; resize it first")
+    heat = np.clip(np.nan_to_num(np.asarray(heat, np.float32)), 0, 1)
+    colour = cv2.applyColorMap(np.rint(255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    # Faint heat must be seen, so the cover grows with the root; the grey keeps the photo's colours out of the scale.
+    cover = 0.85 * np.sqrt(heat)[..., None]
+    grey = 0.75 * cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+    return np.rint(cover * colour + (1 - cover) * grey).astype(np.uint8)
+
+
+def draw_box(image: np.ndarray, box: Box, label: str = "") -> np.ndarray:
+    """The outline of the box, its label as a tag at the top left corner. Parts outside the image are cut off."""
+    _check(image)
+    canvas = image.copy()
+    height, width = image.shape[:2]
+    thick = max(2, round(0.004 * max(height, width)))
+    corners = (box.left, box.top), (box.right - 1, box.bottom - 1)
+    cv2.rectangle(canvas, *corners, _DARK, thick + 2)
+    cv2.rectangle(canvas, *corners, BOX, thick)
+    if not label:
+        return canvas
+    font = _font(max(11, 0.02 * max(height, width)))
+    text = _shortened(label, font, width - 8)
+    _, _, text_width, text_height = font.getbbox(text)
+    left = int(np.clip(box.left, 0, max(0, width - text_width - 8)))
+    above = box.top - text_height - 6
+    top = above if above >= 0 else int(np.clip(box.top, 0, max(0, height - text_height - 6)))
+    page = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((left, top, left + text_width + 8, top + text_height + 6), fill=BOX)
+    draw.text((left + 4, top + 2), text, font=font, fill=_DARK)
+    return np.array(page)
+
+
+def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
+    """The pictures in one row, all enlarged to the height of the highest. Raises ValueError for none."""
+    if not images:
+        raise ValueError("there is no picture to put side by side")
+    for image in images:
+        _check(image)
+    height = max(image.shape[0] for image in images)
+    gap = np.full((height, max(2, height // 100), 3), _PAPER, np.uint8)
+    row = []
+    for image in images:
+        row += [gap, _resized(image, (max(1, round(image.shape[1] * height / image.shape[0])), height))]
+    return np.hstack(row[1:])
+
+
+def contact_sheet(
+    images: Sequence[np.ndarray], columns: int, captions: Sequence[str] | None = None, *, cell: int = 400
+) -> np.ndarray:
+    """The pictures in rows of `columns`, each fitted into a square of `cell` px, captions below.
+
+    Raises ValueError for no pictures, no columns, or another number of captions.
+    """
+    if not images or columns < 1:
+        raise ValueError(f"a contact sheet needs pictures and columns; got {len(images)} and {columns}")
+    if captions is not None and len(captions) != len(images):
+        raise ValueError(f"expected {len(images)} captions, one for each picture; got {len(captions)}")
+    gap, font = max(4, cell // 40), _font(max(11, cell / 24))
+    line = 0 if captions is None else round(1.6 * max(11, cell / 24))
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    page = Image.new("RGB", (columns * (cell + gap) + gap, rows * (cell + line + gap) + gap), _PAPER)
+    draw = ImageDraw.Draw(page)
+    for i, image in enumerate(images):
+        _check(image)
+        left, top = gap + (i % columns) * (cell + gap), gap + (i // columns) * (cell + line + gap)
+        scale = cell / max(image.shape[:2])
+        width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
+        page.paste(
+            Image.fromarray(_resized(image, (width, height))), (left + (cell - width) // 2, top + (cell - height) // 2)
+        )
+        if captions is not None:
+            caption = _shortened(captions[i], font, cell)
+            draw.text((left + cell / 2, top + cell + line / 2), caption, font=font, fill=_DARK, anchor="mm")
+    return np.array(page)
+
+
+def _check(image: np.ndarray) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"expected an RGB image, uint8 (H, W, 3); got {image.dtype} {image.shape}")
+
+
+def _resized(image: np.ndarray, size: Size) -> np.ndarray:
+    """A resized copy; areas are averaged when shrinking."""
+    if size == (image.shape[1], image.shape[0]):
+        return image.copy()
+    smaller = size[0] < image.shape[1] or size[1] < image.shape[0]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def _side_colour(name: str) -> Colour:
+    return LEFT if "left" in name else RIGHT if "right" in name else MIDDLE
+
+
+def _edge_colour(a: str, b: str) -> Colour:
+    """The side's colour; that of the middle where the edge joins both sides."""
+    colours = {_side_colour(a), _side_colour(b)} - {MIDDLE}
+    return colours.pop() if len(colours) == 1 else MIDDLE
+
+
+def _edges(names: list[str]) -> list[tuple[int, int]]:
+    """Positions in `names` of the ends of each outline segment, without the shortcuts past a waistline."""
+    waists = [name for name in names if name.startswith("waistline")]
+    return [
+        (names.index(a), names.index(b))
+        for a, b in EDGES
+        if a in names and b in names and not any((a, w) in EDGES and (w, b) in EDGES for w in waists)
+    ]
+
+
+def _fixed(point: np.ndarray) -> tuple[int, int]:
+    x, y = np.rint(point * 2**_SUBPIXEL).astype(int).tolist()
+    return x, y
+
+
+def _draw_lines(canvas: np.ndarray, lines: list[tuple[np.ndarray, np.ndarray, Colour]], thickness: int) -> np.ndarray:
+    """Slightly transparent lines with a dark rim, which shows them on bright and busy cloth."""
+    layer = canvas.copy()
+    for a, b, _ in lines:
+        cv2.line(layer, _fixed(a), _fixed(b), _DARK, thickness + 2, cv2.LINE_AA, _SUBPIXEL)
+    for a, b, colour in lines:
+        cv2.line(layer, _fixed(a), _fixed(b), colour, thickness, cv2.LINE_AA, _SUBPIXEL)
+    return cv2.addWeighted(layer, 0.8, canvas, 0.2, 0)
+
+
+def _draw_point(canvas: np.ndarray, point: np.ndarray, radius: float, colour: Colour, hollow: bool) -> None:
+    """A disc with a dark rim, or a ring that is dark inside, on the canvas itself."""
+    centre, size = _fixed(point), round(radius * 2**_SUBPIXEL)
+    ring = max(1, round(0.45 * radius))
+    cv2.circle(canvas, centre, round(1.35 * size), _DARK, -1, cv2.LINE_AA, _SUBPIXEL)
+    cv2.circle(canvas, centre, size, colour, ring if hollow else -1, cv2.LINE_AA, _SUBPIXEL)
+
+
+def _draw_names(
+    canvas: np.ndarray,
+    names: list[str],
+    points: np.ndarray,
+    radius: float,
+    lines: list[tuple[np.ndarray, np.ndarray]],
+) -> np.ndarray:
+    """Names on dark plates, which keep them readable on any cloth, tied to their points where they stand off."""
+    height, width = canvas.shape[:2]
+    pixels = max(10.0, 0.0175 * max(height, width))
+    font, padding = _font(pixels), 0.3 * pixels
+    texts = [name.replace("_", " ") for name in names]
+    sizes = np.array([(font.getlength(text) + 2 * padding, 1.3 * pixels) for text in texts])
+    boxes = place_labels(points, sizes, radius, lines, (width, height))
+    page = Image.fromarray(canvas)
+    plates = page.copy()
+    draw = ImageDraw.Draw(plates)
+    for point, box, name in zip(points, boxes, names, strict=True):
+        near = np.clip(point, box[:2], box[2:])
+        if np.linalg.norm(near - point) > 2.5 * radius:
+            draw.line((*near, *point), fill=_side_colour(name), width=max(1, round(0.3 * radius)))
+        draw.rounded_rectangle(tuple(box), radius=padding, fill=_DARK)
+    page = Image.blend(page, plates, 0.8)
+    draw = ImageDraw.Draw(page)
+    for text, (left, top, _, bottom), name in zip(texts, boxes, names, strict=True):
+        draw.text((left + padding, (top + bottom) / 2), text, font=font, fill=_side_colour(name), anchor="lm")
+    return np.array(page)
+
+
+def _font(pixels: float) -> ImageFont.FreeTypeFont:
+    """The typeface that Pillow carries, so that pictures look alike on every machine."""
+    font = ImageFont.load_default(pixels)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise RuntimeError("this Pillow was built without FreeType; install the wheel from PyPI to write on pictures")
+    return font
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    """The text, its middle left out where it is wider than `width` px: file names differ at their ends."""
+    keep = len(text)
+    short = text
+    while keep > 2 and font.getlength(short) > width:
+        keep -= 1
+        short = f"{text[: keep // 2]}...{text[len(text) - (keep - keep // 2) :]}"
+    return short

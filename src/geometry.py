@@ -1,0 +1,109 @@
+"""Coordinates: one affine map with its way back.
+
+Pixel centres lie on integers, so an image of width W spans x from -0.5 to W - 0.5, and resizing by s maps
+x to (x + 0.5) * s - 0.5. Every resize, crop, flip and rotation is a `Frame`; frames compose with `then`.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .records import Box
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """An invertible affine map from source pixels to target pixels.
+
+    matrix: (2, 3) float64, target = matrix @ (x, y, 1). Raises ValueError where it has no inverse.
+    """
+
+    matrix: np.ndarray
+
+    def __post_init__(self) -> None:
+        matrix = np.asarray(self.matrix, dtype=np.float64)
+        if matrix.shape != (2, 3) or not np.isfinite(matrix).all():
+            raise ValueError(f"a frame needs a finite (2, 3) matrix; got shape {matrix.shape}")
+        if abs(np.linalg.det(matrix[:, :2])) < 1e-12:
+            raise ValueError("this frame flattens the image and has no way back")
+        object.__setattr__(self, "matrix", matrix)
+
+    @cached_property
+    def inverse(self) -> np.ndarray:
+        """(2, 3) float64: the way back, source = inverse @ (x, y, 1)."""
+        linear = np.linalg.inv(self.matrix[:, :2])
+        return np.hstack([linear, -linear @ self.matrix[:, 2:]])
+
+    def forward(self, xy: np.ndarray) -> np.ndarray:
+        """Source points (..., 2) -> target points (..., 2)."""
+        return np.asarray(xy, np.float64) @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    def back(self, xy: np.ndarray) -> np.ndarray:
+        """Target points (..., 2) -> source points (..., 2)."""
+        # Subtract before the linear map: the translation of the inverse is large and costs digits.
+        return (np.asarray(xy, np.float64) - self.matrix[:, 2]) @ self.inverse[:, :2].T
+
+    def then(self, after: "Frame") -> "Frame":
+        """First this frame, then `after`."""
+        linear = after.matrix[:, :2] @ self.matrix[:, :2]
+        return Frame(np.hstack([linear, after.forward(self.matrix[:, 2])[:, None]]))
+
+    @property
+    def scale(self) -> float:
+        """Target pixels per source pixel: the square root of the area factor."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+
+
+def identity() -> Frame:
+    return Frame(np.array([[1.0, 0, 0], [0, 1.0, 0]]))
+
+
+def shift(dx: float, dy: float) -> Frame:
+    return Frame(np.array([[1.0, 0, dx], [0, 1.0, dy]]))
+
+
+def zoom(scale_x: float, scale_y: float | None = None) -> Frame:
+    """Resize about the image's corner (-0.5, -0.5), so that pixel areas stay aligned."""
+    sx, sy = scale_x, scale_x if scale_y is None else scale_y
+    return Frame(np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2]]))
+
+
+def resize(source: Size, target: Size) -> Frame:
+    """The whole source image onto the whole target image, aspect not kept."""
+    return zoom(target[0] / source[0], target[1] / source[1])
+
+
+def letterbox(source: Size, target: Size) -> Frame:
+    """The whole source image into the target, aspect kept, centred, the rest padding."""
+    scale = min(target[0] / source[0], target[1] / source[1])
+    dx, dy = (target[0] - source[0] * scale) / 2, (target[1] - source[1] * scale) / 2
+    return zoom(scale).then(shift(dx, dy))
+
+
+def crop(box: Box) -> Frame:
+    """The box's first pixel becomes (0, 0)."""
+    return shift(-box.left, -box.top)
+
+
+def flip(width: int) -> Frame:
+    """Mirror left and right: x becomes width - 1 - x."""
+    return Frame(np.array([[-1.0, 0, width - 1], [0, 1.0, 0]]))
+
+
+def rotate(degrees: float, size: Size) -> Frame:
+    """Turn about the image's centre, clockwise as seen on the screen for positive degrees."""
+    angle = np.deg2rad(degrees)
+    cos, sin = np.cos(angle), np.sin(angle)
+    centre = (np.array(size) - 1) / 2
+    linear = np.array([[cos, -sin], [sin, cos]])
+    return Frame(np.hstack([linear, (centre - linear @ centre)[:, None]]))
+
+
+def inside(xy: np.ndarray, size: Size) -> np.ndarray:
+    """(..., 2) points -> (...) bool: those within the image area, -0.5 <= x < W - 0.5 and likewise y."""
+    xy = np.asarray(xy)
+    return ((xy >= -0.5) & (xy < np.array(size) - 0.5)).all(axis=-1)

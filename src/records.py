@@ -1,0 +1,110 @@
+"""Frozen records that travel between the rooms, validated where they are made.
+
+The alphabet of shapes, used in every docstring of the package:
+B images of a batch; H, W image rows and columns in pixels; h, w heatmap rows and columns in cells;
+K keypoints; C classes. Points are (x, y) in pixels, x right, y down, pixel centres on integers.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+ABSENT, HIDDEN, VISIBLE = -1, 0, 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keypoints:
+    """The keypoints of one garment.
+
+    xy: (K, 2) float64 px. state: (K,) int8, -1 not in this category, 0 hidden (occluded), 1 visible.
+    Raises ValueError for other shapes, states outside -1, 0, 1, or a present point that is not finite.
+    """
+
+    xy: np.ndarray
+    state: np.ndarray
+
+    def __post_init__(self) -> None:
+        xy = np.asarray(self.xy, dtype=np.float64)
+        state = np.asarray(self.state, dtype=np.int8)
+        if xy.ndim != 2 or xy.shape[1] != 2 or state.shape != xy.shape[:1]:
+            raise ValueError(f"keypoints need xy (K, 2) and state (K,); got {xy.shape} and {state.shape}")
+        if (np.abs(state) > 1).any():
+            raise ValueError(f"keypoint states must be -1, 0 or 1; got {sorted(set(state.tolist()))}")
+        if not np.isfinite(xy[state != ABSENT]).all():
+            raise ValueError("a keypoint that is present has a coordinate that is not a finite number")
+        object.__setattr__(self, "xy", xy)
+        object.__setattr__(self, "state", state)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Keypoints):
+            return NotImplemented
+        return np.array_equal(self.xy, other.xy) and np.array_equal(self.state, other.state)
+
+    def select(self, indices: np.ndarray) -> "Keypoints":
+        """The keypoints at `indices`, (K',) int."""
+        return Keypoints(self.xy[indices], self.state[indices])
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One garment in one photo: the id used in files, where the photo lies, the category and, if known, the keypoints."""
+
+    image_id: str
+    path: Path
+    category: str | None
+    keypoints: Keypoints | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of pixels: columns left <= x < right, rows top <= y < bottom. Raises ValueError when empty."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def __post_init__(self) -> None:
+        if self.right <= self.left or self.bottom <= self.top:
+            raise ValueError(f"an empty box: {self.left}, {self.top}, {self.right}, {self.bottom}")
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What stage 1 says of one photo.
+
+    xy: (K, 2) px in the photo. score: (K,) heatmap peaks in 0..1. state: (K,) int8, -1 where the category has
+    no such keypoint. category_probability is that of the category head, None where the category was given.
+    """
+
+    image_id: str
+    category: str
+    category_probability: float | None
+    xy: np.ndarray
+    score: np.ndarray
+    state: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSpec:
+    """One output of the classifier: `exclusive` (one class of several), `independent` (each yes or no) or `ordinal`."""
+
+    name: str
+    kind: Literal["exclusive", "independent", "ordinal"]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("exclusive", "independent", "ordinal"):
+            raise ValueError(f"head {self.name!r}: kind must be exclusive, independent or ordinal, not {self.kind!r}")
+        if not self.classes:
+            raise ValueError(f"head {self.name!r} has no classes")

@@ -1,0 +1,10 @@
+"""Networks and training.
+
+The name is historical: the user's first keypoint network was a U-Net, and the folder kept its name. What lives
+here now is a Cascaded Pyramid Network (arXiv:1711.07319), which is not a U-Net, in backend-free Keras 3.
+"""
+
+import os
+
+# TensorFlow writes its start-up notices straight to standard error unless told before it is imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,0 +1,28 @@
+"""A residual network of basic blocks, small enough to train on two CPU cores.
+
+Dense 3x3 convolutions throughout: on a CPU they reach far more of the machine's arithmetic than depthwise ones.
+"""
+
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from ..blocks import basic_block, conv_bn
+
+STEM, WIDTHS, DEPTHS = 24, (32, 64, 112, 160), (1, 2, 2, 2)
+
+
+def build(image_shape: tuple[int, int, int], weights: Path | None) -> keras.Model:
+    image = layers.Input(image_shape, name="image")
+    x = layers.Rescaling(1 / 64, offset=-2.0, name="normalise")(image)
+    x = conv_bn(x, STEM, 3, "stem1", stride=2)
+    outputs = {}
+    for level, (width, depth) in enumerate(zip(WIDTHS, DEPTHS, strict=True), start=2):
+        for block in range(depth):
+            x = basic_block(x, width, f"p{level}_{block}", stride=2 if block == 0 else 1)
+        outputs[f"P{level}"] = x
+    model = keras.Model(image, outputs, name="lite_backbone")
+    if weights is not None:
+        model.load_weights(weights)
+    return model

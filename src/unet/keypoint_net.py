@@ -1,0 +1,86 @@
+"""The Cascaded Pyramid Network (arXiv:1711.07319): GlobalNet finds the easy keypoints, RefineNet the hard ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from .backbones import build_backbone
+from .blocks import basic_block, bottleneck, conv_bn, upsample
+
+LEVELS = ("P5", "P4", "P3", "P2")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """backbone by name, the width of the pyramid, the block of RefineNet and the input side in px of the published setting."""
+
+    backbone: str
+    width: int
+    dense_refine: bool
+    size: int
+
+
+NETWORKS: dict[str, NetworkSpec] = {
+    "v11": NetworkSpec("resnet101", 256, False, 512),
+    "resnet50": NetworkSpec("resnet50", 256, False, 512),
+    "lite": NetworkSpec("lite", 48, True, 256),
+}
+
+
+def build_keypoint_net(
+    network: str, size: int, keypoints: int, categories: int, backbone_weights: Path | None = None
+) -> keras.Model:
+    """Inputs image (B, size, size, 3) of 0..255 and mask (B, K), 1 where the category has the keypoint.
+
+    Outputs by name: `global_p5` .. `global_p2` and `refined`, heatmaps (B, size/4, size/4, K), masked; and, where
+    there is more than one category, `category` (B, categories) logits from P5.
+    Raises ValueError for an unknown network or a size that 32 does not divide.
+    """
+    if network not in NETWORKS:
+        raise ValueError(f"unknown network {network!r}; expected one of {', '.join(NETWORKS)}")
+    if size % 32 or size < 64:
+        raise ValueError(f"the input side must be a multiple of 32 and at least 64 px, not {size}")
+    spec = NETWORKS[network]
+    image = layers.Input((size, size, 3), name="image")
+    mask = layers.Input((keypoints,), name="mask")
+    backbone = build_backbone(spec.backbone, (size, size, 3), backbone_weights)
+    features = backbone(image)
+    plane_mask = layers.Reshape((1, 1, keypoints), name="plane_mask")(mask)
+
+    def heatmaps(x, factor: int, name: str):
+        # Small weights keep the first heatmaps near zero, where nearly every cell of the target is.
+        start = keras.initializers.RandomNormal(stddev=0.001)
+        x = layers.Conv2D(keypoints, 3, padding="same", kernel_initializer=start, name=f"{name}_conv")(x)
+        x = upsample(x, factor, f"{name}_up")
+        return layers.Multiply(name=name, dtype="float32")([x, plane_mask])
+
+    outputs, pyramid = {}, {}
+    above = None
+    for level in LEVELS:
+        key = level.lower()
+        x = conv_bn(features[level], spec.width, 1, f"lateral_{key}")
+        if above is not None:
+            x = layers.Add(name=f"topdown_{key}")([x, conv_bn(upsample(above, 2, f"up_{key}"), spec.width, 1, f"merge_{key}", relu=False)])
+        pyramid[level] = above = x
+        factor = 2 ** (int(level[1]) - 2)
+        head = conv_bn(x, spec.width, 1, f"global_{key}_head")
+        outputs[f"global_{key}"] = heatmaps(head, factor, f"global_{key}")
+
+    block = basic_block if spec.dense_refine else bottleneck
+    columns = []
+    for level in LEVELS:
+        x, key = pyramid[level], level.lower()
+        for step in range(int(level[1]) - 2):
+            x = block(x, spec.width, f"refine_{key}_{step}")
+        columns.append(upsample(x, 2 ** (int(level[1]) - 2), f"refine_{key}_up"))
+    x = layers.Concatenate(name="refine_concat")(columns)
+    if spec.dense_refine:
+        x = conv_bn(x, spec.width, 1, "refine_reduce")
+    x = block(x, spec.width, "refine_final")
+    outputs["refined"] = heatmaps(x, 1, "refined")
+    if categories > 1:
+        pooled = layers.GlobalAveragePooling2D(name="category_pool")(features["P5"])
+        outputs["category"] = layers.Dense(categories, name="category", dtype="float32")(pooled)
+    return keras.Model({"image": image, "mask": mask}, outputs, name=f"cpn_{network}")

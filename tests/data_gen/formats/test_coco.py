@@ -1,0 +1,139 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, coco_from_samples, read_coco, samples_from_coco
+from aifashion.data_gen.formats.fashionai import FormatError
+from aifashion.garments import ALL, CATEGORIES, KEYPOINTS
+from aifashion.records import Keypoints, Sample
+
+
+def save(path: Path, content: Any) -> Path:
+    path.write_text(json.dumps(content))
+    return path
+
+
+def random_samples(root: Path) -> list[Sample]:
+    rng = np.random.default_rng(0)
+    samples = []
+    for i, category in enumerate(CATEGORIES * 3):
+        state = np.where(ALL.mask(category), rng.integers(-1, 2, 24), -1)
+        state[np.flatnonzero(ALL.mask(category))[0]] = 1
+        xy = np.where(state[:, None] < 0, -1, rng.uniform(0, 500, (24, 2)))
+        image_id = f"Images/{category}/{i // 2}.jpg"  # some ids come with two garments
+        samples.append(Sample(image_id, root / image_id, category, Keypoints(xy, state)))
+    return samples
+
+
+def test_round_trip_is_exact(tmp_path: Path) -> None:
+    samples = random_samples(tmp_path)
+    content = coco_from_samples(samples, [(512, 480)] * len(samples))
+    coco = read_coco(save(tmp_path / "x.json", content))
+    assert samples_from_coco(coco, tmp_path) == samples
+    assert {image.size for image in coco.images} == {(512, 480)}
+
+
+def test_written_content_is_what_coco_tools_expect(tmp_path: Path) -> None:
+    state, xy = np.full(24, -1), np.full((24, 2), -1.0)
+    names = ("waistband_left", "waistband_right", "hemline_left")
+    at = [KEYPOINTS.index(name) for name in names]
+    xy[at], state[at] = [(10, 20), (30, 22), (5, 60)], [1, 1, 0]
+    sample = Sample("a.jpg", tmp_path / "a.jpg", "skirt", Keypoints(xy, state))
+    content = coco_from_samples([sample, sample], [(100, 90)] * 2)
+    assert content["images"] == [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 90}]
+    first, second = content["annotations"]
+    assert (first["id"], second["id"]) == (1, 2) and first["image_id"] == second["image_id"] == 1
+    assert first["num_keypoints"] == 3 and first["iscrowd"] == 0
+    assert first["bbox"] == [5, 20, 26, 41] and first["area"] == 26 * 41
+    triples = np.reshape(first["keypoints"], (24, 3))
+    assert triples[at].tolist() == [[10, 20, 2], [30, 22, 2], [5, 60, 1]]
+    assert not np.delete(triples, at, axis=0).any()
+    skirt = next(c for c in content["categories"] if c["id"] == first["category_id"])
+    assert skirt["name"] == "skirt" and skirt["keypoints"] == list(KEYPOINTS)
+    edges = {(KEYPOINTS[a - 1], KEYPOINTS[b - 1]) for a, b in skirt["skeleton"]}
+    assert ("hemline_left", "hemline_right") in edges and all("neckline_left" not in edge for edge in edges)
+
+
+def test_what_coco_cannot_hold_is_refused(tmp_path: Path) -> None:
+    good = random_samples(tmp_path)[0]
+    absent = Keypoints(np.zeros((24, 2)), np.full(24, -1))
+    for bad, message in (
+        (Sample("b.jpg", tmp_path / "b.jpg", "skirt"), r"b\.jpg: writing COCO needs"),
+        (Sample("b.jpg", tmp_path / "b.jpg", None, good.keypoints), r"b\.jpg: writing COCO needs"),
+        (Sample("b.jpg", tmp_path / "b.jpg", "skirt", absent), r"b\.jpg: no keypoint is present"),
+        (Sample(good.image_id, tmp_path / "other.jpg", "skirt", good.keypoints), "two photos"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            coco_from_samples([good, bad], [(9, 9)] * 2)
+
+
+@pytest.fixture
+def foreign() -> dict[str, Any]:
+    """A file of another vocabulary, as DeepFashion's full-body set has it."""
+    names = [f"{side} {part}" for part in ("collar", "sleeve", "waistline", "hem") for side in ("left", "right")]
+    points = [[10 * k, 10 * k + 1, 2] for k in range(8)]
+    points[1][2], points[4] = 1, [0, 0, 0]
+    return {
+        "categories": [{"id": 7, "name": "fashion", "keypoints": names}],
+        "images": [{"id": 3, "file_name": "img/a.jpg", "width": 200, "height": 250}],
+        "annotations": [{"id": 5, "image_id": 3, "category_id": 7, "keypoints": np.ravel(points).tolist()}],
+    }
+
+
+def test_a_foreign_vocabulary(tmp_path: Path, foreign: dict[str, Any]) -> None:
+    coco = read_coco(save(tmp_path / "x.json", foreign))
+    (annotation,) = coco.annotations
+    assert annotation.category.keypoints[3] == "right sleeve" and annotation.keypoints.xy[3].tolist() == [30, 31]
+    assert annotation.keypoints.state.tolist() == [1, 0, 1, 1, -1, 1, 1, 1]
+    (sample,) = samples_from_coco(coco, tmp_path, DEEPFASHION_KEYPOINTS)
+    assert sample.category is None and sample.path == tmp_path / "img" / "a.jpg" and sample.keypoints is not None
+    present = {KEYPOINTS[k]: sample.keypoints.xy[k].tolist() for k in np.flatnonzero(sample.keypoints.state >= 0)}
+    assert present == {"neckline_left": [0, 1], "neckline_right": [10, 11], "waistline_right": [50, 51]}
+    with pytest.raises(ValueError, match="none of the keypoints left collar"):
+        samples_from_coco(coco, tmp_path)
+    with pytest.raises(ValueError, match="leads to collar"):
+        samples_from_coco(coco, tmp_path, {"left collar": "collar"})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"keypoints": [1, 2, 2]}, "annotations, id 5: 3 keypoint numbers; expected x, y, v for 8"),
+        ({"keypoints": [1, 2, 3] * 8}, "annotations, id 5: keypoint visibilities must be 0, 1 or 2"),
+        ({"keypoints": [float("nan"), 2, 1] * 8}, "annotations, id 5: a keypoint that is present"),
+        ({"keypoints": ["x"] * 24}, "annotations, id 5: "),
+        ({"keypoints": [10**400] * 24}, "annotations, id 5: "),
+        ({"image_id": 4}, "annotations, id 5: image_id 4 or category_id 7 is not in the file"),
+        ({"id": [5]}, r"annotations, id \[5\]: "),
+    ],
+)
+def test_bad_annotations_are_named(tmp_path: Path, foreign: dict[str, Any], change: dict, message: str) -> None:
+    foreign["annotations"][0].update(change)
+    with pytest.raises(FormatError, match=rf"x\.json: {message}"):
+        read_coco(save(tmp_path / "x.json", foreign))
+
+
+def test_bad_files_are_told(tmp_path: Path, foreign: dict[str, Any]) -> None:
+    path = tmp_path / "x.json"
+    for content, message in ((b"\n{", r"x\.json:2: not JSON"), (b"\xff", "not JSON"), (b"[]", "no list of categories")):
+        path.write_bytes(content)
+        with pytest.raises(FormatError, match=message):
+            read_coco(path)
+    del foreign["annotations"][0]["keypoints"]
+    with pytest.raises(FormatError, match="annotations, id 5: no keypoints"):
+        read_coco(save(path, foreign))
+    foreign["annotations"] = ["x"]
+    foreign["images"] *= 2
+    with pytest.raises(FormatError, match=r"images, id 3: the id comes twice(.|\n)*annotations, entry 0: "):
+        read_coco(save(path, foreign))
+
+
+def test_ids_that_leave_the_root_and_foreign_keypoints_name_the_annotation(tmp_path: Path) -> None:
+    content = coco_from_samples([s for s in random_samples(tmp_path) if s.category == "skirt"], [(9, 9)] * 3)
+    content["images"][0]["file_name"] = "../x.jpg"
+    content["annotations"][1]["keypoints"][:3] = [1, 1, 2]
+    coco = read_coco(save(tmp_path / "x.json", content))
+    with pytest.raises(FormatError, match=r"id 1: image id '\.\./x\.jpg'(.|\n)*id 2: a skirt has no neckline_left"):
+        samples_from_coco(coco, tmp_path)
