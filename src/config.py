@@ -113,6 +113,20 @@ class KeypointConfig:
         return cls(**_checked_fields(cls, text, "keypoints", source))
 
 
+_PRESETS: dict[str, dict[str, Any]] = {
+    "v11": {"size": 512, "batch_size": 3, "learning_rate": 5e-4},
+    "resnet50": {"size": 512, "batch_size": 4, "learning_rate": 5e-4},
+    "lite": {"size": 256, "batch_size": 16, "learning_rate": 2e-3},
+}
+
+
+def keypoint_preset(network: str) -> KeypointConfig:
+    """The configuration that a network is trained with unless told otherwise. Raises ValueError for an unknown one."""
+    if network not in _PRESETS:
+        raise ValueError(f"unknown network {network!r}; expected one of {', '.join(_PRESETS)}")
+    return KeypointConfig(network=network, **_PRESETS[network])
+
+
 def _checked_fields(cls: type, text: str, kind: str, source: Path | str) -> dict[str, Any]:
     try:
         values = json.loads(text)

@@ -1,12 +1,11 @@
 """The Cascaded Pyramid Network (arXiv:1711.07319): GlobalNet finds the easy keypoints, RefineNet the hard ones."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 from keras import layers
 
-from .backbones import build_backbone
+from .backbones import Weights, build_backbone
 from .blocks import basic_block, bottleneck, conv_bn, upsample
 
 LEVELS = ("P5", "P4", "P3", "P2")
@@ -14,28 +13,28 @@ LEVELS = ("P5", "P4", "P3", "P2")
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """backbone by name, the width of the pyramid, the block of RefineNet and the input side in px of the published setting."""
+    """The backbone by name, the width of the pyramid, and whether RefineNet is built of basic blocks, not bottlenecks."""
 
     backbone: str
     width: int
     dense_refine: bool
-    size: int
 
 
 NETWORKS: dict[str, NetworkSpec] = {
-    "v11": NetworkSpec("resnet101", 256, False, 512),
-    "resnet50": NetworkSpec("resnet50", 256, False, 512),
-    "lite": NetworkSpec("lite", 48, True, 256),
+    "v11": NetworkSpec("resnet101", 256, False),
+    "resnet50": NetworkSpec("resnet50", 256, False),
+    "lite": NetworkSpec("lite", 48, True),
 }
 
 
 def build_keypoint_net(
-    network: str, size: int, keypoints: int, categories: int, backbone_weights: Path | None = None
+    network: str, size: int, keypoints: int, categories: int, backbone_weights: Weights = None
 ) -> keras.Model:
     """Inputs image (B, size, size, 3) of 0..255 and mask (B, K), 1 where the category has the keypoint.
 
     Outputs by name: `global_p5` .. `global_p2` and `refined`, heatmaps (B, size/4, size/4, K), masked; and, where
-    there is more than one category, `category` (B, categories) logits from P5.
+    there is more than one category, `category` (B, categories) logits from P5. For `backbone_weights` see
+    `build_backbone`.
     Raises ValueError for an unknown network or a size that 32 does not divide.
     """
     if network not in NETWORKS:

@@ -5,12 +5,13 @@ from bisect import bisect
 from ...garments import ATTRIBUTE_TASKS
 from .body import ANKLE, CROTCH, HIP, KNEE, WAIST
 
+SLEEVELESS = 0.02  # below it there is no sleeve at all, so no length is near this bound
 # Upper bounds of the classes after "Invisible": levels of the hem in heads, or fractions of the arm.
 BOUNDS: dict[str, tuple[float, ...]] = {
     "coat_length": (WAIST + 0.25, HIP + 0.2, CROTCH + 0.3, KNEE - 0.5, KNEE + 0.3, KNEE + 1.0),
     "skirt_length": (KNEE - 0.3, KNEE + 0.35, KNEE + 1.1, ANKLE + 0.05),
     "pant_length": (CROTCH + 0.75, KNEE + 0.15, KNEE + 0.8, ANKLE - 0.25),
-    "sleeve_length": (0.02, 0.2, 0.38, 0.54, 0.76, 0.92, 1.06),
+    "sleeve_length": (SLEEVELESS, 0.2, 0.38, 0.54, 0.76, 0.92, 1.06),
 }
 MARGIN = {"coat_length": 0.12, "skirt_length": 0.12, "pant_length": 0.12, "sleeve_length": 0.03}
 
@@ -31,6 +32,6 @@ def length_label(task: str, value: float) -> str:
     maybe = tuple(
         classes[1 + j]
         for j, bound in ((i - 1, bounds[i - 1] if i else None), (i + 1, bounds[i] if i < len(bounds) else None))
-        if bound is not None and abs(value - bound) < MARGIN[task] and not (task == "sleeve_length" and bound == bounds[0])
+        if bound is not None and bound != SLEEVELESS and abs(value - bound) < MARGIN[task]
     )
     return one_hot(task, classes[1 + i], maybe)

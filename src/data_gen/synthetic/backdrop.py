@@ -15,12 +15,13 @@ def _smooth(rng: np.random.Generator, height: int, width: int, cells: int) -> np
 def _studio(rng: np.random.Generator, height: int, width: int, base: np.ndarray) -> np.ndarray:
     image = np.empty((height, width, 3), np.float32)
     image[:] = base
-    image *= (1 + rng.uniform(0, 0.06) * _smooth(rng, height, width, 3))
-    y, x = np.linspace(-1, 1, height, dtype=np.float32)[:, None, None], np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
+    image *= 1 + rng.uniform(0, 0.06) * _smooth(rng, height, width, 3)
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
     image *= 1 - rng.uniform(0, 0.12) * (x * x + y * y) + rng.uniform(-0.06, 0.06) * y
     if rng.random() < 0.3:  # the floor
         level = rng.uniform(0.55, 0.95)
-        soft = np.clip((np.linspace(0, 1, height, dtype=np.float32) - level) * rng.choice([8, 60, 200]), 0, 1)[:, None, None]
+        soft = np.clip(((y + 1) / 2 - level) * rng.choice([8, 60, 200]), 0, 1)
         image *= 1 - soft * rng.uniform(-0.08, 0.2)
     return image
 
@@ -40,7 +41,8 @@ def _clutter(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
             quad += (vanish - quad) * rng.uniform(0, 0.15, (4, 1)) * (rng.random() < 0.5)
             cv2.fillPoly(image, [quad.astype(np.int32)], ink, cv2.LINE_AA)
         elif kind < 0.8:
-            cv2.ellipse(image, (int(x), int(y)), (int(rw / 2) + 1, int(rh / 3) + 1), float(rng.uniform(0, 180)), 0, 360, ink, -1, cv2.LINE_AA)
+            axes = (int(rw / 2) + 1, int(rh / 3) + 1)
+            cv2.ellipse(image, (int(x), int(y)), axes, rng.uniform(0, 180), 0, 360, ink, -1, cv2.LINE_AA)
         else:
             end = rng.uniform(0, 1, 2) * (w, h)
             cv2.line(image, (int(x), int(y)), (int(end[0]), int(end[1])), ink, int(rng.integers(1, 6)), cv2.LINE_AA)
@@ -56,7 +58,8 @@ def _boards(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     base = np.array([0.72, 0.6, 0.47]) * rng.uniform(0.4, 1.3) * rng.uniform(0.95, 1.05, 3)
     if rng.random() < 0.35:
         base = np.full(3, rng.uniform(0.5, 0.95))
-    grain = cv2.resize(rng.normal(0, 1, (6, height // 2)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    grain = rng.normal(0, 1, (6, height // 2)).astype(np.float32)
+    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)
     image = base * (1 + 0.06 * grain[..., None])
     count = int(rng.integers(3, 11))
     for k in range(count):

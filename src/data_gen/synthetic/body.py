@@ -1,4 +1,5 @@
 """A posed figure in heads: levels of the body, joints of the limbs, and its skin, hair and shoes as pieces to paint."""
+# ruff: noqa: RUF005  (an array + (x, y) moves points, it does not join lists)
 
 from dataclasses import dataclass, replace
 from typing import cast
@@ -6,8 +7,8 @@ from typing import cast
 import numpy as np
 
 from .cloth import Cloth, plain
-from .outline import along, arc_length, chain, profile, ribbon
-from .paint import Piece, Stroke
+from .outline import along, arc_length, chain, mirror, polyline, profile, ribbon
+from .paint import Colour, Piece, Stroke
 
 SHOULDER, ARMPIT, BUST, WAIST, HIP, CROTCH, KNEE, ANKLE, FLOOR = 0.16, 0.68, 0.95, 1.6, 2.25, 2.7, 4.2, 5.85, 6.2
 UPPER_ARM, FOREARM, HAND = 1.32, 1.12, 0.6
@@ -15,13 +16,20 @@ THIGH, SHIN, FOOT = 1.85, 1.65, 0.3
 NECK_HALF, NECK_TOP = 0.26, -0.07
 SIDES = {-1: "left", 1: "right"}
 
-SKIN = ((0.96, 0.84, 0.76), (0.93, 0.77, 0.66), (0.87, 0.68, 0.55), (0.74, 0.54, 0.41), (0.55, 0.37, 0.27), (0.36, 0.24, 0.18))
-HAIR = ((0.07, 0.06, 0.06), (0.16, 0.10, 0.07), (0.30, 0.19, 0.11), (0.55, 0.36, 0.18), (0.80, 0.64, 0.40), (0.45, 0.16, 0.10))
+SKIN = (
+    (0.96, 0.84, 0.76), (0.93, 0.77, 0.66), (0.87, 0.68, 0.55), (0.74, 0.54, 0.41), (0.55, 0.37, 0.27), (0.36, 0.24, 0.18)
+)  # fmt: skip
+HAIR = (
+    (0.07, 0.06, 0.06), (0.16, 0.10, 0.07), (0.30, 0.19, 0.11), (0.55, 0.36, 0.18), (0.80, 0.64, 0.40), (0.45, 0.16, 0.10)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Half widths in heads, turn and tilts in radians. Limbs are (4, 2) joints per side: root, middle, end, tip."""
+    """Half widths in heads, turn and tilts in radians, and per side (-1 the image's left, 1 its right) the limbs.
+
+    arms, legs: (4, 2) joints: root, middle, end, tip. behind: the arm lies behind the trunk. pocketed: its hand is hidden.
+    """
 
     shoulder: float
     chest: float
@@ -45,20 +53,17 @@ class Body:
         )
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """Points on an upright, frontal trunk (N, 2) -> where the pose carries them."""
-        return _place(self, np.asarray(points, np.float64))
-
-
-def _place(body: Body, points: np.ndarray) -> np.ndarray:
-    x, y = points[..., 0], points[..., 1]
-    width = np.interp(y, (SHOULDER, ARMPIT, WAIST, HIP), (body.shoulder, body.chest, body.waist, body.hip))
-    squeeze = np.hypot(np.cos(body.turn), 0.6 * np.sin(body.turn))
-    # The middle of the front moves most when the body turns, the silhouette least.
-    towards = 0.5 * np.sin(body.turn) * width * (1 - np.clip(x / width, -1, 1) ** 2)
-    down = np.clip(y / HIP, 0, 1.2)
-    tilt = (1 - down) * body.shoulder_tilt + down * body.hip_tilt
-    across = x * squeeze + towards
-    return np.stack([across + body.sway * np.sin(np.pi * np.clip(y / CROTCH, 0, 1)), y + across * np.tan(tilt)], -1)
+        """Points on an upright, frontal trunk (..., 2) -> where the pose carries them."""
+        x, y = points[..., 0], points[..., 1]
+        width = np.interp(y, (SHOULDER, ARMPIT, WAIST, HIP), (self.shoulder, self.chest, self.waist, self.hip))
+        squeeze = np.hypot(np.cos(self.turn), 0.6 * np.sin(self.turn))
+        # The middle of the front moves most when the body turns, the silhouette least.
+        towards = 0.5 * np.sin(self.turn) * width * (1 - np.clip(x / width, -1, 1) ** 2)
+        down = np.clip(y / HIP, 0, 1.2)
+        tilt = (1 - down) * self.shoulder_tilt + down * self.hip_tilt
+        across = x * squeeze + towards
+        sway = self.sway * np.sin(np.pi * np.clip(y / CROTCH, 0, 1))
+        return np.stack([across + sway, y + across * np.tan(tilt)], -1)
 
 
 _ARM_POSES = {  # upper arm and forearm, degrees outward from hanging straight down; may the arm lie behind the trunk
@@ -71,7 +76,9 @@ _ARM_POSES = {  # upper arm and forearm, degrees outward from hanging straight d
     "raised": ((95, 160), (170, 260), 0.0),
     "away": ((25, 65), (20, 75), 0.0),
 }
-_ARM_CHANCES = {"down": 0.44, "akimbo": 0.15, "pocket": 0.13, "folded": 0.07, "phone": 0.06, "aside": 0.03, "raised": 0.05, "away": 0.07}
+_ARM_CHANCES = {
+    "down": 0.44, "akimbo": 0.15, "pocket": 0.13, "folded": 0.07, "phone": 0.06, "aside": 0.03, "raised": 0.05, "away": 0.07
+}  # fmt: skip
 
 
 def _limb(root: np.ndarray, lengths: tuple[float, ...], degrees: tuple[float, ...], side: int) -> np.ndarray:
@@ -136,14 +143,21 @@ def random_body(rng: np.random.Generator, worn: bool) -> Body:
 
 
 def _tube(
-    part: str, z: float, bone: np.ndarray, half: tuple[float, ...], side: int, cloth: Cloth, shadow: float,
+    part: str,
+    z: float,
+    bone: np.ndarray,
+    half: tuple[float, ...],
+    side: int,
+    cloth: Cloth,
+    shadow: float,
     start: float = 0.0,
 ) -> Piece:
     length = arc_length(bone)[-1]
     s = np.linspace(start, length, 15)
     widths = profile(s / length, tuple(np.linspace(0, 1, len(half))), half)
     outer, inner = ribbon(bone, s, widths, side)
-    return Piece(part, z, tuple(chain(outer, inner)), bone, np.full(len(bone), float(np.mean(half))), cloth, shadow=shadow)
+    reach = np.full(len(bone), float(np.mean(half)))
+    return Piece(part, z, tuple(chain(outer, inner)), bone, reach, cloth, shadow=shadow)
 
 
 def _ellipse(centre: np.ndarray, rx: float, ry: float, count: int = 28, turn: float = 0.0) -> np.ndarray:
@@ -171,7 +185,8 @@ def skin_pieces(rng: np.random.Generator, body: Body, sleeve: float) -> list[Pie
         leg, arm = body.legs[side], body.arms[side]
         pieces.append(_tube(f"leg_{name}", 10, leg[:3], (0.34, 0.29, 0.19, 0.2, 0.11), side, stockings, 0.1))
         foot = leg[2] * 0.45 + leg[3] * 0.55
-        pieces.append(Piece(f"shoe_{name}", 11, (_ellipse(foot, 0.15, 0.26),), leg[2:], np.full(2, 0.15), shoe, shadow=0.2))
+        sole = (_ellipse(foot, 0.15, 0.26),)
+        pieces.append(Piece(f"shoe_{name}", 11, sole, leg[2:], np.full(2, 0.15), shoe, shadow=0.2))
         # The root of the arm lies under the trunk's cloth, which ends at the arm hole; the rest lies over it.
         z = 16.0 if body.behind[side] else 46.0
         half = (0.2, 0.17, 0.145, 0.13, 0.085)
@@ -181,7 +196,8 @@ def skin_pieces(rng: np.random.Generator, body: Body, sleeve: float) -> list[Pie
         wrist, tip = arm[2], arm[3]
         hand = _ellipse(0.55 * wrist + 0.45 * tip, 0.28, 0.11, turn=float(np.arctan2(*(tip - wrist)[::-1])))
         hand_bone = arm[2:4]
-        pieces.append(Piece(f"hand_{name}", 19.4 if body.pocketed[side] else z + 0.2, (hand,), hand_bone, np.full(2, 0.11), skin, shadow=0.15))
+        level = 19.4 if body.pocketed[side] else z + 0.2
+        pieces.append(Piece(f"hand_{name}", level, (hand,), hand_bone, np.full(2, 0.11), skin, shadow=0.15))
     y = np.linspace(SHOULDER, CROTCH, 14)
     edge = body.half_width(y)
     edge[:2] -= (0.13, 0.03)  # the deltoid belongs to the arm
@@ -220,7 +236,7 @@ def _head_pieces(rng: np.random.Generator, body: Body, skin: Cloth, mannequin: b
         strokes.append(Stroke(np.array([[mid, centre[1] + 0.03], [mid + 0.03, centre[1] + 0.16]]), 0.03, 0.25))
         lips = tuple(np.clip(np.array([0.72, 0.32, 0.32]) * rng.uniform(0.7, 1.1), 0, 1))
         lip = np.array([[mid - 0.08, centre[1] + 0.27], [mid, centre[1] + 0.285], [mid + 0.08, centre[1] + 0.27]])
-        strokes.append(Stroke(lip, 0.05, 0.8, cast(tuple[float, float, float], lips)))
+        strokes.append(Stroke(lip, 0.05, 0.8, cast(Colour, lips)))
     pieces.append(Piece("head", 18, (face,), up, np.full(2, 0.38), skin, tuple(strokes), shadow=0.3))
     if mannequin or rng.random() < 0.03:
         return pieces
@@ -234,7 +250,8 @@ def _head_pieces(rng: np.random.Generator, body: Body, skin: Cloth, mannequin: b
     fringe = centre + np.array([[0.3, -0.18], [0.08, -0.33], [-0.12, -0.3], [-0.3, -0.16]])
     pieces.append(Piece("hair_crown", 19, (np.vstack([crown, fringe]),), up, np.full(2, 0.42), hair))
     if length:
-        back = np.array([[-0.41, -0.2], [-0.4, 0.4], [-0.36, 0.45 + length], [0.36, 0.45 + length], [0.4, 0.4], [0.41, -0.2]])
+        left = polyline((-0.41, -0.2), (-0.4, 0.4), (-0.36, 0.45 + length))
+        back = np.vstack([left, mirror(left)[::-1]])
         pieces.append(Piece("hair_back", 2, (centre + back,), up, np.full(2, 0.5), hair))
         for side, name in SIDES.items():
             if rng.random() < 0.55:  # strands that fall before the shoulder

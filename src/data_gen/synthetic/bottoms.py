@@ -1,15 +1,15 @@
 """Skirts and trousers."""
+# ruff: noqa: RUF005  (an array + (x, y) moves points, it does not join lists)
 
 import numpy as np
 
 from .attributes import length_label
 from .body import ANKLE, CROTCH, FLOOR, HIP, KNEE, SIDES, WAIST, Body
 from .cloth import Cloth, Drape, plain
-from .garment import Garment, Mark
+from .cut import Garment, Mark
+from .details import THREAD
 from .outline import arc_length, chain, even, profile, ribbon, smooth
 from .paint import Piece, Stroke
-
-_THREAD = 0.018
 
 
 def _waistband(body: Body, y: float, ease: float, drop: float, height: float) -> tuple[np.ndarray, np.ndarray]:
@@ -21,8 +21,10 @@ def _waistband(body: Body, y: float, ease: float, drop: float, height: float) ->
     return top, low
 
 
-def _band_piece(body: Body, owner: str, z: float, top: np.ndarray, low: np.ndarray, cloth: Cloth, rng: np.random.Generator) -> Piece:
-    strokes = [Stroke(body.place(low), _THREAD, 0.45)]
+def _band_piece(
+    rng: np.random.Generator, body: Body, owner: str, z: float, top: np.ndarray, low: np.ndarray, cloth: Cloth
+) -> Piece:
+    strokes = [Stroke(body.place(low), THREAD, 0.45)]
     if rng.random() < 0.5:
         middle = body.place(np.array([[0.0, (top[5, 1] + low[5, 1]) / 2]]))
         strokes.append(Stroke(np.vstack([middle, middle]), 0.07, 0.9, (0.55, 0.5, 0.42)))
@@ -35,10 +37,11 @@ def _band_piece(body: Body, owner: str, z: float, top: np.ndarray, low: np.ndarr
 def skirt(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0, owner: str = "skirt") -> Garment:
     """A skirt from a pencil to a full circle, from short to the floor."""
     y0 = WAIST + rng.uniform(-0.12, 0.3)
-    hem = float(rng.choice([rng.uniform(2.75, KNEE - 0.35), rng.uniform(KNEE - 0.4, KNEE + 0.4),
-                            rng.uniform(KNEE + 0.3, ANKLE), rng.uniform(ANKLE - 0.1, FLOOR)], p=[0.42, 0.22, 0.23, 0.13]))  # fmt: skip
+    spans = ((2.75, KNEE - 0.35), (KNEE - 0.4, KNEE + 0.4), (KNEE + 0.3, ANKLE), (ANKLE - 0.1, FLOOR))
+    hem = float(rng.uniform(*spans[rng.choice(4, p=[0.42, 0.22, 0.23, 0.13])]))
     style = str(rng.choice(["pencil", "line", "full", "tiered"], p=[0.27, 0.37, 0.28, 0.08]))
-    spread = {"pencil": rng.uniform(-0.06, 0.03), "line": rng.uniform(0.08, 0.3), "full": rng.uniform(0.3, 0.75), "tiered": 0.35}[style]
+    narrow, wide = {"pencil": (-0.06, 0.03), "line": (0.08, 0.3), "full": (0.3, 0.75), "tiered": (0.3, 0.4)}[style]
+    spread = rng.uniform(narrow, wide)
     ease = rng.uniform(0.01, 0.06)
     top, low = _waistband(body, y0, ease, rng.uniform(0.0, 0.08), rng.uniform(0.1, 0.25))
     hip = float(body.half_width(HIP)) + ease + max(spread, 0.0) * 0.25
@@ -67,10 +70,10 @@ def skirt(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0, o
     reach = np.array([float(top[-1, 0]), hip, hem_half])
     strokes = []
     if rng.random() < 0.5:
-        strokes.append(Stroke(body.place(hem_line - (0, rng.uniform(0.05, 0.15))), _THREAD, 0.3))
+        strokes.append(Stroke(body.place(hem_line - (0, rng.uniform(0.05, 0.15))), THREAD, 0.3))
     if rng.random() < 0.2:  # buttons or a front seam
         line = np.array([[0.0, y0], [float(swing[-1]), hem + hem_bow * 0.9]])
-        strokes.append(Stroke(body.place(line), _THREAD, 0.4))
+        strokes.append(Stroke(body.place(line), THREAD, 0.4))
     if style == "tiered":
         for f in (0.4, 0.7):
             k = int(f * 13)
@@ -93,7 +96,7 @@ def skirt(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0, o
         pieces.append(Piece("skirt_inside", 9, (body.place(inside),), spine, reach, dark, (), Drape(), 0.0, owner))
     if rng.random() < 0.75:
         band = cloth if rng.random() < 0.8 else plain(np.clip(rng.uniform(0, 1, 3), 0.02, 0.95))
-        pieces.append(_band_piece(body, owner, z + 0.2, top, low, band, rng))
+        pieces.append(_band_piece(rng, body, owner, z + 0.2, top, low, band))
     ends = body.place(np.vstack([top[[0, -1]], hem_line[[0, -1]]]))
     spared = frozenset({"waistband"})
     marks = {
@@ -110,8 +113,8 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
     y0 = WAIST + rng.uniform(-0.1, 0.45)
     style = str(rng.choice(["skinny", "straight", "wide", "flare", "baggy"], p=[0.32, 0.3, 0.17, 0.1, 0.11]))
     loose = {"skinny": 0.0, "straight": 0.07, "wide": 0.17, "flare": 0.02, "baggy": 0.13}[style] + rng.uniform(0, 0.03)
-    fraction = float(rng.choice([rng.uniform(0.2, 0.42), rng.uniform(0.42, 0.75), rng.uniform(0.75, 0.95), rng.uniform(0.94, 1.03)],
-                                p=[0.2, 0.16, 0.2, 0.44]))  # fmt: skip
+    spans = ((0.2, 0.42), (0.42, 0.75), (0.75, 0.95), (0.94, 1.03))
+    fraction = float(rng.uniform(*spans[rng.choice(4, p=[0.2, 0.16, 0.2, 0.44])]))
     ease = 0.012 + loose * 0.5
     top, low = _waistband(body, y0, ease * 0.6, rng.uniform(0.0, 0.07), rng.uniform(0.1, 0.18))
     crotch = np.array([0.0, CROTCH + 0.02 + loose * rng.uniform(0.2, 1.2)])
@@ -119,7 +122,6 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
     ankle = {"skinny": 0.14, "straight": 0.2, "wide": 0.36, "flare": 0.33, "baggy": 0.16}[style] + rng.uniform(0, 0.03)
     knee = {"skinny": 0.22, "straight": 0.26, "wide": 0.36, "flare": 0.22, "baggy": 0.3}[style]
     pieces, marks = [], {}
-    bottoms = []
     # A leg that walks lies over the other; which one is a matter of chance.
     first = int(rng.choice([-1, 1]))
     drape = Drape(rng.uniform(1, 3), rng.uniform(0.02, 0.12), 0.3, rng.uniform(0.05, 0.3), rng.normal(0, 0.5),
@@ -151,9 +153,9 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
         leg = even(outside[split:], 14)
         inside = even(inside, 14)
         rings = [upper, *chain(leg, inside, 4)]
-        strokes = [Stroke(outside, _THREAD, 0.2)]
+        strokes = [Stroke(outside, THREAD, 0.2)]
         fly = body.place(np.array([[0.0, y0], [0.0, crotch[1]]]))
-        strokes.append(Stroke(fly, _THREAD, 0.5))
+        strokes.append(Stroke(fly, THREAD, 0.5))
         pocket = np.array([[side * abs(top[0, 0]) * 0.62, y0 + 0.12], [side * abs(top[0, 0]) * 0.75, y0 + 0.3],
                            [side * float(body.half_width(y0 + 0.45)), y0 + 0.42]])  # fmt: skip
         strokes.append(Stroke(body.place(pocket), 0.025, 0.5))
@@ -163,18 +165,18 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
             strokes.append(Stroke(((leg + inside) / 2)[1:8], 0.16, 0.09, (0.85, 0.87, 0.9)))
         across = np.vstack([outside[-1], inside[-1]])
         up = (bone[1] - bone[2]) / np.hypot(*(bone[1] - bone[2]))
-        strokes.append(Stroke(across + up * (0.12 if cuffs else 0.05), 0.03 if cuffs else _THREAD, 0.4))
+        strokes.append(Stroke(across + up * (0.12 if cuffs else 0.05), 0.03 if cuffs else THREAD, 0.4))
         for k in range(int(rng.integers(0, 3))):  # creases from the crotch
             far = crotch_at + (side * rng.uniform(0.2, 0.45), rng.uniform(-0.2, 0.15) - 0.1 * k)
             strokes.append(Stroke(np.vstack([crotch_at, far]), 0.035, 0.12))
         axis = np.vstack([body.place(np.array([[side * 0.3, y0]])), bone])
         reach = np.array([0.36, 0.36 + loose, knee + 0.03, ankle])
         part = f"trouser_{name}"
-        pieces.append(Piece(part, z + 0.05 * (side == -first), tuple(rings), axis, reach, cloth, tuple(strokes), drape, 0.25, owner))
-        marks[f"bottom_{name}_out"] = Mark(outside[-1], part, frozenset())
-        marks[f"bottom_{name}_in"] = Mark(inside[-1], part, frozenset())
-        bottoms.append(fraction)
-    pieces.append(_band_piece(body, owner, z + 0.2, top, low, cloth, rng))
+        level = z + 0.05 * (side == -first)
+        pieces.append(Piece(part, level, tuple(rings), axis, reach, cloth, tuple(strokes), drape, 0.25, owner))
+        marks[f"bottom_{name}_out"] = Mark(outside[-1], part)
+        marks[f"bottom_{name}_in"] = Mark(inside[-1], part)
+    pieces.append(_band_piece(rng, body, owner, z + 0.2, top, low, cloth))
     ends = body.place(top[[0, -1]])
     legs = frozenset({"trouser_left", "trouser_right", "waistband"})
     marks["waistband_left"] = Mark(ends[0], "trouser_left", legs)

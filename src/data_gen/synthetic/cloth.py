@@ -20,7 +20,6 @@ class Cloth:
     turn: float = 0.0
     gloss: float = 0.0
     opacity: np.ndarray | None = None
-    crispness: float = 1.0
 
     @property
     def mean(self) -> np.ndarray:
@@ -47,13 +46,21 @@ def _wrinkle_bank() -> np.ndarray:
     rng = np.random.default_rng(20180406)
     fields = []
     for i in range(8):
-        height = sum(gaussian_filter(rng.normal(size=(128, 128)), s, mode="wrap") * s**1.6 for s in (3, 6, 12))
+        height = np.zeros((128, 128))
+        for sigma in (3, 6, 12):
+            height += gaussian_filter(rng.normal(size=height.shape), sigma, mode="wrap") * sigma**1.6
         if i % 2:
             height = -np.abs(height - np.median(height)) * 1.5
         slope = np.roll(height, -2, 1) - np.roll(height, 2, 1)
         slope = np.tanh(slope / slope.std() * 0.8)
         fields.append(slope - slope.mean())
     return np.stack(fields).astype(np.float32)
+
+
+def _wrapped(x: np.ndarray, period: int) -> np.ndarray:
+    """x modulo a period, float32; several times faster than NumPy's operator."""
+    x -= np.floor(x * np.float32(1 / period)) * np.float32(period)
+    return x
 
 
 def fold_shade(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, drape: Drape, light: float) -> np.ndarray:
@@ -69,7 +76,7 @@ def fold_shade(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, drape: Dr
             ox, oy = rng.uniform(0, 128, 2).tolist()
             x = (u * cos - v * sin) * size + ox
             y = (u * sin + v * cos) * size * rng.uniform(0.25, 0.6) + oy
-            shade = shade + cv2.remap(field, x % 127, y % 127, cv2.INTER_LINEAR) * (drape.wrinkles * weight)
+            shade = shade + cv2.remap(field, _wrapped(x, 127), _wrapped(y, 127), cv2.INTER_LINEAR) * (drape.wrinkles * weight)
     if drape.folds and drape.depth:
         phase, skew = rng.uniform(0, 6.28), rng.normal(0, 0.25)
         bend = v * float(skew + rng.normal(0, 0.3)) + np.sin(v * rng.uniform(0.8, 2.0) + phase) * 0.5
@@ -80,7 +87,9 @@ def fold_shade(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, drape: Dr
     return np.clip(shade, 0.25, 1.5, dtype=np.float32)
 
 
-def weave(cloth: Cloth, u: np.ndarray, v: np.ndarray, half: float, scale: float) -> tuple[np.ndarray, np.ndarray | None]:
+def weave(
+    cloth: Cloth, u: np.ndarray, v: np.ndarray, half: float, scale: float
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Colour (h, w, 3) and opacity (h, w) of cloth at (u, v); half: half width in heads, scale: px per head."""
     per_tile = int(np.clip(cloth.repeat * scale, 4, TILE * 2))
     tile, opacity = cloth.tile, cloth.opacity
@@ -89,8 +98,7 @@ def weave(cloth: Cloth, u: np.ndarray, v: np.ndarray, half: float, scale: float)
         opacity = None if opacity is None else cv2.resize(opacity, (per_tile, per_tile), interpolation=cv2.INTER_AREA)
     size = tile.shape[0]
     cos, sin = float(np.cos(cloth.turn) * size / cloth.repeat), float(np.sin(cloth.turn) * size / cloth.repeat)
-    x = ((u * (half * cos) - v * sin) % size).astype(np.float32)
-    y = ((u * (half * sin) + v * cos) % size).astype(np.float32)
+    x, y = _wrapped(u * (half * cos) - v * sin, size), _wrapped(u * (half * sin) + v * cos, size)
     tile = np.pad(tile, ((0, 1), (0, 1), (0, 0)), mode="wrap")
     colour = cv2.remap(tile, x, y, cv2.INTER_LINEAR)
     if opacity is None:
@@ -100,9 +108,10 @@ def weave(cloth: Cloth, u: np.ndarray, v: np.ndarray, half: float, scale: float)
 
 _NAMED = np.array(
     [
-        (0.05, 0.05, 0.06), (0.10, 0.10, 0.12), (0.93, 0.93, 0.92), (0.97, 0.96, 0.94), (0.45, 0.45, 0.47), (0.68, 0.68, 0.69),
-        (0.10, 0.13, 0.26), (0.20, 0.28, 0.45), (0.82, 0.75, 0.64), (0.66, 0.52, 0.38), (0.36, 0.25, 0.18), (0.60, 0.09, 0.13),
-        (0.90, 0.20, 0.42), (0.93, 0.70, 0.74), (0.95, 0.87, 0.80), (0.35, 0.42, 0.28), (0.15, 0.35, 0.28), (0.90, 0.75, 0.25),
+        (0.05, 0.05, 0.06), (0.10, 0.10, 0.12), (0.93, 0.93, 0.92), (0.97, 0.96, 0.94), (0.45, 0.45, 0.47),
+        (0.68, 0.68, 0.69), (0.10, 0.13, 0.26), (0.20, 0.28, 0.45), (0.82, 0.75, 0.64), (0.66, 0.52, 0.38),
+        (0.36, 0.25, 0.18), (0.60, 0.09, 0.13), (0.90, 0.20, 0.42), (0.93, 0.70, 0.74), (0.95, 0.87, 0.80),
+        (0.35, 0.42, 0.28), (0.15, 0.35, 0.28), (0.90, 0.75, 0.25),
     ]
 )  # fmt: skip
 

@@ -155,7 +155,8 @@ def _print(rng: np.random.Generator, body: Body, trunk: Trunk, cloth: Cloth, z: 
     letters = []
     for row in np.arange(cy - ry, cy + ry, 0.17):
         x = np.linspace(cx - rx, cx + rx, int(rng.integers(9, 20)))
-        letters.append(Stroke(body.place(np.stack([x, row + rng.choice([-0.05, 0.05, 0.0], len(x))], -1)), 0.035, 0.95, tone))
+        line = np.stack([x, row + rng.choice([-0.05, 0.05, 0.0], len(x))], -1)
+        letters.append(Stroke(body.place(line), 0.035, 0.95, tone))
     box = polyline((cx - rx, cy - ry), (cx + rx, cy - ry), (cx + rx, cy + ry), (cx - rx, cy + ry))
     return Piece("print", z, (body.place(box),), trunk.spine, trunk.reach, cloth, tuple(letters), owner=owner)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...garments import CATEGORY_KEYPOINTS
 from . import details, necklines
 from .attributes import length_label, one_hot
 from .body import ARMPIT, HIP, NECK_HALF, SHOULDER, SIDES, WAIST, Body
@@ -63,6 +64,7 @@ def upper(
     spared = frozenset({"hem_band"})
     ends = {f"{name}_left": Mark(low[0], "torso", spared), f"{name}_right": Mark(low[1], "torso", spared)}
     marks |= sleeve_marks | neck_marks | ends
+    marks = {name: mark for name, mark in marks.items() if name in CATEGORY_KEYPOINTS[category]}
     return Garment(category, (*pieces, *sleeved, *neck), marks, _labels(rng, category, cut), cut.sleeve)
 
 
@@ -105,6 +107,7 @@ def _trunk(rng: np.random.Generator, body: Body, category: str, cut: Cut) -> Tru
     half = profile(y, levels, halves)
     lean = float(rng.normal(0, 0.02))
     tip = _shoulder_tip(rng, body, category, cut, opening)
+    spine = polyline((0, -0.3), (0, armpit), (0, max(level, armpit + 0.05)), (0, max(cut.hem, level + 0.1)))
     trunk = Trunk(
         opening=opening,
         tip=tip,
@@ -115,7 +118,7 @@ def _trunk(rng: np.random.Generator, body: Body, category: str, cut: Cut) -> Tru
         lean=lean,
         flanks={},
         hem=np.empty((21, 2)),
-        spine=body.place(polyline((0, -0.3), (0, armpit), (0, max(level, armpit + 0.05)), (0, max(cut.hem, level + 0.1)))),
+        spine=body.place(spine),
         reach=np.array([chest, chest, waist, float(half[-1])]),
     )
     for side in SIDES:
@@ -130,9 +133,7 @@ def _trunk(rng: np.random.Generator, body: Body, category: str, cut: Cut) -> Tru
     return trunk
 
 
-def _shoulder_tip(
-    rng: np.random.Generator, body: Body, category: str, cut: Cut, opening: np.ndarray
-) -> np.ndarray:
+def _shoulder_tip(rng: np.random.Generator, body: Body, category: str, cut: Cut, opening: np.ndarray) -> np.ndarray:
     """(2,) the right shoulder tip: at the sleeve's seam, or where a sleeveless strap ends."""
     if cut.sleeved:
         dropped = 0.1 * cut.loose * (cut.sleeve > 0.1) + (0.04 if category == "outwear" else 0.0)
@@ -216,7 +217,7 @@ def _panels(rng: np.random.Generator, cut: Cut, trunk: Trunk) -> tuple[list[np.n
 
 
 def _trunk_marks(body: Body, cut: Cut, trunk: Trunk) -> dict[str, Mark]:
-    """The keypoints on the trunk; those that the category has not got are left out when the photo is taken."""
+    """The keypoints on the trunk; those that the category has not got are left out later."""
     middle = trunk.opening[len(trunk.opening) // 2]
     marks = {"center_front": Mark(body.place(middle), "torso", _OVER)}
     for side, name in SIDES.items():

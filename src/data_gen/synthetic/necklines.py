@@ -5,8 +5,6 @@ import numpy as np
 from .body import ARMPIT, NECK_HALF, NECK_TOP, SHOULDER
 from .outline import band, mirror, polyline, round_corners
 
-BARE_SHOULDERS = ("Strapless Neck", "Off Shoulder")
-
 
 def shoulder_line(x: float, shoulder: float) -> float:
     """The level of the line from the side of the neck to the shoulder tip at |x|."""
@@ -68,7 +66,8 @@ def high_neck(rng: np.random.Generator, kind: str, shoulder: float) -> tuple[np.
         outer = polyline((0.5, 0.06), (0.34, 0.45), (0, 0.66), (-0.34, 0.45), (-0.5, 0.06))
         top = round_corners(top)
         return np.vstack([top, round_corners(outer)]), top
-    rise = {"Turtle Neck": rng.uniform(0.3, 0.4), "Low Turtle Neck": rng.uniform(0.13, 0.2)}.get(kind, rng.uniform(0.16, 0.26))
+    lowest, highest = {"Turtle Neck": (0.3, 0.4), "Low Turtle Neck": (0.13, 0.2)}.get(kind, (0.16, 0.26))
+    rise = rng.uniform(lowest, highest)
     x = np.linspace(-1, 1, 17)
     dip = 0.07 * (1 - x**2)
     top = np.stack([x * (n - 0.03), low - rise + dip], -1)
@@ -94,10 +93,11 @@ def collar(rng: np.random.Generator, kind: str, opening: np.ndarray) -> list[np.
         return [mirror(leaf), leaf]
     width = rng.uniform(0.2, 0.28) if kind == "Peter Pan" else rng.uniform(0.4, 0.55)
     gap = rng.uniform(0.01, 0.05)
-    curve = round_corners(right + (gap, 0), 1)
+    curve = round_corners(right + np.array([gap, 0.0]), 1)
     t = np.linspace(0, 1, len(curve))
-    taper = np.sqrt(np.clip(1 - (1 - np.clip(t / 0.35, 0, 1)) ** 2, 0, 1)) if kind == "Peter Pan" else np.clip(t * 6, 0, 1) ** 0.4
-    leaf = band(curve[::-1], -width * taper[::-1])
+    taper = np.clip(t * 6, 0, 1) ** 0.4
+    if kind == "Peter Pan":
+        taper = np.sqrt(np.clip(1 - (1 - np.clip(t / 0.35, 0, 1)) ** 2, 0, 1))
     leaf = np.vstack([curve, _offset(curve, width * taper)[::-1]])
     return [mirror(leaf), leaf]
 
@@ -119,9 +119,12 @@ def lapels(rng: np.random.Generator, kind: str, opening: np.ndarray) -> list[np.
     wide = rng.uniform(0.2, 0.3) if kind != "Plus Size Shawl" else rng.uniform(0.42, 0.55)
     if kind == "Notched":
         y = top + tall * rng.uniform(0.3, 0.42)
-        leaf = polyline((0.01, bottom), *map(tuple, right[1:]), (n * 0.95, top - 0.12), (n + 0.14, top + 0.02),
-                        (n * 0.75 + wide * 0.75, y - 0.07), (n * 0.6 + wide * 0.42, y - 0.02), (n * 0.62 + wide, y + 0.02),
-                        (n * 0.3 + wide * 0.45, bottom - tall * 0.2))  # fmt: skip
+        notch = polyline(
+            (n * 0.75 + wide * 0.75, y - 0.07), (n * 0.6 + wide * 0.42, y - 0.02), (n * 0.62 + wide, y + 0.02)
+        )
+        shoulder = polyline((n * 0.95, top - 0.12), (n + 0.14, top + 0.02))
+        low = polyline((n * 0.3 + wide * 0.45, bottom - tall * 0.2), (0.01, bottom))
+        leaf = np.vstack([right[1:], shoulder, notch, low])
         return [mirror(leaf), leaf]
     t = np.linspace(0, 1, 12)
     inner = np.stack([np.interp(t, np.linspace(0, 1, len(right)), right[:, i]) for i in (0, 1)], -1)

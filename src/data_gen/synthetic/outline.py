@@ -1,5 +1,7 @@
 """Curves and ribbons from which garments and limbs are cut; all points are (N, 2) in heads."""
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -38,13 +40,13 @@ def along(points: np.ndarray, distance: np.ndarray | float) -> np.ndarray:
 
 
 def profile(at: np.ndarray, levels: tuple[float, ...], values: tuple[float, ...]) -> np.ndarray:
-    """A smooth curve through (level, value) that never overshoots, constant outside: a monotone cubic (Fritsch-Carlson).
+    """A smooth curve through (level, value) that never overshoots, constant outside: a monotone cubic.
 
-    The knots are few, so their slopes are plain Python: this is called dozens of times per photo.
+    Slopes after Fritsch and Butland (1984). The knots are few, so their slopes are plain Python: this is called dozens of times per photo.
     """
-    gap = [b - a for a, b in zip(levels[:-1], levels[1:], strict=True)]
-    rise = [(b - a) / g for a, b, g in zip(values[:-1], values[1:], gap, strict=True)]
-    inner = [2 * p * q / (p + q) if p * q > 0 else 0.0 for p, q in zip(rise[:-1], rise[1:], strict=True)]
+    gap = [b - a for a, b in pairwise(levels)]
+    rise = [(b - a) / g for (a, b), g in zip(pairwise(values), gap, strict=True)]
+    inner = [2 * p * q / (p + q) if p * q > 0 else 0.0 for p, q in pairwise(rise)]
     slope = np.array([rise[0], *inner, rise[-1]])
     knots, height = np.array(levels), np.array(values)
     at = np.minimum(np.maximum(at, levels[0]), levels[-1])

@@ -1,6 +1,7 @@
 """Painting pieces of cloth and skin onto a photo, and knowing afterwards which piece lies on top at a pixel."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import hypot
 
 import cv2
@@ -9,7 +10,9 @@ import numpy as np
 from ...geometry import Frame
 from .cloth import Cloth, Drape, fold_shade, weave
 
-_SHIFT = 4
+Colour = tuple[float, float, float]
+_FLAT = Drape()
+_SHIFT = 4  # bits of subpixel in cv2's integer coordinates
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Stroke:
     xy: np.ndarray
     width: float
     darkness: float
-    colour: tuple[float, float, float] | None = None
+    colour: Colour | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +40,41 @@ class Piece:
     reach: np.ndarray
     cloth: Cloth
     strokes: tuple[Stroke, ...] = ()
-    drape: Drape = Drape()
+    drape: Drape = _FLAT
     shadow: float = 0.0
     owner: str = ""
-    print: bool = False
 
 
 def _pixels(xy: np.ndarray, origin: tuple[int, int]) -> np.ndarray:
     return np.round((xy - origin) * (1 << _SHIFT)).astype(np.int32)
 
 
-def _axis_coordinates(axis: np.ndarray, reach: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _axis_coordinates(
+    axis: np.ndarray, reach: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Pixels -> (u, v): across the axis in half widths, -1..1 within the piece, and along it in pixels."""
-    best = u_best = v_best = None
+    best = np.full(np.broadcast_shapes(x.shape, y.shape), np.inf, np.float32)
+    u_best, v_best = np.zeros_like(best), np.zeros_like(best)
     start = 0.0
     # Plain floats: NumPy's own would turn the float32 grids into float64.
-    axis, reach = axis.tolist(), reach.tolist()
-    for i in range(len(axis) - 1):
-        a, b = axis[i], axis[i + 1]
+    joints, half = axis.tolist(), reach.tolist()
+    for i, (a, b) in enumerate(pairwise(joints)):
         length = max(hypot(b[0] - a[0], b[1] - a[1]), 1e-3)
         tx, ty = (b[0] - a[0]) / length, (b[1] - a[1]) / length
         v = (x - a[0]) * tx + (y - a[1]) * ty
         across = (x - a[0]) * ty - (y - a[1]) * tx
-        grow = (reach[i + 1] - reach[i]) / length
-        u = across / (np.minimum(np.maximum(v, 0), length) * grow + reach[i]) if grow else across / reach[i]
-        if len(axis) == 2:
+        grow = (half[i + 1] - half[i]) / length
+        u = across / (np.minimum(np.maximum(v, 0), length) * grow + half[i]) if grow else across / half[i]
+        if len(joints) == 2:
             return u, v
-        low = -1e9 if i == 0 else 0
-        high = 1e9 if i == len(axis) - 2 else length
-        distance = np.abs(across) + np.maximum(low - v, 0) + np.maximum(v - high, 0)
-        if best is None:
-            best, u_best, v_best = distance, u, v
-        else:
-            nearer = distance < best
-            best = np.where(nearer, distance, best)
-            u_best, v_best = np.where(nearer, u, u_best), np.where(nearer, v + start, v_best)
+        distance = np.abs(across)
+        if i > 0:
+            distance += np.maximum(-v, 0)
+        if i < len(joints) - 2:
+            distance += np.maximum(v - length, 0)
+        nearer = distance < best
+        for kept, new in ((best, distance), (u_best, u), (v_best, v + start)):
+            np.copyto(kept, new, where=nearer)
         start += length
     return u_best, v_best
 
@@ -110,7 +113,7 @@ class Canvas:
         """Paint one piece over what is there."""
         index = len(self.pieces)
         self.pieces.append(piece)
-        height, width = self.top.shape
+        height, width = self.planes.shape[1:]
         rings = [self.camera.forward(ring) for ring in piece.rings]
         points = np.vstack(rings)
         pad = 6 if not piece.shadow else 8 + int(min(self.camera.scale * 0.16, 24))
@@ -167,7 +170,9 @@ class Canvas:
         fallen = soft[: height - dy, max(-dx, 0) : width - max(dx, 0)]
         region[:, dy:, max(dx, 0) : width - max(-dx, 0)] *= 1 - fallen.astype(np.float32) * np.float32(strength / 255)
 
-    def _stroke(self, stroke: Stroke, shade: np.ndarray, colour: np.ndarray, origin: tuple[int, int], scale: float) -> None:
+    def _stroke(
+        self, stroke: Stroke, shade: np.ndarray, colour: np.ndarray, origin: tuple[int, int], scale: float
+    ) -> None:
         ink = np.zeros(shade.shape, np.uint8)
         width = stroke.width * scale
         # A line thinner than a pixel is a fainter line of one pixel.
@@ -188,9 +193,10 @@ class Canvas:
         hidden by its own sleeve, but by that of a coat.
         """
         owners = (self.pieces[home].owner, "")
-        height, width = self.top.shape
+        height, width = self.planes.shape[1:]
         radius = max(2, round(max(height, width) / 110))
         cx, cy = int(np.clip(round(xy[0]), 0, width - 1)), int(np.clip(round(xy[1]), 0, height - 1))
         around = self.top[max(cy - radius, 0) : cy + radius + 1, max(cx - radius, 0) : cx + radius + 1]
-        occluders = np.array([i > home and not (p.part in spared and p.owner in owners) for i, p in enumerate(self.pieces)] + [False])
-        return bool(occluders[around].mean() > 0.7)
+        on_top, counts = np.unique(around[around > home], return_counts=True)
+        hides = [(p := self.pieces[i]).part not in spared or p.owner not in owners for i in on_top]
+        return bool(counts[hides].sum() > 0.7 * around.size)

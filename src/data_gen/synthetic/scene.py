@@ -1,20 +1,19 @@
 """One photo: a figure or a flat garment, dressed, lit, occluded, framed and taken; with its keypoints and labels."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from ...garments import ATTRIBUTE_TASKS, CATEGORIES, CATEGORY_KEYPOINTS, KEYPOINTS
+from ...garments import ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS
 from ...geometry import Frame, inside
 from ...records import ABSENT, HIDDEN, VISIBLE, Keypoints
-from . import bottoms
+from . import outfit
 from .attributes import one_hot
 from .backdrop import backdrop
-from .body import HIP, Body, hand_of, random_body, skin_pieces
-from .cloth import colour, plain, random_cloth
-from .garment import Cut, Garment, random_cut, upper
-from .paint import Canvas, Piece, Stroke
+from .body import random_body
+from .cut import Garment
+from .paint import Canvas
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +37,16 @@ def render(rng: np.random.Generator, size: int, category: str | None = None) -> 
         raise ValueError(f"unknown category {category!r}; expected one of {', '.join(CATEGORIES)}")
     if size < 32:
         raise ValueError(f"a photo needs at least 32 px on its longer side, not {size}")
-    worn = bool(rng.random() < 0.6)
-    body = random_body(rng, worn)
-    target, pieces = _dress_up(rng, body, category, worn)
-    height, width = _aspect(rng, size, target)
-    camera = _camera(rng, target, body, height, width, worn)
+    on = bool(rng.random() < 0.6)
+    body = random_body(rng, on)
+    target, pieces = (outfit.worn if on else outfit.laid_out)(rng, body, category)
+    height, width = _photo_size(rng, size)
+    camera = _camera(rng, target, height, width)
     light = float(rng.uniform(-1, 1))
     shadow = rng.uniform(0.5, 1.4) if rng.random() < 0.65 else rng.uniform(0.0, 0.2)  # shops cut garments out
     canvas = Canvas(
-        backdrop(rng, height, width, worn), camera, light, rng.uniform(0.25, 1.0), rng.uniform(0.04, 0.22), shadow
+        backdrop(rng, height, width, on), camera, light, rng.uniform(0.25, 1.0), rng.uniform(0.04, 0.22), shadow
     )
-    pieces += _occluders(rng, body, target, worn)
     for piece in sorted(pieces, key=lambda p: p.z):
         canvas.paint(piece, rng)
     bend = _bend(rng, height, width)
@@ -59,140 +57,13 @@ def render(rng: np.random.Generator, size: int, category: str | None = None) -> 
     return SyntheticPhoto(_develop(rng, image), category, keypoints, _seen_attributes(rng, target, cut_off))
 
 
-def _dress_up(rng: np.random.Generator, body: Body, category: str, worn: bool) -> tuple[Garment, list[Piece]]:
-    """The target garment on the body, and everything to paint."""
-    cloth = random_cloth(rng, category)
-    if not worn:
-        if category in ("skirt", "trousers"):
-            target = (bottoms.skirt if category == "skirt" else bottoms.trousers)(rng, body, cloth)
-        else:
-            target = upper(rng, body, category, random_cut(rng, category), cloth, False, 25.0, category)
-        pieces = list(target.pieces) + _hanger(rng, body, category)
-        if category == "outwear" and rng.random() < 0.3:
-            pieces += _companion_top(rng, body, 0.0).pieces
-        if rng.random() < 0.12:
-            pieces += _beside(rng, body, category)
-        return target, pieces
-    others: list[Garment] = []
-    if category in ("skirt", "trousers"):
-        target = (bottoms.skirt if category == "skirt" else bottoms.trousers)(rng, body, cloth)
-        waist = float(next(p for p in target.pieces if p.part != "skirt_inside").rings[0][:, 1].min())
-        over = rng.random() < 0.3
-        hem = waist + rng.uniform(0.1, 0.6) if over else waist + rng.uniform(-0.5, 0.15)
-        cut = _plain_cut(rng, max(hem, 1.2))
-        level = 25.0 if over else 19.5
-        others.append(upper(rng, body, "blouse", cut, random_cloth(rng, "blouse"), True, level, "companion"))
-    else:
-        cut = random_cut(rng, category)
-        if category != "dress":
-            tucked = category == "blouse" and rng.random() < 0.3
-            lower = bottoms.skirt if rng.random() < 0.3 else bottoms.trousers
-            below = lower(rng, body, random_cloth(rng, "trousers"), 30.0 if tucked else 20.0, "companion")
-            if tucked:  # the hem that can be seen is where the cloth goes into the waistband
-                waist = (below.marks["waistband_left"].xy[1] + below.marks["waistband_right"].xy[1]) / 2
-                cut = replace(cut, hem=float(waist) + 0.03)
-            others.append(below)
-        target = upper(rng, body, category, cut, cloth, True, _LEVEL[category], category)
-    if category == "outwear":
-        others.append(_companion_top(rng, body, 0.0))
-    elif rng.random() < (0.15 if category in ("skirt", "trousers") else 0.07):
-        others.append(_companion_coat(rng, body))
-    garments = [target, *others]
-    pieces = skin_pieces(rng, body, max(g.sleeve for g in garments))
-    return target, pieces + [piece for garment in garments for piece in garment.pieces]
-
-
-def _beside(rng: np.random.Generator, body: Body, category: str) -> list[Piece]:
-    """Another garment that lies next to the target or partly under it."""
-    other = str(rng.choice([c for c in CATEGORIES if c != category]))
-    cloth = random_cloth(rng, other)
-    if other in ("skirt", "trousers"):
-        garment = (bottoms.skirt if other == "skirt" else bottoms.trousers)(rng, body, cloth, 20.0, "beside")
-    else:
-        garment = upper(rng, body, other, random_cut(rng, other), cloth, False, 25.0, "beside")
-    away = np.array([rng.choice([-1, 1]) * rng.uniform(1.3, 2.4), rng.normal(0, 0.8)])
-    return [
-        replace(p, z=p.z / 100, owner="beside", axis=p.axis + away, rings=tuple(r + away for r in p.rings),
-                strokes=tuple(replace(s, xy=s.xy + away) for s in p.strokes))  # fmt: skip
-        for p in garment.pieces
-    ]
-
-
-_LEVEL = {"blouse": 25.0, "dress": 25.0, "outwear": 35.0}
-
-
-def _plain_cut(rng: np.random.Generator, hem: float) -> Cut:
-    cut = random_cut(rng, "blouse")
-    return Cut(hem, cut.sleeve, cut.loose * 0.5, cut.neck_task, cut.neck_class, False, 0.0)
-
-
-def _companion_top(rng: np.random.Generator, body: Body, sleeve: float) -> Garment:
-    """A top to wear under a coat."""
-    cut = _plain_cut(rng, rng.uniform(1.7, 2.6))
-    cut = Cut(cut.hem, sleeve, 0.0, "neckline_design", str(rng.choice(["Round Neckline", "V Neckline"])), False, 0.0)
-    return upper(rng, body, "blouse", cut, random_cloth(rng, "blouse"), True, 24.0, "companion")
-
-
-def _companion_coat(rng: np.random.Generator, body: Body) -> Garment:
-    """An open coat over the target."""
-    cut = random_cut(rng, "outwear")
-    cut = Cut(cut.hem, max(cut.sleeve, 0.9), 0.4, "lapel_design", "Shawl Collar", True, 0.05)
-    return upper(rng, body, "outwear", cut, random_cloth(rng, "outwear"), True, 35.0, "companion")
-
-
-def _hanger(rng: np.random.Generator, body: Body, category: str) -> list[Piece]:
-    if category in ("skirt", "trousers") or rng.random() < 0.7:
-        return []
-    wood = plain(np.array([0.6, 0.45, 0.3]) * rng.uniform(0.3, 1.5) if rng.random() < 0.6 else np.full(3, rng.uniform(0.05, 0.95)))
-    bar = np.array([[-body.shoulder * 0.85, 0.2], [0, -0.12], [body.shoulder * 0.85, 0.2], [0, 0.0]])
-    t = np.linspace(-0.5 * np.pi, 0.9 * np.pi, 12)
-    hook = np.vstack([[[0.0, -0.1], [0.0, -0.35]], np.stack([0.13 * np.cos(t), -0.48 + 0.13 * np.sin(t) * -1], -1)])
-    ink = tuple(np.full(3, rng.uniform(0.4, 0.8)))
-    axis = np.array([[0.0, -0.6], [0.0, 0.3]])
-    box = np.vstack([hook + (0.03, 0.0), (hook - (0.03, 0.0))[::-1]])
-    metal = plain(np.array(ink))
-    return [
-        Piece("hook", 0.5, (box,), axis, np.full(2, 0.3), metal),
-        Piece("hanger", 6, (bar,), axis, np.full(2, 0.8), wood),
-    ]
-
-
-def _occluders(rng: np.random.Generator, body: Body, target: Garment, worn: bool) -> list[Piece]:
-    """Bags on a strap or in a hand, and a phone."""
-    pieces: list[Piece] = []
-    if not worn:
-        return pieces
-    axis = np.array([[0.0, 0.0], [0.0, 3.0]])
-    if rng.random() < 0.12:
-        side = int(rng.choice([-1, 1]))
-        leather = plain(colour(rng), gloss=0.5)
-        cross = rng.random() < 0.5
-        start = body.place(np.array([-side * 0.5 if cross else side * 0.6, 0.05]))
-        bag = body.place(np.array([side * (body.hip + 0.12), HIP + rng.uniform(-0.3, 0.4)]))
-        strap = np.vstack([start + (-0.035, 0), bag + (-0.035, 0), bag + (0.035, 0), start + (0.035, 0)])
-        w, h = rng.uniform(0.25, 0.5), rng.uniform(0.2, 0.45)
-        box = bag + np.array([[-w * 0.85, -h], [w * 0.85, -h], [w, h], [-w, h]])
-        line = Stroke(bag + np.array([[-w, -h * 0.2], [0, h * 0.1], [w, -h * 0.2]]), 0.03, 0.5)
-        pieces += [
-            Piece("strap", 72, (strap,), axis, np.full(2, 1.0), leather, shadow=0.2),
-            Piece("bag", 73, (box,), axis + bag, np.full(2, w), leather, (line,), shadow=0.35),
-        ]
-    side = int(rng.choice([-1, 1]))
-    if rng.random() < 0.1 and not body.behind[side]:
-        hand = hand_of(body, side)
-        w, h = (rng.uniform(0.09, 0.13), 0.2) if rng.random() < 0.5 else (rng.uniform(0.25, 0.5), rng.uniform(0.2, 0.4))
-        box = hand + np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) + (0, h * 0.6)
-        thing = plain(colour(rng), gloss=0.6)
-        pieces.append(Piece("held", 71, (box,), axis + hand, np.full(2, w), thing, shadow=0.3))
-    return pieces
-
-
-def _aspect(rng: np.random.Generator, size: int, target: Garment) -> tuple[int, int]:
+def _photo_size(rng: np.random.Generator, size: int) -> tuple[int, int]:
+    """(height, width): the longer side is `size`; mostly upright or square."""
     short = round(size * rng.uniform(0.7, 1.0)) if rng.random() < 0.75 else size
     return (size, short) if rng.random() < 0.88 else (short, size)
 
 
-def _camera(rng: np.random.Generator, target: Garment, body: Body, height: int, width: int, worn: bool) -> Frame:
+def _camera(rng: np.random.Generator, target: Garment, height: int, width: int) -> Frame:
     """Heads -> pixels, so that the garment's keypoints lie in the photo at a random size, place and turn."""
     points = np.array([m.xy for m in target.marks.values()])
     degrees = rng.normal(0, 4) if rng.random() < 0.85 else rng.uniform(-35, 35)
@@ -215,7 +86,10 @@ def _camera(rng: np.random.Generator, target: Garment, body: Body, height: int, 
 
 
 def _bend(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """(2, H, W) float32 px: from where a slightly crooked photo takes each pixel, so that no garment is drawn with a ruler."""
+    """(2, H, W) float32 px: from where a slightly crooked photo takes each pixel.
+
+    No seam in a real photo is drawn with a ruler.
+    """
     cells = int(rng.integers(3, 8))
     amount = max(height, width) * rng.uniform(0, 0.05) / cells * (rng.random() < 0.8)
     small = rng.normal(0, amount, (2, cells, cells)).astype(np.float32)
@@ -224,7 +98,7 @@ def _bend(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 def _grid(bend: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The sampling positions (x, y) of a bend for cv2.remap."""
-    _, height, width = bend.shape
+    height, width = bend.shape[1:]
     x = bend[0] + np.arange(width, dtype=np.float32)[None, :]
     return x, bend[1] + np.arange(height, dtype=np.float32)[:, None]
 
@@ -233,8 +107,8 @@ def _bent(points: np.ndarray, bend: np.ndarray) -> np.ndarray:
     """Where points (N, 2) of the straight picture lie in the bent one: q with q + bend(q) = point, by iteration."""
     moved = points
     for _ in range(6):
-        at = moved.astype(np.float32)[:, None]
-        shift = [cv2.remap(f, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] for f in bend]
+        x, y = np.split(moved.astype(np.float32), 2, axis=1)
+        shift = [cv2.remap(f, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] for f in bend]
         moved = points - np.stack(shift, -1)
     return moved
 
@@ -285,9 +159,6 @@ def _pad_sides(rng: np.random.Generator, image: np.ndarray, keypoints: Keypoints
 def _develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Light, colour cast, focus, noise, compression and borders, as cameras and shops add them. float -> uint8."""
     height, width = image.shape[:2]
-    image = np.clip(image, 0, 1)
-    if rng.random() < 0.6:
-        image = image ** rng.uniform(0.75, 1.35)
     image = image * (rng.uniform(0.88, 1.08) * (1 + rng.normal(0, 0.025, 3).astype(np.float32)))
     if rng.random() < 0.25:
         small = rng.uniform(0.75, 1.15, (3, 3)).astype(np.float32)
@@ -298,8 +169,10 @@ def _develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         grain = rng.standard_normal((height, width, 1), np.float32)
         image = image + grain * rng.uniform(0.002, 0.02)
     pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+    if rng.random() < 0.6:
+        tones = (np.arange(256) / 255) ** rng.uniform(0.75, 1.35) * 255
+        pixels = cv2.LUT(pixels, np.round(tones).astype(np.uint8))
     if rng.random() < 0.4:
         _, packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 85))])
         pixels = cv2.imdecode(packed, cv2.IMREAD_COLOR)
-    return pixels
-
+    return np.asarray(pixels)

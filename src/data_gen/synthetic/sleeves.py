@@ -12,7 +12,7 @@ ARM = UPPER_ARM + FOREARM
 
 @dataclass(frozen=True, slots=True)
 class SleeveCut:
-    """length: fraction of the arm from shoulder to wrist. top, cuff: half widths in heads. swell: a puff between them."""
+    """length: fraction of the arm. top, cuff: half widths at its ends in heads; swell: a puff between them."""
 
     length: float
     top: float
@@ -33,16 +33,16 @@ def random_sleeve(rng: np.random.Generator, length: float, loose: float) -> Slee
 
 
 def sleeve(
-    cut: SleeveCut, arm: np.ndarray, shoulder: np.ndarray, armpit: np.ndarray, side: int, start: float = 0.0
+    cut: SleeveCut, arm: np.ndarray, shoulder: np.ndarray, armpit: np.ndarray, side: int
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Rings of a sleeve and the two ends of its opening: cuff in (towards the body) and cuff out, each (2,).
 
-    arm: (4, 2) joints. The outer edge starts at the shoulder tip, the inner one at the armpit; start in heads.
+    arm: (3, 2) joints. The outer edge starts at the shoulder tip, the inner one at the armpit.
     """
-    bone = arm[:3]
+    bone = arm
     total = arc_length(bone)[-1]
     end = max(cut.length * total, 0.1)
-    begin = min(max(start, 0.34), end * 0.6)
+    begin = min(0.34, end * 0.6)
     s = np.linspace(begin, end, 13)
     t = s / max(end, 1e-6)
     half = profile(t, (0.0, 0.35, 0.75, 1.0), (cut.top, cut.top * 0.97 + cut.swell * 0.6, _mid(cut), cut.cuff))

@@ -151,9 +151,9 @@ def _write_lists(out: Path, rows: list[_Row]) -> None:
         labels[row.split].append(f"{path},{row.task}_labels,{row.label}")
         if part == "rank":
             questions.append(f"{path},{row.task}_labels,?")
-    full = {s: [header, *(f"{r.image_id},{r.category},{r.cells}" for r in rows if r.split == s)] for s in ("train", "test")}
-    _write_lines(out / "train/Annotations/train.csv", full["train"])
-    _write_lines(out / ANSWER, full["test"])
+    for split, path in (("train", "train/Annotations/train.csv"), ("test", ANSWER)):
+        lines = [f"{row.image_id},{row.category},{row.cells}" for row in rows if row.split == split]
+        _write_lines(out / path, [header, *lines])
     test = ["image_id,image_category", *(f"{r.image_id},{r.category}" for r in rows if r.split == "test")]
     _write_lines(out / "test/test.csv", test)
     _write_lines(out / "attributes/base/Annotations/label.csv", labels["train"])

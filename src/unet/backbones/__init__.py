@@ -1,13 +1,15 @@
 """Backbones by name: an image becomes the four levels of a feature pyramid."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from keras import Model
 
 from . import lite, resnet
+from .weights import Weights, WeightsError
 
-BACKBONES: dict[str, Callable[[tuple[int, int, int], Path | None], Model]] = {
+__all__ = ["BACKBONES", "Weights", "WeightsError", "build_backbone"]
+
+BACKBONES: dict[str, Callable[[tuple[int, int, int], Weights], Model]] = {
     "lite": lite.build,
     "resnet50": resnet.build_resnet50,
     "resnet101": resnet.build_resnet101,
@@ -15,11 +17,12 @@ BACKBONES: dict[str, Callable[[tuple[int, int, int], Path | None], Model]] = {
 """name -> build(image_shape, weights): RGB uint8-valued image (B, H, W, 3) -> {"P2": stride 4, ..., "P5": stride 32}."""
 
 
-def build_backbone(name: str, image_shape: tuple[int, int, int], weights: Path | None = None) -> Model:
+def build_backbone(name: str, image_shape: tuple[int, int, int], weights: Weights = None) -> Model:
     """Image (B, H, W, 3), values 0..255 -> {"P2": stride 4, "P3": 8, "P4": 16, "P5": 32}.
 
-    weights: a Keras weights file for this backbone (None: random start). The normalisation that the weights
-    expect is part of the model. Raises ValueError for an unknown name.
+    weights: "imagenet" (fetched by keras.applications), a Keras weights file, or None for a random start. The
+    normalisation that the weights expect is part of the model. Raises ValueError for an unknown name, and
+    `WeightsError` where the weights cannot be had or do not fit.
     """
     if name not in BACKBONES:
         raise ValueError(f"unknown backbone {name!r}; expected one of {', '.join(BACKBONES)}")

@@ -3,17 +3,16 @@
 Dense 3x3 convolutions throughout: on a CPU they reach far more of the machine's arithmetic than depthwise ones.
 """
 
-from pathlib import Path
-
 import keras
 from keras import layers
 
 from ..blocks import basic_block, conv_bn
+from .weights import Weights, WeightsError, load_file
 
 STEM, WIDTHS, DEPTHS = 24, (32, 64, 112, 160), (1, 2, 2, 2)
 
 
-def build(image_shape: tuple[int, int, int], weights: Path | None) -> keras.Model:
+def build(image_shape: tuple[int, int, int], weights: Weights) -> keras.Model:
     image = layers.Input(image_shape, name="image")
     x = layers.Rescaling(1 / 64, offset=-2.0, name="normalise")(image)
     x = conv_bn(x, STEM, 3, "stem1", stride=2)
@@ -23,6 +22,8 @@ def build(image_shape: tuple[int, int, int], weights: Path | None) -> keras.Mode
             x = basic_block(x, width, f"p{level}_{block}", stride=2 if block == 0 else 1)
         outputs[f"P{level}"] = x
     model = keras.Model(image, outputs, name="lite_backbone")
+    if weights == "imagenet":
+        raise WeightsError("the lite backbone has no ImageNet weights")
     if weights is not None:
-        model.load_weights(weights)
+        load_file(model, weights)
     return model

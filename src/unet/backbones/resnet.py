@@ -1,29 +1,13 @@
 """ResNet50 and ResNet101 (arXiv:1512.03385) from keras.applications, as feature pyramids."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 from keras import layers
 
+from .weights import Weights, WeightsError, load_file
+
 _IMAGENET_BGR_MEAN = (103.939, 116.779, 123.68)
-# The last layer of each stage in keras.applications; the number of blocks in stage 4 tells the two apart.
-_STAGES = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
-
-
-def _build(name: str, application: Callable[..., keras.Model], image_shape: tuple[int, int, int], weights: Path | None):
-    image = layers.Input(image_shape, name="image")
-    # keras.applications trained these weights on BGR with the mean subtracted.
-    bgr = ReverseChannels(name="bgr")(image)
-    centred = layers.Normalization(mean=_IMAGENET_BGR_MEAN, variance=(1.0, 1.0, 1.0), name="normalise")(bgr)
-    body = application(include_top=False, weights=None, input_tensor=centred)
-    if weights is not None:
-        body.load_weights(weights)
-    outputs = {
-        f"P{level}": body.get_layer(f"conv{level}_block{blocks}_out").output
-        for level, blocks in enumerate(_STAGES[name], start=2)
-    }
-    return keras.Model(image, outputs, name=f"{name}_backbone")
 
 
 @keras.saving.register_keras_serializable(package="aifashion")
@@ -34,9 +18,33 @@ class ReverseChannels(layers.Layer):
         return x[..., ::-1]
 
 
-def build_resnet50(image_shape: tuple[int, int, int], weights: Path | None) -> keras.Model:
-    return _build("resnet50", keras.applications.ResNet50, image_shape, weights)
+def _build(application: Callable[..., keras.Model], blocks: dict[str, int], image_shape, weights: Weights):
+    body = application(include_top=False, weights=None, input_shape=image_shape)
+    if weights == "imagenet":
+        _load_imagenet(body, application)
+    elif weights is not None:
+        load_file(body, weights)
+    outputs = {level: body.get_layer(f"conv{level[1]}_block{count}_out").output for level, count in blocks.items()}
+    features = keras.Model(body.input, outputs, name=f"{body.name}_features")
+    image = layers.Input(image_shape, name="image")
+    # keras.applications trained these weights on BGR with the mean subtracted.
+    bgr = ReverseChannels(name="bgr")(image)
+    centred = layers.Normalization(mean=_IMAGENET_BGR_MEAN, variance=(1.0, 1.0, 1.0), name="normalise")(bgr)
+    return keras.Model(image, features(centred), name=f"{body.name}_backbone")
 
 
-def build_resnet101(image_shape: tuple[int, int, int], weights: Path | None) -> keras.Model:
-    return _build("resnet101", keras.applications.ResNet101, image_shape, weights)
+def _load_imagenet(body: keras.Model, application: Callable[..., keras.Model]) -> None:
+    try:
+        source = application(include_top=False, weights="imagenet")
+    except Exception as error:  # keras.utils.get_file raises a plain Exception when it cannot download
+        reason = str(error).strip().partition("\n")[0]
+        raise WeightsError(f"the ImageNet weights of {body.name} could not be fetched ({reason})") from None
+    body.set_weights(source.get_weights())
+
+
+def build_resnet50(image_shape: tuple[int, int, int], weights: Weights) -> keras.Model:
+    return _build(keras.applications.ResNet50, {"P2": 3, "P3": 4, "P4": 6, "P5": 3}, image_shape, weights)
+
+
+def build_resnet101(image_shape: tuple[int, int, int], weights: Weights) -> keras.Model:
+    return _build(keras.applications.ResNet101, {"P2": 3, "P3": 4, "P4": 23, "P5": 3}, image_shape, weights)

@@ -1,0 +1,110 @@
+"""Photos -> keypoints, with a `predict` function that comes from a Keras run or from a runtime alike."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from ..data_gen.images import ImageError, read_image
+from ..data_gen.preprocess import letterboxed
+from ..garments import Vocabulary
+from ..geometry import Frame
+from ..heatmaps import Decoder, HeatmapCodec
+from ..records import ABSENT, VISIBLE, Prediction, Sample
+
+KeypointPredict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""images (B, S, S, 3) uint8 -> heatmaps (B, h, w, K) float32 and category probabilities (B, C)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoResult:
+    """One photo's outcome: the prediction; the probability of every category, (C,); the masked heatmaps (h, w, K);
+    the frame from photo to network pixels; the photo's (width, height).
+
+    Where the photo could not be read, `error` says why and all else is None.
+    """
+
+    sample: Sample
+    prediction: Prediction | None = None
+    odds: np.ndarray | None = None
+    heatmaps: np.ndarray | None = None
+    frame: Frame | None = None
+    size: tuple[int, int] | None = None
+    error: str | None = None
+
+
+def predict_photos(
+    predict: KeypointPredict,
+    samples: Iterable[Sample],
+    words: Vocabulary,
+    codec: HeatmapCodec,
+    decoder: Decoder = "dark",
+    batch_size: int = 16,
+    threads: int = 2,
+) -> Iterator[PhotoResult]:
+    """The results in the order of `samples`; a photo that cannot be read gives a result with `error`.
+
+    A sample whose category is None gets the most probable one. Reading goes on in threads while the network works.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        for group in _read_ahead(pool, samples, codec.size, batch_size):
+            readable = [(sample, loaded) for sample, loaded in group if not isinstance(loaded, str)]
+            results: dict[int, PhotoResult] = {}
+            if readable:
+                images = np.stack([image for _, (image, _, _) in readable])
+                # Always the same batch shape: a network recompiles, slowly, for every new one.
+                padding = np.zeros((batch_size - len(images), *images.shape[1:]), np.uint8)
+                heatmaps, odds = predict(np.concatenate([images, padding]) if len(padding) else images)
+                heatmaps, odds = heatmaps[: len(images)], odds[: len(images)]
+                for place, result in enumerate(_decode(readable, heatmaps, odds, words, codec, decoder)):
+                    results[id(readable[place][0])] = result
+            for sample, loaded in group:
+                yield PhotoResult(sample, error=loaded) if isinstance(loaded, str) else results[id(sample)]
+
+
+Loaded = tuple[np.ndarray, Frame, tuple[int, int]]
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor, samples: Iterable[Sample], size: tuple[int, int], batch_size: int
+) -> Iterator[list[tuple[Sample, Loaded | str]]]:
+    def load(sample: Sample) -> tuple[Sample, Loaded | str]:
+        try:
+            photo = read_image(sample.path)
+        except ImageError as error:
+            return sample, str(error)
+        image, frame = letterboxed(photo, size)
+        return sample, (image, frame, (photo.shape[1], photo.shape[0]))
+
+    waiting, source = deque(), iter(samples)
+    waiting.extend(pool.submit(load, sample) for sample in islice(source, 2 * batch_size))
+    while waiting:
+        group = [waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))]
+        waiting.extend(pool.submit(load, sample) for sample in islice(source, len(group)))
+        yield group
+
+
+def _decode(
+    readable: Sequence[tuple[Sample, Loaded]],
+    heatmaps: np.ndarray,
+    odds: np.ndarray,
+    words: Vocabulary,
+    codec: HeatmapCodec,
+    decoder: Decoder,
+) -> Iterator[PhotoResult]:
+    xy, peaks = codec.decode(heatmaps, decoder)
+    for place, (sample, (_, frame, size)) in enumerate(readable):
+        guessed = words.categories[int(odds[place].argmax())]
+        category = sample.category or guessed
+        probability = None if sample.category else float(odds[place].max())
+        present = words.mask(category)
+        points = frame.back(xy[place])
+        # A decoded point may lie in the padding about the photo; the garment does not.
+        points = np.clip(points, 0, np.array(size) - 1.0)
+        state = np.where(present, VISIBLE, ABSENT).astype(np.int8)
+        score = np.where(present, np.clip(peaks[place], 0, 1), 0).astype(np.float32)
+        prediction = Prediction(sample.image_id, category, probability, points, score, state)
+        yield PhotoResult(sample, prediction, odds[place], heatmaps[place] * present, frame, size)

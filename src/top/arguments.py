@@ -1,0 +1,72 @@
+"""What all commands share: how a command line is read, and where the checkout's folders lie."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import tyro
+from rich.console import Console
+
+import aifashion
+
+_ABOVE_PACKAGE = Path(aifashion.__file__).resolve().parent.parent
+CHECKOUT = _ABOVE_PACKAGE if (_ABOVE_PACKAGE / "pyproject.toml").is_file() else Path.cwd()
+"""The folder that holds data/, trained_models/ and submission/: the checkout, or for an installed wheel where you are."""
+
+console = Console(soft_wrap=True)
+
+
+def read_arguments(
+    kind: Callable[..., Any], prog: str, arguments: Sequence[str] | None = None, default: Any = None
+) -> Any:
+    """Reads a command line into a dataclass, or calls a function with it.
+
+    Options are taken in the usual spelling and in that of the original commands (`--batchSize`, `--gpuID`), and
+    yes-or-no options as `--augment True` or `--augment False`.
+    """
+    words = [_usual_spelling(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    more = {} if default is None else {"default": default}
+    return tyro.cli(kind, prog=prog, args=words, config=(tyro.conf.FlagConversionOff,), **more)
+
+
+def _usual_spelling(word: str) -> str:
+    if not word.startswith("--"):
+        return {"true": "True", "false": "False"}.get(word, word)
+    option, equals, value = word.partition("=")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", option).lower() + equals + value
+
+
+def option_value(arguments: Sequence[str] | None, name: str, default: str) -> str:
+    """The value of one option before the command line is read in full, since other defaults depend on it."""
+    words = [_usual_spelling(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    for place, word in enumerate(words):
+        if word == name and place + 1 < len(words):
+            return words[place + 1]
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return default
+
+
+def choose_device(gpu_id: str | None) -> None:
+    """Shows the framework only these GPUs. Call before Keras is imported."""
+    if gpu_id is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu_id
+
+
+def fail(message: object) -> NoReturn:
+    """Ends the command with a message on standard error and exit code 1."""
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {message}", highlight=False)
+    raise SystemExit(1)
+
+
+def run_command(command: Callable[[], Any]) -> None:
+    """Runs a command's body; mistakes of the user and of the data become one clear line instead of a traceback."""
+    try:
+        command()
+    except (ValueError, OSError, FloatingPointError) as error:
+        fail(error)
+    except KeyboardInterrupt:
+        fail("stopped by the keyboard")

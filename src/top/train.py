@@ -1,0 +1,229 @@
+"""Trains a keypoint network: `python src/top/train.py --category all --network v11 --epochs 30`."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from aifashion.config import KeypointConfig, keypoint_preset
+from aifashion.data_gen.formats.fashionai import load_training_samples
+from aifashion.data_gen.keypoint_batches import keypoint_batches, steps_per_epoch
+from aifashion.data_gen.split import load_or_make_split
+from aifashion.eval.inference import KeypointPredict, predict_photos
+from aifashion.eval.keypoint_metrics import score_arrays
+from aifashion.files import write_atomic
+from aifashion.records import Sample
+from aifashion.top.arguments import CHECKOUT, choose_device, console, option_value, read_arguments, run_command
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train a keypoint network."""
+
+    config: Annotated[KeypointConfig, tyro.conf.arg(name="")] = field(default_factory=KeypointConfig)
+    data: Path = CHECKOUT / "data"
+    """folder with the training set in the FashionAI layout"""
+    output: Path = CHECKOUT / "trained_models"
+    """folder in which the run folder is made"""
+    weights: str = "auto"
+    """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, or a Keras weights file"""
+    resume: bool = False
+    """go on with a run, exactly: the newest of this category, or the one that --resume-model names"""
+    resume_model: Path | None = None
+    """a run folder to resume, or a weights file of this network to start a new run from"""
+    init_epoch: int | None = None
+    """epochs that the weights file has already been trained for; the new run counts and decays from there"""
+    gpu_id: str | None = None
+    """GPUs to use, such as 0 or 0,1; all by default"""
+    workers: int = 0
+    """processes that prepare batches; 0 prepares them in threads"""
+    save_every: int = 500
+    """steps between the states that are kept within an epoch"""
+    keep: int = 3
+    """models kept beside the best one: those of the last epochs"""
+    strict: bool = False
+    """stop at the first photo that cannot be read"""
+    debug: bool = False
+    """two epochs of ten steps on few photos, to see that all works"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    run_command(lambda: train(arguments))
+
+
+def train(arguments: Sequence[str] | None) -> None:
+    preset = Arguments(config=keypoint_preset(option_value(arguments, "--network", "v11")))
+    args = read_arguments(Arguments, "train.py", arguments, preset)
+    choose_device(args.gpu_id)
+    # Without this the same seed need not give the same weights. Read by TensorFlow when it starts.
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+    from aifashion.unet.runs import RunError, new_run, newest_run, read_config  # Keras loads here and takes seconds
+
+    run = None
+    if args.resume and (args.resume_model is None or args.resume_model.is_dir()):
+        run = args.resume_model or newest_run(args.output, args.config.category)
+        own = KeypointConfig.from_json(read_config(run), run / "config.json")
+        asked = read_arguments(Arguments, "train.py", arguments, dataclasses.replace(preset, config=own)).config
+        if asked != own:
+            changed = [f.name for f in dataclasses.fields(own) if getattr(asked, f.name) != getattr(own, f.name)]
+            raise RunError(
+                f"{run} was trained with another {', '.join(changed)}; an exact resume changes nothing. "
+                "To change it, start a new run from the weights: --resume True --resume-model FILE.weights.h5"
+            )
+        args = dataclasses.replace(args, config=own)
+    elif args.resume_model is not None and not args.resume:
+        raise RunError("--resume-model needs --resume True")
+    elif args.init_epoch is not None and args.resume_model is None:
+        raise RunError("--init-epoch needs --resume-model with a weights file; a run folder knows its own epoch")
+    if args.init_epoch is not None and run is not None:
+        raise RunError(f"--init-epoch goes with a weights file; {run} is a run folder and knows its own epoch")
+
+    train_set, val_set = _training_data(args)
+    facts = _data_facts(args, train_set, val_set)
+    if run is None:
+        run = new_run(args.output, args.config.category, args.config.to_json())
+        write_atomic(run / "data.json", facts)
+    elif (run / "data.json").read_text() != facts:
+        raise RunError(f"{run} was trained on other data, or with another split, than {args.data} holds now")
+    _fit(args, run, train_set, val_set)
+
+
+def _training_data(args: Arguments) -> tuple[list[Sample], list[Sample]]:
+    samples = load_training_samples(args.data)
+    parts = load_or_make_split(args.data, samples, args.config.val_fraction, args.config.seed)
+    categories = args.config.vocabulary.categories
+    train_set, val_set = ([s for s in part if s.category in categories] for part in parts)
+    if not train_set or not val_set:
+        raise ValueError(
+            f"{args.data} has {len(train_set)} photos of category {args.config.category} to train on and {len(val_set)} "
+            "to validate on; both must be there"
+        )
+    if args.debug:
+        train_set, val_set = train_set[: 20 * args.config.batch_size], val_set[:32]
+    console.print(f"{len(train_set)} photos to train on, {len(val_set)} to validate on, from {args.data}")
+    return train_set, val_set
+
+
+def _data_facts(args: Arguments, train_set: list[Sample], val_set: list[Sample]) -> str:
+    names = "\n".join(str(s.path.relative_to(args.data)) for part in (train_set, val_set) for s in part)
+    digest = hashlib.sha256(names.encode()).hexdigest()
+    facts = {"train": len(train_set), "val": len(val_set), "debug": args.debug, "photos_sha256": digest}
+    return json.dumps(facts, indent=1) + "\n"
+
+
+def _fit(args: Arguments, run: Path, train_set: list[Sample], val_set: list[Sample]) -> None:
+    import keras
+
+    from aifashion.unet.losses import keypoint_objective
+    from aifashion.unet.optimizers import adamw, warmup_cosine
+    from aifashion.unet.predictors import keypoint_predictor
+    from aifashion.unet.runs import load_weights
+    from aifashion.unet.training import Schedule, fit
+
+    config = args.config
+    keras.utils.set_random_seed(config.seed)
+    net = _network(args)
+    if args.resume_model is not None and not args.resume_model.is_dir():
+        load_weights(net, args.resume_model)
+    steps = steps_per_epoch(train_set, config.batch_size)
+    epochs = config.epochs
+    if args.debug:
+        steps, epochs = min(steps, 10), min(epochs, 2)
+    total, warmup = steps * epochs, round(steps * config.warmup_epochs)
+    rate = warmup_cosine(config.learning_rate, min(warmup, total // 2), total, config.lrdecay)
+    optimizer = adamw(rate, config.weight_decay, config.clip_norm)
+    if args.init_epoch:
+        optimizer.iterations.assign(args.init_epoch * steps)
+    unreadable: set[int] = set()
+
+    def batches(epoch: int, first_step: int):
+        for batch in keypoint_batches(train_set, config, epoch, first_step, args.workers):
+            bad = batch["index"][~batch["readable"]]
+            if len(bad) and args.strict:
+                raise ValueError(f"{train_set[bad[0]].path} cannot be read; without --strict it would be left out")
+            unreadable.update(bad.tolist())
+            yield batch
+
+    def objective(targets, outputs):
+        return keypoint_objective(targets, outputs, config.sigma, config.hard_fraction, config.category_weight)
+
+    parts = ["global", "refined"] + ["category"] * ("category" in net.output)
+    predict = keypoint_predictor(net)
+    console.print(f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) in {run}")
+    history = fit(
+        net,
+        objective,
+        parts,
+        optimizer,
+        batches,
+        lambda: validate(predict, val_set, config),
+        run,
+        Schedule(epochs, steps, args.save_every, args.keep),
+        console,
+        ema=config.ema,
+        first_epoch=(args.init_epoch or 0) + 1,
+        describe=_val_log,
+        resume=args.resume and (args.resume_model is None or args.resume_model.is_dir()),
+    )
+    for index in sorted(unreadable):
+        console.print(f"[yellow]left out, cannot be read: {train_set[index].path}")
+    best = min(history, key=lambda row: row["ne"])
+    console.print(f"Best: epoch {best['epoch']}, NE {best['ne']:.2%} on {len(val_set)} validation photos. Wrote {run}")
+
+
+def _network(args: Arguments):
+    from aifashion.unet.backbones import WeightsError
+    from aifashion.unet.predictors import keypoint_net
+
+    if args.weights == "none" or (args.weights == "auto" and (args.config.network == "lite" or args.resume)):
+        return keypoint_net(args.config)
+    wanted = "imagenet" if args.weights == "auto" else args.weights
+    try:
+        return keypoint_net(args.config, wanted)
+    except WeightsError as error:
+        if args.weights != "auto":
+            raise
+        console.print(
+            f"[yellow]{error}. Starting from random weights, which takes far longer to train; "
+            "give the file with --weights PATH to start from it."
+        )
+        return keypoint_net(args.config)
+
+
+def validate(predict: KeypointPredict, samples: list[Sample], config: KeypointConfig) -> dict[str, float]:
+    """NE of the validation photos, overall and per category, and the accuracy of the category head."""
+    import numpy as np
+
+    words = config.vocabulary
+    results = predict_photos(predict, samples, words, config.codec, config.decoder, max(config.batch_size, 8))
+    seen = [result for result in results if result.prediction is not None]
+    if not seen:
+        raise ValueError("not one validation photo can be read")
+    truth = [result.sample.keypoints.select(words.indices) for result in seen if result.sample.keypoints]
+    categories = [str(result.sample.category) for result in seen]
+    score = score_arrays(
+        np.stack([result.prediction.xy for result in seen if result.prediction]),
+        np.stack([points.xy for points in truth]),
+        np.stack([points.state for points in truth]),
+        categories,
+        words,
+    )
+    row = {"score": score.ne, "ne": score.ne}
+    row |= {f"ne_{category}": score.per_category.get(category, float("nan")) for category in words.categories}
+    guessed = [words.categories[int(result.odds.argmax())] for result in seen if result.odds is not None]
+    return row | {"category_accuracy": float(np.mean([a == b for a, b in zip(guessed, categories, strict=True)]))}
+
+
+def _val_log(row: dict[str, Any]) -> str:
+    per_category = "  ".join(f"{key[3:]} {value:.2%}" for key, value in row.items() if key.startswith("ne_"))
+    return f"epoch {row['epoch']:3d}  NE {row['ne']:.2%}  {per_category}  category {row['category_accuracy']:.2%}\n"
+
+
+if __name__ == "__main__":
+    main()

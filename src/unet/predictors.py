@@ -1,0 +1,48 @@
+"""A trained network as a plain function from arrays to arrays, which is all that the evaluation knows of it."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ..config import KeypointConfig
+from .backbones import Weights
+from .keypoint_net import build_keypoint_net
+from .runs import load_weights
+
+
+def keypoint_net(config: KeypointConfig, backbone_weights: Weights = None) -> keras.Model:
+    """The network of a configuration, in its precision."""
+    keras.config.set_dtype_policy(config.precision)
+    words = config.vocabulary
+    counts = len(words.keypoints), len(words.categories)
+    return build_keypoint_net(config.network, config.size, *counts, backbone_weights)
+
+
+def trained_keypoint_net(config: KeypointConfig, weights: Path) -> keras.Model:
+    """The network of a run with the weights of one of its models. Raises RunError where they do not fit."""
+    net = keypoint_net(config)
+    load_weights(net, weights)
+    return net
+
+
+def keypoint_predictor(net: keras.Model):
+    """images (B, S, S, 3) uint8 -> heatmaps (B, h, w, K) float32, not yet masked, and category probabilities (B, C).
+
+    A network of one category gives probability 1. Only RefineNet and the category head are computed.
+    """
+    wanted = {name: tensor for name, tensor in net.output.items() if not name.startswith("global")}
+    model = keras.Model(net.input, wanted, name=f"{net.name}_predictor")
+    keypoints = int(net.input["mask"].shape[1])
+
+    def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        everything = np.ones((len(images), keypoints), np.float32)
+        outputs = model.predict_on_batch({"image": images, "mask": everything})
+        heatmaps = np.asarray(outputs["refined"])
+        if "category" not in outputs:
+            return heatmaps, np.ones((len(images), 1), np.float32)
+        logits = np.asarray(outputs["category"], np.float64)
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return heatmaps, (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    return predict

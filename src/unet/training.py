@@ -1,0 +1,196 @@
+"""One loop that trains every network here, and resumes it exactly.
+
+The loop is plain: a step is `train_on_batch`, an epoch ends with a validation, and all that the next step depends
+on (weights, their average, the optimizer, the running losses) goes into a state. A run that is killed and resumed
+therefore ends with the same bits as one that was not.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from tensorboard.summary import Writer
+
+from .runs import RunError, State, load_state, save_model, save_state, write_history
+
+Batch = dict[str, np.ndarray]
+Batches = Callable[[int, int], Iterator[Batch]]
+"""(epoch, first step) -> the batches of that epoch from that step on; the same ones at every call."""
+Objective = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
+"""(targets, outputs) -> losses by name, scalars; their sum is minimised."""
+Validate = Callable[[], dict[str, float]]
+"""Scores the network as it stands -> numbers by name; "score" among them, lower is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long to train and how often to keep the state. save_every: steps between states within an epoch."""
+
+    epochs: int
+    steps: int
+    save_every: int = 500
+    keep_models: int = 3
+
+
+class TrainedNet(keras.Model):
+    """A network with its objective. Only here do the two meet: the network itself stays a plain function."""
+
+    def __init__(self, net: keras.Model, objective: Objective):
+        super().__init__(name=f"trained_{net.name}")
+        self.net, self.objective = net, objective
+        self.parts: dict[str, keras.metrics.Mean] = {}
+
+    def track(self, names: list[str]) -> None:
+        """Declares the losses by name, so that their running means exist before the first step."""
+        self.parts = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def call(self, inputs, training=False):
+        return self.net(inputs, training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        parts = self.objective(y, y_pred)
+        for name, value in parts.items():
+            self.parts[name].update_state(value)
+        return sum(parts.values())
+
+
+class WeightAverage:
+    """Exponential moving average of all weights, batch-norm statistics included, taken every few steps.
+
+    Early on the decay is smaller, (1 + n) / (10 + n) after n steps, so that the start weights are soon forgotten.
+    """
+
+    every = 8
+
+    def __init__(self, net: keras.Model, decay: float):
+        self.net, self.decay = net, decay
+        self.values = [np.array(keras.ops.convert_to_numpy(weight)) for weight in net.weights]
+
+    def update(self, step: int) -> None:
+        """Call after every step, counted from 1."""
+        if self.decay and step % self.every == 0:
+            decay = np.float32(min(self.decay, (1 + step) / (10 + step)) ** self.every)
+            for value, weight in zip(self.values, self.net.weights, strict=True):
+                value += (1 - decay) * (np.asarray(keras.ops.convert_to_numpy(weight)) - value)
+
+    def swap(self) -> None:
+        """Exchanges the network's weights with their averages; a second call undoes it."""
+        if not self.decay:
+            return
+        for place, weight in enumerate(self.net.weights):
+            current = np.array(keras.ops.convert_to_numpy(weight))
+            weight.assign(self.values[place])
+            self.values[place] = current
+
+
+def fit(
+    net: keras.Model,
+    objective: Objective,
+    parts: list[str],
+    optimizer: keras.optimizers.Optimizer,
+    batches: Batches,
+    validate: Validate,
+    run: Path,
+    schedule: Schedule,
+    console: Console,
+    *,
+    ema: float = 0.0,
+    first_epoch: int = 1,
+    inputs: tuple[str, ...] = ("image", "mask"),
+    describe: Callable[[dict[str, Any]], str] = str,
+    resume: bool = False,
+) -> list[dict[str, Any]]:
+    """Trains `net` in the folder `run` and returns the history, a row an epoch.
+
+    parts: the names of the losses that `objective` gives. inputs: the keys of a batch that the network takes.
+    describe: one row of history -> its lines in val.log. ema: decay of the averaged weights that are validated and
+    kept. With `resume` it goes on from the run's newest intact state; without one it starts at `first_epoch`.
+    Raises FloatingPointError when the loss is no longer finite; RunError when the state belongs to another network.
+    """
+    model = TrainedNet(net, objective)
+    model.track(parts)
+    model.compile(optimizer=optimizer, jit_compile=keras.backend.backend() != "tensorflow")
+    optimizer.build(net.trainable_variables)
+    average = WeightAverage(net, ema)
+    history: list[dict[str, Any]] = []
+    epoch, step = first_epoch, 0
+    state = load_state(run, lambda text: console.print(f"[yellow]{text}")) if resume else None
+    if state is not None:
+        _restore(state, model, average)
+        epoch, step, history = state.progress["epoch"], state.progress["step"], state.progress["history"]
+        console.print(f"Resumed {run} at epoch {epoch}, step {step}.")
+    write_history(run, history, "".join(map(describe, history)))
+
+    board = Writer(str(run / "tensorboard"))
+    with _progress(console) as progress:
+        while epoch <= schedule.epochs:
+            if step == 0:
+                model.reset_metrics()
+            task = progress.add_task(f"epoch {epoch}/{schedule.epochs}", total=schedule.steps, completed=step, loss="")
+            for batch in batches(epoch, step):
+                x = {name: batch[name] for name in inputs}
+                logs = model.train_on_batch(x, batch, return_dict=True)
+                step += 1
+                average.update((epoch - 1) * schedule.steps + step)
+                losses = {name: float(logs[name]) for name in parts}
+                if not math.isfinite(sum(losses.values())):
+                    raise FloatingPointError(
+                        f"the loss is no longer finite at epoch {epoch}, step {step}: {losses}. The last state is kept;"
+                        " start again with a smaller --learning-rate or --clip-norm"
+                    )
+                progress.update(task, completed=step, loss=f"loss {sum(losses.values()):.4f}")
+                if step % schedule.save_every == 0 and step < schedule.steps:
+                    save_state(run, _state(model, average, epoch, step, history))
+                if step == schedule.steps:
+                    break
+            progress.update(task, loss=f"loss {sum(losses.values()):.4f}, validating")
+            average.swap()
+            scores = validate()
+            save_model(run, net, epoch, scores["score"], schedule.keep_models)
+            average.swap()
+            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            row = {"epoch": epoch, "learning_rate": rate, **losses, **scores}
+            history = [*history, row]
+            epoch, step = epoch + 1, 0
+            # The logs follow the state: killed between the two, the resumed run writes them again from the state.
+            save_state(run, _state(model, average, epoch, step, history))
+            write_history(run, history, "".join(map(describe, history)))
+            for name, value in row.items():
+                board.add_scalar(name, np.float32(value), row["epoch"])
+            board.flush()
+            progress.update(task, loss=f"loss {sum(losses.values()):.4f}, score {scores['score']:.4f}")
+    board.close()
+    return history
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"))
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, speed_estimate_period=120)
+
+
+def _variables(model: TrainedNet) -> dict[str, Any]:
+    groups = {"net": model.net.weights, "optimizer": model.optimizer.variables, "metric": model.metrics_variables}
+    return {f"{group}/{i:04d}/{v.path}": v for group, members in groups.items() for i, v in enumerate(members)}
+
+
+def _state(model: TrainedNet, average: WeightAverage, epoch: int, step: int, history: list[dict[str, Any]]) -> State:
+    arrays = {name: np.array(keras.ops.convert_to_numpy(v)) for name, v in _variables(model).items()}
+    arrays |= {f"average/{i:04d}": value for i, value in enumerate(average.values)}
+    return State(arrays, {"epoch": epoch, "step": step, "history": history})
+
+
+def _restore(state: State, model: TrainedNet, average: WeightAverage) -> None:
+    variables = _variables(model)
+    shapes = {name: tuple(v.shape) for name, v in variables.items()}
+    shapes |= {f"average/{i:04d}": value.shape for i, value in enumerate(average.values)}
+    if {name: array.shape for name, array in state.arrays.items()} != shapes:
+        raise RunError("the saved state belongs to another network or optimizer than this run's configuration asks for")
+    for name, variable in variables.items():
+        variable.assign(state.arrays[name])
+    average.values = [np.array(state.arrays[f"average/{i:04d}"]) for i in range(len(average.values))]
