@@ -2,13 +2,15 @@
 
 from keras import KerasTensor, layers
 
+from .normalization import BatchNorm
+
 
 def conv_bn(x: KerasTensor, filters: int, kernel: int, name: str, stride: int = 1, relu: bool = True) -> KerasTensor:
     """Convolution without bias, batch normalisation and, if asked, ReLU. (B, H, W, C) -> (B, H/stride, W/stride, filters)."""
     x = layers.Conv2D(
         filters, kernel, strides=stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
     )(x)
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
+    x = BatchNorm(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
@@ -31,6 +33,9 @@ def bottleneck(x: KerasTensor, filters: int, name: str) -> KerasTensor:
     return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([x, shortcut]))
 
 
-def upsample(x: KerasTensor, factor: int, name: str) -> KerasTensor:
-    """Bilinear, aligned on pixel areas: it adds no offset to a heatmap."""
-    return layers.UpSampling2D(factor, interpolation="bilinear", name=name)(x) if factor > 1 else x
+def upsample(x: KerasTensor, factor: int, name: str, nearest: bool = False, dtype: str | None = None) -> KerasTensor:
+    """Bilinear or nearest, both aligned on pixel areas: neither moves a heatmap. (B, h, w, C) -> (B, fh, fw, C)."""
+    if factor == 1:
+        return x
+    kind = "nearest" if nearest else "bilinear"
+    return layers.UpSampling2D(factor, interpolation=kind, name=name, dtype=dtype)(x)

@@ -17,18 +17,28 @@ NECK_HALF, NECK_TOP = 0.26, -0.07
 SIDES = {-1: "left", 1: "right"}
 
 SKIN = (
-    (0.96, 0.84, 0.76), (0.93, 0.77, 0.66), (0.87, 0.68, 0.55), (0.74, 0.54, 0.41), (0.55, 0.37, 0.27), (0.36, 0.24, 0.18)
-)  # fmt: skip
+    (0.96, 0.84, 0.76),
+    (0.93, 0.77, 0.66),
+    (0.87, 0.68, 0.55),
+    (0.74, 0.54, 0.41),
+    (0.55, 0.37, 0.27),
+    (0.36, 0.24, 0.18),
+)
 HAIR = (
-    (0.07, 0.06, 0.06), (0.16, 0.10, 0.07), (0.30, 0.19, 0.11), (0.55, 0.36, 0.18), (0.80, 0.64, 0.40), (0.45, 0.16, 0.10)
-)  # fmt: skip
+    (0.07, 0.06, 0.06),
+    (0.16, 0.10, 0.07),
+    (0.30, 0.19, 0.11),
+    (0.55, 0.36, 0.18),
+    (0.80, 0.64, 0.40),
+    (0.45, 0.16, 0.10),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
     """Half widths in heads, turn and tilts in radians, and per side (-1 the image's left, 1 its right) the limbs.
 
-    arms, legs: (4, 2) joints: root, middle, end, tip. behind: the arm lies behind the trunk. pocketed: its hand is hidden.
+    arms, legs: (4, 2) joints: root, middle, end, tip. behind: the arm lies behind the trunk. pocketed: its hand does.
     """
 
     shoulder: float
@@ -77,7 +87,8 @@ _ARM_POSES = {  # upper arm and forearm, degrees outward from hanging straight d
     "away": ((25, 65), (20, 75), 0.0),
 }
 _ARM_CHANCES = {
-    "down": 0.44, "akimbo": 0.15, "pocket": 0.13, "folded": 0.07, "phone": 0.06, "aside": 0.03, "raised": 0.05, "away": 0.07
+    "down": 0.44, "akimbo": 0.15, "pocket": 0.13, "folded": 0.07,
+    "phone": 0.06, "aside": 0.03, "raised": 0.05, "away": 0.07,
 }  # fmt: skip
 
 

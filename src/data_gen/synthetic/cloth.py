@@ -76,7 +76,9 @@ def fold_shade(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, drape: Dr
             ox, oy = rng.uniform(0, 128, 2).tolist()
             x = (u * cos - v * sin) * size + ox
             y = (u * sin + v * cos) * size * rng.uniform(0.25, 0.6) + oy
-            shade = shade + cv2.remap(field, _wrapped(x, 127), _wrapped(y, 127), cv2.INTER_LINEAR) * (drape.wrinkles * weight)
+            shade = shade + cv2.remap(field, _wrapped(x, 127), _wrapped(y, 127), cv2.INTER_LINEAR) * (
+                drape.wrinkles * weight
+            )
     if drape.folds and drape.depth:
         phase, skew = rng.uniform(0, 6.28), rng.normal(0, 0.25)
         bend = v * float(skew + rng.normal(0, 0.3)) + np.sin(v * rng.uniform(0.8, 2.0) + phase) * 0.5

@@ -88,8 +88,9 @@ def collar(rng: np.random.Generator, kind: str, opening: np.ndarray) -> list[np.
     bottom = right[0, 1]
     if kind == "Shirt Collar":
         reach, drop = rng.uniform(0.16, 0.3), rng.uniform(0.1, 0.24)
-        leaf = polyline((0.01, bottom), (n * 0.62, (top + bottom) / 2 - 0.06), (n * 0.92, top - 0.13),
-                        (n + 0.1, top + 0.03), (n * 0.85 + reach * 0.5, bottom + drop * 0.4), (reach, bottom + drop))  # fmt: skip
+        inner = polyline((0.01, bottom), (n * 0.62, (top + bottom) / 2 - 0.06), (n * 0.92, top - 0.13))
+        outer = polyline((n + 0.1, top + 0.03), (n * 0.85 + reach * 0.5, bottom + drop * 0.4), (reach, bottom + drop))
+        leaf = np.vstack([inner, outer])
         return [mirror(leaf), leaf]
     width = rng.uniform(0.2, 0.28) if kind == "Peter Pan" else rng.uniform(0.4, 0.55)
     gap = rng.uniform(0.01, 0.05)

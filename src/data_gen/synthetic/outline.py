@@ -42,7 +42,7 @@ def along(points: np.ndarray, distance: np.ndarray | float) -> np.ndarray:
 def profile(at: np.ndarray, levels: tuple[float, ...], values: tuple[float, ...]) -> np.ndarray:
     """A smooth curve through (level, value) that never overshoots, constant outside: a monotone cubic.
 
-    Slopes after Fritsch and Butland (1984). The knots are few, so their slopes are plain Python: this is called dozens of times per photo.
+    Slopes after Fritsch and Butland (1984). The knots are few and the calls many, so the slopes are plain Python.
     """
     gap = [b - a for a, b in pairwise(levels)]
     rise = [(b - a) / g for (a, b), g in zip(pairwise(values), gap, strict=True)]

@@ -122,7 +122,7 @@ def _keypoints(canvas: Canvas, target: Garment, bend: np.ndarray) -> tuple[Keypo
     names = [name for name in KEYPOINTS if name in target.marks]
     points = canvas.camera.forward(np.array([target.marks[name].xy for name in names]))
     bent = _bent(points, bend)
-    height, width = canvas.top.shape
+    height, width = canvas.planes.shape[1:]
     seen = inside(np.round(bent), (width, height))
     for name, point, place, within in zip(names, points, bent, seen, strict=True):
         if within:

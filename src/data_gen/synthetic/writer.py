@@ -1,5 +1,6 @@
 """Writes synthetic photos as a data set in the official layout of keypoints and attributes."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from .scene import render
 
 ANSWER = "fashionAI_key_points_test_a_answer_synthetic.csv"
 ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_synthetic.csv"
-_OURS = {"train", "test", "attributes", ANSWER}
+MANIFEST = "synthetic.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,15 @@ def write_dataset(
 ) -> None:
     """Write `count` training and `test_count` (a tenth, at least 5) test photos with keypoints and attributes to `out`.
 
-    Photo i depends on (seed, i) alone, so any number of workers writes the same bytes. Writing again over an earlier
-    data set of this writer replaces it. Raises ValueError for counts below 1 and FileExistsError for a folder that
-    holds anything else.
+    Photo i depends on (seed, i, size) alone, so any number of workers writes the same bytes, and running again with
+    the same arguments finishes what was interrupted. Raises ValueError for counts below 1 and FileExistsError for a
+    folder that holds anything but that same data set.
     """
     test_count = max(count // 10, 5) if test_count is None else test_count
     if count < 1 or test_count < 0 or workers < 1:
         raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
     out = Path(out)
-    foreign = sorted({p.name for p in out.iterdir()} - _OURS) if out.is_dir() else []
-    if foreign:
-        raise FileExistsError(f"{out} holds other things ({', '.join(foreign[:5])}); give an empty or a new folder")
+    _claim(out, {"count": count, "seed": seed, "size": size, "test_count": test_count})
     for split in ("train", "test"):
         for category in CATEGORIES:
             (out / split / "Images" / category).mkdir(parents=True, exist_ok=True)
@@ -68,6 +67,19 @@ def write_dataset(
     rows = list(_progress(_draw_all(jobs, workers), len(jobs)))
     _write_lists(out, rows)
     Console(stderr=True).print(f"wrote {count} training and {test_count} test photos to {out}")
+
+
+def _claim(out: Path, arguments: dict[str, int]) -> None:
+    """Write down whose folder this is. Other data, a real data set above all, must never be written over."""
+    names = sorted(p.name for p in out.iterdir()) if out.is_dir() else []
+    manifest = out / MANIFEST
+    if names and not manifest.is_file():
+        raise FileExistsError(f"{out} holds other things ({', '.join(names[:5])}); give an empty or a new folder")
+    if names and (found := json.loads(manifest.read_text())) != arguments:
+        raise FileExistsError(
+            f"{out} holds a set drawn with {found}, not with {arguments}; give an empty or a new folder"
+        )
+    _write_whole(manifest, (json.dumps(arguments) + "\n").encode(), sync=True)
 
 
 def _draw_all(jobs: list[_Job], workers: int) -> Iterable[_Row]:

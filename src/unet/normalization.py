@@ -1,0 +1,28 @@
+"""Batch normalisation in one pass."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="aifashion")
+class BatchNorm(layers.BatchNormalization):
+    """`keras.layers.BatchNormalization`, computed in training by TensorFlow's fused kernel where that is the backend.
+
+    The Keras layer is put together from a dozen element-wise operations, which on a CPU take over a third of a
+    training step; the fused kernel gives the same numbers. This is the one backend call of the networks.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if not (training and self.trainable) or mask is not None or keras.backend.backend() != "tensorflow":
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32"), epsilon=self.epsilon
+        )
+        # The fused kernel corrects the variance for the size of the sample; the Keras layer does not.
+        count = ops.cast(ops.size(inputs) // inputs.shape[-1], "float32")
+        variance = variance * (count - 1) / count
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + tf.stop_gradient(batch) * (1 - self.momentum))
+        return outputs

@@ -1,0 +1,129 @@
+import csv
+from pathlib import Path
+
+import cv2
+import pytest
+
+from aifashion.data_gen.synthetic.writer import ANSWER, ATTRIBUTE_ANSWER, write_dataset
+from aifashion.garments import ATTRIBUTE_TASKS, CATEGORIES, CATEGORY_KEYPOINTS, KEYPOINTS
+
+COUNT, TEST_COUNT, SIZE = 15, 5, 64
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("synthetic") / "set"
+    write_dataset(folder, COUNT, seed=4, size=SIZE, test_count=TEST_COUNT)
+    return folder
+
+
+def rows(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "count"), [("train/Annotations/train.csv", "train", COUNT), (ANSWER, "test", TEST_COUNT)]
+)
+def test_annotations_have_the_official_columns_and_cells(out, name, split, count):
+    header, *lines = rows(out / name)
+    assert header == ["image_id", "image_category", *KEYPOINTS]
+    assert len(lines) == count
+    for image_id, category, *cells in lines:
+        assert image_id.startswith(f"Images/{category}/")
+        image = cv2.imread(str(out / split / image_id))
+        assert image is not None
+        height, width = image.shape[:2]
+        assert max(height, width) == SIZE
+        for name, cell in zip(KEYPOINTS, cells, strict=True):
+            x, y, v = map(int, cell.split("_"))
+            if name not in CATEGORY_KEYPOINTS[category] or v == -1:
+                assert cell == "-1_-1_-1"
+            else:
+                assert 0 <= x < width
+                assert 0 <= y < height
+                assert v in (0, 1)
+
+
+def test_categories_are_balanced(out):
+    names = [line[1] for line in rows(out / "train/Annotations/train.csv")[1:]]
+    assert {names.count(c) for c in CATEGORIES} == {COUNT // len(CATEGORIES)}
+
+
+def test_the_test_list_names_the_answers_images(out):
+    header, *lines = rows(out / "test/test.csv")
+    assert header == ["image_id", "image_category"]
+    assert lines == [line[:2] for line in rows(out / ANSWER)[1:]]
+
+
+def test_each_image_is_labelled_for_one_task_under_the_same_name(out):
+    names = {Path(line[0]).name: line[0] for line in rows(out / "train/Annotations/train.csv")[1:]}
+    labels = rows(out / "attributes/base/Annotations/label.csv")
+    assert sorted(Path(path).name for path, _, _ in labels) == sorted(names)
+    for path, task, label in labels:
+        assert path.startswith(f"Images/{task}/")
+        assert label.count("y") == 1
+        assert len(label) == len(ATTRIBUTE_TASKS[task.removesuffix("_labels")])
+        keypoint_image = out / "train" / names[Path(path).name]
+        assert (out / "attributes/base" / path).read_bytes() == keypoint_image.read_bytes()
+
+
+def test_questions_hide_the_answers(out):
+    questions = rows(out / "attributes/rank/Tests/question.csv")
+    answers = rows(out / "attributes" / ATTRIBUTE_ANSWER)
+    assert len(questions) == TEST_COUNT
+    assert [q[:2] for q in questions] == [a[:2] for a in answers]
+    assert {q[2] for q in questions} == {"?"}
+    assert all((out / "attributes/rank" / q[0]).is_file() for q in questions)
+
+
+def test_two_workers_write_the_same_bytes(out, tmp_path):
+    write_dataset(tmp_path / "two", COUNT, seed=4, size=SIZE, test_count=TEST_COUNT, workers=2)
+    assert content(tmp_path / "two") == content(out)
+
+
+def test_writing_again_gives_the_same_set_and_another_seed_another(out, tmp_path):
+    again = tmp_path / "again"
+    write_dataset(again, 3, seed=1, size=SIZE, test_count=1)
+    first = content(again)
+    write_dataset(again, 3, seed=1, size=SIZE, test_count=1)
+    assert content(again) == first
+    write_dataset(tmp_path / "other", 3, seed=2, size=SIZE, test_count=1)
+    assert not set(content(tmp_path / "other")) & {n for n in first if n.endswith(".jpg")}
+
+
+def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(FileExistsError, match=r"thesis\.txt"):
+        write_dataset(tmp_path, 1, seed=0, size=SIZE)
+    assert content(tmp_path) == {"thesis.txt": b"years of work"}
+
+
+def test_a_real_data_set_is_never_written_over(out, tmp_path):
+    annotations = tmp_path / "train/Annotations/train.csv"
+    annotations.parent.mkdir(parents=True)
+    annotations.write_text("image_id")
+    with pytest.raises(FileExistsError, match="train"):
+        write_dataset(tmp_path, 1, seed=0, size=SIZE)
+    with pytest.raises(FileExistsError, match="seed"):
+        write_dataset(out, COUNT, seed=5, size=SIZE, test_count=TEST_COUNT)
+    assert annotations.read_text() == "image_id"
+
+
+def test_impossible_counts_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="count >= 1"):
+        write_dataset(tmp_path, 0, seed=0)
+
+
+def test_a_tenth_is_kept_for_testing_and_at_least_five(tmp_path):
+    write_dataset(tmp_path / "set", 2, seed=0, size=32)
+    assert len(rows(tmp_path / "set/test/test.csv")) == 1 + 5
+
+
+def test_a_photo_does_not_depend_on_how_many_follow(out, tmp_path):
+    write_dataset(tmp_path / "short", 3, seed=4, size=SIZE, test_count=0)
+    assert rows(tmp_path / "short/train/Annotations/train.csv") == rows(out / "train/Annotations/train.csv")[:4]
