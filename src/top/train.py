@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ import tyro
 
 from aifashion.config import KeypointConfig, keypoint_preset
 from aifashion.data_gen.formats.fashionai import load_training_samples
-from aifashion.data_gen.keypoint_batches import keypoint_batches, steps_per_epoch
 from aifashion.data_gen.split import load_or_make_split
 from aifashion.eval.inference import KeypointPredict, predict_photos
 from aifashion.eval.keypoint_metrics import score_arrays
@@ -118,8 +118,11 @@ def _data_facts(args: Arguments, train_set: list[Sample], val_set: list[Sample])
 
 
 def _fit(args: Arguments, run: Path, train_set: list[Sample], val_set: list[Sample]) -> None:
+    # Grain says through absl that JAX is missing, which it does not need here.
+    logging.getLogger("absl").setLevel(logging.ERROR)
     import keras
 
+    from aifashion.data_gen.keypoint_batches import keypoint_batches, steps_per_epoch
     from aifashion.unet.losses import keypoint_objective
     from aifashion.unet.optimizers import adamw, warmup_cosine
     from aifashion.unet.predictors import keypoint_predictor

@@ -1,0 +1,44 @@
+"""The `aifashion` command. Every subcommand's module is imported only when it is called, so that --help is instant."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("train:main", "train a keypoint network"),
+    "test": ("test:main", "predict a test set and write the submission"),
+    "demo": ("demo:main", "draw keypoints, heatmap and region on photos"),
+    "score keypoints": ("score:keypoints", "score predicted keypoints against the truth (NE, PCK)"),
+    "data synth": ("data_commands:synth", "write a synthetic data set in the FashionAI layout"),
+    "data check": ("data_commands:check", "report every problem, duplicate and leak of a data set"),
+    "data to-coco": ("data_commands:to_coco", "convert a keypoint list to COCO keypoints JSON"),
+    "data from-coco": ("data_commands:from_coco", "convert COCO keypoints JSON to a keypoint list"),
+}
+"""Words -> module and function in this folder, and what it does. The function takes the words that follow."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for count in (2, 1):
+        command = " ".join(words[:count])
+        if len(words) >= count and command in COMMANDS:
+            module, _, function = COMMANDS[command][0].partition(":")
+            getattr(importlib.import_module(f"aifashion.top.{module}"), function)(words[count:])
+            return
+    asked_for_help = not words or words[-1] in ("-h", "--help")
+    group = words[0] if words and words[0] not in ("-h", "--help") else ""
+    shown = {name: text for name, (_, text) in COMMANDS.items() if name.startswith(group)}
+    if not asked_for_help or not shown:
+        print(f"aifashion: no command {' '.join(words[:2])!r}; these are there:", file=sys.stderr)
+        shown = {name: text for name, (_, text) in COMMANDS.items()}
+    print(_table(shown), file=sys.stdout if asked_for_help else sys.stderr)
+    raise SystemExit(0 if asked_for_help else 2)
+
+
+def _table(commands: dict[str, str]) -> str:
+    rows = "\n".join(f"  {name:<16} {text}" for name, text in commands.items())
+    return f"usage: aifashion COMMAND [OPTIONS]\n\n{rows}\n\n'aifashion COMMAND --help' lists the options of a command."
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""`aifashion data`: commands that make, check and convert data sets."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from aifashion.files import write_atomic
+from aifashion.top.arguments import console, read_arguments, run_command
+
+
+@dataclass(frozen=True)
+class SynthArguments:
+    """Draw synthetic garments and write them in the official FashionAI layout, keypoints and attributes."""
+
+    out: Path
+    """folder to write; it must be new, empty or an earlier set of this command"""
+    count: int = 2000
+    """training photos"""
+    seed: int = 0
+    """the same seed draws the same photos"""
+    size: int = 256
+    """longer side of a photo in px"""
+    test_count: int | None = None
+    """test photos with hidden answers; a tenth of the training photos by default"""
+    workers: int = 1
+    """processes that draw"""
+
+
+@dataclass(frozen=True)
+class CheckArguments:
+    """Report every problem of a data set with file and line, duplicates, train/test leaks and a summary."""
+
+    data: tyro.conf.Positional[Path]
+    """folder in the FashionAI layout"""
+    workers: int = 2
+    """threads that read photos"""
+
+
+@dataclass(frozen=True)
+class ToCocoArguments:
+    """Convert a keypoint list to COCO keypoints JSON."""
+
+    csv: tyro.conf.Positional[Path]
+    """keypoint list in the official columns, its photos beside it"""
+    out: Path
+    """JSON file to write"""
+
+
+@dataclass(frozen=True)
+class FromCocoArguments:
+    """Convert COCO keypoints JSON to a keypoint list in the official columns."""
+
+    json: tyro.conf.Positional[Path]
+    """COCO keypoints file, of this vocabulary or with DeepFashion's landmarks"""
+    out: Path
+    """CSV file to write"""
+    category: str | None = None
+    """the category of garments whose file names none of ours"""
+
+
+def synth(arguments: Sequence[str] | None = None) -> None:
+    def write() -> None:
+        from aifashion.data_gen.synthetic.writer import write_dataset
+
+        args = read_arguments(SynthArguments, "aifashion data synth", arguments)
+        write_dataset(args.out, args.count, args.seed, args.size, args.test_count, args.workers)
+
+    run_command(write)
+
+
+def check(arguments: Sequence[str] | None = None) -> None:
+    """Exit code 1 where photos or rows cannot be used."""
+
+    def report() -> None:
+        from aifashion.data_gen.check import check_dataset, print_report
+
+        args = read_arguments(CheckArguments, "aifashion data check", arguments)
+        result = check_dataset(args.data, args.workers)
+        print_report(result, console)
+        if not result.ok:
+            raise SystemExit(1)
+
+    run_command(report)
+
+
+def to_coco(arguments: Sequence[str] | None = None) -> None:
+    def convert() -> None:
+        from aifashion.data_gen.formats.coco import coco_from_samples
+        from aifashion.data_gen.formats.fashionai import read_keypoint_csv
+        from aifashion.data_gen.images import image_size
+
+        args = read_arguments(ToCocoArguments, "aifashion data to-coco", arguments)
+        samples = read_keypoint_csv(args.csv)
+        document = coco_from_samples(samples, [image_size(sample.path) for sample in samples])
+        write_atomic(args.out, json.dumps(document) + "\n")
+        console.print(f"Wrote {len(samples)} garments to {args.out}")
+
+    run_command(convert)
+
+
+def from_coco(arguments: Sequence[str] | None = None) -> None:
+    def convert() -> None:
+        from dataclasses import replace
+
+        from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, read_coco, samples_from_coco
+        from aifashion.data_gen.formats.fashionai import write_keypoint_csv
+        from aifashion.garments import KEYPOINTS
+
+        args = read_arguments(FromCocoArguments, "aifashion data from-coco", arguments)
+        names = DEEPFASHION_KEYPOINTS | {name: name for name in KEYPOINTS}
+        samples = samples_from_coco(read_coco(args.json), args.json.parent, names)
+        if any(sample.category is None for sample in samples):
+            if args.category is None:
+                raise ValueError(f"{args.json} names no garment category of ours: say which with --category")
+            samples = [replace(sample, category=sample.category or args.category) for sample in samples]
+        write_keypoint_csv(args.out, samples)
+        console.print(f"Wrote {len(samples)} garments to {args.out}")
+
+    run_command(convert)

@@ -1,0 +1,54 @@
+"""A trained run, ready to predict: what test.py and demo.py share."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aifashion.config import KeypointConfig
+from aifashion.eval.inference import KeypointPredict, PhotoResult, predict_photos
+from aifashion.eval.tta import with_flip, with_rotations
+from aifashion.garments import Vocabulary
+from aifashion.heatmaps import Decoder
+from aifashion.records import Sample
+from aifashion.top.arguments import CHECKOUT, console
+
+
+@dataclass(frozen=True)
+class KeypointModel:
+    """The run's folder, its configuration, and `maps`, the function from images to heatmaps."""
+
+    run: Path
+    config: KeypointConfig
+    maps: KeypointPredict
+    decoder: Decoder
+
+    @property
+    def words(self) -> Vocabulary:
+        return self.config.vocabulary
+
+    def predict(self, samples: Iterable[Sample], batch_size: int) -> Iterator[PhotoResult]:
+        return predict_photos(self.maps, samples, self.words, self.config.codec, self.decoder, batch_size)
+
+
+def load_keypoint_model(
+    run: Path | None, epoch: int | None = None, augment: bool = False, decoder: Decoder | None = None
+) -> KeypointModel:
+    """The best model of a run folder (the newest of trained_models/all for None), or that of `epoch`.
+
+    augment adds flip and rotation test-time augmentation. Raises RunError or ValueError where the run is unusable.
+    """
+    from aifashion.unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
+    from aifashion.unet.runs import best_model, newest_run, read_config
+
+    run = run or newest_run(CHECKOUT / "trained_models", "all")
+    config = KeypointConfig.from_json(read_config(run), run / "config.json")
+    model = best_model(run, _warn, epoch)
+    maps: Callable = keypoint_predictor(trained_keypoint_net(config, model.path))
+    if augment:
+        maps = with_rotations(with_flip(maps, config.vocabulary.twins))
+    console.print(f"{run}: {config.network} at {config.size} px, epoch {model.epoch}, validation NE {model.score:.2%}")
+    return KeypointModel(run, config, maps, decoder or config.decoder)
+
+
+def _warn(text: str) -> None:
+    console.print(f"[yellow]{text}")

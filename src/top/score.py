@@ -1,0 +1,41 @@
+"""`aifashion score`: the official scores of predictions."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aifashion.data_gen.formats.fashionai import read_keypoint_csv
+from aifashion.eval.keypoint_metrics import score_keypoints
+from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
+from aifashion.files import write_atomic
+from aifashion.top.arguments import console, read_arguments, run_command
+
+
+@dataclass(frozen=True)
+class KeypointArguments:
+    """Score predicted keypoints: NE overall, per category and per keypoint, and the PCK curve."""
+
+    truth: Path
+    """annotations with all 24 columns, such as the released answers"""
+    predicted: Path
+    """the submission to score"""
+    json: Path | None = None
+    """also write the numbers to this JSON file"""
+    picture: Path | None = None
+    """also draw the PCK curve and the NE of every keypoint to this file (.png, .svg or .pdf)"""
+
+
+def keypoints(arguments: Sequence[str] | None = None) -> None:
+    def score() -> None:
+        args = read_arguments(KeypointArguments, "aifashion score keypoints", arguments)
+        result = score_keypoints(read_keypoint_csv(args.truth), read_keypoint_csv(args.predicted))
+        print_keypoint_score(result, console)
+        if args.json is not None:
+            write_atomic(args.json, json.dumps(result.to_json(), indent=1) + "\n")
+            console.print(f"Wrote {args.json}")
+        if args.picture is not None:
+            draw_keypoint_score(result, args.picture)
+            console.print(f"Wrote {args.picture}")
+
+    run_command(score)

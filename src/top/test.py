@@ -1,0 +1,111 @@
+"""Predicts the keypoints of a test set and writes the submission: `python src/top/test.py --modelpath RUN --augment True`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from aifashion.data_gen.formats.fashionai import find_keypoint_sets, read_keypoint_csv
+from aifashion.eval.inference import PhotoResult
+from aifashion.eval.submission import write_submission
+from aifashion.heatmaps import Decoder
+from aifashion.records import ABSENT, Prediction, Sample
+from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command
+from aifashion.top.keypoint_model import load_keypoint_model
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Predict the keypoints of a test set and write submission.csv in the official columns."""
+
+    modelpath: Path | None = None
+    """run folder; the newest of trained_models/all by default"""
+    outpath: Path = CHECKOUT / "submission"
+    """folder for submission.csv"""
+    data: Path = CHECKOUT / "data"
+    """the test list (a CSV with image_id and image_category), or a folder in the FashionAI layout that holds one"""
+    augment: bool = False
+    """test-time augmentation: flip, and rotations of -20, -10, 10 and 20 degrees, each also mirrored; ten passes"""
+    decoder: Decoder | None = None
+    """how heatmaps become points; the run's own by default"""
+    category: Literal["given", "auto"] = "given"
+    """given: the list's categories; auto: the network's own guess decides"""
+    epoch: int | None = None
+    """take the model of this epoch instead of the one with the lowest NE"""
+    batch_size: int = 16
+    """photos in a batch"""
+    strict: bool = False
+    """stop at the first photo that cannot be read"""
+    gpu_id: str | None = None
+    """GPUs to use, such as 0 or 0,1; all by default"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    run_command(lambda: predict_test_set(read_arguments(Arguments, "test.py", arguments)))
+
+
+def predict_test_set(args: Arguments) -> None:
+    samples = [sample for csv in _test_lists(args.data) for sample in read_keypoint_csv(csv)]
+    choose_device(args.gpu_id)
+    model = load_keypoint_model(args.modelpath, args.epoch, args.augment, args.decoder)
+    outside = sorted({str(s.category) for s in samples} - set(model.words.categories))
+    if outside and args.category == "given":
+        raise ValueError(
+            f"{model.run} was trained for {', '.join(model.words.categories)}, but {args.data} also lists {', '.join(outside)}: "
+            "use a run of --category all"
+        )
+    asked = samples if args.category == "given" else [Sample(s.image_id, s.path, None) for s in samples]
+    predictions, unreadable = [], []
+    for result in progress_bar(model.predict(asked, args.batch_size), len(asked)):
+        if result.prediction is None:
+            if args.strict:
+                raise ValueError(f"{result.error}; without --strict it would be reported at the end")
+            unreadable.append(result)
+        predictions.append(result.prediction or _nothing_seen(result.sample, len(model.words.keypoints)))
+    args.outpath.mkdir(parents=True, exist_ok=True)
+    path = args.outpath / "submission.csv"
+    given = [Sample(s.image_id, s.path, s.category if args.category == "given" else None) for s in samples]
+    write_submission(path, predictions, given, model.words)
+    for result in unreadable:
+        console.print(f"[yellow]no keypoints, all -1: {result.error}")
+    console.print(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
+
+
+def _test_lists(data: Path) -> Sequence[Path]:
+    if data.is_file():
+        return (data,)
+    tests = find_keypoint_sets(data).tests
+    if not tests:
+        raise FileNotFoundError(f"no test.csv below {data}: name the list itself with --data FILE.csv")
+    return tests
+
+
+def _nothing_seen(sample: Sample, count: int) -> Prediction:
+    """The row of a photo that could not be read: every keypoint absent."""
+    absent = np.full(count, ABSENT, np.int8)
+    return Prediction(sample.image_id, str(sample.category), None, np.full((count, 2), -1.0), np.zeros(count), absent)
+
+
+def progress_bar(results: Iterable[PhotoResult], total: int) -> Iterator[PhotoResult]:
+    """The same results, with a bar that shows how many there were, the rate and the time left."""
+    columns = (
+        TextColumn("photos"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("photos", total=total, rate="")
+        for result in results:
+            yield result
+            speed = bar.tasks[task].speed
+            bar.update(task, advance=1, rate=f"{speed:.1f}/s" if speed else "")
+
+
+if __name__ == "__main__":
+    main()
