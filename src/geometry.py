@@ -106,4 +106,4 @@ def rotate(degrees: float, size: Size) -> Frame:
 def inside(xy: np.ndarray, size: Size) -> np.ndarray:
     """(..., 2) points -> (...) bool: those within the image area, -0.5 <= x < W - 0.5 and likewise y."""
     xy = np.asarray(xy)
-    return ((xy >= -0.5) & (xy < np.array(size) - 0.5)).all(axis=-1)
+    return np.asarray(((xy >= -0.5) & (xy < np.array(size) - 0.5)).all(axis=-1))

@@ -49,7 +49,7 @@ class Keypoints:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One garment in one photo: the id used in files, where the photo lies, the category and, if known, the keypoints."""
+    """One garment in one photo: its id in files, where the photo lies, the category and, if known, the keypoints."""
 
     image_id: str
     path: Path

@@ -2,6 +2,7 @@ import errno
 from pathlib import Path
 
 import pytest
+
 from aifashion.files import atomic_path, write_atomic
 
 

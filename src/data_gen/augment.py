@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from ..config import KeypointConfig
-from ..geometry import Frame, flip, rotate, shift, zoom
+from ..geometry import Frame, flip, rotate, shift
 from ..records import Keypoints
 
 

@@ -4,9 +4,8 @@ Everything random about sample i of epoch e comes from the seed (seed, e, i), an
 (seed, e): any batch of any epoch can be made again, alone, which is what an exact resume needs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import grain
 import numpy as np

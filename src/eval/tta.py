@@ -54,7 +54,9 @@ def _seen_back(maps: np.ndarray, frame: Frame) -> np.ndarray:
     """(h, w, K) on turned cells -> (h, w, K) on the original cells, zero where the turned map does not reach."""
     size = (maps.shape[1], maps.shape[0])
     planes = [
-        cv2.warpAffine(np.ascontiguousarray(maps[..., k]), frame.matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        cv2.warpAffine(
+            np.ascontiguousarray(maps[..., k]), frame.matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        )
         for k in range(maps.shape[2])
     ]
     return np.stack(planes, axis=-1)

@@ -14,7 +14,7 @@ import aifashion
 
 _ABOVE_PACKAGE = Path(aifashion.__file__).resolve().parent.parent
 CHECKOUT = _ABOVE_PACKAGE if (_ABOVE_PACKAGE / "pyproject.toml").is_file() else Path.cwd()
-"""The folder that holds data/, trained_models/ and submission/: the checkout, or for an installed wheel where you are."""
+"""The folder of data/, trained_models/ and submission/: the checkout, or for an installed wheel where you are."""
 
 console = Console(soft_wrap=True)
 

@@ -63,7 +63,9 @@ def demonstrate(args: Arguments) -> None:
     samples = [Sample(str(path), path, category) for path in photos]
     names = _unique_names(photos)
     pictures, failed = [], 0
-    for name, result in zip(names, progress_bar(model.predict(samples, min(16, len(samples))), len(samples)), strict=True):
+    for name, result in zip(
+        names, progress_bar(model.predict(samples, min(16, len(samples))), len(samples)), strict=True
+    ):
         if result.error is not None:
             console.print(f"[yellow]left out: {result.error}")
             failed += 1

@@ -1,4 +1,4 @@
-"""Predicts the keypoints of a test set and writes the submission: `python src/top/test.py --modelpath RUN --augment True`."""
+"""Predicts a test set and writes the submission: `python src/top/test.py --modelpath RUN --augment True`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -54,8 +54,8 @@ def predict_test_set(args: Arguments) -> None:
     outside = sorted({str(s.category) for s in samples} - set(model.words.categories))
     if outside and args.category == "given":
         raise ValueError(
-            f"{model.run} was trained for {', '.join(model.words.categories)}, but {args.data} also lists {', '.join(outside)}: "
-            "use a run of --category all"
+            f"{model.run} was trained for {', '.join(model.words.categories)}, but {args.data} also lists "
+            f"{', '.join(outside)}: use a run of --category all"
         )
     asked = samples if args.category == "given" else [Sample(s.image_id, s.path, None) for s in samples]
     predictions, unreadable = [], []

@@ -101,8 +101,8 @@ def _training_data(args: Arguments) -> tuple[list[Sample], list[Sample]]:
     train_set, val_set = ([s for s in part if s.category in categories] for part in parts)
     if not train_set or not val_set:
         raise ValueError(
-            f"{args.data} has {len(train_set)} photos of category {args.config.category} to train on and {len(val_set)} "
-            "to validate on; both must be there"
+            f"{args.data} has {len(train_set)} photos of category {args.config.category} to train on and "
+            f"{len(val_set)} to validate on; both must be there"
         )
     if args.debug:
         train_set, val_set = train_set[: 20 * args.config.batch_size], val_set[:32]

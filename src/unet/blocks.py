@@ -6,7 +6,7 @@ from .normalization import BatchNorm
 
 
 def conv_bn(x: KerasTensor, filters: int, kernel: int, name: str, stride: int = 1, relu: bool = True) -> KerasTensor:
-    """Convolution without bias, batch normalisation and, if asked, ReLU. (B, H, W, C) -> (B, H/stride, W/stride, filters)."""
+    """Convolution without bias, batch norm, ReLU if asked. (B, H, W, C) -> (B, H/stride, W/stride, filters)."""
     x = layers.Conv2D(
         filters, kernel, strides=stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
     )(x)

@@ -4,7 +4,7 @@ import keras
 
 
 def warmup_cosine(peak: float, warmup_steps: int, total_steps: int, decay: bool = True):
-    """Learning rate from zero to `peak` over the warm-up, then along a cosine to 1% of it, or constant without `decay`."""
+    """From zero to `peak` over the warm-up, then along a cosine to 1% of it, or constant without `decay`."""
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup_steps else peak,
         decay_steps=max(1, total_steps - warmup_steps),

@@ -149,12 +149,13 @@ def load_weights(net: keras.Model, path: Path) -> None:
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RunError(
-            f"{path} does not fit the network {net.name!r} ({reason}): it comes from another network or set of categories"
+            f"{path} does not fit the network {net.name!r} ({reason}): "
+            "it comes from another network or set of categories"
         ) from None
 
 
 def write_history(run: Path, history: Sequence[dict[str, Any]], log: str) -> None:
-    """Writes history.csv, a row an epoch, and val.log. Both follow from the history alone, so a resumed run repairs them."""
+    """Writes history.csv, a row an epoch, and val.log. Both follow from the history, so a resumed run repairs them."""
     text = io.StringIO()
     if history:
         writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")

@@ -53,7 +53,7 @@ class TrainedNet(keras.Model):
     def call(self, inputs, training=False):
         return self.net(inputs, training=training)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(self, x=None, y: Any = None, y_pred: Any = None, sample_weight=None, training=True):
         parts = self.objective(y, y_pred)
         for name, value in parts.items():
             self.parts[name].update_state(value)

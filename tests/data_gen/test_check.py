@@ -3,12 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from rich.console import Console
+
 from aifashion.data_gen.check import check_dataset, print_report
 from aifashion.data_gen.formats.fashionai import write_keypoint_csv, write_test_csv
 from aifashion.garments import ALL, KEYPOINTS
 from aifashion.records import Keypoints, Sample
-from PIL import Image
-from rich.console import Console
 
 
 def skirt(root: Path, name: str, folder: str = "skirt", **points: tuple[float, float, int]) -> Sample:

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from aifashion.data_gen.duplicates import close_pairs, duplicate_groups
 from PIL import Image
+
+from aifashion.data_gen.duplicates import close_pairs, duplicate_groups
 
 
 def scene(garment: int, size: int = 256) -> np.ndarray:

@@ -7,8 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from aifashion.data_gen.images import ImageError, decode_image, image_size, read_image, resolve_image
 from PIL import Image, ImageOps
+
+from aifashion.data_gen.images import ImageError, decode_image, image_size, read_image, resolve_image
 
 
 @pytest.fixture

@@ -3,13 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
 from aifashion.data_gen import split
 from aifashion.data_gen.split import load_or_make_split, split_samples
 from aifashion.garments import CATEGORIES
 from aifashion.records import Sample
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
 
 
 def make_samples(count: int, root: Path = Path("data")) -> list[Sample]:

@@ -14,7 +14,7 @@ BACKBONES: dict[str, Callable[[tuple[int, int, int], Weights], Model]] = {
     "resnet50": resnet.build_resnet50,
     "resnet101": resnet.build_resnet101,
 }
-"""name -> build(image_shape, weights): RGB uint8-valued image (B, H, W, 3) -> {"P2": stride 4, ..., "P5": stride 32}."""
+"""name -> build(image_shape, weights): RGB image 0..255 (B, H, W, 3) -> {"P2": stride 4, ..., "P5": stride 32}."""
 
 
 def build_backbone(name: str, image_shape: tuple[int, int, int], weights: Weights = None) -> Model:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, coco_from_samples, read_coco, samples_from_coco
 from aifashion.data_gen.formats.fashionai import FormatError
 from aifashion.garments import ALL, CATEGORIES, KEYPOINTS

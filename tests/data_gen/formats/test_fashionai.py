@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from aifashion.data_gen.formats.fashionai import (
     FormatError,
     find_keypoint_sets,
