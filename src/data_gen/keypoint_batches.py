@@ -11,6 +11,7 @@ import grain
 import numpy as np
 
 from ..config import KeypointConfig
+from ..garments import Vocabulary
 from ..geometry import inside, letterbox
 from ..records import HIDDEN, VISIBLE, Sample
 from .augment import change_pixels, random_frame, warp_keypoints
@@ -34,33 +35,42 @@ class KeypointExamples:
         A photo that cannot be read gives a blank example without labels and `readable` False; `index` says which.
         """
         config, sample = self.config, self.samples[index]
-        rng = np.random.default_rng([config.seed, self.epoch, index])
-        words = config.vocabulary
-        category = words.category_index(str(sample.category))
-        example = {
-            "mask": words.mask(str(sample.category)).astype(np.float32),
-            "category": np.int32(category),
-            "index": np.int32(index),
-            "readable": np.bool_(True),
-        }
+        facts = {"index": np.int32(index), "readable": np.bool_(True)}
         try:
             photo = read_image(sample.path)
         except ImageError:
-            blank = np.zeros((config.size, config.size, 3), np.uint8)
-            empty = np.zeros((*config.codec.shape, len(words.keypoints)), np.float32)
-            no_labels = np.zeros(len(words.keypoints), np.float32)
-            return example | {"image": blank, "heatmaps": empty, "labelled": no_labels, "readable": np.bool_(False)}
-        if sample.keypoints is None:
-            raise ValueError(f"{sample.image_id} has no keypoints to train on")
-        size = (config.size, config.size)
-        change, mirrored = random_frame(rng, config)
-        frame = letterbox((photo.shape[1], photo.shape[0]), size).then(change)
-        image = change_pixels(rng, sample_image(photo, frame, size), config)
-        points = warp_keypoints(sample.keypoints.select(words.indices), frame, mirrored, words.twins)
-        weight = (points.state == VISIBLE) + config.hidden_weight * (points.state == HIDDEN)
-        labelled = (weight * inside(points.xy, size)).astype(np.float32)
-        heatmaps = config.codec.encode(points.xy, labelled > 0)
-        return example | {"image": image, "heatmaps": heatmaps, "labelled": labelled}
+            return _blank_example(sample, config) | facts | {"readable": np.bool_(False)}
+        rng = np.random.default_rng([config.seed, self.epoch, index])
+        return training_example(rng, photo, sample, config) | facts
+
+
+def training_example(rng: np.random.Generator, photo: np.ndarray, sample: Sample, config: KeypointConfig) -> Batch:
+    """The photo (H, W, 3) uint8 of `sample`, augmented, and its targets, as `KeypointExamples` gives them."""
+    if sample.keypoints is None:
+        raise ValueError(f"{sample.image_id} has no keypoints to train on")
+    words, size = config.vocabulary, (config.size, config.size)
+    change, mirrored = random_frame(rng, config)
+    frame = letterbox((photo.shape[1], photo.shape[0]), size).then(change)
+    image = change_pixels(rng, sample_image(photo, frame, size), config)
+    points = warp_keypoints(sample.keypoints.select(words.indices), frame, mirrored, words.twins)
+    weight = (points.state == VISIBLE) + config.hidden_weight * (points.state == HIDDEN)
+    labelled = (weight * inside(points.xy, size)).astype(np.float32)
+    heatmaps = config.codec.encode(points.xy, labelled > 0)
+    return _category_targets(sample, words) | {"image": image, "heatmaps": heatmaps, "labelled": labelled}
+
+
+def _blank_example(sample: Sample, config: KeypointConfig) -> Batch:
+    words = config.vocabulary
+    return _category_targets(sample, words) | {
+        "image": np.zeros((config.size, config.size, 3), np.uint8),
+        "heatmaps": np.zeros((*config.codec.shape, len(words.keypoints)), np.float32),
+        "labelled": np.zeros(len(words.keypoints), np.float32),
+    }
+
+
+def _category_targets(sample: Sample, words: Vocabulary) -> Batch:
+    category = str(sample.category)
+    return {"mask": words.mask(category).astype(np.float32), "category": np.int32(words.category_index(category))}
 
 
 def steps_per_epoch(samples: Sequence[Sample], batch_size: int) -> int:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..garments import ALL, EDGES, Vocabulary
 from ..geometry import Size, resize
 from ..records import ABSENT, HIDDEN, Box
-from .labels import place_labels
+from .label_placement import place_labels
 
 Colour = tuple[int, int, int]
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import tyro
 from rich.console import Console
+from rich.text import Text
 
 import aifashion
 
@@ -16,7 +17,7 @@ _ABOVE_PACKAGE = Path(aifashion.__file__).resolve().parent.parent
 CHECKOUT = _ABOVE_PACKAGE if (_ABOVE_PACKAGE / "pyproject.toml").is_file() else Path.cwd()
 """The folder of data/, trained_models/ and submission/: the checkout, or for an installed wheel where you are."""
 
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, emoji=False)
 
 
 def read_arguments(
@@ -56,9 +57,20 @@ def choose_device(gpu_id: str | None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu_id
 
 
+def tell(text: str) -> None:
+    """Prints a line as it is: brackets in it, as paths may have them, are no markup."""
+    console.print(text, markup=False)
+
+
+def warn(text: str) -> None:
+    """Prints a line in yellow."""
+    console.print(text, style="yellow", markup=False)
+
+
 def fail(message: object) -> NoReturn:
     """Ends the command with a message on standard error and exit code 1."""
-    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {message}", highlight=False)
+    line = Text.assemble(("error:", "bold red"), f" {message}")
+    Console(stderr=True, soft_wrap=True).print(line)
     raise SystemExit(1)
 
 

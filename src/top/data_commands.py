@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from aifashion.files import write_atomic
-from aifashion.top.arguments import console, read_arguments, run_command
+from aifashion.top.arguments import console, read_arguments, run_command, tell
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def to_coco(arguments: Sequence[str] | None = None) -> None:
         samples = read_keypoint_csv(args.csv)
         document = coco_from_samples(samples, [image_size(sample.path) for sample in samples])
         write_atomic(args.out, json.dumps(document) + "\n")
-        console.print(f"Wrote {len(samples)} garments to {args.out}")
+        tell(f"Wrote {len(samples)} garments to {args.out}")
 
     run_command(convert)
 
@@ -117,6 +117,6 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
                 raise ValueError(f"{args.json} names no garment category of ours: say which with --category")
             samples = [replace(sample, category=sample.category or args.category) for sample in samples]
         write_keypoint_csv(args.out, samples)
-        console.print(f"Wrote {len(samples)} garments to {args.out}")
+        tell(f"Wrote {len(samples)} garments to {args.out}")
 
     run_command(convert)

@@ -21,7 +21,7 @@ from aifashion.garments import CATEGORIES
 from aifashion.geometry import Frame
 from aifashion.records import ABSENT, Box, Sample
 from aifashion.regions import garment_region, summed_heatmap
-from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command
+from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command, tell, warn
 from aifashion.top.keypoint_model import KeypointModel, load_keypoint_model
 from aifashion.top.test import progress_bar
 
@@ -35,7 +35,7 @@ class Arguments:
     photos: tyro.conf.Positional[tuple[Path, ...]] = ()
     """photos or folders of photos; without any, a few synthetic ones are drawn"""
     modelfile: Path | None = None
-    """run folder; the newest of trained_models/all by default"""
+    """run folder, or a folder of runs to take the latest of; trained_models/all by default"""
     category: str = "auto"
     """the garment's category, or auto to let the network tell it"""
     outpath: Path = CHECKOUT / "submission" / "demo"
@@ -67,17 +67,17 @@ def demonstrate(args: Arguments) -> None:
         names, progress_bar(model.predict(samples, min(16, len(samples))), len(samples)), strict=True
     ):
         if result.error is not None:
-            console.print(f"[yellow]left out: {result.error}")
+            warn(f"left out: {result.error}")
             failed += 1
             continue
         picture, facts = describe(model, result)
         _save_picture(args.outpath / f"{name}.jpg", picture)
         write_atomic(args.outpath / f"{name}.json", json.dumps(facts, indent=1) + "\n")
         pictures.append(picture)
-        console.print(f"{facts['photo']}: {_sentence(facts)}", highlight=False)
+        console.print(f"{facts['photo']}: {_sentence(facts)}", markup=False, highlight=False)
     if not pictures:
         raise ValueError("none of the photos could be read")
-    console.print(f"Wrote {len(pictures)} pictures, each with a JSON file, to {args.outpath}; {failed} photos left out")
+    tell(f"Wrote {len(pictures)} pictures, each with a JSON file, to {args.outpath}; {failed} photos left out")
     if args.show and _has_display():
         Image.fromarray(contact_sheet(pictures[:12], columns=2, cell=800)).show("AiFashion")
 

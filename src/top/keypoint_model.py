@@ -10,7 +10,7 @@ from aifashion.eval.tta import with_flip, with_rotations
 from aifashion.garments import Vocabulary
 from aifashion.heatmaps import Decoder
 from aifashion.records import Sample
-from aifashion.top.arguments import CHECKOUT, console
+from aifashion.top.arguments import CHECKOUT, tell, warn
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,19 @@ class KeypointModel:
 def load_keypoint_model(
     run: Path | None, epoch: int | None = None, augment: bool = False, decoder: Decoder | None = None
 ) -> KeypointModel:
-    """The best model of a run folder (the newest of trained_models/all for None), or that of `epoch`.
+    """The best model of a run folder, or that of `epoch`.
 
-    augment adds flip and rotation test-time augmentation. Raises RunError or ValueError where the run is unusable.
+    run: the folder, or one that holds runs, of which the latest is taken; None is trained_models/all.
+    augment: flip and rotation test-time augmentation. Raises RunError or ValueError where the run is unusable.
     """
     from aifashion.unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
-    from aifashion.unet.runs import best_model, newest_run, read_config
+    from aifashion.unet.runs import best_model, find_run, newest_run, read_config
 
-    run = run or newest_run(CHECKOUT / "trained_models", "all")
+    run = find_run(run) if run else newest_run(CHECKOUT / "trained_models", "all")
     config = KeypointConfig.from_json(read_config(run), run / "config.json")
-    model = best_model(run, _warn, epoch)
+    model = best_model(run, warn, epoch)
     maps: Callable = keypoint_predictor(trained_keypoint_net(config, model.path))
     if augment:
         maps = with_rotations(with_flip(maps, config.vocabulary.twins))
-    console.print(f"{run}: {config.network} at {config.size} px, epoch {model.epoch}, validation NE {model.score:.2%}")
+    tell(f"{run}: {config.network} at {config.size} px, epoch {model.epoch}, validation NE {model.score:.2%}")
     return KeypointModel(run, config, maps, decoder or config.decoder)
-
-
-def _warn(text: str) -> None:
-    console.print(f"[yellow]{text}")

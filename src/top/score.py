@@ -9,7 +9,7 @@ from aifashion.data_gen.formats.fashionai import read_keypoint_csv
 from aifashion.eval.keypoint_metrics import score_keypoints
 from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
 from aifashion.files import write_atomic
-from aifashion.top.arguments import console, read_arguments, run_command
+from aifashion.top.arguments import console, read_arguments, run_command, tell
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ def keypoints(arguments: Sequence[str] | None = None) -> None:
         print_keypoint_score(result, console)
         if args.json is not None:
             write_atomic(args.json, json.dumps(result.to_json(), indent=1) + "\n")
-            console.print(f"Wrote {args.json}")
+            tell(f"Wrote {args.json}")
         if args.picture is not None:
             draw_keypoint_score(result, args.picture)
-            console.print(f"Wrote {args.picture}")
+            tell(f"Wrote {args.picture}")
 
     run_command(score)

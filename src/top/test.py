@@ -11,9 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from aifashion.data_gen.formats.fashionai import find_keypoint_sets, read_keypoint_csv
 from aifashion.eval.inference import PhotoResult
 from aifashion.eval.submission import write_submission
+from aifashion.garments import Vocabulary
 from aifashion.heatmaps import Decoder
 from aifashion.records import ABSENT, Prediction, Sample
-from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command
+from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command, tell, warn
 from aifashion.top.keypoint_model import load_keypoint_model
 
 
@@ -22,7 +23,7 @@ class Arguments:
     """Predict the keypoints of a test set and write submission.csv in the official columns."""
 
     modelpath: Path | None = None
-    """run folder; the newest of trained_models/all by default"""
+    """run folder, or a folder of runs to take the latest of; trained_models/all by default"""
     outpath: Path = CHECKOUT / "submission"
     """folder for submission.csv"""
     data: Path = CHECKOUT / "data"
@@ -59,19 +60,20 @@ def predict_test_set(args: Arguments) -> None:
         )
     asked = samples if args.category == "given" else [Sample(s.image_id, s.path, None) for s in samples]
     predictions, unreadable = [], []
-    for result in progress_bar(model.predict(asked, args.batch_size), len(asked)):
+    results = progress_bar(model.predict(asked, args.batch_size), len(asked))
+    for sample, result in zip(samples, results, strict=True):
         if result.prediction is None:
             if args.strict:
                 raise ValueError(f"{result.error}; without --strict it would be reported at the end")
             unreadable.append(result)
-        predictions.append(result.prediction or _nothing_seen(result.sample, len(model.words.keypoints)))
+        predictions.append(result.prediction or _nothing_seen(sample, model.words))
     args.outpath.mkdir(parents=True, exist_ok=True)
     path = args.outpath / "submission.csv"
     given = [Sample(s.image_id, s.path, s.category if args.category == "given" else None) for s in samples]
     write_submission(path, predictions, given, model.words)
     for result in unreadable:
-        console.print(f"[yellow]no keypoints, all -1: {result.error}")
-    console.print(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
+        warn(f"no keypoints, all -1: {result.error}")
+    tell(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
 
 
 def _test_lists(data: Path) -> Sequence[Path]:
@@ -83,10 +85,12 @@ def _test_lists(data: Path) -> Sequence[Path]:
     return tests
 
 
-def _nothing_seen(sample: Sample, count: int) -> Prediction:
-    """The row of a photo that could not be read: every keypoint absent."""
+def _nothing_seen(sample: Sample, words: Vocabulary) -> Prediction:
+    """The row of a photo that could not be read: the listed category, if it is one of `words`, no keypoint."""
+    count = len(words.keypoints)
+    category = sample.category if sample.category in words.categories else words.categories[0]
     absent = np.full(count, ABSENT, np.int8)
-    return Prediction(sample.image_id, str(sample.category), None, np.full((count, 2), -1.0), np.zeros(count), absent)
+    return Prediction(sample.image_id, category, None, np.full((count, 2), -1.0), np.zeros(count), absent)
 
 
 def progress_bar(results: Iterable[PhotoResult], total: int) -> Iterator[PhotoResult]:
@@ -103,8 +107,9 @@ def progress_bar(results: Iterable[PhotoResult], total: int) -> Iterator[PhotoRe
         task = bar.add_task("photos", total=total, rate="")
         for result in results:
             yield result
-            speed = bar.tasks[task].speed
-            bar.update(task, advance=1, rate=f"{speed:.1f}/s" if speed else "")
+            # Of the whole run: results come in batches, and the rate within one says nothing.
+            done, seconds = bar.tasks[task].completed + 1, bar.tasks[task].elapsed or 0
+            bar.update(task, completed=done, rate=f"{done / seconds:.1f}/s" if seconds else "")
 
 
 if __name__ == "__main__":

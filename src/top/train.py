@@ -3,9 +3,9 @@
 import dataclasses
 import hashlib
 import json
-import logging
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from aifashion.eval.inference import KeypointPredict, predict_photos
 from aifashion.eval.keypoint_metrics import score_arrays
 from aifashion.files import write_atomic
 from aifashion.records import Sample
-from aifashion.top.arguments import CHECKOUT, choose_device, console, option_value, read_arguments, run_command
+from aifashion.top.arguments import CHECKOUT, choose_device, console, option_value, read_arguments, run_command, tell, warn
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def train(arguments: Sequence[str] | None) -> None:
     choose_device(args.gpu_id)
     # Without this the same seed need not give the same weights. Read by TensorFlow when it starts.
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-    from aifashion.unet.runs import RunError, new_run, newest_run, read_config  # Keras loads here and takes seconds
+    from aifashion.unet.runs import RunError, newest_run, read_config  # Keras loads here and takes seconds
 
     run = None
     if args.resume and (args.resume_model is None or args.resume_model.is_dir()):
@@ -83,15 +83,18 @@ def train(arguments: Sequence[str] | None) -> None:
         raise RunError("--init-epoch needs --resume-model with a weights file; a run folder knows its own epoch")
     if args.init_epoch is not None and run is not None:
         raise RunError(f"--init-epoch goes with a weights file; {run} is a run folder and knows its own epoch")
+    if args.init_epoch is not None and not 0 <= args.init_epoch < _epochs(args):
+        raise RunError(f"--init-epoch {args.init_epoch} leaves no epoch to train of the {_epochs(args)} asked for")
 
     train_set, val_set = _training_data(args)
     facts = _data_facts(args, train_set, val_set)
-    if run is None:
-        run = new_run(args.output, args.config.category, args.config.to_json())
-        write_atomic(run / "data.json", facts)
-    elif (run / "data.json").read_text() != facts:
+    if run is not None and (run / "data.json").exists() and (run / "data.json").read_text() != facts:
         raise RunError(f"{run} was trained on other data, or with another split, than {args.data} holds now")
-    _fit(args, run, train_set, val_set)
+    _fit(args, run, facts, train_set, val_set)
+
+
+def _epochs(args: Arguments) -> int:
+    return min(args.config.epochs, 2) if args.debug else args.config.epochs
 
 
 def _training_data(args: Arguments) -> tuple[list[Sample], list[Sample]]:
@@ -106,7 +109,7 @@ def _training_data(args: Arguments) -> tuple[list[Sample], list[Sample]]:
         )
     if args.debug:
         train_set, val_set = train_set[: 20 * args.config.batch_size], val_set[:32]
-    console.print(f"{len(train_set)} photos to train on, {len(val_set)} to validate on, from {args.data}")
+    tell(f"{len(train_set)} photos to train on, {len(val_set)} to validate on, from {args.data}")
     return train_set, val_set
 
 
@@ -117,40 +120,42 @@ def _data_facts(args: Arguments, train_set: list[Sample], val_set: list[Sample])
     return json.dumps(facts, indent=1) + "\n"
 
 
-def _fit(args: Arguments, run: Path, train_set: list[Sample], val_set: list[Sample]) -> None:
-    # Grain says through absl that JAX is missing, which it does not need here.
-    logging.getLogger("absl").setLevel(logging.ERROR)
+def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample], val_set: list[Sample]) -> None:
     import keras
 
     from aifashion.data_gen.keypoint_batches import keypoint_batches, steps_per_epoch
     from aifashion.unet.losses import keypoint_objective
     from aifashion.unet.optimizers import adamw, warmup_cosine
     from aifashion.unet.predictors import keypoint_predictor
-    from aifashion.unet.runs import load_weights
+    from aifashion.unet.runs import load_weights, new_run
+    from aifashion.unet.start import devices
     from aifashion.unet.training import Schedule, fit
 
     config = args.config
     keras.utils.set_random_seed(config.seed)
-    net = _network(args)
+    net = _network(args, run)
     if args.resume_model is not None and not args.resume_model.is_dir():
         load_weights(net, args.resume_model)
-    steps = steps_per_epoch(train_set, config.batch_size)
-    epochs = config.epochs
+    steps, epochs = steps_per_epoch(train_set, config.batch_size), _epochs(args)
     if args.debug:
-        steps, epochs = min(steps, 10), min(epochs, 2)
+        steps = min(steps, 10)
+    schedule = Schedule(epochs, steps, args.save_every, args.keep)
     total, warmup = steps * epochs, round(steps * config.warmup_epochs)
     rate = warmup_cosine(config.learning_rate, min(warmup, total // 2), total, config.lrdecay)
     optimizer = adamw(rate, config.weight_decay, config.clip_norm)
     if args.init_epoch:
         optimizer.iterations.assign(args.init_epoch * steps)
-    unreadable: set[int] = set()
+    unreadable: set[Path] = set()
+
+    def leave_out(path: Path) -> None:
+        if args.strict:
+            raise ValueError(f"{path} cannot be read; without --strict it would be left out")
+        unreadable.add(path)
 
     def batches(epoch: int, first_step: int):
         for batch in keypoint_batches(train_set, config, epoch, first_step, args.workers):
-            bad = batch["index"][~batch["readable"]]
-            if len(bad) and args.strict:
-                raise ValueError(f"{train_set[bad[0]].path} cannot be read; without --strict it would be left out")
-            unreadable.update(bad.tolist())
+            for index in batch["index"][~batch["readable"]]:
+                leave_out(train_set[index].path)
             yield batch
 
     def objective(targets, outputs):
@@ -158,33 +163,40 @@ def _fit(args: Arguments, run: Path, train_set: list[Sample], val_set: list[Samp
 
     parts = ["global", "refined"] + ["category"] * ("category" in net.output)
     predict = keypoint_predictor(net)
-    console.print(f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) in {run}")
+    resume = run is not None
+    # Only now, so that a start that fails leaves no empty run behind.
+    run = run or new_run(args.output, config.category, config.to_json())
+    write_atomic(run / "data.json", facts)
+    tell(f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) on {devices()} in {run}")
     history = fit(
         net,
         objective,
         parts,
         optimizer,
         batches,
-        lambda: validate(predict, val_set, config),
+        lambda: validate(predict, val_set, config, leave_out),
         run,
-        Schedule(epochs, steps, args.save_every, args.keep),
+        schedule,
         console,
         ema=config.ema,
         first_epoch=(args.init_epoch or 0) + 1,
         describe=_val_log,
-        resume=args.resume and (args.resume_model is None or args.resume_model.is_dir()),
+        resume=resume,
     )
-    for index in sorted(unreadable):
-        console.print(f"[yellow]left out, cannot be read: {train_set[index].path}")
-    best = min(history, key=lambda row: row["ne"])
-    console.print(f"Best: epoch {best['epoch']}, NE {best['ne']:.2%} on {len(val_set)} validation photos. Wrote {run}")
+    for path in sorted(unreadable):
+        warn(f"left out, cannot be read: {path}")
+    best = min(history, key=lambda row: (math.isnan(row["ne"]), row["ne"]))
+    tell(f"Best: epoch {best['epoch']}, NE {best['ne']:.2%} on {len(val_set)} validation photos. Wrote {run}")
 
 
-def _network(args: Arguments):
+def _network(args: Arguments, run: Path | None):
+    """The network as it starts: of a run with a state and of a weights file all weights are loaded later."""
     from aifashion.unet.backbones import WeightsError
     from aifashion.unet.predictors import keypoint_net
+    from aifashion.unet.runs import has_state
 
-    if args.weights == "none" or (args.weights == "auto" and (args.config.network == "lite" or args.resume)):
+    loaded_later = (run is not None and has_state(run)) or (run is None and args.resume)
+    if loaded_later or args.weights == "none" or (args.weights == "auto" and args.config.network == "lite"):
         return keypoint_net(args.config)
     wanted = "imagenet" if args.weights == "auto" else args.weights
     try:
@@ -192,20 +204,30 @@ def _network(args: Arguments):
     except WeightsError as error:
         if args.weights != "auto":
             raise
-        console.print(
-            f"[yellow]{error}. Starting from random weights, which takes far longer to train; "
+        warn(
+            f"{error}. Starting from random weights, which takes far longer to train; "
             "give the file with --weights PATH to start from it."
         )
         return keypoint_net(args.config)
 
 
-def validate(predict: KeypointPredict, samples: list[Sample], config: KeypointConfig) -> dict[str, float]:
-    """NE of the validation photos, overall and per category, and the accuracy of the category head."""
+def validate(
+    predict: KeypointPredict, samples: list[Sample], config: KeypointConfig, leave_out: Callable[[Path], None]
+) -> dict[str, float]:
+    """NE of the validation photos, overall and per category, and the accuracy of the category head.
+
+    Every photo that cannot be read goes to `leave_out`.
+    """
     import numpy as np
 
     words = config.vocabulary
-    results = predict_photos(predict, samples, words, config.codec, config.decoder, max(config.batch_size, 8))
-    seen = [result for result in results if result.prediction is not None]
+    seen = []
+    for result in predict_photos(predict, samples, words, config.codec, config.decoder, max(config.batch_size, 8)):
+        if result.prediction is None:
+            leave_out(result.sample.path)
+        else:
+            # The heatmaps of a whole validation set would fill the memory.
+            seen.append(dataclasses.replace(result, heatmaps=None))
     if not seen:
         raise ValueError("not one validation photo can be read")
     truth = [result.sample.keypoints.select(words.indices) for result in seen if result.sample.keypoints]

@@ -4,7 +4,6 @@ The name is historical: the user's first keypoint network was a U-Net, and the f
 here now is a Cascaded Pyramid Network (arXiv:1711.07319), which is not a U-Net, in backend-free Keras 3.
 """
 
-import os
+from .start import import_keras
 
-# TensorFlow writes its start-up notices straight to standard error unless told before it is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import_keras()

@@ -53,7 +53,7 @@ def new_run(root: Path, category: str, config: str) -> Path:
     """Makes `root/category/YYYY_mm_dd_HH_MM_SS` with the configuration in it; a taken name gets a number."""
     stamp = datetime.now().strftime("%Y_%m_%d_%H_%M_%S")
     for attempt in range(1000):
-        run = root / category / (stamp if attempt == 0 else f"{stamp}_{attempt}")
+        run = root / category / (stamp if attempt == 0 else f"{stamp}_{attempt:03d}")
         try:
             run.mkdir(parents=True)
         except FileExistsError:
@@ -68,6 +68,16 @@ def newest_run(root: Path, category: str) -> Path:
     runs = sorted(path.parent for path in (root / category).glob("*/config.json"))
     if not runs:
         raise RunError(f"no run in {root / category}: train one first, or name a run folder")
+    return runs[-1]
+
+
+def find_run(path: Path) -> Path:
+    """`path` itself where it is a run folder, else the latest run in it. Raises RunError where it is neither."""
+    if (path / "config.json").is_file():
+        return path
+    runs = sorted(config.parent for config in path.glob("*/config.json"))
+    if not runs:
+        raise RunError(f"{path} is not a run folder (it has no config.json), and no run lies in it")
     return runs[-1]
 
 
@@ -91,8 +101,16 @@ def save_state(run: Path, state: State) -> None:
     _write_index(folder, entries[-KEPT_STATES:])
 
 
+def has_state(run: Path) -> bool:
+    """Whether the run has kept any state, intact or not."""
+    return bool(_read_index(run / "states"))
+
+
 def load_state(run: Path, warn) -> State | None:
-    """The newest state whose digest matches, else the one before, with a word to `warn`; None where there is none."""
+    """The newest state whose digest matches, else the one before, with a word to `warn`; None where there was none yet.
+
+    Raises RunError where all are damaged: to start over would overwrite the run's models.
+    """
     for entry in reversed(_read_index(run / "states")):
         path = run / "states" / entry["file"]
         if not _intact(path, entry["sha256"]):
@@ -101,6 +119,11 @@ def load_state(run: Path, warn) -> State | None:
         with safetensors.safe_open(path, framework="numpy") as file:
             progress = json.loads(file.metadata()["progress"])
             return State({name: file.get_tensor(name) for name in file.keys()}, progress)  # noqa: SIM118
+    if has_state(run):
+        raise RunError(
+            f"{run} has no intact state left: start a new run from one of its models, "
+            f"--resume True --resume-model {run / 'models' / 'epoch_XXX.weights.h5'}"
+        )
     return None
 
 
@@ -115,7 +138,8 @@ def save_model(run: Path, net: keras.Model, epoch: int, score: float, keep: int)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     entries.append({"file": path.name, "sha256": digest, "epoch": epoch, "score": float(score)})
     best = _best_first(entries)[0]
-    _write_index(folder, [entry for entry in entries if entry is best or entry in entries[-keep:]])
+    last = entries[max(0, len(entries) - keep) :]
+    _write_index(folder, [entry for entry in entries if entry is best or entry in last])
     write_atomic(run / "best.json", json.dumps(best, indent=1) + "\n")
 
 

@@ -30,12 +30,24 @@ Validate = Callable[[], dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long to train and how often to keep the state. save_every: steps between states within an epoch."""
+    """How long to train and how often to keep the state. save_every: steps between states within an epoch.
+
+    Raises ValueError for numbers that make no sense.
+    """
 
     epochs: int
     steps: int
     save_every: int = 500
     keep_models: int = 3
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.steps < 1:
+            raise ValueError(f"nothing to train: {self.epochs} epochs of {self.steps} steps")
+        if self.save_every < 1 or self.keep_models < 0:
+            raise ValueError(
+                f"expected at least 1 step between states and no fewer than 0 models beside the best one, "
+                f"not {self.save_every} and {self.keep_models}"
+            )
 
 
 class TrainedNet(keras.Model):
@@ -120,11 +132,14 @@ def fit(
     average = WeightAverage(net, ema)
     history: list[dict[str, Any]] = []
     epoch, step = first_epoch, 0
-    state = load_state(run, lambda text: console.print(f"[yellow]{text}")) if resume else None
-    if state is not None:
+    state = load_state(run, lambda text: console.print(text, style="yellow", markup=False)) if resume else None
+    if state is None:
+        # So that a run that is stopped early resumes from the weights that it started with, whatever they came from.
+        save_state(run, _state(model, average, epoch, step, history))
+    else:
         _restore(state, model, average)
         epoch, step, history = state.progress["epoch"], state.progress["step"], state.progress["history"]
-        console.print(f"Resumed {run} at epoch {epoch}, step {step}.")
+        console.print(f"Resumed {run} at epoch {epoch}, step {step}.", markup=False)
     write_history(run, history, "".join(map(describe, history)))
 
     board = Writer(str(run / "tensorboard"))

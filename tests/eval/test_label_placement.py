@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aifashion.eval.labels import place_labels
+from aifashion.eval.label_placement import place_labels
 
 
 def covered(boxes: np.ndarray) -> np.ndarray:

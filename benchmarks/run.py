@@ -1,0 +1,21 @@
+"""Runs the benchmarks, each in a process of its own: `python benchmarks/run.py [NAME...]`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NAMES = ("startup", "synthetic", "augmentation", "training_step", "training_memory")
+
+
+def main(names: list[str]) -> None:
+    unknown = sorted(set(names) - set(NAMES))
+    if unknown:
+        raise SystemExit(f"no benchmark called {', '.join(unknown)}; these are there: {', '.join(NAMES)}")
+    failed = [n for n in names or NAMES if subprocess.run([sys.executable, str(HERE / f"{n}.py")]).returncode]
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,7 @@
+"""Settings of all tests."""
+
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does; times are measured in benchmarks/ alone.
+settings.register_profile("aifashion", deadline=None)
+settings.load_profile("aifashion")
