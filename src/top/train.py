@@ -19,7 +19,16 @@ from aifashion.eval.inference import KeypointPredict, predict_photos
 from aifashion.eval.keypoint_metrics import score_arrays
 from aifashion.files import write_atomic
 from aifashion.records import Sample
-from aifashion.top.arguments import CHECKOUT, choose_device, console, option_value, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import (
+    CHECKOUT,
+    choose_device,
+    console,
+    option_value,
+    read_arguments,
+    run_command,
+    tell,
+    warn,
+)
 
 
 @dataclass(frozen=True)
