@@ -3,14 +3,21 @@
 import dataclasses
 import json
 import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from .garments import CATEGORIES, Vocabulary, vocabulary
+from .garments import ATTRIBUTE_TASKS, CATEGORIES, Vocabulary, vocabulary
 from .heatmaps import DECODERS, Decoder, HeatmapCodec
 
 Precision = Literal["float32", "mixed_bfloat16"]
+Crop = Literal["image", "keypoints", "heatmap", "cam"]
+CROPS: tuple[str, ...] = typing.get_args(Crop)
+STYLE, PRODUCT = "style", "product"
+TASK_CHOICES = ("all", *ATTRIBUTE_TASKS, STYLE, PRODUCT)
+"""What a classifier can be trained for; in files a FashionAI task is called `<task>_labels`."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ class KeypointConfig:
             "epochs": self.epochs >= 1,
             "batch_size": self.batch_size >= 1,
             "size": self.size >= 64 and self.size % 32 == 0,
+            "sigma": self.sigma > 0,
             "learning_rate": self.learning_rate > 0,
             "ema": 0 <= self.ema < 1,
             "clip_norm": self.clip_norm >= 0,
@@ -87,14 +95,19 @@ class KeypointConfig:
             "weight_decay": self.weight_decay >= 0,
             "hard_fraction": 0 < self.hard_fraction <= 1,
             "hidden_weight": self.hidden_weight >= 0,
+            "category_weight": self.category_weight >= 0,
+            "seed": self.seed >= 0,
             "val_fraction": 0 < self.val_fraction < 1,
+            "rotate": self.rotate >= 0,
             "zoom": 0 <= self.zoom < 1,
+            "shift": self.shift >= 0,
+            "colour": 0 <= self.colour <= 1,
+            "blur": 0 <= self.blur <= 1,
+            "erase": 0 <= self.erase <= 1,
             "decoder": self.decoder in DECODERS,
             "precision": self.precision in typing.get_args(Precision),
         }
-        for field, valid in limits.items():
-            if not valid:
-                raise ValueError(f"{field} = {getattr(self, field)!r} is outside its range")
+        _check(self, limits)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -110,7 +123,125 @@ class KeypointConfig:
     @classmethod
     def from_json(cls, text: str, source: Path | str = "config.json") -> Self:
         """Raises ValueError, naming `source`, for JSON that is not a keypoint configuration."""
-        return cls(**_checked_fields(cls, text, "keypoints", source))
+        fields = _checked_fields(cls, text, "keypoints", source)
+        with _naming(source):
+            return cls(**fields)
+
+
+@dataclass(frozen=True)
+class AttributeConfig:
+    """All that decides what a classifier learns; the same configuration and data give the same weights."""
+
+    task: str = "all"
+    """all (the 8 FashionAI tasks in one network), one of them such as skirt_length_labels, style or product"""
+    model: str = "resnet50v2"
+    """the backbone by name, such as lite, resnet50v2, densenet121 or efficientnetv2b0"""
+    size: int = 224
+    """side of the square network input in px"""
+    crop: Crop = "image"
+    """what of a photo the network sees: the image, the box of its keypoints, or the heatmap's (or cam's) region"""
+    layers: Literal["all", "heads"] = "all"
+    """what is trained: heads alone, on the backbone as it is, or all layers"""
+    length_heads: Literal["ordinal", "exclusive"] = "ordinal"
+    """lengths as cumulative labels in their order, or as classes like any other"""
+
+    epochs: int = 40
+    """passes over the training set"""
+    batch_size: int = 16
+    """images in a training step"""
+    optimizer: str = "adamw"
+    """adam, adamw, sgd, radam, lookahead or ranger"""
+    schedule: str = "cosine"
+    """how the learning rate falls: cosine, constant, 1x to 10x, 20e, 100e, or EPOCH=RATIO,..."""
+    learning_rate: float = 5e-4
+    """peak learning rate, reached after the warm-up"""
+    warmup_epochs: float = 1.0
+    """epochs over which the learning rate rises from zero"""
+    weight_decay: float = 1e-4
+    """decoupled weight decay; biases and normalisation do not decay"""
+    clip_norm: float = 10.0
+    """gradients are scaled down to this global norm; 0 switches clipping off"""
+    ema: float = 0.999
+    """decay of the moving average of the weights that is validated and kept; 0 switches it off"""
+    precision: Precision = "float32"
+    """number format of the layers; weights and losses stay in float32"""
+    seed: int = 0
+    """seed of the start weights, of the order of the photos and of the augmentation"""
+
+    labels: Literal["soft", "hard"] = "soft"
+    """soft: a share of the probability for every class marked as maybe; hard: all for the one marked yes"""
+    label_smoothing: float = 0.0
+    """share of the probability that is spread over all classes"""
+    mixup: float = 0.0
+    """alpha of mixup (arXiv:1710.09412); 0 switches it off"""
+    cutmix: float = 0.0
+    """alpha of cutmix (arXiv:1905.04899); 0 switches it off"""
+    balance: float = 0.0
+    """0 draws photos as often as they occur, 1 draws every class equally often"""
+    dropout: float = 0.0
+    """share of the pooled features that is dropped in training"""
+
+    scales: tuple[float, ...] = (1.0,)
+    """augmentation: sides of the input in training, as multiples of the size; one is drawn for each batch"""
+    rotate: float = 10.0
+    """augmentation: rotation up to this many degrees either way"""
+    zoom: float = 0.2
+    """augmentation: size changed by up to this fraction either way"""
+    shift: float = 0.08
+    """augmentation: moved by up to this fraction of the side; with zoom, a random crop"""
+    flip: bool = True
+    """augmentation: mirrored half of the time"""
+    hue: float = 0.05
+    """augmentation: hue turned by up to this fraction of the circle either way"""
+    saturation: float = 0.3
+    """augmentation: saturation changed by up to this fraction"""
+    brightness: float = 0.3
+    """augmentation: brightness changed by up to this fraction"""
+    blur: float = 0.1
+    """augmentation: share of photos that are blurred"""
+    erase: float = 0.3
+    """augmentation: share of photos with an erased rectangle"""
+
+    tag: str = ""
+    """a word by which runs are found and cleared together"""
+    val_fraction: float = 0.1
+    """share of the training photos held out for validation when no split exists yet"""
+
+    def __post_init__(self) -> None:
+        # Files and the original commands call a task by its name and `_labels`.
+        object.__setattr__(self, "task", self.task.removesuffix("_labels"))
+        limits = {
+            "task": self.task in TASK_CHOICES,
+            "crop": self.crop in CROPS,
+            "epochs": self.epochs >= 1,
+            "batch_size": self.batch_size >= 1,
+            "size": self.size >= 32,
+            "learning_rate": self.learning_rate > 0,
+            "ema": 0 <= self.ema < 1,
+            "clip_norm": self.clip_norm >= 0,
+            "warmup_epochs": self.warmup_epochs >= 0,
+            "weight_decay": self.weight_decay >= 0,
+            "label_smoothing": 0 <= self.label_smoothing < 1,
+            "mixup": self.mixup >= 0,
+            "cutmix": self.cutmix >= 0,
+            "balance": 0 <= self.balance <= 1,
+            "dropout": 0 <= self.dropout < 1,
+            "scales": bool(self.scales) and all(0.25 <= scale <= 4 for scale in self.scales),
+            "zoom": 0 <= self.zoom < 1,
+            "val_fraction": 0 < self.val_fraction < 1,
+            "precision": self.precision in typing.get_args(Precision),
+        }
+        _check(self, limits)
+
+    def to_json(self) -> str:
+        return json.dumps({"kind": "attributes", **dataclasses.asdict(self)}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: Path | str = "config.json") -> Self:
+        """Raises ValueError, naming `source`, for JSON that is not a classifier's configuration."""
+        fields = _checked_fields(cls, text, "attributes", source)
+        with _naming(source):
+            return cls(**fields | {"scales": tuple(fields["scales"])})
 
 
 _PRESETS: dict[str, dict[str, Any]] = {
@@ -127,6 +258,19 @@ def keypoint_preset(network: str) -> KeypointConfig:
     return KeypointConfig(network=network, **_PRESETS[network])
 
 
+def attribute_preset(model: str) -> AttributeConfig:
+    """The configuration that a backbone is trained with unless told otherwise."""
+    if model == "lite":
+        return AttributeConfig(model=model, size=160, batch_size=32, learning_rate=2e-3)
+    return AttributeConfig(model=model)
+
+
+def _check(config: Any, limits: dict[str, bool]) -> None:
+    for field, valid in limits.items():
+        if not valid:
+            raise ValueError(f"{field} = {getattr(config, field)!r} is outside its range")
+
+
 def _checked_fields(cls: type, text: str, kind: str, source: Path | str) -> dict[str, Any]:
     try:
         values = json.loads(text)
@@ -141,4 +285,25 @@ def _checked_fields(cls: type, text: str, kind: str, source: Path | str) -> dict
             f"{source} comes from another version: unknown fields {sorted(set(values) - names)}, "
             f"missing fields {sorted(names - set(values))}"
         )
+    for name, kind_of_field in typing.get_type_hints(cls).items():
+        types, expected = _JSON_TYPES.get(kind_of_field, ((str,), "a text"))
+        # Not isinstance: to it True is a whole number.
+        if type(values[name]) not in types:
+            raise ValueError(f"{source}: {name} = {values[name]!r} is not {expected}")
     return values
+
+
+_JSON_TYPES: dict[Any, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    tuple[float, ...]: ((list,), "a list"),
+}
+
+
+@contextmanager
+def _naming(source: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None

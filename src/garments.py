@@ -177,6 +177,12 @@ class Vocabulary:
         """(categories, K) bool: which keypoints each category has."""
         return np.array([[k in CATEGORY_KEYPOINTS[c] for k in self.keypoints] for c in self.categories])
 
+    @property
+    def edges(self) -> list[tuple[int, int]]:
+        """Pairs of keypoints that an outline joins, as positions among those of this vocabulary."""
+        here = {name: k for k, name in enumerate(self.keypoints)}
+        return [(here[a], here[b]) for a, b in EDGES if a in here and b in here]
+
     def mask(self, category: str) -> np.ndarray:
         """(K,) bool: the keypoints of `category`. Raises ValueError for a category outside this vocabulary."""
         return self.masks[self.category_index(category)]

@@ -84,7 +84,7 @@ class HeatmapCodec:
 
 def _peaks(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N, h, w) -> the highest cell (N, 2) int as (x, y) and its value (N,)."""
-    flat = planes.reshape(len(planes), -1)
+    flat = planes.reshape(len(planes), planes.shape[1] * planes.shape[2])
     index = flat.argmax(axis=1)
     y, x = np.divmod(index, planes.shape[2])
     return np.stack([x, y], axis=1), flat[np.arange(len(flat)), index]

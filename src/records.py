@@ -27,11 +27,13 @@ class Keypoints:
 
     def __post_init__(self) -> None:
         xy = np.asarray(self.xy, dtype=np.float64)
-        state = np.asarray(self.state, dtype=np.int8)
+        state = np.asarray(self.state)
         if xy.ndim != 2 or xy.shape[1] != 2 or state.shape != xy.shape[:1]:
             raise ValueError(f"keypoints need xy (K, 2) and state (K,); got {xy.shape} and {state.shape}")
-        if (np.abs(state) > 1).any():
+        # Before the cast to 8 bits, which would let 255 pass as -1.
+        if not np.isin(state, (ABSENT, HIDDEN, VISIBLE)).all():
             raise ValueError(f"keypoint states must be -1, 0 or 1; got {sorted(set(state.tolist()))}")
+        state = state.astype(np.int8)
         if not np.isfinite(xy[state != ABSENT]).all():
             raise ValueError("a keypoint that is present has a coordinate that is not a finite number")
         object.__setattr__(self, "xy", xy)

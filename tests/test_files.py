@@ -1,4 +1,5 @@
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,48 @@ def test_a_full_disk_is_told_with_the_path_and_the_space_left(tmp_path: Path) ->
         raise OSError(errno.ENOSPC, "No space left on device")
     assert caught.value.errno == errno.ENOSPC
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+def test_a_disk_that_fills_up_at_any_step_keeps_the_old_file(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x"
+    write_atomic(path, "old")
+    reached = []
+
+    def full(*arguments: object) -> None:
+        reached.append(arguments)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def half(beside: Path, data: bytes) -> None:
+        with beside.open("wb") as stream:
+            stream.write(data[:2])
+        full(beside)
+
+    target, name, failing = {
+        "write": (Path, "write_bytes", half),
+        "fsync": (os, "fsync", full),
+        "replace": (Path, "replace", full),
+    }[step]
+    monkeypatch.setattr(target, name, failing)
+    with pytest.raises(OSError, match=r"cannot write .*x: No space left on device \(.* GB free\)") as caught:
+        write_atomic(path, "new text")
+    assert caught.value.errno == errno.ENOSPC
+    assert len(reached) == 1
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_content_is_on_the_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A rename that reaches the disk before the data leaves an empty file after a power cut.
+    events = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (events.append("fsync"), fsync(descriptor))[1])
+    monkeypatch.setattr(Path, "replace", lambda self, target: (events.append("replace"), replace(self, target))[1])
+    write_atomic(tmp_path / "x", "text")
+    assert events[:2] == ["fsync", "replace"]
+    assert (tmp_path / "x").read_text() == "text"
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -3,21 +3,30 @@
 import cv2
 import numpy as np
 
-from ..config import KeypointConfig
+from ..config import AttributeConfig, KeypointConfig
 from ..geometry import Frame, flip, rotate, shift
 from ..records import Keypoints
 
+_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+_FROM_YIQ = np.linalg.inv(_TO_YIQ)
 
-def random_frame(rng: np.random.Generator, config: KeypointConfig) -> tuple[Frame, bool]:
-    """A random turn, zoom, shift and mirror of the network input onto itself, and whether it mirrors."""
-    size = (config.size, config.size)
+
+def random_frame(
+    rng: np.random.Generator, config: KeypointConfig | AttributeConfig, side: int | None = None
+) -> tuple[Frame, bool]:
+    """A random turn, zoom, shift and mirror of the network input onto itself, and whether it mirrors.
+
+    side: of the input in px, where it is not the configuration's.
+    """
+    side = side or config.size
+    size = (side, side)
     factor = rng.uniform(1 - config.zoom, 1 + config.zoom)
-    centre = (config.size - 1) / 2
+    centre = (side - 1) / 2
     about_centre = shift(-centre, -centre).then(Frame(np.diag([factor, factor, 1.0])[:2])).then(shift(centre, centre))
-    dx, dy = rng.uniform(-config.shift, config.shift, 2) * config.size
+    dx, dy = rng.uniform(-config.shift, config.shift, 2) * side
     frame = rotate(rng.uniform(-config.rotate, config.rotate), size).then(about_centre).then(shift(dx, dy))
     mirrored = config.flip and rng.random() < 0.5
-    return (frame.then(flip(config.size)) if mirrored else frame), mirrored
+    return (frame.then(flip(side)) if mirrored else frame), mirrored
 
 
 def warp_keypoints(keypoints: Keypoints, frame: Frame, mirrored: bool, twins: np.ndarray) -> Keypoints:
@@ -53,12 +62,14 @@ def blur_image(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Out of focus, or moved in a random direction."""
     if rng.random() < 0.5:
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6) * max(1.0, image.shape[0] / 256))
-    length = int(rng.integers(3, 8))
+    # An odd width and a kernel that is alike on both sides: any other moves the picture off its keypoints.
+    length = 2 * int(rng.integers(1, 4)) + 1
     kernel = np.zeros((length, length), np.float32)
     angle = rng.uniform(0, np.pi)
     half = (length - 1) / 2
     ends = [(round(half + sign * half * np.cos(angle)), round(half + sign * half * np.sin(angle))) for sign in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0)
+    kernel = kernel + kernel[::-1, ::-1]
     return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
@@ -76,9 +87,29 @@ def erase_rectangle(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 def change_pixels(rng: np.random.Generator, image: np.ndarray, config: KeypointConfig) -> np.ndarray:
     """Light, colour, blur and erasing, each as often and as strongly as the configuration says."""
-    image = change_colours(rng, image, config.colour)
+    return blur_and_erase(rng, change_colours(rng, image, config.colour), config)
+
+
+def blur_and_erase(rng: np.random.Generator, image: np.ndarray, config: KeypointConfig | AttributeConfig) -> np.ndarray:
+    """Each for the share of photos that the configuration says."""
     if rng.random() < config.blur:
         image = blur_image(rng, image)
     if rng.random() < config.erase:
         image = erase_rectangle(rng, image)
     return image
+
+
+def turn_colours(
+    rng: np.random.Generator, image: np.ndarray, hue: float, saturation: float, brightness: float
+) -> np.ndarray:
+    """Random hue (fraction of the circle), saturation and brightness (fractions) as one 3x3 matrix. (H, W, 3) uint8.
+
+    Hue turns about the grey axis in YIQ, which keeps greys grey and, unlike HSV, needs no branch for each pixel.
+    """
+    if hue <= 0 and saturation <= 0 and brightness <= 0:
+        return image
+    angle = 2 * np.pi * rng.uniform(-hue, hue)
+    chroma, gain = 1 + rng.uniform(-saturation, saturation), 1 + rng.uniform(-brightness, brightness)
+    cos, sin = chroma * np.cos(angle), chroma * np.sin(angle)
+    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    return cv2.transform(image, gain * (_FROM_YIQ @ turn @ _TO_YIQ))

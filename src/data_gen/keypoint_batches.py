@@ -7,7 +7,6 @@ Everything random about sample i of epoch e comes from the seed (seed, e, i), an
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import grain
 import numpy as np
 
 from ..config import KeypointConfig
@@ -15,10 +14,9 @@ from ..garments import Vocabulary
 from ..geometry import inside, letterbox
 from ..records import HIDDEN, VISIBLE, Sample
 from .augment import change_pixels, random_frame, warp_keypoints
+from .batches import Batch, prepared_batches, steps_per_epoch
 from .images import ImageError, read_image
 from .preprocess import sample_image
-
-Batch = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +71,6 @@ def _category_targets(sample: Sample, words: Vocabulary) -> Batch:
     return {"mask": words.mask(category).astype(np.float32), "category": np.int32(words.category_index(category))}
 
 
-def steps_per_epoch(samples: Sequence[Sample], batch_size: int) -> int:
-    """Whole batches in one epoch. Raises ValueError where the samples do not fill one."""
-    if len(samples) < batch_size:
-        raise ValueError(
-            f"{len(samples)} training samples do not fill a batch of {batch_size}: use --batch-size {len(samples)}"
-            " or less, or more data"
-        )
-    return len(samples) // batch_size
-
-
 def keypoint_batches(
     samples: Sequence[Sample], config: KeypointConfig, epoch: int, first_step: int = 0, workers: int = 0
 ) -> Iterator[Batch]:
@@ -90,17 +78,8 @@ def keypoint_batches(
 
     workers: processes that prepare batches (0: threads of this process).
     """
-    steps = steps_per_epoch(samples, config.batch_size)
+    steps = steps_per_epoch(len(samples), config.batch_size)
     order = np.random.default_rng([config.seed, epoch]).permutation(len(samples))
     remaining = order[first_step * config.batch_size : steps * config.batch_size].tolist()
-    batches = (
-        grain.MapDataset.source(remaining)
-        .map(KeypointExamples(samples, config, epoch))
-        .batch(config.batch_size, drop_remainder=True)
-    )
-    # Two threads keep ahead of the network; more would take the cores from it.
-    options = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
-    stream = batches.to_iter_dataset(options)
-    if workers:
-        stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
-    return iter(stream)
+    examples = KeypointExamples(samples, config, epoch)
+    return prepared_batches(remaining, examples, config.batch_size, workers=workers)

@@ -16,8 +16,10 @@ import numpy as np
 from ..files import write_atomic
 from ..records import Sample
 from .duplicates import duplicate_groups
+from .label_table import LabelTable, PhotoFiles
 
 TRAIN_FILE, VAL_FILE = "train_split.csv", "val_split.csv"
+ATTRIBUTE_PREFIX = "attribute_"
 _HEADER = ["image_id", "image_category", "path"]
 
 
@@ -55,17 +57,17 @@ def split_samples(
 
 
 def load_or_make_split(
-    data: Path, samples: Sequence[Sample], fraction: float = 0.1, seed: int = 0, workers: int = 2
+    data: Path, samples: Sequence[Sample], fraction: float = 0.1, seed: int = 0, workers: int = 2, prefix: str = ""
 ) -> tuple[list[Sample], list[Sample]]:
     """(train, val) as kept in `train_split.csv` and `val_split.csv` of the folder `data`, made there the first time.
 
     Give all the training samples and choose categories afterwards: the files must name exactly these samples. Samples
     that were added later are refused rather than put into training, since they may repeat a validation picture.
-    `fraction`, `seed` and `workers` (threads that look for duplicates) count only when the split is made. Where `data`
+    `prefix` goes before the names of the files. `fraction`, `seed` and `workers` (threads that look for duplicates) count only when the split is made. Where `data`
     cannot be written to, warns and goes on with the split unkept. Raises ValueError where the files do not fit.
     """
     data = Path(data)
-    files = [data / TRAIN_FILE, data / VAL_FILE]
+    files = [data / f"{prefix}{TRAIN_FILE}", data / f"{prefix}{VAL_FILE}"]
     present = [file for file in files if file.exists()]
     if len(present) == 1:
         raise ValueError(f"{present[0]} without the other half of the split; delete it to have a new split made")
@@ -85,6 +87,28 @@ def load_or_make_split(
         files[0].unlink(missing_ok=True)
         warnings.warn(f"the split is not kept, another run may split otherwise: {error}", stacklevel=2)
     return halves
+
+
+def split_table(
+    data: Path, table: LabelTable, fraction: float = 0.1, seed: int = 0, workers: int = 2
+) -> tuple[LabelTable, LabelTable]:
+    """(train, val) of labelled photos in files below `data`, by photo, kept in `attribute_train_split.csv` and its twin.
+
+    All rows of one photo fall on one side. Where every photo is labelled for one head only, each head has its
+    `fraction` in val. Errors as in `load_or_make_split`.
+    """
+    if not isinstance(table.photos, PhotoFiles):
+        raise ValueError("only photos in files can be split into files")
+    rows: dict[Path, list[int]] = defaultdict(list)
+    for row in range(len(table)):
+        rows[table.photos.path(row)].append(row)
+    heads = [head.name for head in table.heads]
+    first = {path: heads[int((table.codes[own[0]] >= 0).argmax())] for path, own in rows.items()}
+    samples = [Sample(table.photos.name(own[0]), path, first[path]) for path, own in rows.items()]
+    halves = load_or_make_split(data, samples, fraction, seed, workers, ATTRIBUTE_PREFIX)
+    chosen = ([row for sample in half for row in rows[sample.path]] for half in halves)
+    train, val = (table.select(np.array(sorted(half), int)) for half in chosen)
+    return train, val
 
 
 def _key(sample: Sample, data: Path) -> str:

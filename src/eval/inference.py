@@ -1,10 +1,7 @@
 """Photos -> keypoints, with a `predict` function that comes from a Keras run or from a runtime alike."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -14,6 +11,7 @@ from ..garments import Vocabulary
 from ..geometry import Frame
 from ..heatmaps import Decoder, HeatmapCodec
 from ..records import ABSENT, VISIBLE, Prediction, Sample
+from .reading import full_batch, read_ahead
 
 KeypointPredict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """images (B, S, S, 3) uint8 -> heatmaps (B, h, w, K) float32 and category probabilities (B, C)."""
@@ -49,42 +47,29 @@ def predict_photos(
 
     A sample whose category is None gets the most probable one. Reading goes on in threads while the network works.
     """
-    with ThreadPoolExecutor(threads) as pool:
-        for group in _read_ahead(pool, samples, codec.size, batch_size):
-            readable = [(sample, loaded) for sample, loaded in group if not isinstance(loaded, str)]
-            results: dict[int, PhotoResult] = {}
-            if readable:
-                images = np.stack([image for _, (image, _, _) in readable])
-                # Always the same batch shape: a network recompiles, slowly, for every new one.
-                padding = np.zeros((batch_size - len(images), *images.shape[1:]), np.uint8)
-                heatmaps, odds = predict(np.concatenate([images, padding]) if len(padding) else images)
-                heatmaps, odds = heatmaps[: len(images)], odds[: len(images)]
-                for place, result in enumerate(_decode(readable, heatmaps, odds, words, codec, decoder)):
-                    results[id(readable[place][0])] = result
-            for sample, loaded in group:
-                yield PhotoResult(sample, error=loaded) if isinstance(loaded, str) else results[id(sample)]
 
-
-Loaded = tuple[np.ndarray, Frame, tuple[int, int]]
-
-
-def _read_ahead(
-    pool: ThreadPoolExecutor, samples: Iterable[Sample], size: tuple[int, int], batch_size: int
-) -> Iterator[list[tuple[Sample, Loaded | str]]]:
     def load(sample: Sample) -> tuple[Sample, Loaded | str]:
         try:
             photo = read_image(sample.path)
         except ImageError as error:
             return sample, str(error)
-        image, frame = letterboxed(photo, size)
+        image, frame = letterboxed(photo, codec.size)
         return sample, (image, frame, (photo.shape[1], photo.shape[0]))
 
-    waiting, source = deque(), iter(samples)
-    waiting.extend(pool.submit(load, sample) for sample in islice(source, 2 * batch_size))
-    while waiting:
-        group = [waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))]
-        waiting.extend(pool.submit(load, sample) for sample in islice(source, len(group)))
-        yield group
+    for group in read_ahead(samples, load, batch_size, threads):
+        readable = [(sample, loaded) for sample, loaded in group if not isinstance(loaded, str)]
+        results: dict[int, PhotoResult] = {}
+        if readable:
+            heatmaps, odds = predict(full_batch([image for _, (image, _, _) in readable], batch_size))
+            heatmaps, odds = heatmaps[: len(readable)], odds[: len(readable)]
+            for place, result in enumerate(_decode(readable, heatmaps, odds, words, codec, decoder)):
+                results[id(readable[place][0])] = result
+        for sample, loaded in group:
+            yield PhotoResult(sample, error=loaded) if isinstance(loaded, str) else results[id(sample)]
+
+
+Loaded = tuple[np.ndarray, Frame, tuple[int, int]]
+"""The network's input, the frame that leads to it from the photo, and the photo's (width, height)."""
 
 
 def _decode(

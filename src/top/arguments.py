@@ -34,21 +34,23 @@ def read_arguments(
 
 
 def _usual_spelling(word: str) -> str:
-    if not word.startswith("--"):
-        return {"true": "True", "false": "False"}.get(word, word)
-    option, equals, value = word.partition("=")
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    value = {"true": "True", "false": "False"}.get(value, value)
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", option).lower() + equals + value
 
 
 def option_value(arguments: Sequence[str] | None, name: str, default: str) -> str:
-    """The value of one option before the command line is read in full, since other defaults depend on it."""
+    """The value of one option, the last where it is given twice, before the command line is read in full: other
+    defaults depend on it.
+    """
     words = [_usual_spelling(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    found = default
     for place, word in enumerate(words):
         if word == name and place + 1 < len(words):
-            return words[place + 1]
-        if word.startswith(f"{name}="):
-            return word.partition("=")[2]
-    return default
+            found = words[place + 1]
+        elif word.startswith(f"{name}="):
+            found = word.partition("=")[2]
+    return found
 
 
 def choose_device(gpu_id: str | None) -> None:

@@ -9,10 +9,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("test:main", "predict a test set and write the submission"),
     "demo": ("demo:main", "draw keypoints, heatmap and region on photos"),
     "score keypoints": ("score:keypoints", "score predicted keypoints against the truth (NE, PCK)"),
+    "score attributes": ("score:attributes", "score predicted attributes against the truth (mAP)"),
     "data synth": ("data_commands:synth", "write a synthetic data set in the FashionAI layout"),
     "data check": ("data_commands:check", "report every problem, duplicate and leak of a data set"),
     "data to-coco": ("data_commands:to_coco", "convert a keypoint list to COCO keypoints JSON"),
     "data from-coco": ("data_commands:from_coco", "convert COCO keypoints JSON to a keypoint list"),
+    "data fetch-styles": ("fetch_styles:main", "fetch the photos of a JingDong style list into TFRecords"),
 }
 """Words -> module and function in this folder, and what it does. The function takes the words that follow."""
 
@@ -28,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked_for_help = not words or words[-1] in ("-h", "--help")
     group = words[0] if words and words[0] not in ("-h", "--help") else ""
     shown = {name: text for name, (_, text) in COMMANDS.items() if name.startswith(group)}
-    if not asked_for_help or not shown:
+    asked_for_help = asked_for_help and bool(shown)
+    if not asked_for_help:
         print(f"aifashion: no command {' '.join(words[:2])!r}; these are there:", file=sys.stderr)
         shown = {name: text for name, (_, text) in COMMANDS.items()}
     print(_table(shown), file=sys.stdout if asked_for_help else sys.stderr)
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _table(commands: dict[str, str]) -> str:
-    rows = "\n".join(f"  {name:<16} {text}" for name, text in commands.items())
+    rows = "\n".join(f"  {name:<17} {text}" for name, text in commands.items())
     return f"usage: aifashion COMMAND [OPTIONS]\n\n{rows}\n\n'aifashion COMMAND --help' lists the options of a command."
 
 

@@ -14,13 +14,14 @@ from PIL import Image
 
 from aifashion.data_gen.images import read_image
 from aifashion.data_gen.synthetic.scene import render
+from aifashion.eval.crops import frame_garment
 from aifashion.eval.drawing import contact_sheet, draw_box, draw_heatmaps, draw_keypoints, side_by_side
 from aifashion.eval.inference import PhotoResult
 from aifashion.files import atomic_path, write_atomic
 from aifashion.garments import CATEGORIES
 from aifashion.geometry import Frame
-from aifashion.records import ABSENT, Box, Sample
-from aifashion.regions import garment_region, summed_heatmap
+from aifashion.records import ABSENT, Sample
+from aifashion.regions import summed_heatmap
 from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command, tell, warn
 from aifashion.top.keypoint_model import KeypointModel, load_keypoint_model
 from aifashion.top.test import progress_bar
@@ -91,18 +92,18 @@ def describe(model: KeypointModel, result: PhotoResult) -> tuple[np.ndarray, dic
     words, codec = model.words, model.config.codec
     cells_to_photo = Frame(codec.frame.inverse).then(Frame(frame.inverse))
     present = prediction.state != ABSENT
-    region = garment_region(heatmaps, present, cells_to_photo, size)
+    framed = frame_garment(result, words, codec, "heatmap")
     heat = _over_photo(summed_heatmap(heatmaps, present), cells_to_photo, size)
     points = draw_keypoints(photo, prediction.xy, prediction.state, prediction.score, words)
-    box = region or Box(0, 0, *size)
-    second = draw_box(draw_heatmaps(photo, heat), box, "region" if region else "whole photo: no region found")
+    box, name = framed.box, "whole photo: no region found" if framed.fell_back else "region"
+    second = draw_box(draw_heatmaps(photo, heat), box, name)
     facts = {
         "photo": str(result.sample.path),
         "width": size[0],
         "height": size[1],
         "category": prediction.category,
         "category_probability": prediction.category_probability,
-        "region": None if region is None else [region.left, region.top, region.right, region.bottom],
+        "region": None if framed.fell_back else [box.left, box.top, box.right, box.bottom],
         "keypoints": {
             name: {"x": round(float(x), 2), "y": round(float(y), 2), "score": round(float(score), 4)}
             for name, (x, y), score, here in zip(words.keypoints, prediction.xy, prediction.score, present, strict=True)

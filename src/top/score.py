@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
+from aifashion.eval.attribute_metrics import score_attribute_files
+from aifashion.eval.attribute_report import draw_confusions, print_attribute_score
 from aifashion.eval.keypoint_metrics import score_keypoints
 from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
 from aifashion.files import write_atomic
@@ -26,6 +28,20 @@ class KeypointArguments:
     """also draw the PCK curve and the NE of every keypoint to this file (.png, .svg or .pdf)"""
 
 
+@dataclass(frozen=True)
+class AttributeArguments:
+    """Score predicted attributes: mAP, BasicPrecision and accuracy, over all tasks and for each."""
+
+    truth: Path
+    """labels (path,task,nnmyn), such as the released answers"""
+    predicted: Path
+    """the submission to score (path,task,p0;p1;...), with the same rows in any order"""
+    json: Path | None = None
+    """also write the numbers to this JSON file"""
+    picture: Path | None = None
+    """also draw the confusion matrix of every task to this file (.png, .svg or .pdf)"""
+
+
 def keypoints(arguments: Sequence[str] | None = None) -> None:
     def score() -> None:
         args = read_arguments(KeypointArguments, "aifashion score keypoints", arguments)
@@ -36,6 +52,21 @@ def keypoints(arguments: Sequence[str] | None = None) -> None:
             tell(f"Wrote {args.json}")
         if args.picture is not None:
             draw_keypoint_score(result, args.picture)
+            tell(f"Wrote {args.picture}")
+
+    run_command(score)
+
+
+def attributes(arguments: Sequence[str] | None = None) -> None:
+    def score() -> None:
+        args = read_arguments(AttributeArguments, "aifashion score attributes", arguments)
+        result = score_attribute_files(args.truth, args.predicted)
+        print_attribute_score(result, console)
+        if args.json is not None:
+            write_atomic(args.json, json.dumps(result.to_json(), indent=1) + "\n")
+            tell(f"Wrote {args.json}")
+        if args.picture is not None:
+            draw_confusions(result, args.picture)
             tell(f"Wrote {args.picture}")
 
     run_command(score)

@@ -132,7 +132,8 @@ def _data_facts(args: Arguments, train_set: list[Sample], val_set: list[Sample])
 def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample], val_set: list[Sample]) -> None:
     import keras
 
-    from aifashion.data_gen.keypoint_batches import keypoint_batches, steps_per_epoch
+    from aifashion.data_gen.batches import steps_per_epoch
+    from aifashion.data_gen.keypoint_batches import keypoint_batches
     from aifashion.unet.losses import keypoint_objective
     from aifashion.unet.optimizers import adamw, warmup_cosine
     from aifashion.unet.predictors import keypoint_predictor
@@ -145,7 +146,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
     net = _network(args, run)
     if args.resume_model is not None and not args.resume_model.is_dir():
         load_weights(net, args.resume_model)
-    steps, epochs = steps_per_epoch(train_set, config.batch_size), _epochs(args)
+    steps, epochs = steps_per_epoch(len(train_set), config.batch_size), _epochs(args)
     if args.debug:
         steps = min(steps, 10)
     schedule = Schedule(epochs, steps, args.save_every, args.keep)

@@ -1,14 +1,17 @@
 """A trained network as a plain function from arrays to arrays, which is all that the evaluation knows of it."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from ..config import KeypointConfig
+from ..config import AttributeConfig, KeypointConfig
+from ..records import HeadSpec
+from .attribute_net import build_attribute_net
 from .backbones import Weights
 from .keypoint_net import build_keypoint_net
-from .runs import load_weights
+from .runs import best_model, load_weights
 
 
 def keypoint_net(config: KeypointConfig, backbone_weights: Weights = None) -> keras.Model:
@@ -44,5 +47,44 @@ def keypoint_predictor(net: keras.Model):
         logits = np.asarray(outputs["category"], np.float64)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return heatmaps, (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    return predict
+
+
+def attribute_net(config: AttributeConfig, heads: Sequence[HeadSpec], backbone_weights: Weights = None) -> keras.Model:
+    """The classifier of a configuration, in its precision."""
+    keras.config.set_dtype_policy(config.precision)
+    return build_attribute_net(config.model, heads, config.dropout, backbone_weights)
+
+
+def trained_attribute_net(config: AttributeConfig, heads: Sequence[HeadSpec], weights: Path) -> keras.Model:
+    """The classifier of a run with the weights of one of its models. Raises RunError where they do not fit."""
+    net = attribute_net(config, heads)
+    load_weights(net, weights)
+    return net
+
+
+def load_attribute_start(net: keras.Model, start: Path, warn: Callable[[str], None], backbone_only: bool) -> None:
+    """Loads the best model of a run folder, or a weights file, into a classifier that is to be trained on.
+
+    backbone_only: the heads stay as they are, and may be others than those of `start`. Raises RunError where the
+    weights do not fit.
+    """
+    path = best_model(start, warn).path if start.is_dir() else start
+    heads = [layer for layer in net.layers if layer.name.startswith("head_")]
+    kept = [layer.get_weights() for layer in heads]
+    if backbone_only:
+        net.load_weights(path, skip_mismatch=True)
+        for layer, weights in zip(heads, kept, strict=True):
+            layer.set_weights(weights)
+    else:
+        load_weights(net, path)
+
+
+def attribute_predictor(net: keras.Model) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """images (B, S, S, 3) uint8, any S -> logits by head, (B, logits) float32."""
+
+    def predict(images: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: np.asarray(logits) for name, logits in net.predict_on_batch({"image": images}).items()}
 
     return predict

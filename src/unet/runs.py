@@ -24,6 +24,7 @@ import safetensors
 import safetensors.numpy
 
 from ..files import atomic_path, write_atomic
+from .backbones.weights import WeightsError, load_file
 
 KEPT_STATES = 2
 
@@ -166,16 +167,11 @@ def best_model(run: Path, warn, epoch: int | None = None) -> SavedModel:
 
 def load_weights(net: keras.Model, path: Path) -> None:
     """Loads a Keras weights file into the network. Raises RunError where it belongs to another network."""
-    if not path.is_file():
-        raise RunError(f"no weights file at {path}")
     try:
-        net.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RunError(
-            f"{path} does not fit the network {net.name!r} ({reason}): "
-            "it comes from another network or set of categories"
-        ) from None
+        load_file(net, path)
+    except WeightsError as error:
+        hint = "; it comes from another network or set of categories" if path.is_file() else ""
+        raise RunError(f"{error}{hint}") from None
 
 
 def write_history(run: Path, history: Sequence[dict[str, Any]], log: str) -> None:

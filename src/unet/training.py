@@ -59,7 +59,7 @@ class TrainedNet(keras.Model):
         self.parts: dict[str, keras.metrics.Mean] = {}
 
     def track(self, names: list[str]) -> None:
-        """Declares the losses by name, so that their running means exist before the first step."""
+        """Declares the losses by name, so that each step can report them."""
         self.parts = {name: keras.metrics.Mean(name=name) for name in names}
 
     def call(self, inputs, training=False):
@@ -131,37 +131,38 @@ def fit(
     optimizer.build(net.trainable_variables)
     average = WeightAverage(net, ema)
     history: list[dict[str, Any]] = []
+    losses: dict[str, float] = {}
     epoch, step = first_epoch, 0
     state = load_state(run, lambda text: console.print(text, style="yellow", markup=False)) if resume else None
     if state is None:
         # So that a run that is stopped early resumes from the weights that it started with, whatever they came from.
-        save_state(run, _state(model, average, epoch, step, history))
+        save_state(run, _state(model, average, epoch, step, losses, history))
     else:
         _restore(state, model, average)
         epoch, step, history = state.progress["epoch"], state.progress["step"], state.progress["history"]
+        losses = state.progress.get("losses", {})
         console.print(f"Resumed {run} at epoch {epoch}, step {step}.", markup=False)
     write_history(run, history, "".join(map(describe, history)))
 
     board = Writer(str(run / "tensorboard"))
     with _progress(console) as progress:
         while epoch <= schedule.epochs:
-            if step == 0:
-                model.reset_metrics()
             task = progress.add_task(f"epoch {epoch}/{schedule.epochs}", total=schedule.steps, completed=step, loss="")
             for batch in batches(epoch, step):
                 x = {name: batch[name] for name in inputs}
                 logs = model.train_on_batch(x, batch, return_dict=True)
                 step += 1
                 average.update((epoch - 1) * schedule.steps + step)
-                losses = {name: float(logs[name]) for name in parts}
-                if not math.isfinite(sum(losses.values())):
+                now = {name: float(logs[name]) for name in parts}
+                if not math.isfinite(sum(now.values())):
                     raise FloatingPointError(
-                        f"the loss is no longer finite at epoch {epoch}, step {step}: {losses}. The last state is kept;"
+                        f"the loss is no longer finite at epoch {epoch}, step {step}: {now}. The last state is kept;"
                         " start again with a smaller --learning-rate or --clip-norm"
                     )
+                losses = _running_means(losses, now, step)
                 progress.update(task, completed=step, loss=f"loss {sum(losses.values()):.4f}")
                 if step % schedule.save_every == 0 and step < schedule.steps:
-                    save_state(run, _state(model, average, epoch, step, history))
+                    save_state(run, _state(model, average, epoch, step, losses, history))
                 if step == schedule.steps:
                     break
             progress.update(task, loss=f"loss {sum(losses.values()):.4f}, validating")
@@ -172,14 +173,15 @@ def fit(
             rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             row = {"epoch": epoch, "learning_rate": rate, **losses, **scores}
             history = [*history, row]
-            epoch, step = epoch + 1, 0
+            epoch, step, losses = epoch + 1, 0, {}
             # The logs follow the state: killed between the two, the resumed run writes them again from the state.
-            save_state(run, _state(model, average, epoch, step, history))
+            save_state(run, _state(model, average, epoch, step, losses, history))
             write_history(run, history, "".join(map(describe, history)))
             for name, value in row.items():
                 board.add_scalar(name, np.float32(value), row["epoch"])
             board.flush()
-            progress.update(task, loss=f"loss {sum(losses.values()):.4f}, score {scores['score']:.4f}")
+            loss = sum(row[name] for name in parts)
+            progress.update(task, loss=f"loss {loss:.4f}, score {scores['score']:.4f}")
     board.close()
     return history
 
@@ -190,22 +192,44 @@ def _progress(console: Console) -> Progress:
 
 
 def _variables(model: TrainedNet) -> dict[str, Any]:
-    groups = {"net": model.net.weights, "optimizer": model.optimizer.variables, "metric": model.metrics_variables}
+    """By names that begin with their group and place in it; the rest, chosen by Keras, may differ between processes."""
+    net = model.net
+    weights = {id(weight) for weight in net.weights}
+    groups = {"net": net.weights, "optimizer": model.optimizer.variables, "metric": model.metrics_variables}
+    # What is a variable and no weight: the generators of dropout and the like.
+    groups["random"] = [variable for variable in net.variables if id(variable) not in weights]
     return {f"{group}/{i:04d}/{v.path}": v for group, members in groups.items() for i, v in enumerate(members)}
 
 
-def _state(model: TrainedNet, average: WeightAverage, epoch: int, step: int, history: list[dict[str, Any]]) -> State:
+def _running_means(means: dict[str, float], now: dict[str, float], step: int) -> dict[str, float]:
+    """The means of the losses over an epoch's steps, of which this one is number `step`."""
+    before = {name: means.get(name, value) for name, value in now.items()}
+    return {name: before[name] + (value - before[name]) / step for name, value in now.items()}
+
+
+def _state(
+    model: TrainedNet,
+    average: WeightAverage,
+    epoch: int,
+    step: int,
+    losses: dict[str, float],
+    history: list[dict[str, Any]],
+) -> State:
     arrays = {name: np.array(keras.ops.convert_to_numpy(v)) for name, v in _variables(model).items()}
     arrays |= {f"average/{i:04d}": value for i, value in enumerate(average.values)}
-    return State(arrays, {"epoch": epoch, "step": step, "history": history})
+    return State(arrays, {"epoch": epoch, "step": step, "losses": losses, "history": history})
 
 
 def _restore(state: State, model: TrainedNet, average: WeightAverage) -> None:
-    variables = _variables(model)
+    def place(name: str) -> str:
+        return "/".join(name.split("/")[:2])
+
+    arrays = {place(name): array for name, array in state.arrays.items()}
+    variables = {place(name): variable for name, variable in _variables(model).items()}
     shapes = {name: tuple(v.shape) for name, v in variables.items()}
     shapes |= {f"average/{i:04d}": value.shape for i, value in enumerate(average.values)}
-    if {name: array.shape for name, array in state.arrays.items()} != shapes:
+    if {name: array.shape for name, array in arrays.items()} != shapes:
         raise RunError("the saved state belongs to another network or optimizer than this run's configuration asks for")
     for name, variable in variables.items():
-        variable.assign(state.arrays[name])
-    average.values = [np.array(state.arrays[f"average/{i:04d}"]) for i in range(len(average.values))]
+        variable.assign(arrays[name])
+    average.values = [np.array(arrays[f"average/{i:04d}"]) for i in range(len(average.values))]

@@ -12,7 +12,9 @@ def pair(channels: int = 5, dtype: str = "float32") -> list[keras.layers.BatchNo
     rng = np.random.default_rng(1)
     weights = rng.normal(1, 0.5, (4, channels)).astype(np.float32)
     weights[3] = np.abs(weights[3])  # gamma, beta, moving mean, moving variance
-    layers = [kind(momentum=MOMENTUM, epsilon=EPSILON, dtype=dtype) for kind in (BatchNorm, keras.layers.BatchNormalization)]
+    layers = [
+        kind(momentum=MOMENTUM, epsilon=EPSILON, dtype=dtype) for kind in (BatchNorm, keras.layers.BatchNormalization)
+    ]
     for layer in layers:
         layer.build((None, None, None, channels))
         layer.set_weights(list(weights))

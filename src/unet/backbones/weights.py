@@ -1,5 +1,6 @@
 """Weights that a backbone starts from."""
 
+import warnings
 from pathlib import Path
 
 import keras
@@ -18,7 +19,12 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     if not path.is_file():
         raise WeightsError(f"no weights file at {path}")
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            # Keras only warns that a part is missing in the file, and leaves the start weights there.
+            warnings.filterwarnings("error", "Skipping nested container", UserWarning)
+            model.load_weights(path)
+    except UserWarning:
+        raise WeightsError(f"{path} does not fit {model.name}: it lacks a part of the network") from None
     except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise WeightsError(f"{path} does not fit {model.name}: {reason}") from None

@@ -1,0 +1,41 @@
+"""Examples -> batches, prepared ahead by threads or processes; the same for both stages."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import grain
+import numpy as np
+
+Batch = dict[str, np.ndarray]
+
+
+def steps_per_epoch(count: int, batch_size: int) -> int:
+    """Whole batches in one epoch of `count` samples. Raises ValueError where they do not fill one."""
+    if count < batch_size:
+        raise ValueError(
+            f"{count} training samples do not fill a batch of {batch_size}: use --batch-size {max(count, 1)} or less, "
+            "or more data"
+        )
+    return count // batch_size
+
+
+def prepared_batches(
+    items: Sequence[Any],
+    example: Callable[[Any], Batch],
+    batch_size: int,
+    change: Callable[[int, Batch], Batch] | None = None,
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """The items in their order as batches; an incomplete last one is left out.
+
+    change: (number of the batch, batch) -> batch, for what concerns whole batches. workers: processes that prepare
+    them (0: threads of this process), for which `example` and `change` must be picklable.
+    """
+    batches = grain.MapDataset.source(items).map(example).batch(batch_size, drop_remainder=True)
+    if change is not None:
+        batches = batches.map_with_index(change)
+    # Two threads keep ahead of the network; more would take the cores from it.
+    stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=4))
+    if workers:
+        stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    return iter(stream)

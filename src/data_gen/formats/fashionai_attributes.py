@@ -1,0 +1,283 @@
+"""FashionAI attribute files: rows of photo, task and marks, without a header (Alibaba and HKPU, 2018).
+
+Labels are `path,<task>_labels,nnmyn`, a letter for each class: exactly one y (yes), m (maybe, a plausible alternative)
+and n (no). Lists of test photos have `?` for the letters; the answers released later are label rows. Paths start from
+the folder above `Annotations` or `Tests`. A photo that is labelled for several tasks has several rows.
+"""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...garments import ATTRIBUTE_TASKS
+from ...records import HeadSpec
+from ..images import image_id_problem
+from ..label_table import LabelTable, PhotoFiles
+from .fashionai import FormatError, Problem
+
+ANSWERS = "fashionAI_attributes_answer_*.csv"
+SUFFIX = "_labels"
+"""A task is called `<task>_labels` in files, `<task>` everywhere else."""
+
+LENGTHS = tuple(task for task in ATTRIBUTE_TASKS if task.endswith("_length"))
+"""The tasks whose classes are steps on a scale."""
+
+LAYOUT = """expected, for example,
+  base/Annotations/label.csv (and train/..., web/...) beside base/Images/<task>_labels/
+  rank/Tests/question.csv beside rank/Images/<task>_labels/
+  fashionAI_attributes_answer_a_<date>.csv anywhere
+each also below data1/ and data2/"""
+
+_DEPTH = 4  # folders searched below the data folder
+_HASH_NAME = re.compile(r"[0-9a-f]{32}")
+_YES = (1.0, 0.8, 0.7, 0.7)
+"""The part of y by the number of m, which share the rest; 0.6 from four m on (source: the Gluon seed's author)."""
+
+
+class AttributeRow(NamedTuple):
+    """One row. path: of the photo, as written. task: without `_labels`. value: the third cell. line: in the file."""
+
+    path: str
+    task: str
+    value: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeFiles:
+    """The CSVs of the attribute challenge found in a data folder, each kind in the order of their paths."""
+
+    labels: tuple[Path, ...]
+    questions: tuple[Path, ...]
+    answers: tuple[Path, ...]
+
+
+def soft_label(marks: str) -> np.ndarray:
+    """(C,) float32, the probability of every class: y alone 1, beside one m 0.8, two or three 0.7, more 0.6.
+
+    The m share the rest equally. Raises ValueError for marks that are not exactly one y among n and m.
+    """
+    reason = _marks_problem(marks)
+    if reason:
+        raise ValueError(f"marks {marks!r}: {reason}")
+    maybe = marks.count("m")
+    yes = _YES[maybe] if maybe < len(_YES) else 0.6
+    parts = {"y": yes, "m": (1 - yes) / max(maybe, 1), "n": 0.0}
+    return np.array([parts[letter] for letter in marks], np.float32)
+
+
+def marks(target: np.ndarray) -> str:
+    """The marks of a soft label, (C,): y for the largest part, m for every other part above 0, n for none.
+
+    Raises ValueError where no part is above 0.
+    """
+    target = np.asarray(target)
+    if target.ndim != 1 or not (target > 0).any():
+        raise ValueError(f"expected the soft label of one photo, (C,) with a part above 0; got {target!r}")
+    yes = int(target.argmax())
+    return "".join("y" if i == yes else "m" if part > 0 else "n" for i, part in enumerate(target.tolist()))
+
+
+def attribute_heads(ordinal: bool | Collection[str] = False) -> tuple[HeadSpec, ...]:
+    """A head for each of the 8 tasks, exclusive; those named by `ordinal` (True: the 4 lengths) of kind ordinal.
+
+    Raises ValueError for a name that is not a length: the classes of designs have no order.
+    """
+    chosen = (LENGTHS if ordinal else ()) if isinstance(ordinal, bool) else tuple(ordinal)
+    unknown = sorted(set(chosen) - set(LENGTHS))
+    if unknown:
+        raise ValueError(f"no ordinal tasks: {', '.join(unknown)}; expected some of {', '.join(LENGTHS)}")
+    return tuple(
+        HeadSpec(task, "ordinal" if task in chosen else "exclusive", classes)
+        for task, classes in ATTRIBUTE_TASKS.items()
+    )
+
+
+def attribute_root(path: Path) -> Path:
+    """The folder that the paths in the CSV start from: above `Annotations` or `Tests`, else the CSV's own."""
+    folder = Path(path).parent
+    return folder.parent if folder.name in ("Annotations", "Tests") else folder
+
+
+def read_label_table(path: Path, root: Path | None = None, ordinal: bool | Collection[str] = False) -> LabelTable:
+    """The labelled photos of one CSV, a row for each of its rows, with the heads of `attribute_heads(ordinal)`.
+
+    `root` is the folder the paths start from, by default `attribute_root(path)`. Errors as in `read_labels`.
+    """
+    rows = read_labels(path)
+    photos = PhotoFiles(attribute_root(path) if root is None else Path(root), [row.path for row in rows])
+    return _table(photos, rows, ordinal)
+
+
+def read_labels(path: Path) -> list[AttributeRow]:
+    """The rows of a label file or of released answers; `value` holds the marks.
+
+    Raises FormatError for any problem (`scan_labels` gives the problems themselves), OSError where the file cannot be
+    read at all.
+    """
+    return _sound(*scan_labels(path))
+
+
+def scan_labels(path: Path) -> tuple[list[AttributeRow], list[Problem]]:
+    """The sound rows of a label file and everything wrong with the others, in the order of the lines."""
+    known: dict[tuple[str, str], str | None] = {}
+
+    def reason(row: AttributeRow) -> str | None:
+        key = row.task, row.value
+        if key not in known:  # 200,000 rows hold a few hundred different labels
+            known[key] = _marks_problem(row.value, row.task)
+        return f"marks {row.value!r}: {known[key]}" if known[key] else None
+
+    rows, problems = scan_attribute_rows(path, "nnmyn")
+    return _judged(Path(path), rows, problems, reason)
+
+
+def read_questions(path: Path, root: Path | None = None) -> tuple[PhotoFiles, list[str]]:
+    """The photos of a `question.csv` and the task asked of each, a row for each of its rows.
+
+    `root` as in `read_label_table`. Raises FormatError for any problem, above all for letters in place of `?`.
+    """
+    rows, problems = scan_attribute_rows(path, "?")
+    wrong = "a list of questions has ? in the third column, and labels are read as labels"
+    rows = _sound(*_judged(Path(path), rows, problems, lambda row: None if row.value == "?" else wrong))
+    photos = PhotoFiles(attribute_root(path) if root is None else Path(root), [row.path for row in rows])
+    return photos, [row.task for row in rows]
+
+
+def scan_attribute_rows(path: Path, third: str) -> tuple[list[AttributeRow], list[Problem]]:
+    """The rows of any of the three files, the third cell unread, and what is wrong with the others.
+
+    A row in doubt has another number of columns, an unknown task, a path that leads out of the data folder, or comes
+    for the second time. `third` shows the third cell in messages. Raises OSError where the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        cells = [(reader.line_num, row) for row in reader if row]
+    except UnicodeDecodeError as error:
+        return [], [Problem(path, None, f"not UTF-8 text: {error.reason} at byte {error.start}")]
+    except csv.Error as error:
+        return [], [Problem(path, reader.line_num, f"not a CSV: {error}")]
+    expected = f"path,<task>{SUFFIX},{third}"
+    if not cells:
+        return [], [Problem(path, None, f"the file is empty; expected rows {expected}")]
+    tasks = {task + SUFFIX: task for task in ATTRIBUTE_TASKS}
+    rows, problems, first = [], [], {}
+    for line, row in cells:
+        reason = None
+        if len(row) != 3:
+            reason = f"{len(row)} columns; expected {expected}"
+        elif row[1] not in tasks:
+            reason = f"unknown task {row[1]!r}; expected one of {', '.join(tasks)}"
+        elif wrong := image_id_problem(row[0]):
+            reason = f"path {row[0]!r}: {wrong}; expected a path inside the data folder"
+        elif (before := first.setdefault((row[0], row[1]), line)) != line:
+            reason = f"{row[0]!r} again for {row[1]}; first on line {before}"
+        if reason:
+            problems.append(Problem(path, line, reason))
+        else:
+            rows.append(AttributeRow(row[0], tasks[row[1]], row[2], line))
+    return rows, problems
+
+
+def find_attribute_sets(data: Path) -> AttributeFiles:
+    """Finds the challenge's CSVs up to four folders below `data`, whatever its archives were unpacked to.
+
+    Labels are the `label.csv` and all other CSVs of that form in a folder `Annotations`, questions likewise in `Tests`.
+    Answers are known by their name wherever they lie, so that nobody trains on them unawares. Raises FileNotFoundError
+    with the layout expected where there are none.
+    """
+    labels, questions, answers = [], [], []
+    for folder, children, names in os.walk(data):
+        here = Path(folder)
+        depth = len(here.relative_to(data).parts)
+        # Images holds nothing but photos, tens of thousands of them; __MACOSX and ._x.csv come with some archives.
+        skipped = ("Images", "__MACOSX")
+        children[:] = [c for c in children if depth < _DEPTH and c not in skipped and not c.startswith(".")]
+        for file in (here / name for name in names if name.endswith(".csv") and not name.startswith(".")):
+            if fnmatch(file.name, ANSWERS):
+                answers.append(file)
+            elif file.name == "question.csv" or (here.name == "Tests" and _third_cell(file) == "?"):
+                questions.append(file)
+            elif here.name == "Annotations" and (file.name == "label.csv" or _third_cell(file)):
+                labels.append(file)
+    if not labels + questions + answers:
+        raise FileNotFoundError(f"no FashionAI attribute files in {data}; {LAYOUT}")
+    return AttributeFiles(tuple(sorted(labels)), tuple(sorted(questions)), tuple(sorted(answers)))
+
+
+def load_attribute_table(data: Path, ordinal: bool | Collection[str] = False) -> LabelTable:
+    """All labelled photos below `data`, the seasons and the warm-up set together; names are paths below `data`.
+
+    The challenge names photos by a hash, and the second season repeats photos of the first, so rows of the same hash
+    and task in two sets are one, with the label of the set that comes last by path. Other names tell photos apart by
+    their place alone. Raises FileNotFoundError where there is no label file, FormatError for problems in one.
+    """
+    files = find_attribute_sets(data).labels
+    if not files:
+        raise FileNotFoundError(f"no FashionAI attribute labels in {data}; {LAYOUT}")
+    chosen: dict[tuple[str, str], AttributeRow] = {}
+    for file in files:
+        folder = attribute_root(file).relative_to(data).as_posix()
+        for row in read_labels(file):
+            place = row.path if folder == "." else f"{folder}/{row.path}"
+            name = row.path.rpartition("/")[2].partition(".")[0]
+            key = name if _HASH_NAME.fullmatch(name) else place
+            chosen[key, row.task] = row._replace(path=place)
+    rows = list(chosen.values())
+    return _table(PhotoFiles(Path(data), [row.path for row in rows]), rows, ordinal)
+
+
+def _table(photos: PhotoFiles, rows: Sequence[AttributeRow], ordinal: bool | Collection[str]) -> LabelTable:
+    heads = attribute_heads(ordinal)
+    codes = np.full((len(rows), len(heads)), -1, np.int32)
+    targets: list[np.ndarray | None] = []
+    for place, head in enumerate(heads):
+        at = [i for i, row in enumerate(rows) if row.task == head.name]
+        labels = sorted({rows[i].value for i in at})
+        code = {label: number for number, label in enumerate(labels)}
+        codes[at, place] = [code[rows[i].value] for i in at]
+        targets.append(np.stack([soft_label(label) for label in labels]) if labels else None)
+    return LabelTable(photos, heads, codes, tuple(targets))
+
+
+def _marks_problem(letters: str, task: str | None = None) -> str | None:
+    """What is wrong with marks; None where nothing is."""
+    if task is not None and len(letters) != len(ATTRIBUTE_TASKS[task]):
+        return f"{len(letters)} letters; {task}{SUFFIX} has {len(ATTRIBUTE_TASKS[task])} classes"
+    if set(letters) - set("nmy"):
+        return "letters other than n, m and y"
+    if letters.count("y") != 1:
+        return f"{letters.count('y')} y; expected exactly one"
+    return None
+
+
+def _judged(
+    path: Path, rows: list[AttributeRow], problems: list[Problem], reason: Callable[[AttributeRow], str | None]
+) -> tuple[list[AttributeRow], list[Problem]]:
+    """Splits rows by `reason(row)`, a text for those that cannot be used, into sound rows and problems by line."""
+    found = [(row, reason(row)) for row in rows]
+    problems = problems + [Problem(path, row.line, text) for row, text in found if text]
+    return [row for row, text in found if not text], sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def _sound(rows: list[AttributeRow], problems: list[Problem]) -> list[AttributeRow]:
+    if problems:
+        raise FormatError(problems)
+    return rows
+
+
+def _third_cell(path: Path) -> str | None:
+    """The third cell of the first row where that has the form of the challenge; None where it has not."""
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
+        cells = stream.readline(4096).split(",")
+    return cells[2].strip() if len(cells) == 3 and cells[1].endswith(SUFFIX) else None

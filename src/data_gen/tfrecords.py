@@ -1,0 +1,353 @@
+"""Photos with their labels in TFRecord shards, each beside an index through which any photo is read at any time.
+
+    photos-00000-of-00004.tfrecord      records of tf.train.Example: `id` bytes, `image` bytes (a photo file, encoded
+                                        as it came), `labels` int64 list, empty where nothing is known
+    photos-00000-of-00004.index.json    names, labels, where each record lies, and the size and sha256 of the shard
+
+Plain TensorFlow reads the shards (`tf.data.TFRecordDataset`, `tf.io.parse_single_example`); this module needs none of
+it. The format is that of https://www.tensorflow.org/tutorials/load_data/tfrecord, the checksum CRC-32C (RFC 3720).
+Random access makes a shuffle of the rows a shuffle of the photos, so training needs no shuffle buffer and resumes
+exactly.
+"""
+
+import hashlib
+import json
+import re
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from ..files import atomic_path, write_atomic
+from .images import ImageError, decode_image
+
+MEND = "fetch again into the same folder: only this shard is written anew"
+_NAME = re.compile(r"photos-(\d{5})-of-(\d{5})\.(tfrecord|index\.json)")
+_BLOCK = 512  # bytes that one look-up of the checksum takes at a time; the fastest of 256 to 4096
+_BYTES = 2  # the wire type of protocol buffers whose fields say how long they are
+
+
+class ShardError(ImageError):
+    """A shard that is missing, cut short or damaged; the message names it and says how to mend it."""
+
+
+class Record(NamedTuple):
+    """One photo: `image` is a whole photo file; labels (C,) int64, or None where nothing is known."""
+
+    name: str
+    image: bytes
+    labels: np.ndarray | None
+
+
+class Place(NamedTuple):
+    """Where a record's payload lies: the byte that its frame begins at, and the payload's length in bytes."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoShards:
+    """N photos inside shards; see `Photos`. Holds no open file, so it goes to worker processes as it is.
+
+    paths: the shards. names: N texts. shard: (N,) int32, which of `paths`. places: (N, 2) int64, offset and length.
+    labels: (N, C) int64, None where nothing is known.
+    """
+
+    paths: tuple[Path, ...]
+    names: Sequence[str]
+    shard: np.ndarray
+    places: np.ndarray
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def name(self, row: int) -> str:
+        return self.names[row]
+
+    def read(self, row: int) -> np.ndarray:
+        """(H, W, 3) uint8. Raises ShardError, an ImageError, where the checksum of the record does not hold."""
+        path = self.paths[self.shard[row]]
+        record = read_record(path, Place(*self.places[row].tolist()))
+        if record.name != self.names[row]:
+            raise ShardError(f"{path}: {record.name!r} where the index has {self.names[row]!r}; {MEND}")
+        return decode_image(record.image, f"{path}: {record.name}")
+
+    def select(self, rows: np.ndarray) -> "PhotoShards":
+        labels = None if self.labels is None else self.labels[rows]
+        names = [self.names[int(row)] for row in rows]
+        return PhotoShards(self.paths, names, self.shard[rows], self.places[rows], labels)
+
+
+def open_shards(folder: Path) -> PhotoShards:
+    """All photos of the shards in `folder`, in their order. Reads the indexes, not the photos.
+
+    Raises FileNotFoundError where there are no shards, ShardError naming every one that is missing, without index or of
+    another size than its index says. Other damage shows when the photo is read, or at `check_shard`.
+    """
+    folder = Path(folder)
+    found = [match for match in map(_NAME.fullmatch, sorted(path.name for path in folder.glob("photos-*"))) if match]
+    if not found:
+        raise FileNotFoundError(f"no shards in {folder}; expected files such as {shard_path(folder, 0, 4).name}")
+    counts = {int(match[2]) for match in found}
+    if len(counts) > 1:
+        raise ShardError(f"{folder} holds shards of several sets, of {sorted(counts)} shards; keep one of them")
+    count = counts.pop()
+    paths = [shard_path(folder, place, count) for place in range(count)]
+    indexes, problems = [], []
+    for path in paths:
+        try:
+            indexes.append(_read_index(path))
+        except ShardError as error:
+            problems.append(str(error))
+    if problems:
+        raise ShardError("\n  ".join(problems))
+    names = [name for index in indexes for name in index.names]
+    shard = np.repeat(np.arange(len(paths), dtype=np.int32), [len(index.names) for index in indexes])
+    places = np.concatenate([index.places for index in indexes])
+    tables = [index.labels for index in indexes if index.labels is not None]
+    labels = np.concatenate(tables) if tables else None
+    if labels is not None and len(labels) != len(names):
+        raise ShardError(f"{folder}: only some of the shards have labels")
+    return PhotoShards(tuple(paths), names, shard, places, labels)
+
+
+def shard_path(folder: Path, place: int, count: int) -> Path:
+    """Where shard `place`, counted from 0, of `count` lies."""
+    return Path(folder) / f"photos-{place:05d}-of-{count:05d}.tfrecord"
+
+
+def index_path(path: Path) -> Path:
+    """Where the index of the shard at `path` lies."""
+    return path.with_suffix(".index.json")
+
+
+def write_shard(path: Path, records: Iterable[Record]) -> dict[str, Place]:
+    """Writes a shard and its index, each whole or not at all; `records` may come from the shard that is replaced.
+
+    Returns where each photo lies, by name.
+    Raises ValueError where only some records have labels, or not equally many; OSError as `atomic_path`.
+    """
+    names: list[str] = []
+    places: list[Place] = []
+    labels: list[list[int] | None] = []
+    digest, offset = hashlib.sha256(), 0
+    with atomic_path(path) as beside:
+        with beside.open("wb") as stream:
+            for record in records:
+                payload = encode_example(record)
+                size = struct.pack("<Q", len(payload))
+                frame = b"".join([size, _masked(size), payload, _masked(payload)])
+                stream.write(frame)
+                digest.update(frame)
+                names.append(record.name)
+                places.append(Place(offset, len(payload)))
+                labels.append(None if record.labels is None else np.asarray(record.labels).tolist())
+                offset += len(frame)
+        if len({None if row is None else len(row) for row in labels}) > 1:
+            raise ValueError(f"{path}: records of one shard need equally many labels")
+        # First the old index goes: a shard without one is mended, one with another's would pass for sound.
+        index_path(path).unlink(missing_ok=True)
+    index = {"bytes": offset, "sha256": digest.hexdigest(), "names": names, "places": places}
+    index["labels"] = labels if labels and labels[0] is not None else None
+    write_atomic(index_path(path), json.dumps(index, ensure_ascii=False) + "\n")
+    return dict(zip(names, places, strict=True))
+
+
+def check_shard(path: Path) -> dict[str, Place]:
+    """Reads a shard in full and gives the places of its photos. Raises ShardError where it is not as it was written."""
+    index = _read_index(path)
+    with path.open("rb") as stream:
+        if hashlib.file_digest(stream, "sha256").hexdigest() != index.sha256:
+            raise ShardError(f"{path}: damaged, its sha256 is not that of its index; {MEND}")
+    return dict(zip(index.names, (Place(*place) for place in index.places.tolist()), strict=True))
+
+
+def find_intact(path: Path) -> dict[str, Place]:
+    """The photos of a damaged shard that can still be read, found without its index; none where it is missing."""
+    found: dict[str, Place] = {}
+    try:
+        stream = path.open("rb")
+    except OSError:
+        return found
+    with stream:
+        offset = 0
+        while True:
+            try:
+                length = _read_length(stream, path, offset)
+            except ShardError:  # without its length there is no telling where the next record begins
+                return found
+            place = Place(offset, length)
+            with suppress(ShardError):
+                found[_read_payload(stream, path, place).name] = place
+            offset += length + 16
+
+
+def read_record(path: Path, place: Place) -> Record:
+    """One record, its checksums verified. Raises ShardError where they do not hold or the shard cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            length = _read_length(stream, path, place.offset)
+            if length != place.length:
+                raise ShardError(f"{path}: another record at byte {place.offset} than its index says; {MEND}")
+            return _read_payload(stream, path, place)
+    except OSError as error:
+        raise ShardError(f"{path}: {error.strerror or error}; {MEND}") from error
+
+
+def _read_length(stream: BinaryIO, path: Path, offset: int) -> int:
+    stream.seek(offset)
+    head = stream.read(12)
+    if len(head) < 12 or _masked(head[:8]) != head[8:]:
+        raise ShardError(f"{path}: cut short or damaged at byte {offset}; {MEND}")
+    return struct.unpack("<Q", head[:8])[0]
+
+
+def _read_payload(stream: BinaryIO, path: Path, place: Place) -> Record:
+    stream.seek(place.offset + 12)
+    data = stream.read(place.length + 4)
+    payload = data[:-4]
+    if len(data) < place.length + 4 or _masked(payload) != data[-4:]:
+        raise ShardError(f"{path}: the record at byte {place.offset} is cut short or damaged; {MEND}")
+    try:
+        return decode_example(payload)
+    except (ValueError, KeyError, IndexError) as error:
+        reason = f"{path}: the record at byte {place.offset} is no photo with id and image; {MEND}"
+        raise ShardError(reason) from error
+
+
+class _Index(NamedTuple):
+    names: list[str]
+    places: np.ndarray
+    labels: np.ndarray | None
+    sha256: str
+
+
+def _read_index(path: Path) -> _Index:
+    try:
+        content: dict[str, Any] = json.loads(index_path(path).read_bytes())
+        names, count = content["names"], len(content["names"])
+        places = np.array(content["places"], np.int64).reshape(count, 2)
+        labels = None if content["labels"] is None else np.array(content["labels"], np.int64).reshape(count, -1)
+        size, sha256 = int(content["bytes"]), str(content["sha256"])
+    except OSError as error:
+        raise ShardError(f"{index_path(path)}: {error.strerror or error}; {MEND}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ShardError(f"{index_path(path)}: not an index of photos; {MEND}") from error
+    try:
+        found = path.stat().st_size
+    except OSError as error:
+        raise ShardError(f"{path}: {error.strerror or error}; {MEND}") from error
+    if found != size:
+        raise ShardError(f"{path}: {found:,} bytes instead of {size:,}; {MEND}")
+    return _Index(names, places, labels, sha256)
+
+
+def encode_example(record: Record) -> bytes:
+    """The bytes of the tf.train.Example of a record."""
+    labels = [] if record.labels is None else np.asarray(record.labels).tolist()
+    numbers = b"".join(_varint(value & (2**64 - 1)) for value in labels)
+    features = {
+        b"id": _field(1, _field(1, record.name.encode())),
+        b"image": _field(1, _field(1, record.image)),
+        b"labels": _field(3, _field(1, numbers)),
+    }
+    entries = [_field(1, _field(1, key) + _field(2, value)) for key, value in features.items()]
+    return _field(1, b"".join(entries))
+
+
+def decode_example(payload: bytes) -> Record:
+    """`encode_example` backwards; other features are passed over. Raises ValueError, KeyError or IndexError."""
+    features: dict[bytes, memoryview] = {}
+    for _, entry in _fields(dict(_fields(memoryview(payload)))[1]):
+        pair = dict(_fields(entry))
+        features[bytes(pair[1])] = pair[2]
+    name, image = (dict(_fields(dict(_fields(features[key]))[1]))[1] for key in (b"id", b"image"))
+    numbers = _varints(dict(_fields(dict(_fields(features[b"labels"]))[3])).get(1, memoryview(b"")))
+    labels = np.array([value - (value >> 63 << 64) for value in numbers], np.int64) if numbers else None
+    return Record(bytes(name).decode(), bytes(image), labels)
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    return _varint(number << 3 | _BYTES) + _varint(len(payload)) + payload
+
+
+def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
+    """The number that begins at byte `at`, and where the next thing begins."""
+    value = shift = 0
+    while data[at] > 127 and shift < 63:
+        value |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+    return value | data[at] << shift, at + 1
+
+
+def _varints(data: memoryview) -> list[int]:
+    values, at = [], 0
+    while at < len(data):
+        value, at = _read_varint(data, at)
+        values.append(value)
+    return values
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Field number and content of every field of a message; in an Example all of them are counted bytes."""
+    at = 0
+    while at < len(data):
+        key, at = _read_varint(data, at)
+        size, at = _read_varint(data, at)
+        if key & 7 != _BYTES or at + size > len(data):
+            raise ValueError("not the message of an Example")
+        yield key >> 3, data[at : at + size]
+        at += size
+
+
+def _masked(data: bytes) -> bytes:
+    """The checksum as TFRecord files have it: turned, and moved by a constant."""
+    crc = crc32c(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def crc32c(data: bytes) -> int:
+    """CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `data`, 32 bits; about 170 MB/s.
+
+    A checksum is linear: that of a block is the exclusive or of what each byte adds by its value and its place.
+    """
+    table, (first, second, third, fourth, last) = _crc_tables()
+    crc = 0xFFFFFFFF
+    head = len(data) % _BLOCK
+    for byte in data[:head]:
+        crc = crc >> 8 ^ last[crc & 255 ^ byte]
+    blocks = np.frombuffer(data, np.uint8, offset=head).reshape(-1, _BLOCK)
+    for start in range(0, len(blocks), 2048):  # the look-up takes 12 times the memory of the data
+        places = blocks[start : start + 2048] + np.arange(_BLOCK) * 256
+        for block in np.bitwise_xor.reduce(table[places], axis=1).tolist():
+            crc = first[crc & 255] ^ second[crc >> 8 & 255] ^ third[crc >> 16 & 255] ^ fourth[crc >> 24] ^ block
+    return crc ^ 0xFFFFFFFF
+
+
+@cache
+def _crc_tables() -> tuple[np.ndarray, list[list[int]]]:
+    """(_BLOCK * 256,) uint32: what a byte at a place adds to its block's checksum; the first 4 places and the last."""
+    byte = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        byte = byte >> 1 ^ np.where(byte & 1, np.uint32(0x82F63B78), np.uint32(0))
+    table = np.empty((_BLOCK, 256), np.uint32)
+    table[-1] = byte
+    for place in range(_BLOCK - 2, -1, -1):
+        table[place] = table[place + 1] >> 8 ^ byte[table[place + 1] & 255]
+    return table.ravel(), [table[place].tolist() for place in (0, 1, 2, 3, -1)]

@@ -1,0 +1,316 @@
+"""Scores of classified photos: mAP of the FashionAI attributes, F2 of JingDong's styles, class error of AliProducts.
+
+mAP, the score of the FashionAI attribute challenge (higher is better): of each photo, the largest probability and its
+class count. At a threshold, the photos whose largest probability reaches it are answered. An answered photo is correct
+where its class has the mark y, wrong where it has n, and counts nowhere where it has m. Precision is correct / (correct
++ wrong), AP of a task the mean precision over the thresholds, mAP the mean AP over the tasks. BasicPrecision is the
+precision with every photo answered.
+
+What the definition leaves open is decided here:
+
+- There is one threshold for each distinct largest probability, so photos of equal probability are answered together.
+- A threshold at which every answered photo counts nowhere has no precision and is left out of the mean. A task without
+  any such threshold has no AP and is left out of mAP.
+- Of several classes with the largest probability, the first is the answer.
+- The score asks for the largest probability alone, so those of a photo need not sum to one. Files with a sum off by
+  more than 0.01 are scored all the same, and the number of such rows is told.
+
+The truth of a task is an array (N, C) of soft labels, as `LabelTable.target` gives it: y is the largest part, m every
+other part above 0, n is 0.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..data_gen.formats.fashionai import FormatError, Problem
+from ..data_gen.formats.fashionai_attributes import read_labels, soft_label
+from ..garments import ATTRIBUTE_TASKS
+from .attribute_submission import SUM_TOLERANCE, read_attribute_submission
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskScore:
+    """The score of one task; NaN where there was nothing to measure.
+
+    accuracy: part of the photos answered with y, those answered with m counting as wrong. maybe: photos answered with
+    m, which AP and BasicPrecision leave out. confusion: (C, C) int, photos by true (y) and predicted class.
+    """
+
+    ap: float
+    basic_precision: float
+    accuracy: float
+    images: int
+    maybe: int
+    confusion: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttributeScore:
+    """map, basic_precision and accuracy: means over the tasks that have one. unnormalised: rows of the scored file
+    whose probabilities do not sum to one."""
+
+    map: float
+    basic_precision: float
+    accuracy: float
+    per_task: dict[str, TaskScore]
+    unnormalised: int = 0
+
+    @property
+    def images(self) -> int:
+        """The photos of all tasks; one that is asked for two tasks counts twice."""
+        return sum(task.images for task in self.per_task.values())
+
+    def to_json(self) -> dict:
+        """Plain numbers for `json.dumps`, None for NaN."""
+        return {
+            "map": _plain(self.map),
+            "basic_precision": _plain(self.basic_precision),
+            "accuracy": _plain(self.accuracy),
+            "images": self.images,
+            "unnormalised": self.unnormalised,
+            "per_task": {
+                name: {
+                    "ap": _plain(task.ap),
+                    "basic_precision": _plain(task.basic_precision),
+                    "accuracy": _plain(task.accuracy),
+                    "images": task.images,
+                    "maybe": task.maybe,
+                }
+                for name, task in self.per_task.items()
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class of many. mean_class_error: mean of 1 - recall over `classes` classes, NaN where there are none; the
+    `absent` classes have no photo in the truth and are left out."""
+
+    mean_class_error: float
+    accuracy: float
+    images: int
+    classes: int
+    absent: int
+
+    def to_json(self) -> dict:
+        """Plain numbers for `json.dumps`, None for NaN."""
+        return asdict(self) | {"mean_class_error": _plain(self.mean_class_error), "accuracy": _plain(self.accuracy)}
+
+
+def precision_curve(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Thresholds from high to low, (T,), and the precision at each, (T,); thresholds without precision are left out.
+
+    probabilities, truth: (N, C), see the module. Raises ValueError for shapes that differ, or probabilities that are
+    negative or not finite.
+    """
+    predicted, largest, verdict = _answers(probabilities, truth)
+    order = np.argsort(-largest, kind="stable")
+    largest = largest[order]
+    last = np.flatnonzero(np.append(largest[1:] != largest[:-1], True)) if len(predicted) else np.empty(0, int)
+    correct = np.cumsum(verdict[order] > 0)[last]
+    counted = np.cumsum(verdict[order] != 0)[last]
+    usable = counted > 0
+    return largest[last][usable], correct[usable] / counted[usable]
+
+
+def average_precision(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """AP of one task, NaN where no photo counts. Arguments and errors as in `precision_curve`."""
+    return _mean(precision_curve(probabilities, truth)[1])
+
+
+def score_task(probabilities: np.ndarray, truth: np.ndarray) -> TaskScore:
+    """All that is measured of one task. Arguments and errors as in `precision_curve`."""
+    predicted, _, verdict = _answers(probabilities, truth)
+    true = np.asarray(truth).argmax(axis=1)
+    return TaskScore(
+        ap=average_precision(probabilities, truth),
+        basic_precision=_mean(verdict[verdict != 0] > 0),
+        accuracy=_mean(predicted == true),
+        images=len(true),
+        maybe=int((verdict == 0).sum()),
+        confusion=confusion_matrix(predicted, true, np.shape(truth)[1]),
+    )
+
+
+def score_attributes(probabilities: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> AttributeScore:
+    """The score of several tasks: task -> (N, C), the photos of each task in the same order on both sides.
+
+    Tasks that only `probabilities` has are left out. Raises ValueError for no task, for a task without probabilities,
+    and as `precision_curve`, naming the task.
+    """
+    missing = [task for task in truth if task not in probabilities]
+    if missing or not truth:
+        raise ValueError(f"no probabilities for {', '.join(missing)}" if missing else "there is nothing to score")
+    per_task = {}
+    for task, target in truth.items():
+        try:
+            per_task[task] = score_task(probabilities[task], target)
+        except ValueError as error:
+            raise ValueError(f"{task}: {error}") from None
+    means = [_mean([getattr(s, name) for s in per_task.values()]) for name in ("ap", "basic_precision", "accuracy")]
+    return AttributeScore(means[0], means[1], means[2], per_task)
+
+
+def score_attribute_files(truth: Path, predicted: Path) -> AttributeScore:
+    """Scores a submission against a label file or released answers, rows matched by path and task in any order.
+
+    Raises FormatError, naming file and line, for whatever is wrong with either file, for rows of the truth that the
+    submission lacks and for rows that it has beyond them.
+    """
+    truth, predicted = Path(truth), Path(predicted)
+    asked = {(row.path, row.task): row for row in read_labels(truth)}
+    submission = read_attribute_submission(predicted)
+    answered = {key: i for i, key in enumerate(zip(submission.names, submission.tasks, strict=True))}
+    problems = [
+        Problem(truth, row.line, f"{row.path!r} of {row.task} has no row in {predicted}")
+        for key, row in asked.items()
+        if key not in answered
+    ]
+    problems += [
+        Problem(predicted, submission.lines[i], f"{name!r} of {task} has no row in {truth}")
+        for (name, task), i in answered.items()
+        if (name, task) not in asked
+    ]
+    if problems:
+        raise FormatError(problems)
+    labels = {row.value: soft_label(row.value) for row in asked.values()}
+    tasks = [task for task in ATTRIBUTE_TASKS if any(row.task == task for row in asked.values())]
+    keys = {task: [key for key in asked if key[1] == task] for task in tasks}
+    score = score_attributes(
+        {task: np.stack([submission.probabilities[answered[key]] for key in keys[task]]) for task in tasks},
+        {task: np.stack([labels[asked[key].value] for key in keys[task]]) for task in tasks},
+    )
+    off = sum(abs(float(row.sum()) - 1) > SUM_TOLERANCE for row in submission.probabilities)
+    return replace(score, unnormalised=off)
+
+
+def confusion_matrix(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
+    """(C, C) int64: photos by true class (row) and predicted class (column), from two (N,) int arrays of classes.
+
+    Raises ValueError for lengths that differ or a class outside 0 .. classes - 1.
+    """
+    predicted, true = _classes(predicted, true, classes)
+    return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def score_classes(predicted: np.ndarray, true: np.ndarray, classes: int) -> ClassScore:
+    """Mean class error, the score of AliProducts. Arguments and errors as in `confusion_matrix`."""
+    predicted, true = _classes(predicted, true, classes)
+    photos = np.bincount(true, minlength=classes)
+    found = np.bincount(true[predicted == true], minlength=classes)
+    present = photos > 0
+    return ClassScore(
+        _mean(1 - found[present] / photos[present]),
+        _mean(predicted == true),
+        len(true),
+        int(present.sum()),
+        int((~present).sum()),
+    )
+
+
+def sample_f2(predicted: np.ndarray, truth: np.ndarray, beta: float = 2.0) -> np.ndarray:
+    """(N,) float64: F-beta of the labels of every photo, from two (N, C) bool arrays; their mean is JingDong's score.
+
+    F is (1 + b^2) hits / (b^2 true + predicted), which leaves only a photo without true and predicted labels open:
+    nothing to find and nothing claimed counts 1. Raises ValueError for shapes that differ.
+    """
+    predicted, truth = np.asarray(predicted, bool), np.asarray(truth, bool)
+    if predicted.shape != truth.shape or truth.ndim != 2:
+        raise ValueError(f"expected predicted and true labels (N, C); got {predicted.shape} and {truth.shape}")
+    return _f_beta((predicted & truth).sum(axis=1), predicted.sum(axis=1), truth.sum(axis=1), beta)
+
+
+def tune_thresholds(probabilities: np.ndarray, truth: np.ndarray, beta: float = 2.0, rounds: int = 50) -> np.ndarray:
+    """(C,) float64 thresholds, a label being predicted where its probability is at least its threshold.
+
+    Coordinate ascent on the mean of `sample_f2`: starting from the best common threshold in steps of 0.01, each label
+    in turn takes the best of all its thresholds, the others held, until no label changes. What a photo's score gains
+    from one more label does not depend on the threshold, so sorting by probability tries all of them at once. A
+    threshold lies midway between two probabilities; one above 1 means never. The result is a local optimum on these
+    photos: tune on validation photos and expect less elsewhere.
+
+    probabilities: (N, C) in 0..1. truth: (N, C) bool. Raises ValueError for shapes that differ, no photo, or
+    probabilities outside 0..1.
+    """
+    probabilities, truth = np.asarray(probabilities, np.float64), np.asarray(truth, bool)
+    if not len(truth) or not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("tuning thresholds needs photos, with probabilities between 0 and 1")
+    common = np.arange(1, 100) / 100
+    start = common[np.argmax([sample_f2(probabilities >= t, truth, beta).mean() for t in common])]
+    on, size = probabilities >= start, truth.sum(axis=1)
+    for _ in range(rounds):
+        changed = False
+        for c in range(truth.shape[1]):
+            hits = (on & truth).sum(axis=1) - (on & truth)[:, c]
+            count = on.sum(axis=1) - on[:, c]
+            off = _f_beta(hits, count, size, beta)
+            gain = _f_beta(hits + truth[:, c], count + 1, size, beta) - off
+            best = _best_cut(probabilities[:, c], gain)
+            if gain[best].sum() > gain[on[:, c]].sum() + 1e-9:
+                on[:, c], changed = best, True
+        if not changed:
+            break
+    return np.array([_between(probabilities[~on[:, c], c], probabilities[on[:, c], c]) for c in range(truth.shape[1])])
+
+
+def _best_cut(values: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """(N,) bool: the photos of the largest `values`, as many as gain most in sum; the fewest of equals."""
+    order = np.argsort(-values, kind="stable")
+    ranked = values[order]
+    # Photos of equal probability go together, so a cut lies only where the value changes. Cut 0 takes none.
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    cut = int(np.argmax(np.append(0.0, np.cumsum(gain[order])[ends])))
+    return values >= ranked[ends[cut - 1]] if cut else np.zeros(len(values), bool)
+
+
+def _between(below: np.ndarray, above: np.ndarray) -> float:
+    """The middle between the largest value below and the smallest above, 0 and 1 standing in where there is none."""
+    low = below.max(initial=0.0)
+    high = above.min(initial=1.0) if len(above) or low < 1 else np.nextafter(1, 2)
+    middle = (low + high) / 2
+    return float(middle if middle > low else high)
+
+
+def _f_beta(hits: np.ndarray, predicted: np.ndarray, true: np.ndarray, beta: float) -> np.ndarray:
+    whole = beta**2 * true + predicted
+    return np.divide((1 + beta**2) * hits, whole, out=np.ones(len(whole)), where=whole > 0)
+
+
+def _answers(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N,) each: the class of the largest probability, that probability, and 1 for y, 0 for m, -1 for n."""
+    probabilities, truth = np.asarray(probabilities), np.asarray(truth)
+    if probabilities.shape != truth.shape or truth.ndim != 2:
+        raise ValueError(f"expected probabilities and truth (N, C); got {probabilities.shape} and {truth.shape}")
+    if not (np.isfinite(probabilities) & (probabilities >= 0)).all():
+        raise ValueError("a probability is negative or not a finite number; give probabilities, not logits")
+    if not (truth > 0).any(axis=1).all():
+        raise ValueError("a photo has no label for this task; select those that have")
+    predicted = probabilities.argmax(axis=1)
+    rows = np.arange(len(truth))
+    verdict = np.where(truth[rows, predicted] > 0, 0, -1)
+    verdict[predicted == truth.argmax(axis=1)] = 1
+    return predicted, probabilities[rows, predicted], verdict
+
+
+def _classes(predicted: np.ndarray, true: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    predicted, true = np.asarray(predicted, np.int64), np.asarray(true, np.int64)
+    if predicted.shape != true.shape or true.ndim != 1:
+        raise ValueError(f"expected predicted and true classes (N,); got {predicted.shape} and {true.shape}")
+    for values in (predicted, true):
+        if len(values) and not 0 <= values.min() <= values.max() < classes:
+            raise ValueError(f"classes {values.min()} to {values.max()}; expected 0 to {classes - 1}")
+    return predicted, true
+
+
+def _mean(values: Sequence[float] | np.ndarray) -> float:
+    """Mean of those that are not NaN; NaN where there are none."""
+    values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

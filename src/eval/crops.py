@@ -1,0 +1,52 @@
+"""What the classifier sees of a photo: all of it, the box of its keypoints, or the region of its heatmaps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..config import Crop
+from ..data_gen.preprocess import sample_image
+from ..garments import Vocabulary
+from ..geometry import Frame, crop
+from ..heatmaps import HeatmapCodec
+from ..records import ABSENT, Box
+from ..regions import garment_region, squared_box
+from .inference import PhotoResult
+
+KEYPOINT_SCORE = 0.1
+"""Keypoints that the network believes in less do not stretch the box."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """The box in photo pixels, and whether it is the whole photo because no garment was found in it."""
+
+    box: Box
+    fell_back: bool
+
+
+def frame_garment(
+    result: PhotoResult, words: Vocabulary, codec: HeatmapCodec, kind: Crop, margin: float = 0.05
+) -> Framed:
+    """The box that the classifier sees of a photo with stage 1's result. Raises ValueError where there is none."""
+    prediction, frame, heatmaps, size = result.prediction, result.frame, result.heatmaps, result.size
+    if prediction is None or frame is None or heatmaps is None or size is None:
+        raise ValueError(f"{result.sample.path} has no prediction: {result.error}")
+    whole = Box(0, 0, *size)
+    present = prediction.state != ABSENT
+    if kind == "image":
+        return Framed(whole, False)
+    if kind == "keypoints":
+        sure = present & (prediction.score >= KEYPOINT_SCORE)
+        # One point has no extent to frame.
+        return Framed(squared_box(prediction.xy[sure], size, margin), False) if sure.sum() > 1 else Framed(whole, True)
+    if kind == "heatmap":
+        cells_to_photo = Frame(codec.frame.inverse).then(Frame(frame.inverse))
+        box = garment_region(heatmaps, present, cells_to_photo, size, words.edges, margin=margin)
+        return Framed(box or whole, box is None)
+    raise ValueError(f"the keypoint network gives no crop of kind {kind!r}; expected image, keypoints or heatmap")
+
+
+def cut(photo: np.ndarray, box: Box) -> np.ndarray:
+    """The box of the photo (H, W, 3) uint8, padded where it reaches beyond: (box.height, box.width, 3)."""
+    return sample_image(photo, crop(box), (box.width, box.height))

@@ -1,0 +1,35 @@
+"""Photos read ahead in threads while the network works on those before them."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+
+Item = TypeVar("Item")
+Loaded = TypeVar("Loaded")
+
+
+def read_ahead(
+    items: Iterable[Item], load: Callable[[Item], Loaded], group_size: int, threads: int = 2
+) -> Iterator[list[Loaded]]:
+    """What `load` gives for the items, in their order, in groups; up to two groups are loaded ahead."""
+    source = iter(items)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Loaded]] = deque(pool.submit(load, item) for item in islice(source, 2 * group_size))
+        while waiting:
+            group = [waiting.popleft().result() for _ in range(min(group_size, len(waiting)))]
+            waiting.extend(pool.submit(load, item) for item in islice(source, len(group)))
+            yield group
+
+
+def full_batch(images: list[np.ndarray], batch_size: int) -> np.ndarray:
+    """The images (H, W, 3) and blank ones after them: (batch_size, H, W, 3).
+
+    Always the same shape: a network compiles anew, slowly, for every other one.
+    """
+    batch = np.zeros((batch_size, *images[0].shape), images[0].dtype)
+    batch[: len(images)] = images
+    return batch

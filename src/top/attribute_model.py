@@ -1,0 +1,104 @@
+"""A trained classifier, ready to predict: what all commands that use one share."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aifashion.config import AttributeConfig
+from aifashion.data_gen.label_table import LabelTable
+from aifashion.eval.attribute_inference import AttributePredict, Outcome
+from aifashion.eval.attribute_metrics import tune_thresholds
+from aifashion.eval.calibration import fit_label_temperatures, fit_temperature
+from aifashion.eval.heads import head_probabilities
+from aifashion.files import write_atomic
+from aifashion.records import HeadSpec
+from aifashion.top.arguments import tell, warn
+from aifashion.top.attribute_scores import known_answers
+
+CALIBRATION = "calibration.json"
+FOLDER = "attributes"
+"""Folder of the classifiers' runs in trained_models/, beside those of the categories."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """temperatures: by head, what its logits are divided by, one number or one a label. thresholds: by independent
+    head, (C,), from where on a label is said to hold."""
+
+    temperatures: dict[str, Any] = field(default_factory=dict)
+    thresholds: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AttributeModel:
+    """The run's folder, its configuration and heads, and `predict`, the function from images to logits."""
+
+    run: Path
+    config: AttributeConfig
+    heads: tuple[HeadSpec, ...]
+    predict: AttributePredict
+    calibration: Calibration
+
+
+def load_attribute_model(run: Path, epoch: int | None = None) -> AttributeModel:
+    """The best model of a run folder, or of the latest run in a folder of runs; or that of `epoch`.
+
+    Raises RunError or ValueError where the run is unusable.
+    """
+    from aifashion.unet.predictors import attribute_predictor, trained_attribute_net  # Keras loads here
+    from aifashion.unet.runs import best_model, find_run, read_config
+
+    run = find_run(run)
+    config = AttributeConfig.from_json(read_config(run), run / "config.json")
+    heads = read_heads(run)
+    model = best_model(run, warn, epoch)
+    net = trained_attribute_net(config, heads, model.path)
+    tell(f"{run}: {config.model} at {config.size} px for {config.task}, epoch {model.epoch}, score {model.score:.4f}")
+    return AttributeModel(run, config, heads, attribute_predictor(net), read_calibration(run))
+
+
+def read_heads(run: Path) -> tuple[HeadSpec, ...]:
+    """The heads of a run. Raises ValueError where `heads.json` is missing or is not what training wrote."""
+    path = run / "heads.json"
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(HeadSpec(entry["name"], entry["kind"], tuple(entry["classes"])) for entry in entries)
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not tell the heads of the run ({error}); train it again") from None
+
+
+def read_calibration(run: Path) -> Calibration:
+    """What was found on the validation set; without the file, temperatures of 1 and no thresholds."""
+    path = run / CALIBRATION
+    if not path.is_file():
+        return Calibration()
+    found = json.loads(path.read_text(encoding="utf-8"))
+    temperatures = {name: np.array(value) for name, value in found["temperatures"].items()}
+    return Calibration(temperatures, found["thresholds"])
+
+
+def calibrate(run: Path, table: LabelTable, outcomes: Sequence[Outcome]) -> Calibration:
+    """Fits temperatures and thresholds on validation outcomes, and keeps them in the run's `calibration.json`."""
+    temperatures: dict[str, Any] = {}
+    thresholds: dict[str, list[float]] = {}
+    for place, head in enumerate(table.heads):
+        logits, target = known_answers(table, outcomes, place, "logits")
+        if not len(logits):
+            continue
+        if head.kind == "independent":
+            temperatures[head.name] = fit_label_temperatures(logits, target).tolist()
+            scaled = head_probabilities(head, logits, np.array(temperatures[head.name]))
+            thresholds[head.name] = tune_thresholds(scaled, target > 0.5).tolist()
+        else:
+            temperatures[head.name] = fit_temperature(logits, target, _log_probabilities(head))
+    text = json.dumps({"temperatures": temperatures, "thresholds": thresholds}, indent=1)
+    write_atomic(run / CALIBRATION, text + "\n")
+    return read_calibration(run)
+
+
+def _log_probabilities(head: HeadSpec):
+    return lambda logits: np.log(np.maximum(head_probabilities(head, logits), 1e-12))

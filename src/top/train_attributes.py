@@ -1,0 +1,238 @@
+"""Trains a classifier: `python src/top/train_attributes.py --task skirt_length_labels --model resnet152v2`."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from aifashion.config import AttributeConfig, attribute_preset
+from aifashion.data_gen.label_table import LabelTable
+from aifashion.eval.attribute_inference import AttributePredict, Outcome, predict_attributes
+from aifashion.files import write_atomic
+from aifashion.top.arguments import (
+    CHECKOUT,
+    choose_device,
+    console,
+    option_value,
+    read_arguments,
+    run_command,
+    tell,
+    warn,
+)
+from aifashion.top.attribute_data import check_crop, load_tables
+from aifashion.top.attribute_model import FOLDER, calibrate
+from aifashion.top.attribute_scores import score_outcomes
+from aifashion.top.resuming import check_facts, data_facts, resumed_config
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train a classifier of garment attributes, styles or products."""
+
+    config: Annotated[AttributeConfig, tyro.conf.arg(name="")] = field(default_factory=AttributeConfig)
+    data: Path = CHECKOUT / "data"
+    """folder with the attribute sets, the shards of styles, or train.txt and val.txt of products"""
+    output: Path = CHECKOUT / "trained_models"
+    """folder in which the run folder is made"""
+    weights: str = "auto"
+    """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, or a Keras weights file"""
+    load: Path | None = None
+    """a run folder or weights file to start from; the second phase of transfer learning loads the run of the first"""
+    reset: bool = False
+    """with --load: start with fresh heads, keeping the backbone alone"""
+    resume: bool = False
+    """go on with a run, exactly: the newest of this task, or the one that --load names"""
+    gpu_id: str | None = None
+    """GPUs to use, such as 0 or 0,1; all by default"""
+    workers: int = 0
+    """processes that prepare batches; 0 prepares them in threads"""
+    val_freq: int = 1
+    """epochs between validations; the last epoch is always validated"""
+    save_freq: int = 1
+    """epochs between the models that are kept; the last one always is"""
+    save_every: int = 500
+    """steps between the states that are kept within an epoch"""
+    keep: int = 3
+    """models kept beside the best one: those of the last epochs"""
+    strict: bool = False
+    """stop at the first photo that cannot be read"""
+    debug: bool = False
+    """two epochs of ten steps on few photos, to see that all works"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    run_command(lambda: train(arguments))
+
+
+def train(arguments: Sequence[str] | None) -> None:
+    preset = Arguments(config=attribute_preset(option_value(arguments, "--model", "resnet50v2")))
+    args = read_arguments(Arguments, "train_attributes.py", arguments, preset)
+    choose_device(args.gpu_id)
+    # Without this the same seed need not give the same weights. Read by TensorFlow when it starts.
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+    from aifashion.unet.runs import RunError, find_run, read_config  # Keras loads here and takes seconds
+
+    run = None
+    if args.resume:
+        run = find_run(args.load or args.output / FOLDER / args.config.task)
+        own = AttributeConfig.from_json(read_config(run), run / "config.json")
+        config = resumed_config(run, own, lambda config: _read_over(arguments, preset, config))
+        args = dataclasses.replace(args, config=config)
+    elif args.reset and args.load is None:
+        raise RunError("--reset needs --load with a run folder or weights file")
+    check_crop(args.data, args.config.crop)
+    tables = load_tables(args.data, args.config)
+    if args.debug:
+        counts = 20 * args.config.batch_size, 64
+        tables = tuple(table.select(_few(table, count)) for table, count in zip(tables, counts, strict=True))
+    train_table, val_table = tables
+    tell(f"{len(train_table)} photos to train on, {len(val_table)} to validate on, from {args.data}")
+    names = ((table.photos.name(row) for row in range(len(table))) for table in tables)
+    facts = data_facts(*names, args.debug)
+    if run is not None:
+        check_facts(run, facts, args.data)
+    _fit(args, run, facts, train_table, val_table)
+
+
+def _read_over(arguments: Sequence[str] | None, preset: Arguments, config: AttributeConfig) -> AttributeConfig:
+    return read_arguments(
+        Arguments, "train_attributes.py", arguments, dataclasses.replace(preset, config=config)
+    ).config
+
+
+def _few(table: LabelTable, count: int) -> np.ndarray:
+    return np.linspace(0, len(table) - 1, min(count, len(table))).astype(int)
+
+
+def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable, val_table: LabelTable) -> None:
+    import keras
+
+    from aifashion.data_gen.attribute_batches import attribute_batches
+    from aifashion.data_gen.batches import steps_per_epoch
+    from aifashion.unet.attribute_losses import attribute_objective, loss_names, positive_weights
+    from aifashion.unet.attribute_net import freeze_backbone
+    from aifashion.unet.optimizers import make_optimizer
+    from aifashion.unet.predictors import attribute_predictor
+    from aifashion.unet.runs import best_model, load_weights, new_run
+    from aifashion.unet.schedules import learning_rate_schedule
+    from aifashion.unet.start import devices
+    from aifashion.unet.training import Schedule, fit
+
+    config, heads = args.config, train_table.heads
+    keras.utils.set_random_seed(config.seed)
+    net = _network(args, run, heads)
+    if config.layers == "heads":
+        freeze_backbone(net)
+    steps, epochs = steps_per_epoch(len(train_table), config.batch_size), config.epochs
+    if args.debug:
+        steps, epochs = min(steps, 10), min(epochs, 2)
+    rate = learning_rate_schedule(config.schedule, config.learning_rate, steps, epochs, config.warmup_epochs)
+    optimizer = make_optimizer(config.optimizer, rate, config.weight_decay, config.clip_norm)
+    weights = {
+        head.name: positive_weights(train_table.counts(place), int((train_table.codes[:, place] >= 0).sum()))
+        for place, head in enumerate(heads)
+        if head.kind == "independent"
+    }
+    unreadable: set[str] = set()
+
+    def leave_out(name: str) -> None:
+        if args.strict:
+            raise ValueError(f"{name} cannot be read; without --strict it would be left out")
+        unreadable.add(name)
+
+    def batches(epoch: int, first_step: int):
+        for batch in attribute_batches(train_table, config, epoch, first_step, args.workers):
+            for row in batch["index"][~batch["readable"]]:
+                leave_out(train_table.photos.name(row))
+            yield batch
+
+    predict = attribute_predictor(net)
+    resume = run is not None
+    # Only now, so that a start that fails leaves no empty run behind.
+    run = run or new_run(args.output / FOLDER, config.task, config.to_json())
+    write_atomic(run / "heads.json", json.dumps([dataclasses.asdict(head) for head in heads], indent=1) + "\n")
+    write_atomic(run / "data.json", facts)
+    tell(f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) on {devices()} in {run}")
+    history = fit(
+        net,
+        lambda targets, outputs: attribute_objective(targets, outputs, heads, weights),
+        loss_names(heads),
+        optimizer,
+        batches,
+        lambda: validate(predict, val_table, config, leave_out),
+        run,
+        Schedule(epochs, steps, args.save_every, args.keep, args.val_freq, args.save_freq),
+        console,
+        ema=config.ema,
+        inputs=("image",),
+        describe=_val_log,
+        resume=resume,
+    )
+    for name in sorted(unreadable):
+        warn(f"left out, cannot be read: {name}")
+    best = min((row for row in history if "score" in row), key=lambda row: row["score"])
+    load_weights(net, best_model(run, warn).path)
+    calibrate(run, val_table, _outcomes(predict, val_table, config, leave_out))
+    tell(f"Best: {_val_log(best).strip()}. Wrote {run}")
+
+
+def _network(args: Arguments, run: Path | None, heads):
+    """The network as it starts: of a run with a state all weights are loaded later."""
+    from aifashion.unet.backbones import WeightsError
+    from aifashion.unet.predictors import attribute_net, load_attribute_start
+    from aifashion.unet.runs import has_state
+
+    config = args.config
+    loaded_later = (run is not None and has_state(run)) or args.load is not None
+    plain = loaded_later or args.weights == "none" or (args.weights == "auto" and config.model == "lite")
+    try:
+        net = attribute_net(config, heads, None if plain else "imagenet" if args.weights == "auto" else args.weights)
+    except WeightsError as error:
+        if args.weights != "auto":
+            raise
+        warn(
+            f"{error}. Starting from random weights, which takes far longer to train; "
+            "give the file with --weights PATH to start from it."
+        )
+        net = attribute_net(config, heads)
+    if run is None and args.load is not None:
+        load_attribute_start(net, args.load, warn, backbone_only=args.reset)
+    return net
+
+
+def validate(
+    predict: AttributePredict, table: LabelTable, config: AttributeConfig, leave_out: Callable[[str], None]
+) -> dict[str, float]:
+    """The scores of the validation photos; `score` is what training lowers. Unreadable photos go to `leave_out`."""
+    return score_outcomes(table, _outcomes(predict, table, config, leave_out))
+
+
+def _outcomes(
+    predict: AttributePredict, table: LabelTable, config: AttributeConfig, leave_out: Callable[[str], None]
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for outcome in predict_attributes(predict, table.photos, table.heads, config.size, batch_size=config.batch_size):
+        if outcome.error is None:
+            outcomes.append(outcome)
+        else:
+            leave_out(table.photos.name(outcome.row))
+    return outcomes
+
+
+def _val_log(row: dict[str, Any]) -> str:
+    shown = {
+        name: value for name, value in row.items() if name in ("map", "basic_precision", "accuracy", "f2", "error")
+    }
+    scores = "  ".join(f"{name} {value:.4f}" for name, value in shown.items()) or "not validated"
+    tasks = "  ".join(f"{name[3:]} {value:.4f}" for name, value in row.items() if name.startswith("ap_"))
+    return f"epoch {row['epoch']:3d}  {scores}{'  |  ' if tasks else ''}{tasks}\n"
+
+
+if __name__ == "__main__":
+    main()

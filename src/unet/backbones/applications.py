@@ -1,0 +1,68 @@
+"""Networks of keras.applications without their tops, and the normalisation that each was trained with."""
+
+import keras
+from keras import layers
+
+from .weights import Weights, WeightsError, load_file
+
+_IMAGENET_MEAN, _IMAGENET_DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+_CAFFE_BGR_MEAN = (103.939, 116.779, 123.68)
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "caffe": ("ResNet50", "ResNet101", "ResNet152", "VGG16", "VGG19"),
+    "symmetric": (
+        *("ResNet50V2", "ResNet101V2", "ResNet152V2", "InceptionV3", "InceptionResNetV2", "Xception"),
+        *("MobileNet", "MobileNetV2"),
+    ),
+    "torch": ("DenseNet121", "DenseNet169", "DenseNet201"),
+    "own": (
+        *(f"EfficientNetB{number}" for number in range(8)),
+        *(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
+        *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
+        *("MobileNetV3Small", "MobileNetV3Large"),
+    ),
+}
+"""How a network's input was normalised in its training -> its name in keras.applications.
+
+caffe: BGR, the mean subtracted; symmetric: -1..1; torch: mean and deviation of ImageNet; own: the network itself
+normalises 0..255.
+"""
+NORMALISATION = {name: family for family, names in FAMILIES.items() for name in names}
+
+
+@keras.saving.register_keras_serializable(package="aifashion")
+class ReverseChannels(layers.Layer):
+    """RGB <-> BGR."""
+
+    def call(self, x):
+        return x[..., ::-1]
+
+
+def normalised(image, application: str):
+    """An RGB input of 0..255 as the network of keras.applications expects it. (B, H, W, 3) -> the same shape."""
+    family = NORMALISATION[application]
+    if family == "caffe":
+        bgr = ReverseChannels(name="bgr")(image)
+        return layers.Normalization(mean=_CAFFE_BGR_MEAN, variance=(1.0, 1.0, 1.0), name="normalise")(bgr)
+    if family == "symmetric":
+        return layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(image)
+    if family == "torch":
+        variance = tuple(deviation**2 for deviation in _IMAGENET_DEVIATION)
+        return layers.Normalization(mean=_IMAGENET_MEAN, variance=variance, name="normalise")(image)
+    return image
+
+
+def application_body(application: str, image_shape: tuple[int | None, int | None, int], weights: Weights):
+    """The network without its top. Raises WeightsError for weights that cannot be had or do not fit."""
+    make = getattr(keras.applications, application)
+    body = make(include_top=False, weights=None, input_shape=image_shape)
+    if weights == "imagenet":
+        try:
+            source = make(include_top=False, weights="imagenet")
+        except Exception as error:  # keras.utils.get_file raises a plain Exception when it cannot download
+            reason = str(error).strip().partition("\n")[0]
+            raise WeightsError(f"the ImageNet weights of {body.name} could not be fetched ({reason})") from None
+        body.set_weights(source.get_weights())
+    elif weights is not None:
+        load_file(body, weights)
+    return body

@@ -1,0 +1,43 @@
+"""Backbones for classification by name: an image of any size to its last features.
+
+A model of your own joins by one function and one entry in `CLASSIFIERS`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import keras
+from keras import layers
+
+from . import lite
+from .applications import NORMALISATION, application_body, normalised
+from .weights import Weights
+
+ANY_SIZE = (None, None, 3)
+
+
+def build_lite(weights: Weights) -> keras.Model:
+    """The backbone of the `lite` keypoint network, up to its last features."""
+    pyramid = lite.build(ANY_SIZE, weights)
+    return keras.Model(pyramid.input, pyramid.output["P5"], name="backbone")
+
+
+def build_application(application: str, weights: Weights) -> keras.Model:
+    """A network of keras.applications behind the normalisation that it was trained with."""
+    image = layers.Input(ANY_SIZE, name="image")
+    body = application_body(application, ANY_SIZE, weights)
+    return keras.Model(image, body(normalised(image, application)), name="backbone")
+
+
+CLASSIFIERS: dict[str, Callable[[Weights], keras.Model]] = {
+    "lite": build_lite,
+    **{name.lower(): partial(build_application, name) for name in NORMALISATION},
+}
+"""name -> build(weights): RGB image 0..255 (B, H, W, 3) -> features (B, h, w, F)."""
+
+
+def build_classifier_backbone(name: str, weights: Weights = None) -> keras.Model:
+    """The backbone `name`. Raises ValueError for an unknown name, WeightsError for weights that cannot be had."""
+    if name not in CLASSIFIERS:
+        raise ValueError(f"unknown model {name!r}; expected one of {', '.join(CLASSIFIERS)}")
+    return CLASSIFIERS[name](weights)

@@ -1,0 +1,219 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aifashion.config import KeypointConfig
+from aifashion.data_gen.augment import (
+    blur_image,
+    change_colours,
+    change_pixels,
+    erase_rectangle,
+    random_frame,
+    warp_keypoints,
+)
+from aifashion.garments import ALL, KEYPOINTS, vocabulary
+from aifashion.geometry import flip, identity, shift
+from aifashion.records import Keypoints
+
+NOTHING = KeypointConfig(size=64, rotate=0, zoom=0, shift=0, flip=False, colour=0, blur=0, erase=0)
+SIZE = 128
+CENTRE = np.full(2, (SIZE - 1) / 2)
+MIRROR = np.diag([-1.0, 1.0])
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """Colour noise, (96, 80, 3); read-only, so that changing it in place fails."""
+    image = np.random.default_rng(0).integers(0, 256, (96, 80, 3), dtype=np.uint8)
+    image.flags.writeable = False
+    return image
+
+
+def decomposed(seed: int, config: KeypointConfig) -> tuple[float, float, np.ndarray, bool]:
+    """A random frame taken apart: degrees, zoom, shift in px before the mirror, mirrored."""
+    frame, mirrored = random_frame(np.random.default_rng(seed), config)
+    linear, centre = frame.matrix[:, :2], frame.forward(CENTRE) - CENTRE
+    assert (np.linalg.det(linear) < 0) == mirrored
+    if mirrored:  # the mirror comes last: undo it
+        linear, centre = MIRROR @ linear, MIRROR @ centre
+    factor = np.sqrt(np.linalg.det(linear))
+    # Turned and zoomed alike in both directions: no shear, no change of aspect.
+    np.testing.assert_allclose(linear @ linear.T, factor**2 * np.eye(2), atol=1e-12)
+    return np.rad2deg(np.arctan2(linear[1, 0], linear[0, 0])), factor, centre, mirrored
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32), st.floats(0, 90), st.floats(0, 0.9), st.floats(0, 0.5), st.booleans())
+def test_random_frames_stay_within_the_configured_ranges(seed, turn, zoom, move, mirror):
+    config = replace(NOTHING, size=SIZE, rotate=turn, zoom=zoom, shift=move, flip=mirror)
+    degrees, factor, centre, mirrored = decomposed(seed, config)
+    assert abs(degrees) <= turn + 1e-9
+    assert 1 - zoom - 1e-9 <= factor <= 1 + zoom + 1e-9
+    assert (np.abs(centre) <= move * SIZE + 1e-9).all()
+    assert mirror or not mirrored
+
+
+def test_random_frames_use_the_whole_ranges():
+    config = KeypointConfig(size=SIZE, rotate=30, zoom=0.25, shift=0.1, flip=True)
+    found = [decomposed(seed, config) for seed in range(400)]
+    degrees, factors, mirrored = (np.array([f[i] for f in found]) for i in (0, 1, 3))
+    shifts = np.array([f[2] for f in found])
+    # Of 400 uniform numbers, none in the outer 5% of a range has a probability of 0.95**400, about 1e-9.
+    for values, low, high in ((degrees, -30, 30), (factors, 0.75, 1.25), (shifts[:, 0], -12.8, 12.8)):
+        span = high - low
+        assert low <= values.min() < low + 0.05 * span and high - 0.05 * span < values.max() <= high
+    assert 150 < mirrored.sum() < 250  # half of 400, five standard deviations of 10
+    # Each drawn for itself: correlations of 400 independent pairs have a standard deviation of 0.05.
+    independent = np.corrcoef([degrees, factors, *shifts.T, mirrored])
+    assert np.abs(independent - np.eye(5)).max() < 0.25
+
+
+def test_the_same_generator_gives_the_same_frame():
+    config = KeypointConfig(size=SIZE)
+    first, second, other = (random_frame(np.random.default_rng(seed), config) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first[0].matrix, second[0].matrix)
+    assert first[1] == second[1]
+    assert (first[0].matrix != other[0].matrix).any()
+
+
+def test_with_all_strengths_at_zero_nothing_changes(photo):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        frame, mirrored = random_frame(rng, NOTHING)
+        np.testing.assert_allclose(frame.matrix, identity().matrix, atol=1e-12)
+        assert not mirrored
+        np.testing.assert_array_equal(change_pixels(rng, photo, NOTHING), photo)
+
+
+def test_a_mirrored_garment_exchanges_twins_with_their_states():
+    skirt = vocabulary("skirt")  # waistband left and right, hemline left and right
+    points = Keypoints([[10, 5], [30, 6], [8, 50], [33, 52]], [1, 0, -1, 1])
+    mirrored = warp_keypoints(points, flip(64), True, skirt.twins)
+    # x becomes 63 - x, and what was on the right is now on the left.
+    assert mirrored == Keypoints([[33, 6], [53, 5], [30, 52], [55, 50]], [0, 1, 1, -1])
+    assert warp_keypoints(mirrored, flip(64), True, skirt.twins) == points
+
+
+def test_a_garment_that_is_not_mirrored_keeps_its_sides():
+    points = Keypoints(np.arange(48.0).reshape(24, 2), np.resize([1, 0, -1], 24))
+    moved = warp_keypoints(points, shift(2, -1), False, ALL.twins)
+    np.testing.assert_array_equal(moved.xy, points.xy + np.array([2, -1]))
+    np.testing.assert_array_equal(moved.state, points.state)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 500))
+def test_mirroring_twice_gives_the_same_keypoints(seed: int, width: int):
+    rng = np.random.default_rng(seed)
+    points = Keypoints(rng.integers(0, 500, (24, 2)), rng.integers(-1, 2, 24))
+    once = warp_keypoints(points, flip(width), True, ALL.twins)
+    assert warp_keypoints(once, flip(width), True, ALL.twins) == points
+    left, right = KEYPOINTS.index("cuff_left_out"), KEYPOINTS.index("cuff_right_out")
+    assert once.state[left] == points.state[right]
+    assert once.xy[KEYPOINTS.index("crotch"), 0] == width - 1 - points.xy[KEYPOINTS.index("crotch"), 0]
+
+
+CHANGES = {
+    "colours": lambda rng, image: change_colours(rng, image, 0.8),
+    "blur": blur_image,
+    "erase": erase_rectangle,
+    "all": lambda rng, image: change_pixels(rng, image, KeypointConfig(colour=1.0, blur=1.0, erase=1.0)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_keep_the_shape_and_come_from_the_generator(name: str, photo):
+    change = CHANGES[name]
+    before = photo.copy()
+    results = [change(np.random.default_rng(seed), photo) for seed in range(30)]
+    for seed, result in enumerate(results):
+        assert result.shape == photo.shape and result.dtype == np.uint8
+        np.testing.assert_array_equal(change(np.random.default_rng(seed), photo), result)
+    np.testing.assert_array_equal(photo, before)
+    assert len({result.tobytes() for result in results}) > 20
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (3, 200, 3), (200, 2, 3)])
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_of_tiny_images(name: str, shape: tuple):
+    for seed in range(20):
+        assert CHANGES[name](np.random.default_rng(seed), np.full(shape, 90, np.uint8)).shape == shape
+
+
+def test_colours_change_with_the_strength(photo):
+    def difference(strength: float) -> float:
+        changed = [change_colours(np.random.default_rng(seed), photo, strength) for seed in range(40)]
+        return float(np.abs(np.array(changed).astype(float) - photo).mean())
+
+    assert change_colours(np.random.default_rng(0), photo, 0.0) is photo
+    weak, medium, strong = difference(0.02), difference(0.3), difference(1.0)
+    assert 0 < weak < 4 < medium < strong
+
+
+def test_colours_become_lighter_as_often_as_darker():
+    # On mid-grey, gamma, contrast and gains cancel on average to a few levels; brightness is +-0.4 of 255 at most.
+    grey = np.full((1, 1, 3), 128, np.uint8)
+    means = np.array([change_colours(np.random.default_rng(seed), grey, 0.5).mean() for seed in range(400)])
+    assert abs(means.mean() - 128) < 12
+    assert 100 < (means > 128).sum() < 300
+    assert means.min() < 100 and means.max() > 156
+
+
+def test_colours_do_not_depend_on_the_place(photo):
+    # One table for all pixels: shuffled pixels give shuffled results.
+    order = np.random.default_rng(1).permutation(96)
+    for seed in range(10):
+        changed = change_colours(np.random.default_rng(seed), photo, 0.7)
+        again = change_colours(np.random.default_rng(seed), np.ascontiguousarray(photo[order]), 0.7)
+        np.testing.assert_array_equal(again, changed[order])
+
+
+def test_blur_smooths_and_does_not_move_the_picture():
+    # A smoothing kernel that is alike on both sides leaves the centroid of a spot where it is, up to rounding to 8
+    # bits; the keypoints are not moved along. A kernel of even width, say, would move it by half a pixel.
+    y, x = np.mgrid[:61, :61]
+    spot = np.rint(250 * np.exp(-((x - 30) ** 2 + (y - 30) ** 2) / 32.0)).astype(np.uint8)
+    image = np.repeat(spot[..., None], 3, axis=2)
+    for seed in range(200):
+        blurred = blur_image(np.random.default_rng(seed), image)[..., 0].astype(float)
+        assert blurred.max() < 250
+        assert blurred.sum() == pytest.approx(spot.sum(), rel=0.02)
+        centre = np.array([(blurred * x).sum(), (blurred * y).sum()]) / blurred.sum()
+        np.testing.assert_allclose(centre, [30, 30], rtol=0, atol=0.05)
+
+
+def test_a_rectangle_of_2_to_15_percent_is_erased():
+    image = np.full((96, 80, 3), 77, np.uint8)
+    shares, plain = [], 0
+    for seed in range(300):
+        erased = erase_rectangle(np.random.default_rng(seed), image)
+        rows, columns = np.nonzero((erased != 77).any(axis=2))
+        inner = erased[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        shares.append(inner.shape[0] * inner.shape[1] / (96 * 80))
+        plain += (inner == inner[0, 0]).all()
+        # Noise may by chance (1 in 256^3 a pixel) keep the old colour; a rectangle of one colour may not have holes.
+        assert (inner != 77).any(axis=2).mean() > 0.99
+    # Sides are whole pixels: half a pixel on each of sides of at least 5 px is 10% of 2%, and less of more.
+    assert 0.018 <= min(shares) < 0.03 and 0.13 < max(shares) <= 0.155
+    assert 160 < plain < 260  # 70% of 300 are of one colour, with six standard deviations of 8
+
+
+def test_erasing_reaches_every_part_of_the_image():
+    erased = np.zeros((40, 50), bool)
+    for seed in range(300):
+        erased |= (erase_rectangle(np.random.default_rng(seed), np.full((40, 50, 3), 77, np.uint8)) != 77).any(axis=2)
+    assert erased.mean() > 0.95 and erased[[0, 0, -1, -1], [0, -1, 0, -1]].any()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_photos_are_blurred_and_erased_as_often_as_configured(share: float, photo):
+    blurred = erased = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        blurred += (change_pixels(rng, photo, replace(NOTHING, blur=share)) != photo).any()
+        erased += (change_pixels(rng, photo, replace(NOTHING, erase=share)) != photo).any()
+    # Five standard deviations of 200 draws; none where the share is 0 or 1.
+    spread = 5 * np.sqrt(share * (1 - share) * 200)
+    assert abs(blurred - 200 * share) <= spread and abs(erased - 200 * share) <= spread

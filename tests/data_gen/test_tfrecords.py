@@ -1,0 +1,273 @@
+import json
+import pickle
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aifashion.data_gen import tfrecords
+from aifashion.data_gen.formats.jingdong import style_table
+from aifashion.data_gen.images import ImageError, decode_image
+from aifashion.data_gen.tfrecords import (
+    Place,
+    Record,
+    ShardError,
+    check_shard,
+    crc32c,
+    decode_example,
+    encode_example,
+    find_intact,
+    index_path,
+    open_shards,
+    read_record,
+    shard_path,
+    write_shard,
+)
+
+
+def record(number: int, labels: int = 13) -> Record:
+    """A photo of one colour and its own size, with the number's bits as labels."""
+    image = np.full((20 + number, 30, 3), number * 10, np.uint8)
+    photo = cv2.imencode(".png", image)[1].tobytes()
+    return Record(f"photo {number}", photo, np.array([number >> bit & 1 for bit in range(labels)]) if labels else None)
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[Path]:
+    """Seven photos in three shards, the last of them empty."""
+    paths = [shard_path(tmp_path, place, 3) for place in range(3)]
+    for path, numbers in zip(paths, (range(4), range(4, 7), ()), strict=True):
+        write_shard(path, map(record, numbers))
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("data", "crc"),
+    [
+        (b"", 0),
+        (b"123456789", 0xE3069283),
+        (bytes(32), 0x8A9136AA),
+        (b"\xff" * 32, 0x62A8AB43),
+        (bytes(range(32)), 0x46DD794E),
+        (bytes(range(31, -1, -1)), 0x113FDB5C),
+    ],
+)
+def test_the_checksums_of_rfc_3720(data: bytes, crc: int) -> None:
+    assert crc32c(data) == crc
+
+
+@pytest.mark.parametrize("length", [1, 511, 512, 513, 5_000, 1_100_000])
+def test_long_checksums_are_those_of_their_definition(length: int) -> None:
+    data = np.random.default_rng(length).bytes(length)
+    table = [0] * 256
+    for value in range(256):
+        table[value] = value
+        for _ in range(8):
+            table[value] = table[value] >> 1 ^ (0x82F63B78 if table[value] & 1 else 0)
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ table[crc & 255 ^ byte]
+    assert crc32c(data) == crc ^ 0xFFFFFFFF
+
+
+LABELS = st.none() | st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20)
+
+
+@given(st.text(), st.binary(max_size=400), LABELS)
+def test_an_example_comes_back(name: str, image: bytes, labels: list[int] | None) -> None:
+    back = decode_example(encode_example(Record(name, image, None if labels is None else np.array(labels))))
+    assert back.name == name and back.image == image
+    assert (None if back.labels is None else back.labels.tolist()) == labels
+
+
+@given(st.binary(max_size=60))
+def test_what_is_no_example_is_refused_with_one_of_three_errors(data: bytes) -> None:
+    with pytest.raises((ValueError, KeyError, IndexError)):
+        decode_example(data)
+
+
+def test_plain_tensorflow_reads_the_shards_and_its_own_are_read(shards: list[Path], tmp_path: Path) -> None:
+    tf = pytest.importorskip("tensorflow")
+    features = {
+        "id": tf.io.FixedLenFeature([], tf.string),
+        "image": tf.io.FixedLenFeature([], tf.string),
+        "labels": tf.io.FixedLenFeature([13], tf.int64),
+    }
+    read = [
+        tf.io.parse_single_example(raw, features) for raw in tf.data.TFRecordDataset([str(path) for path in shards])
+    ]
+    assert len(read) == 7
+    for number, example in enumerate(read):
+        expected = record(number)
+        assert example["id"].numpy().decode() == expected.name and example["image"].numpy() == expected.image
+        np.testing.assert_array_equal(example["labels"].numpy(), expected.labels)
+        np.testing.assert_array_equal(tf.io.decode_image(example["image"])[0, 0].numpy(), number * 10)
+
+    theirs = tmp_path / "theirs.tfrecord"
+    example = tf.train.Example()
+    example.features.feature["labels"].int64_list.value.extend([3, -1, 2**40])
+    example.features.feature["height"].float_list.value.append(1.5)
+    example.features.feature["image"].bytes_list.value.append(b"pixels")
+    example.features.feature["id"].bytes_list.value.append("né".encode())
+    with tf.io.TFRecordWriter(str(theirs)) as writer:
+        writer.write(example.SerializeToString())
+        writer.write(encode_example(record(5, labels=0)))
+    (first, place), (second, _) = find_intact(theirs).items()
+    assert (first, second) == ("né", "photo 5")
+    back = read_record(theirs, place)
+    assert back.image == b"pixels" and back.labels is not None and back.labels.tolist() == [3, -1, 2**40]
+
+
+def test_any_photo_is_read_at_any_time(shards: list[Path]) -> None:
+    photos = open_shards(shards[0].parent)
+    assert len(photos) == 7 and [photos.name(row) for row in range(7)] == [f"photo {n}" for n in range(7)]
+    for row in (6, 0, 4, 3):
+        np.testing.assert_array_equal(photos.read(row), decode_image(record(row).image, "x"))
+    assert photos.labels is not None and photos.labels.dtype == np.int64
+    np.testing.assert_array_equal(photos.labels, [record(n).labels for n in range(7)])
+
+
+def test_selected_photos_keep_their_names_and_labels_and_travel_to_workers(shards: list[Path]) -> None:
+    chosen = pickle.loads(pickle.dumps(open_shards(shards[0].parent).select(np.array([5, 5, 1]))))
+    assert [chosen.name(row) for row in range(3)] == ["photo 5", "photo 5", "photo 1"]
+    assert [chosen.read(row).shape[0] for row in range(3)] == [25, 25, 21]
+    np.testing.assert_array_equal(chosen.labels, [record(n).labels for n in (5, 5, 1)])
+    table = style_table(chosen, chosen.labels).select(np.array([2]))
+    assert table.photos.name(0) == "photo 1" and table.target(0, np.array([0]))[0][0, 0] == 1
+
+
+def test_test_photos_have_no_labels(tmp_path: Path) -> None:
+    write_shard(shard_path(tmp_path, 0, 1), [record(n, labels=0) for n in range(2)])
+    photos = open_shards(tmp_path)
+    assert photos.labels is None and photos.select(np.array([1])).labels is None
+
+
+def test_a_shard_of_photos_with_and_without_labels_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="equally many labels"):
+        write_shard(shard_path(tmp_path, 0, 1), [record(0), record(1, labels=0)])
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_shards(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"photos-00000-of-00004\.tfrecord"):
+        open_shards(tmp_path)
+
+
+def test_every_missing_or_cut_shard_is_named_when_the_set_is_opened(shards: list[Path]) -> None:
+    shards[0].write_bytes(shards[0].read_bytes()[:-1])
+    shards[1].unlink()
+    index_path(shards[2]).unlink()
+    with pytest.raises(ShardError) as caught:
+        open_shards(shards[0].parent)
+    first, second, third = str(caught.value).splitlines()
+    size = shards[0].stat().st_size
+    assert f"{shards[0]}: {size:,} bytes instead of {size + 1:,}" in first
+    assert f"{shards[1]}: No such file" in second and f"{index_path(shards[2])}: No such file" in third
+    assert all("only this shard is written anew" in line for line in (first, second, third))
+
+
+def test_shards_of_two_sets_are_not_mixed(shards: list[Path]) -> None:
+    write_shard(shard_path(shards[0].parent, 0, 1), [record(0)])
+    with pytest.raises(ShardError, match=r"several sets, of \[1, 3\]"):
+        open_shards(shards[0].parent)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b'{"names": ["a"], "places": [[1]], "labels": null}'])
+def test_a_broken_index_is_named(shards: list[Path], content: bytes) -> None:
+    index_path(shards[1]).write_bytes(content)
+    with pytest.raises(ShardError, match=r"photos-00001-of-00003\.index\.json: not an index"):
+        open_shards(shards[0].parent)
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def test_one_damaged_photo_does_not_hide_the_others(shards: list[Path]) -> None:
+    places = check_shard(shards[0])
+    flip(shards[0], places["photo 1"].offset + 60)
+    photos = open_shards(shards[0].parent)
+    with pytest.raises(
+        ImageError, match=r"photos-00000-of-00003\.tfrecord: the record at byte \d+ is cut short or dam"
+    ):
+        photos.read(1)
+    assert photos.read(2).shape[0] == 22
+    with pytest.raises(ShardError, match="sha256 is not that of its index; fetch again into the same folder"):
+        check_shard(shards[0])
+    del places["photo 1"]
+    assert find_intact(shards[0]) == places
+
+
+def test_behind_a_damaged_length_nothing_is_found(shards: list[Path]) -> None:
+    places = check_shard(shards[0])
+    flip(shards[0], places["photo 2"].offset)
+    assert list(find_intact(shards[0])) == ["photo 0", "photo 1"]
+    with pytest.raises(ShardError, match=r"cut short or damaged at byte"):
+        open_shards(shards[0].parent).read(2)
+    assert find_intact(shards[0].with_name("missing")) == {}
+
+
+@pytest.mark.parametrize("cut", [1, 5, 30])
+def test_what_came_before_the_cut_is_found(shards: list[Path], cut: int) -> None:
+    shards[0].write_bytes(shards[0].read_bytes()[:-cut])
+    assert list(find_intact(shards[0])) == ["photo 0", "photo 1", "photo 2"]
+
+
+def test_an_index_of_another_shard_is_noticed(shards: list[Path]) -> None:
+    index = json.loads(index_path(shards[0]).read_text())
+    index["places"][0], index["places"][1] = index["places"][1], index["places"][0]
+    index_path(shards[0]).write_text(json.dumps(index))
+    with pytest.raises(ShardError, match="'photo 1' where the index has 'photo 0'"):
+        open_shards(shards[0].parent).read(0)
+    place = check_shard(shards[1])["photo 4"]
+    with pytest.raises(ShardError, match="another record"):
+        read_record(shards[1], Place(place.offset, place.length + 1))
+
+
+def test_a_record_that_is_no_photo_is_named(tmp_path: Path) -> None:
+    size = struct.pack("<Q", 3)
+    path = tmp_path / "x.tfrecord"
+    path.write_bytes(size + tfrecords._masked(size) + b"abc" + tfrecords._masked(b"abc"))
+    with pytest.raises(ShardError, match="no photo with id and image"):
+        read_record(path, Place(0, 3))
+    assert find_intact(path) == {}
+
+
+def test_a_writer_that_fails_leaves_the_old_shard(shards: list[Path]) -> None:
+    def broken() -> Iterator[Record]:
+        yield record(0)
+        raise KeyboardInterrupt
+
+    before = {path: path.read_bytes() for path in shards[0].parent.iterdir()}
+    with pytest.raises(KeyboardInterrupt):
+        write_shard(shards[0], broken())
+    assert {path: path.read_bytes() for path in shards[0].parent.iterdir()} == before
+
+
+def test_a_shard_is_written_anew_from_itself(shards: list[Path]) -> None:
+    kept = check_shard(shards[0])
+    places = write_shard(shards[0], (read_record(shards[0], kept[name]) for name in ("photo 3", "photo 0")))
+    assert list(places) == ["photo 3", "photo 0"] and check_shard(shards[0]) == places
+    assert [open_shards(shards[0].parent).name(row) for row in range(3)] == ["photo 3", "photo 0", "photo 4"]
+
+
+def test_a_shard_whose_index_was_not_written_is_missed_but_its_photos_are_found(
+    shards: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(path: Path, data: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tfrecords, "write_atomic", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_shard(shards[0], map(record, range(2)))
+    with pytest.raises(ShardError, match=r"photos-00000-of-00003\.index\.json"):
+        open_shards(shards[0].parent)
+    assert list(find_intact(shards[0])) == ["photo 0", "photo 1"]

@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+
+from aifashion.eval.tta import SEED_ANGLES, with_flip, with_rotations
+from aifashion.heatmaps import HeatmapCodec
+
+SIDE, STRIDE = 128, 4
+CODEC = HeatmapCodec((SIDE, SIDE), STRIDE)
+PAIR = np.array([1, 0])
+
+
+def spots(*centres: tuple[float, float]) -> np.ndarray:
+    """(SIDE, SIDE, 3) uint8: white spots, as wide as the codec's Gaussians, on black."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    image = sum(np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * 6.0**2)) for cx, cy in centres)
+    return np.rint(250 * np.repeat(np.asarray(image)[..., None], 3, axis=2)).astype(np.uint8)
+
+
+def heat_of(images: np.ndarray) -> np.ndarray:
+    """(B, S, S, 3) -> (B, h, w) in 0..1: red above the grey of the padding, averaged over each cell."""
+    cells = SIDE // STRIDE
+    return (np.maximum(images[..., 0].astype(np.float32) - 124, 0) / 126).reshape(-1, cells, 4, cells, 4).mean((2, 4))
+
+
+def whole(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A network of one keypoint, which is wherever it is bright."""
+    return heat_of(images)[..., None], np.ones((len(images), 1), np.float32)
+
+
+def by_side(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A network of a left and a right keypoint: what is bright in the left half, and in the right half.
+
+    Its odds are those of "the left is brighter" and "the right is".
+    """
+    heat = heat_of(images)
+    left = np.arange(SIDE // STRIDE) < SIDE // STRIDE // 2
+    heatmaps = np.stack([heat * left, heat * ~left], axis=-1)
+    mass = heatmaps.sum(axis=(1, 2))
+    return heatmaps, np.where((mass[:, :1] > mass[:, 1:]), [[0.9, 0.1]], [[0.3, 0.7]]).astype(np.float32)
+
+
+def decoded(heatmaps: np.ndarray) -> np.ndarray:
+    return CODEC.decode(heatmaps, "soft-argmax")[0]
+
+
+def test_flip_finds_the_same_points_on_the_same_sides():
+    images = np.stack([spots((30, 40.5), (90, 60)), spots((50.5, 90), (75, 20))])
+    plain, _ = by_side(images)
+    heatmaps, _ = with_flip(by_side, PAIR)(images)
+    np.testing.assert_allclose(heatmaps, plain, rtol=0, atol=1e-6)
+    # The spots lose their rim below the padding's grey, evenly; so they stay where they were drawn.
+    expected = [[[30, 40.5], [90, 60]], [[50.5, 90], [75, 20]]]
+    np.testing.assert_allclose(decoded(heatmaps), expected, rtol=0, atol=0.1)
+
+
+def test_flip_exchanges_twins_alone():
+    # Keypoint 2 has no twin: a network that sees it everywhere bright must find it where it is, too.
+    def three(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sides, odds = by_side(images)
+        return np.concatenate([sides, sides.sum(-1, keepdims=True)], axis=-1), odds
+
+    heatmaps, _ = with_flip(three, np.array([1, 0, 2]))(spots((30, 40))[None])
+    np.testing.assert_allclose(heatmaps, three(spots((30, 40))[None])[0], rtol=0, atol=1e-6)
+    assert not heatmaps[..., 1].any()
+
+
+def test_flip_cancels_an_error_to_one_side():
+    # A network that answers one cell too far to the right is 4 px off; mirrored, 4 px to the left.
+    def biased(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        heatmaps, odds = whole(images)
+        return np.roll(heatmaps, 1, axis=2), odds
+
+    image = spots((41.5, 61.5))[None]
+    assert decoded(biased(image)[0])[0, 0] == pytest.approx([45.5, 61.5], abs=0.05)
+    assert decoded(with_flip(biased, np.array([0]))(image)[0])[0, 0] == pytest.approx([41.5, 61.5], abs=0.05)
+
+
+def test_flip_averages_the_odds():
+    images = np.stack([spots((30, 40)), spots((100, 40))])
+    _, odds = with_flip(by_side, PAIR)(images)
+    np.testing.assert_allclose(odds, [[0.6, 0.4], [0.6, 0.4]])  # of (0.9, 0.1) and (0.3, 0.7)
+
+
+def test_flip_shows_the_network_the_photo_and_its_mirror_image():
+    seen = []
+
+    def spy(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert images.dtype == np.uint8 and images.flags.c_contiguous
+        seen.append(images.copy())
+        return by_side(images)
+
+    image = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
+    with_flip(spy, PAIR)(image)
+    assert len(seen) == 2
+    np.testing.assert_array_equal(seen[0], image)
+    np.testing.assert_array_equal(seen[1][:, :, 0], image[:, :, SIDE - 1])
+    np.testing.assert_array_equal(seen[1][:, :, ::-1], image)
+
+
+@pytest.mark.parametrize("angles", [SEED_ANGLES, (90.0,), (33.0, -57.0)])
+@pytest.mark.parametrize("centre", [(63.5, 63.5), (40, 70), (83.2, 45.7)])
+def test_rotations_find_the_same_point(angles: tuple[float, ...], centre: tuple[float, float]):
+    # Turning rounds positions to 1/32 px in the image and to 1/32 cell, 1/8 px, in the heatmaps: at most half of each
+    # is lost, 0.08 px together, and less on average over the angles.
+    calls = []
+
+    def counted(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        calls.append(images.shape)
+        return whole(images)
+
+    heatmaps, odds = with_rotations(counted, angles)(spots(centre)[None])
+    assert calls == [(1, SIDE, SIDE, 3)] * (len(angles) + 1)
+    np.testing.assert_allclose(decoded(heatmaps)[0, 0], centre, rtol=0, atol=0.1)
+    np.testing.assert_allclose(odds, [[1]])
+    assert heatmaps.shape == (1, 32, 32, 1) and heatmaps.dtype == np.float32
+
+
+def test_rotations_turn_the_answer_back():
+    # A network that always answers pixel (101.5, 65.5), whatever it sees. In a photo turned clockwise by 90 degrees
+    # about (63.5, 63.5), that is what was 38 px above the centre and 2 px to its right: (65.5, 25.5).
+    def stubborn(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        heatmap = CODEC.encode(np.array([[101.5, 65.5]]), np.ones(1, bool))
+        return np.repeat(heatmap[None], len(images), axis=0), np.ones((len(images), 1), np.float32)
+
+    heatmaps, _ = with_rotations(stubborn, [90.0])(spots((1, 1))[None])
+    expected = CODEC.encode(np.array([[101.5, 65.5], [65.5, 25.5]]), np.ones(2, bool)).mean(axis=-1)
+    np.testing.assert_allclose(heatmaps[0, ..., 0], expected, rtol=0, atol=1e-3)
+
+
+def test_corners_that_a_turn_cuts_off_count_fewer_predictions():
+    def certain(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.ones((len(images), 32, 32, 2), np.float32), np.ones((len(images), 1), np.float32)
+
+    heatmaps, _ = with_rotations(certain)(np.zeros((2, SIDE, SIDE, 3), np.uint8))
+    np.testing.assert_allclose(heatmaps, 1, rtol=0, atol=1e-5)
+    # A spot in the corner leaves the picture at +-20 degrees, and for the most part at +-10: counted as zero there,
+    # its peak would fall below a half.
+    image = spots((8, 8))[None]
+    turned, _ = with_rotations(whole)(image)
+    assert turned.max() > 0.75 * whole(image)[0].max()
+
+
+def test_rotations_average_the_odds():
+    # Clockwise from the upper left: the upper right, then the lower right, then the lower left.
+    image = spots((30, 40))[None]
+    left, right = np.array([0.9, 0.1]), np.array([0.3, 0.7])
+    for angles, expected in (
+        ((90.0,), (left + right) / 2),
+        ((90.0, 180.0), (left + 2 * right) / 3),
+        ((90.0, 180.0, 270.0), (left + right) / 2),
+    ):
+        np.testing.assert_allclose(with_rotations(by_side, angles)(image)[1], [expected], atol=1e-6)
+
+
+def test_augmentations_can_be_nested():
+    image = spots((30, 40.5), (90, 60))[None]
+    calls = []
+
+    def counted(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        calls.append(1)
+        return by_side(images)
+
+    heatmaps, _ = with_rotations(with_flip(counted, PAIR), (-10.0, 10.0))(image)
+    assert len(calls) == 6
+    np.testing.assert_allclose(decoded(heatmaps)[0], [[30, 40.5], [90, 60]], rtol=0, atol=0.15)

@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aifashion.geometry import Frame, identity, letterbox, zoom
+from aifashion.records import Box
+from aifashion.regions import garment_region, largest_region, squared_box, summed_heatmap
+
+EVERY = np.ones(2, bool)
+
+
+def blobs(*rectangles: tuple[int, int, int, int, float], shape: tuple[int, int] = (16, 16)) -> np.ndarray:
+    """(h, w, 2): rectangles of cells (left, top, right, bottom, value), in turn on either keypoint's heatmap."""
+    heatmaps = np.zeros((*shape, 2), np.float32)
+    for i, (left, top, right, bottom, value) in enumerate(rectangles):
+        heatmaps[top:bottom, left:right, i % 2] = value
+    return heatmaps
+
+
+def test_the_sum_is_over_the_present_keypoints_and_scaled_to_its_peak():
+    heatmaps = np.array([[[1, 2, 50], [-3, 1, 50]], [[0, 0, 50], [4, 4, 50]]], np.float32)
+    heat = summed_heatmap(heatmaps, np.array([True, True, False]))
+    # Negative values count as zero, not against the others.
+    np.testing.assert_allclose(heat, np.array([[3, 1], [0, 8]]) / 8)
+    assert heat.dtype == np.float32
+
+
+def test_the_sum_of_nothing_is_zero():
+    heatmaps = np.ones((3, 4, 2), np.float32)
+    for heat in (summed_heatmap(heatmaps, np.zeros(2, bool)), summed_heatmap(-heatmaps, EVERY)):
+        np.testing.assert_array_equal(heat, np.zeros((3, 4)))
+
+
+def test_the_largest_region_is_the_one_with_the_most_cells():
+    heat = np.zeros((8, 10))
+    heat[0:2, 0:2] = 1.0  # brighter, but smaller
+    heat[4:6, 5:8] = 0.3
+    heat[7, 0] = 0.29
+    expected = np.zeros((8, 10), bool)
+    expected[4:6, 5:8] = True
+    np.testing.assert_array_equal(largest_region(heat, 0.3), expected)
+
+
+def test_cells_that_touch_at_a_corner_are_connected():
+    heat = np.zeros((6, 6))
+    heat[[0, 1, 2], [0, 1, 2]] = 1
+    heat[5, 4:6] = 1
+    region = largest_region(heat, 0.5)
+    assert region is not None and np.argwhere(region).tolist() == [[0, 0], [1, 1], [2, 2]]
+
+
+def test_no_cell_reaches_the_threshold():
+    assert largest_region(np.full((4, 4), 0.4), 0.5) is None
+    assert garment_region(blobs(), EVERY, identity(), (16, 16)) is None
+    assert garment_region(blobs((2, 2, 5, 5, 1.0)), np.array([False, True]), identity(), (16, 16)) is None
+
+
+@pytest.mark.parametrize(
+    ("points", "margin", "expected"),
+    [
+        # Pixels 10..19 and 5..8: ten columns, so a square of 10 about row 6.5 (rows 2..11).
+        ([[10, 5], [19, 8]], 0.0, Box(10, 2, 20, 12)),
+        # A margin of 0.2 adds two pixels on each side.
+        ([[10, 5], [19, 8]], 0.2, Box(8, 0, 22, 14)),
+        # Two pixels more on each side again would begin at row -2: it is shifted down.
+        ([[10, 5], [19, 8]], 0.4, Box(6, 0, 24, 18)),
+        # At the right and lower edge it is shifted back.
+        ([[30, 20], [39, 29]], 0.1, Box(28, 18, 40, 30)),
+        ([[12, 7]], 0.0, Box(12, 7, 13, 8)),
+        # 40 x 30: larger than the image is high, so it reaches 7 rows beyond on each side; 44 in all with its margin.
+        ([[0, 3], [39, 20]], 0.0, Box(0, -5, 40, 35)),
+        ([[0, 3], [39, 20]], 0.05, Box(-2, -7, 42, 37)),
+    ],
+)
+def test_squared_boxes_by_hand(points, margin, expected):
+    assert squared_box(np.array(points, float), (40, 30), margin) == expected
+
+
+@given(st.lists(st.tuples(st.floats(0, 59), st.floats(0, 39)), min_size=1, max_size=6).map(np.array), st.floats(0, 0.5))
+def test_a_squared_box_is_square_and_holds_its_points(points: np.ndarray, margin: float):
+    box = squared_box(points, (60, 40), margin)
+    assert box.width == box.height
+    side = (np.ptp(points, axis=0).max() + 1) * (1 + 2 * margin)
+    assert abs(box.width - side) <= 0.5 + 1e-9
+    # Its side and its start are whole pixels: half a pixel may be lost to either.
+    low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5
+    assert (low >= np.array([box.left, box.top]) - 0.5 - 1.0).all()
+    assert (high <= np.array([box.right, box.bottom]) - 0.5 + 1.0).all()
+    for start, end, length in ((box.left, box.right, 60), (box.top, box.bottom, 40)):
+        if box.width <= length:
+            assert start >= 0 and end <= length
+        else:  # as far beyond one edge as beyond the other
+            assert abs(-start - (end - length)) <= 1
+
+
+def test_a_box_needs_points():
+    with pytest.raises(ValueError, match="at least one point"):
+        squared_box(np.zeros((0, 2)), (10, 10), 0.1)
+
+
+def test_the_box_frames_the_largest_blob_in_photo_pixels():
+    # Columns 3..6 and rows 5..6 of 16 x 16 cells of 4 px: pixels 12..27 and 20..27, squared about row 23.5.
+    heatmaps = blobs((3, 5, 7, 7, 0.5), (12, 12, 14, 14, 1.0))
+    cells_to_photo = zoom(4)
+    assert garment_region(heatmaps, EVERY, cells_to_photo, (64, 64), margin=0) == Box(12, 16, 28, 32)
+    # A quarter of 16 px on each side.
+    assert garment_region(heatmaps, EVERY, cells_to_photo, (64, 64), margin=0.25) == Box(8, 12, 32, 36)
+
+
+def test_blobs_of_two_keypoints_that_touch_are_one_region():
+    heatmaps = blobs((1, 1, 3, 3, 1.0), (3, 3, 5, 5, 1.0), (10, 10, 13, 12, 1.0))
+    assert garment_region(heatmaps, EVERY, zoom(4), (64, 64), margin=0) == Box(4, 4, 20, 20)
+    # Without the second keypoint, what is left of the first is smaller than the third blob, of six cells.
+    only_first = np.array([True, False])
+    assert garment_region(heatmaps, only_first, zoom(4), (64, 64), margin=0) == Box(40, 38, 52, 50)
+
+
+def test_the_threshold_is_a_share_of_the_peak():
+    # The weak blob is the larger one and touches no other; it counts only below its share of the peak, 2/8.
+    heatmaps = blobs((1, 1, 3, 3, 8.0), (8, 8, 12, 12, 2.0))
+    whole = {"cells_to_photo": identity(), "size": (16, 16), "margin": 0}
+    assert garment_region(heatmaps, EVERY, **whole, threshold=0.26) == Box(1, 1, 3, 3)
+    assert garment_region(heatmaps, EVERY, **whole, threshold=0.25) == Box(8, 8, 12, 12)
+
+
+def test_heat_in_the_padding_is_cut_off_at_the_photo_s_edge():
+    # 32 x 16 px, letterboxed into 64 x 64 px: cells of 4 px are 2 px of the photo, which fills rows 4..11 of 16.
+    cells_to_photo = Frame(letterbox((32, 16), (16, 16)).inverse)
+    heatmaps = blobs((2, 2, 6, 6, 1.0))
+    # Columns 2..5 are pixels 4..11; rows 4..5 pixels 0..3, rows 2..3 lie above the photo. Squared it would begin above
+    # the photo, so it is shifted down.
+    assert garment_region(heatmaps, EVERY, cells_to_photo, (32, 16), margin=0) == Box(4, 0, 12, 8)
+
+
+def test_a_region_wider_than_the_photo_is_high_is_padded_not_squeezed():
+    heatmaps = blobs((0, 6, 16, 10, 1.0))
+    # All 64 columns of a 64 x 32 photo: 16 rows of padding above and below.
+    cells_to_photo = Frame(letterbox((64, 32), (16, 16)).inverse)
+    assert garment_region(heatmaps, EVERY, cells_to_photo, (64, 32), margin=0) == Box(0, -16, 64, 48)

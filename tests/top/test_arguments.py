@@ -1,0 +1,131 @@
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from aifashion.top import arguments
+from aifashion.top.arguments import choose_device, option_value, read_arguments, run_command, tell, warn
+
+
+@dataclass(frozen=True)
+class Options:
+    batch_size: int = 1
+    gpu_id: str | None = None
+    augment: bool = False
+    lrdecay: bool = True
+    data: Path = Path("data")
+
+
+def read(*words: str) -> Options:
+    return read_arguments(Options, "prog", words)
+
+
+@pytest.mark.parametrize(
+    "words", [["--batchSize", "4"], ["--batch-size", "4"], ["--batch_size", "4"], ["--batchSize=4"], ["--batch-size=4"]]
+)
+def test_both_spellings(words):
+    assert read(*words) == Options(batch_size=4)
+
+
+@pytest.mark.parametrize("word", ["--gpuID", "--gpu-id", "--gpu_id", "--gpuId"])
+def test_runs_of_capitals(word):
+    assert read(word, "0,1").gpu_id == "0,1"
+
+
+@pytest.mark.parametrize(("text", "value"), [("True", True), ("true", True), ("False", False), ("false", False)])
+def test_yes_and_no_are_read_and_not_merely_present(text, value):
+    assert read("--augment", text).augment is value
+    assert read("--lrdecay", text).lrdecay is value
+    assert read(f"--augment={text}").augment is value
+
+
+def test_values_keep_their_case():
+    assert read("--data", "My/Photos").data == Path("My/Photos")
+    assert read("--data=My/Photos").data == Path("My/Photos")
+
+
+@pytest.mark.parametrize(
+    "words", [["--augment", "perhaps"], ["--augment"], ["--batchSize", "four"], ["--unknown", "1"]]
+)
+def test_what_cannot_be_read_ends_with_exit_code_2(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        read(*words)
+    assert caught.value.code == 2
+    assert words[0].replace("S", "-s").lower() in capsys.readouterr().err
+
+
+def test_the_command_line_is_that_of_the_process_unless_given(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["prog", "--batchSize", "7", "--network", "lite"])
+    assert option_value(None, "--network", "v11") == "lite"
+    monkeypatch.setattr("sys.argv", ["prog", "--batchSize", "7"])
+    assert read_arguments(Options, "prog") == Options(batch_size=7)
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ([], "v11"),
+        (["--network", "lite"], "lite"),
+        (["--network=lite"], "lite"),
+        (["--Network", "lite"], "lite"),
+        (["--size", "64", "--network", "lite", "--epochs", "1"], "lite"),
+        (["--network"], "v11"),
+        (["--networks", "lite"], "v11"),
+        (["--network", "lite", "--network", "resnet50"], "resnet50"),  # as the command line is read in full
+    ],
+)
+def test_one_option_is_found_before_the_others_are_read(words, value):
+    assert option_value(words, "--network", "v11") == value
+
+
+def test_an_option_of_several_words_is_found_in_both_spellings():
+    assert option_value(["--initEpoch", "3"], "--init-epoch", "") == "3"
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, FileNotFoundError, FloatingPointError])
+def test_mistakes_become_one_line_and_exit_code_1(capsys, error):
+    def command():
+        raise error("no [red]data[/red] in C:\\[x]\\")
+
+    with pytest.raises(SystemExit) as caught:
+        run_command(command)
+    captured = capsys.readouterr()
+    assert caught.value.code == 1
+    assert captured.err == "error: no [red]data[/red] in C:\\[x]\\\n" and captured.out == ""
+
+
+def test_the_keyboard_stops_without_a_traceback(capsys):
+    def command():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as caught:
+        run_command(command)
+    assert caught.value.code == 1 and "stopped by the keyboard" in capsys.readouterr().err
+
+
+def test_errors_of_the_program_itself_keep_their_traceback():
+    def command():
+        raise TypeError("a bug")
+
+    with pytest.raises(TypeError):
+        run_command(command)
+
+
+def test_lines_are_printed_as_they_are_however_long(capsys):
+    text = "/data/[bold]/:smile:/" + "x" * 200
+    tell(text)
+    warn(text)
+    assert capsys.readouterr().out == f"{text}\n{text}\n"
+
+
+def test_the_chosen_gpus_are_the_only_ones(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    choose_device(None)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+    choose_device("0,1")
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+
+
+def test_the_default_folders_are_those_of_the_checkout():
+    assert (arguments.CHECKOUT / "pyproject.toml").is_file()

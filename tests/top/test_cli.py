@@ -1,0 +1,74 @@
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from aifashion.top.cli import COMMANDS, main
+
+HEAVY = ("keras", "tensorflow", "cv2", "numpy", "pandas", "matplotlib", "rich", "tyro")
+
+
+def run(*words: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_help_lists_every_command(capsys, words):
+    assert run(*words) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    for row, (name, (_, text)) in zip(rows, COMMANDS.items(), strict=True):
+        assert row.startswith(f"  {name} ") and row.endswith(f" {text}")
+
+
+def test_help_of_a_group_lists_its_commands(capsys):
+    assert run("data", "--help") == 0
+    text = capsys.readouterr().out
+    listed = {name for name in COMMANDS if f"  {name} " in text}
+    assert listed == {name for name in COMMANDS if name.startswith("data ")} and "data synth" in listed
+
+
+@pytest.mark.parametrize(
+    "words", [["fly"], ["data", "fly"], ["score"], ["data"], ["--version-of-nothing"], ["fly", "--help"]]
+)
+def test_unknown_commands(capsys, words):
+    assert run(*words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"no command {' '.join(words[:2])!r}" in captured.err
+    assert all(f"  {name} " in captured.err for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_leads_to_a_function(command, monkeypatch):
+    module, _, function = COMMANDS[command][0].partition(":")
+    found = importlib.import_module(f"aifashion.top.{module}")
+    assert callable(getattr(found, function))
+    calls = []
+    monkeypatch.setattr(found, function, calls.append)
+    main([*command.split(), "--size", "64", "data"])
+    assert calls == [["--size", "64", "data"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_of_its_own(command, capsys):
+    assert run(*command.split(), "--help") == 0
+    captured = capsys.readouterr()
+    assert "usage:" in captured.out and captured.err == ""
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom aifashion.top.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print('loaded:', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_the_module_runs_as_a_program():
+    done = subprocess.run([sys.executable, "-m", "aifashion.top.cli", "fly"], capture_output=True, text=True)
+    assert done.returncode == 2 and "no command 'fly'" in done.stderr and done.stdout == ""
