@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("startup", "synthetic", "augmentation", "training_step", "training_memory")
+NAMES = ("startup", "synthetic", "augmentation", "catalogue_list", "training_step", "training_memory")
 
 
 def main(names: list[str]) -> None:

@@ -135,6 +135,15 @@ ATTRIBUTE_TASKS: dict[str, tuple[str, ...]] = {
 }
 """Attribute task -> its classes in label order. In files the task is called `<task>_labels`."""
 
+CATEGORY_ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "blouse": ("sleeve_length", "collar_design", "neck_design", "neckline_design"),
+    "outwear": ("coat_length", "sleeve_length", "collar_design", "lapel_design"),
+    "dress": ("skirt_length", "sleeve_length", "collar_design", "neck_design", "neckline_design"),
+    "skirt": ("skirt_length",),
+    "trousers": ("pant_length",),
+}
+"""The attribute tasks that make sense for a category: a skirt has no sleeves to measure."""
+
 STYLES = (
     "sports",
     "casual",

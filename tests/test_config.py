@@ -5,7 +5,7 @@ import typing
 
 import pytest
 
-from aifashion.config import KeypointConfig, keypoint_preset
+from aifashion.config import AttributeConfig, KeypointConfig, keypoint_preset
 from aifashion.garments import ALL, vocabulary
 from aifashion.heatmaps import DECODERS
 
@@ -45,6 +45,18 @@ def test_every_field_goes_to_json_and_back():
 def test_whole_numbers_serve_as_fractions():
     # JSON writes 1.0 as 1 in some programs.
     assert KeypointConfig.from_json(changed(rotate=0, zoom=0, clip_norm=5)).clip_norm == 5
+
+
+def test_a_classifier_s_configuration_goes_to_json_and_back():
+    config = AttributeConfig(task="skirt_length_labels", scales=(0.75, 1.0), flip=False)
+    assert config.task == "skirt_length"
+    assert AttributeConfig.from_json(config.to_json()) == config
+    for field, value, message in (("scales", 1.0, "is not a list"), ("size", 8, "is outside its range")):
+        text = json.dumps(json.loads(config.to_json()) | {field: value})
+        with pytest.raises(ValueError, match=rf"^c\.json: {field} = {value} {message}"):
+            AttributeConfig.from_json(text, "c.json")
+    with pytest.raises(ValueError, match=r"^c\.json is the configuration of a 'keypoints' run"):
+        AttributeConfig.from_json(KeypointConfig().to_json(), "c.json")
 
 
 def test_unknown_preset():

@@ -143,6 +143,16 @@ def test_dark_follows_a_slanted_peak():
     assert decode_cells(np.exp(-0.05 * u**2 - 0.4 * v**2), "dark") == pytest.approx((0.8, 1.3), abs=1e-5)
 
 
+def test_dark_stays_on_a_cell_that_smoothing_turns_into_a_hollow():
+    # A lone spike within a ring of more mass: smoothed, the middle is a minimum, to which no step may lead.
+    rows = np.full((11, 11), 0.01)
+    rows[2:9, 2:9] = 0.5
+    rows[2:9, 8] = 0.7
+    rows[3:8, 3:8] = 0.01
+    rows[5, 5] = 1
+    assert decode_cells(rows, "dark") == (5, 5)
+
+
 def test_soft_argmax_is_the_centroid_of_the_squares():
     # The window of sigma 0.3 reaches one cell. Squares: 1, 16, 9 in the row (and 4 above): x = 2 + (9 - 1) / 30.
     rows = [[0, 0, 0, 0, 0], [0, 0, 2, 0, 0], [7, 1, 8, 3, 7], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]

@@ -14,9 +14,8 @@ def test_keypoints_are_converted_and_compared_by_value():
     assert points != Keypoints([[1, 2], [3, 5]], [1, 0])
     assert points != Keypoints([[1, 2], [3, 4]], [1, 1])
     assert points != "points"
-    assert Sample("a", Path("a"), "skirt", points) == Sample(
-        "a", Path("a"), "skirt", Keypoints(points.xy, points.state)
-    )
+    again = Keypoints(points.xy, points.state)
+    assert Sample("a", Path("a"), "skirt", points) == Sample("a", Path("a"), "skirt", again)
 
 
 def test_select_reorders_and_leaves_out():

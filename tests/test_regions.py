@@ -127,8 +127,8 @@ def test_the_threshold_is_a_share_of_the_peak():
 def test_heat_in_the_padding_is_cut_off_at_the_photo_s_edge():
     # 32 x 16 px, letterboxed into 64 x 64 px: cells of 4 px are 2 px of the photo, which fills rows 4..11 of 16.
     cells_to_photo = Frame(letterbox((32, 16), (16, 16)).inverse)
-    heatmaps = blobs((2, 2, 6, 6, 1.0))
-    # Columns 2..5 are pixels 4..11; rows 4..5 pixels 0..3, rows 2..3 lie above the photo. Squared it would begin above
+    heatmaps = blobs((2, 0, 6, 6, 1.0))
+    # Columns 2..5 are pixels 4..11; rows 4..5 pixels 0..3, rows 0..3 lie above the photo. Squared it would begin above
     # the photo, so it is shifted down.
     assert garment_region(heatmaps, EVERY, cells_to_photo, (32, 16), margin=0) == Box(4, 0, 12, 8)
 

@@ -25,6 +25,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
@@ -160,7 +161,7 @@ def fetch_photos(
 
     Photos that are complete already come first and are not fetched. `prepare` turns what came into the file to keep,
     and raises ImageError where it is no photo. `seed` is that of the waits between tries. Leaving the iterator (an
-    exception, Ctrl-C, `close`) ends the fetching; what is complete stays. Raises OSError where a file cannot be written.
+    exception, Ctrl-C, `close`) ends the fetching; what is complete stays. Raises OSError where writing a file fails.
     """
     missing = []
     for url in dict.fromkeys(urls):
@@ -181,11 +182,11 @@ def write_failures(path: Path, failures: Iterable[tuple[str, str, str]]) -> None
 
 
 def read_failures(path: Path) -> dict[str, tuple[str, str]]:
-    """id -> URL and reason, as written by `write_failures`; empty where there is no such file."""
+    """id -> URL and reason, as written by `write_failures`; empty where there is no such file, or another."""
     try:
-        with Path(path).open(encoding="utf-8", newline="") as stream:
+        with Path(path).open(encoding="utf-8", errors="replace", newline="") as stream:
             return {row[0]: (row[1], row[2]) for row in list(csv.reader(stream))[1:] if len(row) == 3}
-    except FileNotFoundError:
+    except (FileNotFoundError, csv.Error):
         return {}
 
 
@@ -339,6 +340,12 @@ class _Hosts:
         self._found[target] = (time.monotonic() + _ADDRESSES_HOLD, allowed)
         return allowed
 
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.load_verify_locations(certifi.where())  # some systems come without certificates of their own
+        return context
+
     def check(self, host: str) -> None:
         if self._failures[host] >= _SILENT:
             raise _Failure(f"{host} failed {_SILENT} times in a row and is asked no more in this run")
@@ -350,8 +357,8 @@ class _Hosts:
 class _Client:
     """Downloads one file at a time, for one thread; others call `cut`."""
 
-    def __init__(self, limits: Limits, hosts: _Hosts, tls: ssl.SSLContext) -> None:
-        self._limits, self._hosts, self._tls = limits, hosts, tls
+    def __init__(self, limits: Limits, hosts: _Hosts) -> None:
+        self._limits, self._hosts = limits, hosts
         self._kept: dict[_Target, _Connection] = {}
         self._busy: _Connection | None = None
         self._deadline = 0.0
@@ -401,7 +408,7 @@ class _Client:
                 return self._ask(kept, target, path)
         if time.monotonic() >= self._deadline:
             raise TimeoutError
-        tls = self._tls if target.scheme == "https" else None
+        tls = self._hosts.tls if target.scheme == "https" else None
         return self._ask(_Connection(target, self._hosts.addresses(target), self._limits, tls), target, path)
 
     def _ask(self, connection: _Connection, target: _Target, path: str) -> bytes | str | _Failure:
@@ -449,7 +456,7 @@ def _referral(response: http.client.HTTPResponse) -> str | _Failure:
         response.read(_CHUNK)  # so that the connection can be used again
     location = response.getheader("Location")
     if response.status in _REDIRECTS and location:
-        return location.encode("latin-1", "replace").decode("utf-8", "replace")
+        return "".join(c if c.isascii() else f"%{ord(c):02X}" for c in location)  # characters stand for bytes here
     wait = response.getheader("Retry-After") or ""
     reason = f"HTTP {response.status} {http.client.responses.get(response.status, '')}".rstrip()
     return _Failure(reason, response.status in _PASSING, float(wait[:9]) if wait.isdecimal() else 0.0)
@@ -470,10 +477,10 @@ class _Fetching:
         self._folder, self._limits, self._prepare, self._seed = folder, limits, prepare, seed
         self._count, self._jobs = len(urls), _Jobs(urls, limits.per_host)
         self._results: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
+        self._over = threading.Event()
         self._decoding = threading.Semaphore(os.cpu_count() or 1)  # decoded photos are large
-        hosts, tls = _Hosts(limits, resolver), ssl.create_default_context()
-        tls.load_verify_locations(certifi.where())  # some systems come without certificates of their own
-        self._clients = [_Client(limits, hosts, tls) for _ in range(min(limits.workers, len(urls)))]
+        hosts = _Hosts(limits, resolver)
+        self._clients = [_Client(limits, hosts) for _ in range(min(limits.workers, len(urls)))]
 
     def run(self) -> Iterator[Outcome]:
         threads = [threading.Thread(target=self._guard, daemon=True)]
@@ -485,6 +492,7 @@ class _Fetching:
                 yield self._result()
         finally:
             self._jobs.stop()
+            self._over.set()
             patience = time.monotonic() + 5  # a thread that resolves a name cannot be hurried
             for thread in threads:
                 while thread.is_alive() and time.monotonic() < patience:
@@ -500,8 +508,7 @@ class _Fetching:
                 raise result
 
     def _guard(self) -> None:
-        while not self._jobs.stopped:
-            time.sleep(_TICK)
+        while not self._over.wait(_TICK):
             self._cut(time.monotonic())
 
     def _cut(self, now: float) -> None:

@@ -4,12 +4,15 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
 from ..records import HeadSpec
 from .images import read_image, resolve_image
+
+if TYPE_CHECKING:  # loading it takes long, and short lists do without
+    import pyarrow
 
 
 class Photos(Protocol):
@@ -31,11 +34,28 @@ class Photos(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TextColumn:
+    """N texts in one Arrow column: for millions of them, without a Python object each."""
+
+    column: "pyarrow.LargeStringArray"
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __getitem__(self, row: int) -> str:
+        return self.column[row].as_py()
+
+    def take(self, rows: np.ndarray) -> "TextColumn":
+        """The texts at `rows`, (N',) int from 0, in that order."""
+        return TextColumn(self.column.take(rows))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PhotoFiles:
-    """Photos in files below `root`; names: any sequence of texts that takes an array of rows in `take`, or a list."""
+    """Photos in files below `root`, called `names`: their paths from there, with forward slashes."""
 
     root: Path
-    names: Sequence[str]
+    names: Sequence[str] | TextColumn
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,7 +71,9 @@ class PhotoFiles:
         return read_image(self.path(row))
 
     def select(self, rows: np.ndarray) -> "PhotoFiles":
-        return PhotoFiles(self.root, [self.names[row] for row in rows])
+        if isinstance(self.names, TextColumn):
+            return PhotoFiles(self.root, self.names.take(rows))
+        return PhotoFiles(self.root, [self.names[int(row)] for row in rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -57,14 +57,20 @@ def split_samples(
 
 
 def load_or_make_split(
-    data: Path, samples: Sequence[Sample], fraction: float = 0.1, seed: int = 0, workers: int = 2, prefix: str = ""
+    data: Path,
+    samples: Sequence[Sample],
+    fraction: float = 0.1,
+    seed: int = 0,
+    workers: int = 2,
+    prefix: str = "",
 ) -> tuple[list[Sample], list[Sample]]:
     """(train, val) as kept in `train_split.csv` and `val_split.csv` of the folder `data`, made there the first time.
 
     Give all the training samples and choose categories afterwards: the files must name exactly these samples. Samples
     that were added later are refused rather than put into training, since they may repeat a validation picture.
-    `prefix` goes before the names of the files. `fraction`, `seed` and `workers` (threads that look for duplicates) count only when the split is made. Where `data`
-    cannot be written to, warns and goes on with the split unkept. Raises ValueError where the files do not fit.
+    `prefix` goes before the names of the files. `fraction`, `seed` and `workers` (threads that look for duplicates)
+    count only when the split is made. Where `data` cannot be written to, warns and goes on with the split unkept.
+    Raises ValueError where the files do not fit.
     """
     data = Path(data)
     files = [data / f"{prefix}{TRAIN_FILE}", data / f"{prefix}{VAL_FILE}"]
@@ -92,7 +98,7 @@ def load_or_make_split(
 def split_table(
     data: Path, table: LabelTable, fraction: float = 0.1, seed: int = 0, workers: int = 2
 ) -> tuple[LabelTable, LabelTable]:
-    """(train, val) of labelled photos in files below `data`, by photo, kept in `attribute_train_split.csv` and its twin.
+    """(train, val) of labelled photos in files below `data`, kept in `attribute_train_split.csv` and its twin.
 
     All rows of one photo fall on one side. Where every photo is labelled for one head only, each head has its
     `fraction` in val. Errors as in `load_or_make_split`.

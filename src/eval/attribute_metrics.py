@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data_gen.formats.fashionai import FormatError, Problem
-from ..data_gen.formats.fashionai_attributes import read_labels, soft_label
+from ..data_gen.formats.fashionai_attributes import AttributeRow, read_labels, soft_label
 from ..garments import ATTRIBUTE_TASKS
 from .attribute_submission import SUM_TOLERANCE, read_attribute_submission
 
@@ -176,15 +176,17 @@ def score_attribute_files(truth: Path, predicted: Path) -> AttributeScore:
     ]
     if problems:
         raise FormatError(problems)
-    labels = {row.value: soft_label(row.value) for row in asked.values()}
-    tasks = [task for task in ATTRIBUTE_TASKS if any(row.task == task for row in asked.values())]
-    keys = {task: [key for key in asked if key[1] == task] for task in tasks}
-    score = score_attributes(
-        {task: np.stack([submission.probabilities[answered[key]] for key in keys[task]]) for task in tasks},
-        {task: np.stack([labels[asked[key].value] for key in keys[task]]) for task in tasks},
-    )
-    off = sum(abs(float(row.sum()) - 1) > SUM_TOLERANCE for row in submission.probabilities)
-    return replace(score, unnormalised=off)
+    targets = {label: soft_label(label) for label in {row.value for row in asked.values()}}
+    by_task: dict[str, list[AttributeRow]] = {task: [] for task in ATTRIBUTE_TASKS}
+    for row in asked.values():
+        by_task[row.task].append(row)
+    truths, answers = {}, {}
+    for task, rows in by_task.items():
+        if rows:
+            truths[task] = np.stack([targets[row.value] for row in rows])
+            answers[task] = np.stack([submission.probabilities[answered[row.path, task]] for row in rows])
+    off = sum(int((abs(values.sum(axis=1) - 1) > SUM_TOLERANCE).sum()) for values in answers.values())
+    return replace(score_attributes(answers, truths), unnormalised=off)
 
 
 def confusion_matrix(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
@@ -229,8 +231,8 @@ def tune_thresholds(probabilities: np.ndarray, truth: np.ndarray, beta: float = 
     Coordinate ascent on the mean of `sample_f2`: starting from the best common threshold in steps of 0.01, each label
     in turn takes the best of all its thresholds, the others held, until no label changes. What a photo's score gains
     from one more label does not depend on the threshold, so sorting by probability tries all of them at once. A
-    threshold lies midway between two probabilities; one above 1 means never. The result is a local optimum on these
-    photos: tune on validation photos and expect less elsewhere.
+    threshold lies midway between the probabilities on its sides; it is above 1 only to refuse a probability of 1. The
+    result is a local optimum on these photos: tune on validation photos and expect less elsewhere.
 
     probabilities: (N, C) in 0..1. truth: (N, C) bool. Raises ValueError for shapes that differ, no photo, or
     probabilities outside 0..1.

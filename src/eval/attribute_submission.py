@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,13 +84,10 @@ def read_attribute_submission(path: Path) -> AttributeSubmission:
 
 def _numbers(cell: str) -> list[float] | str:
     """The numbers of a cell, or what is wrong with the first that is no probability."""
-    values = []
-    for part in cell.split(";"):
-        try:
-            value = float(part)
-        except ValueError:
-            return f"{part!r} is not a number; expected p0;p1;..."
-        if not 0 <= value < float("inf"):
-            return f"probability {part}; expected a finite number, not below 0"
-        values.append(value)
-    return values
+    parts = cell.split(";")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError as error:  # "could not convert string to float: 'x'"
+        return f"{error}; expected p0;p1;..."
+    wrong = [part for part, value in zip(parts, values, strict=True) if not 0 <= value < math.inf]
+    return f"probability {wrong[0]}; expected a finite number, not below 0" if wrong else values

@@ -23,6 +23,7 @@ MIDDLE: Colour = (255, 105, 180)
 BOX: Colour = (70, 220, 130)
 _DARK: Colour = (24, 24, 24)
 _PAPER: Colour = (250, 250, 250)
+_BAR: Colour = (190, 224, 205)
 
 _SUBPIXEL = 4
 """Fractional bits of the coordinates given to OpenCV."""
@@ -123,6 +124,33 @@ def draw_box(image: np.ndarray, box: Box, label: str = "") -> np.ndarray:
     draw = ImageDraw.Draw(page)
     draw.rectangle((left, top, left + text_width + 8, top + text_height + 6), fill=BOX)
     draw.text((left + 4, top + 2), text, font=font, fill=_DARK)
+    return np.array(page)
+
+
+def draw_answers(answers: Sequence[tuple[str, Sequence[tuple[str, float]]]], size: Size) -> np.ndarray:
+    """A page of `size` with the likeliest classes of each question and bars of their probabilities.
+
+    answers: (question, [(class, probability 0..1), ...]) from top to bottom; what does not fit is left out.
+    """
+    width, height = size
+    page = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(page)
+    pixels = min(
+        max(11.0, 0.024 * height), height / max(1, sum(2 + 1.5 * len(classes) for _, classes in answers)) / 1.2
+    )
+    title, plain, pad = _font(1.1 * pixels), _font(pixels), pixels
+    y = pad
+    for question, classes in answers:
+        draw.text((pad, y), _shortened(question.replace("_", " "), title, width - 2 * pad), font=title, fill=_DARK)
+        y += 1.6 * pixels
+        for name, probability in classes:
+            draw.rectangle((pad, y, pad + (width - 2 * pad) * probability, y + 1.25 * pixels), fill=_BAR)
+            share = f"{probability:.0%}"
+            room = width - 3 * pad - plain.getlength(share)
+            draw.text((pad + 0.3 * pixels, y), _shortened(name, plain, room), font=plain, fill=_DARK)
+            draw.text((width - pad, y), share, font=plain, fill=_DARK, anchor="ra")
+            y += 1.5 * pixels
+        y += 0.4 * pixels
     return np.array(page)
 
 

@@ -20,7 +20,7 @@ KeypointPredict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoResult:
     """One photo's outcome: the prediction; the probability of every category, (C,); the masked heatmaps (h, w, K);
-    the frame from photo to network pixels; the photo's (width, height).
+    the frame from photo to network pixels; the photo's (width, height); and, if asked for, the photo itself.
 
     Where the photo could not be read, `error` says why and all else is None.
     """
@@ -31,6 +31,7 @@ class PhotoResult:
     heatmaps: np.ndarray | None = None
     frame: Frame | None = None
     size: tuple[int, int] | None = None
+    photo: np.ndarray | None = None
     error: str | None = None
 
 
@@ -42,10 +43,12 @@ def predict_photos(
     decoder: Decoder = "dark",
     batch_size: int = 16,
     threads: int = 2,
+    keep_photos: bool = False,
 ) -> Iterator[PhotoResult]:
     """The results in the order of `samples`; a photo that cannot be read gives a result with `error`.
 
-    A sample whose category is None gets the most probable one. Reading goes on in threads while the network works.
+    A sample whose category is None gets the most probable one. keep_photos: for those who go on to crop them.
+    Reading goes on in threads while the network works.
     """
 
     def load(sample: Sample) -> tuple[Sample, Loaded | str]:
@@ -54,13 +57,13 @@ def predict_photos(
         except ImageError as error:
             return sample, str(error)
         image, frame = letterboxed(photo, codec.size)
-        return sample, (image, frame, (photo.shape[1], photo.shape[0]))
+        return sample, (image, frame, (photo.shape[1], photo.shape[0]), photo if keep_photos else None)
 
     for group in read_ahead(samples, load, batch_size, threads):
         readable = [(sample, loaded) for sample, loaded in group if not isinstance(loaded, str)]
         results: dict[int, PhotoResult] = {}
         if readable:
-            heatmaps, odds = predict(full_batch([image for _, (image, _, _) in readable], batch_size))
+            heatmaps, odds = predict(full_batch([loaded[0] for _, loaded in readable], batch_size))
             heatmaps, odds = heatmaps[: len(readable)], odds[: len(readable)]
             for place, result in enumerate(_decode(readable, heatmaps, odds, words, codec, decoder)):
                 results[id(readable[place][0])] = result
@@ -68,8 +71,8 @@ def predict_photos(
             yield PhotoResult(sample, error=loaded) if isinstance(loaded, str) else results[id(sample)]
 
 
-Loaded = tuple[np.ndarray, Frame, tuple[int, int]]
-"""The network's input, the frame that leads to it from the photo, and the photo's (width, height)."""
+Loaded = tuple[np.ndarray, Frame, tuple[int, int], np.ndarray | None]
+"""The network's input, the frame that leads to it from the photo, the photo's (width, height), and maybe the photo."""
 
 
 def _decode(
@@ -81,7 +84,7 @@ def _decode(
     decoder: Decoder,
 ) -> Iterator[PhotoResult]:
     xy, peaks = codec.decode(heatmaps, decoder)
-    for place, (sample, (_, frame, size)) in enumerate(readable):
+    for place, (sample, (_, frame, size, photo)) in enumerate(readable):
         guessed = words.categories[int(odds[place].argmax())]
         category = sample.category or guessed
         probability = None if sample.category else float(odds[place].max())
@@ -92,4 +95,4 @@ def _decode(
         state = np.where(present, VISIBLE, ABSENT).astype(np.int8)
         score = np.where(present, np.clip(peaks[place], 0, 1), 0).astype(np.float32)
         prediction = Prediction(sample.image_id, category, probability, points, score, state)
-        yield PhotoResult(sample, prediction, odds[place], heatmaps[place] * present, frame, size)
+        yield PhotoResult(sample, prediction, odds[place], heatmaps[place] * present, frame, size, photo)

@@ -44,8 +44,8 @@ class AttributeModel:
     calibration: Calibration
 
 
-def load_attribute_model(run: Path, epoch: int | None = None) -> AttributeModel:
-    """The best model of a run folder, or of the latest run in a folder of runs; or that of `epoch`.
+def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | None = None) -> AttributeModel:
+    """The best model of a run folder, or of the latest run in a folder of runs; that of `epoch`; or a `weights` file.
 
     Raises RunError or ValueError where the run is unusable.
     """
@@ -55,9 +55,10 @@ def load_attribute_model(run: Path, epoch: int | None = None) -> AttributeModel:
     run = find_run(run)
     config = AttributeConfig.from_json(read_config(run), run / "config.json")
     heads = read_heads(run)
-    model = best_model(run, warn, epoch)
-    net = trained_attribute_net(config, heads, model.path)
-    tell(f"{run}: {config.model} at {config.size} px for {config.task}, epoch {model.epoch}, score {model.score:.4f}")
+    model = None if weights else best_model(run, warn, epoch)
+    net = trained_attribute_net(config, heads, model.path if model else weights)
+    which = f"epoch {model.epoch}, score {model.score:.4f}" if model else str(weights)
+    tell(f"{run}: {config.model} at {config.size} px for {config.task}, {which}")
     return AttributeModel(run, config, heads, attribute_predictor(net), read_calibration(run))
 
 

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train:main", "train a keypoint network"),
     "test": ("test:main", "predict a test set and write the submission"),
+    "train-attributes": ("train_attributes:main", "train a classifier of attributes, styles or products"),
+    "test-attributes": ("test_attributes:main", "predict a test set with classifiers and write the submission"),
+    "evaluate": ("evaluate:main", "score a run of any kind on its validation set"),
+    "predict": ("predict:main", "tell keypoints, crop and attributes of a folder of photos, as a table"),
     "demo": ("demo:main", "draw keypoints, heatmap and region on photos"),
     "score keypoints": ("score:keypoints", "score predicted keypoints against the truth (NE, PCK)"),
     "score attributes": ("score:attributes", "score predicted attributes against the truth (mAP)"),
@@ -14,6 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data check": ("data_commands:check", "report every problem, duplicate and leak of a data set"),
     "data to-coco": ("data_commands:to_coco", "convert a keypoint list to COCO keypoints JSON"),
     "data from-coco": ("data_commands:from_coco", "convert COCO keypoints JSON to a keypoint list"),
+    "data crop": ("crop_commands:crop", "cut the garment out of every photo of an attribute set"),
+    "data preview": ("preview:main", "draw a training batch as it enters the network"),
+    "runs list": ("runs_commands:list_runs", "list the runs, with their scores and tags"),
+    "runs clear": ("runs_commands:clear", "delete the runs of a tag"),
     "data fetch-styles": ("fetch_styles:main", "fetch the photos of a JingDong style list into TFRecords"),
 }
 """Words -> module and function in this folder, and what it does. The function takes the words that follow."""

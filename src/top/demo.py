@@ -1,4 +1,4 @@
-"""Shows what the network sees in a photo: `python src/top/demo.py PHOTO... --category auto`."""
+"""Shows what the networks see in a photo: `python src/top/demo.py PHOTO... --category auto`."""
 
 import json
 import os
@@ -12,31 +12,38 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from aifashion.data_gen.images import read_image
 from aifashion.data_gen.synthetic.scene import render
-from aifashion.eval.crops import frame_garment
-from aifashion.eval.drawing import contact_sheet, draw_box, draw_heatmaps, draw_keypoints, side_by_side
-from aifashion.eval.inference import PhotoResult
+from aifashion.eval.crops import cut
+from aifashion.eval.drawing import (
+    contact_sheet,
+    draw_answers,
+    draw_box,
+    draw_heatmaps,
+    draw_keypoints,
+    side_by_side,
+)
+from aifashion.eval.two_stage import Garment, describe_garment
 from aifashion.files import atomic_path, write_atomic
 from aifashion.garments import CATEGORIES
 from aifashion.geometry import Frame
 from aifashion.records import ABSENT, Sample
-from aifashion.regions import summed_heatmap
+from aifashion.regions import join_keypoints, summed_heatmap
 from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command, tell, warn
-from aifashion.top.keypoint_model import KeypointModel, load_keypoint_model
+from aifashion.top.photos import find_photos
 from aifashion.top.test import progress_bar
-
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+from aifashion.top.two_stage_model import TwoStageModel, load_two_stage_model
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Draw keypoints, heatmap and garment region on photos; no annotation is needed."""
+    """Draw keypoints, heatmap, region and attributes on photos; no annotation is needed."""
 
     photos: tyro.conf.Positional[tuple[Path, ...]] = ()
     """photos or folders of photos; without any, a few synthetic ones are drawn"""
     modelfile: Path | None = None
     """run folder, or a folder of runs to take the latest of; trained_models/all by default"""
+    attributes: Path | None = None
+    """run folder of a classifier; the latest in trained_models/attributes/all by default, none where there is none"""
     category: str = "auto"
     """the garment's category, or auto to let the network tell it"""
     outpath: Path = CHECKOUT / "submission" / "demo"
@@ -56,22 +63,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def demonstrate(args: Arguments) -> None:
     choose_device(args.gpu_id)
     args.outpath.mkdir(parents=True, exist_ok=True)
-    photos = _photos(args.photos) if args.photos else _synthetic_photos(args.outpath / "photos")
-    model = load_keypoint_model(args.modelfile, augment=args.augment)
+    photos = find_photos(args.photos) if args.photos else _synthetic_photos(args.outpath / "photos")
+    model = load_two_stage_model(args.modelfile, args.attributes, args.augment)
     if args.category != "auto":
-        model.words.category_index(args.category)
+        model.keypoints.words.category_index(args.category)
     category = None if args.category == "auto" else args.category
     samples = [Sample(str(path), path, category) for path in photos]
-    names = _unique_names(photos)
     pictures, failed = [], 0
-    for name, result in zip(
-        names, progress_bar(model.predict(samples, min(16, len(samples))), len(samples)), strict=True
-    ):
-        if result.error is not None:
-            warn(f"left out: {result.error}")
+    garments = progress_bar(model.recognise(samples, min(16, len(samples))), len(samples))
+    for name, garment in zip(_unique_names(photos), garments, strict=True):
+        if garment.result.error is not None:
+            warn(f"left out: {garment.result.error}")
             failed += 1
             continue
-        picture, facts = describe(model, result)
+        facts = describe_garment(garment, model.keypoints.words, model.heads) | {"model": model.name}
+        picture = draw_garment(model, garment)
         _save_picture(args.outpath / f"{name}.jpg", picture)
         write_atomic(args.outpath / f"{name}.json", json.dumps(facts, indent=1) + "\n")
         pictures.append(picture)
@@ -83,57 +89,42 @@ def demonstrate(args: Arguments) -> None:
         Image.fromarray(contact_sheet(pictures[:12], columns=2, cell=800)).show("AiFashion")
 
 
-def describe(model: KeypointModel, result: PhotoResult) -> tuple[np.ndarray, dict]:
-    """The annotated picture of one photo, (H, W, 3) uint8, and what is in it as plain data."""
-    prediction, frame, heatmaps, size = result.prediction, result.frame, result.heatmaps, result.size
-    if prediction is None or frame is None or heatmaps is None or size is None:
-        raise ValueError(f"{result.sample.path} has no prediction: {result.error}")
-    photo = read_image(result.sample.path)
-    words, codec = model.words, model.config.codec
-    cells_to_photo = Frame(codec.frame.inverse).then(Frame(frame.inverse))
+def draw_garment(model: TwoStageModel, garment: Garment) -> np.ndarray:
+    """The annotated picture of one photo, (H, W, 3) uint8: keypoints; heat and region; crop and attributes."""
+    result, framed = garment.result, garment.framed
+    prediction, frame, heatmaps, photo = result.prediction, result.frame, result.heatmaps, result.photo
+    if prediction is None or frame is None or heatmaps is None or photo is None or framed is None:
+        raise ValueError(f"{result.sample.path} has no prediction to draw: {result.error}")
+    words, codec = model.keypoints.words, model.keypoints.config.codec
     present = prediction.state != ABSENT
-    framed = frame_garment(result, words, codec, "heatmap")
-    heat = _over_photo(summed_heatmap(heatmaps, present), cells_to_photo, size)
-    points = draw_keypoints(photo, prediction.xy, prediction.state, prediction.score, words)
-    box, name = framed.box, "whole photo: no region found" if framed.fell_back else "region"
-    second = draw_box(draw_heatmaps(photo, heat), box, name)
-    facts = {
-        "photo": str(result.sample.path),
-        "width": size[0],
-        "height": size[1],
-        "category": prediction.category,
-        "category_probability": prediction.category_probability,
-        "region": None if framed.fell_back else [box.left, box.top, box.right, box.bottom],
-        "keypoints": {
-            name: {"x": round(float(x), 2), "y": round(float(y), 2), "score": round(float(score), 4)}
-            for name, (x, y), score, here in zip(words.keypoints, prediction.xy, prediction.score, present, strict=True)
-            if here
-        },
-        "model": str(model.run),
-    }
-    return side_by_side([points, second]), facts
+    cells_to_photo = Frame(codec.frame.inverse).then(Frame(frame.inverse))
+    heat = join_keypoints(summed_heatmap(heatmaps, present), heatmaps, present, words.edges)
+    over = cv2.warpAffine(heat, cells_to_photo.matrix, (photo.shape[1], photo.shape[0]), flags=cv2.INTER_LINEAR)
+    name = "whole photo: no garment found" if framed.fell_back else "region"
+    panels = [
+        draw_keypoints(photo, prediction.xy, prediction.state, prediction.score, words),
+        draw_box(draw_heatmaps(photo, over), framed.box, name),
+    ]
+    if model.attributes is not None:
+        crop = cut(photo, framed.box)
+        tallest = max(panel.shape[0] for panel in [*panels, crop])
+        panels += [crop, draw_answers(_likeliest(model, garment), (round(0.6 * tallest), tallest))]
+    return side_by_side(panels)
 
 
-def _over_photo(heat: np.ndarray, cells_to_photo: Frame, size: tuple[int, int]) -> np.ndarray:
-    return cv2.warpAffine(heat, cells_to_photo.matrix, size, flags=cv2.INTER_LINEAR)
+def _likeliest(model: TwoStageModel, garment: Garment, count: int = 2) -> list[tuple[str, list[tuple[str, float]]]]:
+    """Of every attribute that applies the likeliest classes with their probabilities."""
+    classes = {head.name: head.classes for head in model.heads}
+    return [
+        (task, [(classes[task][c], float(values[c])) for c in np.argsort(-values)[:count]])
+        for task, values in garment.attributes.items()
+    ]
 
 
 def _sentence(facts: dict) -> str:
     odds = facts["category_probability"]
-    return facts["category"] + ("" if odds is None else f" ({odds:.0%})") + f", {len(facts['keypoints'])} keypoints"
-
-
-def _photos(paths: Sequence[Path]) -> list[Path]:
-    photos = []
-    for path in paths:
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
-            if not found:
-                raise FileNotFoundError(f"no photos ({', '.join(sorted(_SUFFIXES))}) in {path}")
-            photos += found
-        else:
-            photos.append(path)
-    return photos
+    told = [facts["category"] + ("" if odds is None else f" ({odds:.0%})"), f"{len(facts['keypoints'])} keypoints"]
+    return ", ".join([*told, *(f"{a['class']} ({a['probability']:.0%})" for a in facts["attributes"].values())])
 
 
 def _synthetic_photos(folder: Path) -> list[Path]:

@@ -122,7 +122,7 @@ def _claim(args: FetchStylesArguments, styles: StyleList) -> int:
     content = hashlib.sha256(repr((styles.ids, styles.urls)).encode())
     content.update(b"" if styles.labels is None else styles.labels.tobytes())
     manifest = args.out / MANIFEST
-    names = sorted(path.name for path in args.out.iterdir()) if args.out.is_dir() else []
+    names = sorted(path.name for path in args.out.glob("[!.]*"))
     known = {}
     if MANIFEST in names:
         with suppress(ValueError):
@@ -147,6 +147,8 @@ class _Store:
         self.out, self.loose = out, out / LOOSE
         self.ids, self.labels = styles.ids, styles.labels
         self.urls: tuple[str, ...] = styles.urls or ()
+        for left in out.glob(".????????-photos-*"):  # what a killed run was writing, and it may be large
+            left.unlink()
         self.order = {name: row for row, name in enumerate(self.ids)}
         self.failures = {name: why for name, why in read_failures(out / FAILED).items() if name in self.order}
         bounds = [place * len(styles) // count for place in range(count + 1)]
@@ -195,7 +197,8 @@ class _Store:
                         shard.stale = True
                 for shard in {id(shard): shard for shard, _ in rows_of[outcome.url]}.values():
                     self._write_if_done(shard, rows_of)
-                bar.update(bar.task_ids[0], advance=1, failed=failed, rate=f"{bar.tasks[0].speed or 0:.0f}/s")
+                note = f"{bar.tasks[0].speed or 0:.0f}/s, {failed} failed"
+                bar.update(bar.task_ids[0], advance=1, note=note)
         shutil.rmtree(self.loose, ignore_errors=True)
 
     def _write_if_done(self, shard: _Shard, rows_of: dict[str, list[tuple[_Shard, int]]]) -> None:
@@ -224,10 +227,10 @@ class _Store:
 
 
 def _progress(what: str, total: int) -> Progress:
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-               TextColumn("{task.fields[failed]} failed"), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
     bar = Progress(*columns, console=Console(stderr=True))
-    bar.add_task(what, total=total, rate="", failed=0)
+    bar.add_task(what, total=total, note="")
     return bar
 
 

@@ -26,8 +26,10 @@ class KeypointModel:
     def words(self) -> Vocabulary:
         return self.config.vocabulary
 
-    def predict(self, samples: Iterable[Sample], batch_size: int) -> Iterator[PhotoResult]:
-        return predict_photos(self.maps, samples, self.words, self.config.codec, self.decoder, batch_size)
+    def predict(self, samples: Iterable[Sample], batch_size: int, keep_photos: bool = False) -> Iterator[PhotoResult]:
+        return predict_photos(
+            self.maps, samples, self.words, self.config.codec, self.decoder, batch_size, keep_photos=keep_photos
+        )
 
 
 def load_keypoint_model(

@@ -106,16 +106,22 @@ def _epochs(args: Arguments) -> int:
     return min(args.config.epochs, 2) if args.debug else args.config.epochs
 
 
-def _training_data(args: Arguments) -> tuple[list[Sample], list[Sample]]:
-    samples = load_training_samples(args.data)
-    parts = load_or_make_split(args.data, samples, args.config.val_fraction, args.config.seed)
-    categories = args.config.vocabulary.categories
+def load_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample], list[Sample]]:
+    """(train, val) photos of the categories of a configuration. Raises ValueError where one of them is empty."""
+    samples = load_training_samples(data)
+    parts = load_or_make_split(data, samples, config.val_fraction, config.seed)
+    categories = config.vocabulary.categories
     train_set, val_set = ([s for s in part if s.category in categories] for part in parts)
     if not train_set or not val_set:
         raise ValueError(
-            f"{args.data} has {len(train_set)} photos of category {args.config.category} to train on and "
+            f"{data} has {len(train_set)} photos of category {config.category} to train on and "
             f"{len(val_set)} to validate on; both must be there"
         )
+    return train_set, val_set
+
+
+def _training_data(args: Arguments) -> tuple[list[Sample], list[Sample]]:
+    train_set, val_set = load_parts(args.data, args.config)
     if args.debug:
         train_set, val_set = train_set[: 20 * args.config.batch_size], val_set[:32]
     tell(f"{len(train_set)} photos to train on, {len(val_set)} to validate on, from {args.data}")
@@ -142,14 +148,14 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
     from aifashion.unet.training import Schedule, fit
 
     config = args.config
-    keras.utils.set_random_seed(config.seed)
-    net = _network(args, run)
-    if args.resume_model is not None and not args.resume_model.is_dir():
-        load_weights(net, args.resume_model)
     steps, epochs = steps_per_epoch(len(train_set), config.batch_size), _epochs(args)
     if args.debug:
         steps = min(steps, 10)
     schedule = Schedule(epochs, steps, args.save_every, args.keep)
+    keras.utils.set_random_seed(config.seed)
+    net = _network(args, run)
+    if args.resume_model is not None and not args.resume_model.is_dir():
+        load_weights(net, args.resume_model)
     total, warmup = steps * epochs, round(steps * config.warmup_epochs)
     rate = warmup_cosine(config.learning_rate, min(warmup, total // 2), total, config.lrdecay)
     optimizer = adamw(rate, config.weight_decay, config.clip_norm)

@@ -178,7 +178,9 @@ def write_history(run: Path, history: Sequence[dict[str, Any]], log: str) -> Non
     """Writes history.csv, a row an epoch, and val.log. Both follow from the history, so a resumed run repairs them."""
     text = io.StringIO()
     if history:
-        writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+        # An epoch that was not validated has fewer columns than the others.
+        names = dict.fromkeys(name for row in history for name in row)
+        writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
     write_atomic(run / "history.csv", text.getvalue())

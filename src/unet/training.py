@@ -30,15 +30,18 @@ Validate = Callable[[], dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long to train and how often to keep the state. save_every: steps between states within an epoch.
+    """How long to train and what to keep when. save_every: steps between states within an epoch.
 
-    Raises ValueError for numbers that make no sense.
+    validate_every, save_model_every: epochs between validations and between the models that are kept; the last epoch
+    is always validated and kept. Raises ValueError for numbers that make no sense.
     """
 
     epochs: int
     steps: int
     save_every: int = 500
     keep_models: int = 3
+    validate_every: int = 1
+    save_model_every: int = 1
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.steps < 1:
@@ -48,6 +51,15 @@ class Schedule:
                 f"expected at least 1 step between states and no fewer than 0 models beside the best one, "
                 f"not {self.save_every} and {self.keep_models}"
             )
+        if self.validate_every < 1 or self.save_model_every < 1:
+            raise ValueError(
+                f"expected at least 1 epoch between validations and between models, "
+                f"not {self.validate_every} and {self.save_model_every}"
+            )
+
+    def due(self, epoch: int, every: int) -> bool:
+        """Whether it is the turn of what is done every so many epochs, counted from 1, and at the end."""
+        return epoch % every == 0 or epoch == self.epochs
 
 
 class TrainedNet(keras.Model):
@@ -167,8 +179,9 @@ def fit(
                     break
             progress.update(task, loss=f"loss {sum(losses.values()):.4f}, validating")
             average.swap()
-            scores = validate()
-            save_model(run, net, epoch, scores["score"], schedule.keep_models)
+            scores = validate() if schedule.due(epoch, schedule.validate_every) else {}
+            if schedule.due(epoch, schedule.save_model_every):
+                save_model(run, net, epoch, scores.get("score", math.nan), schedule.keep_models)
             average.swap()
             rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             row = {"epoch": epoch, "learning_rate": rate, **losses, **scores}
@@ -181,7 +194,8 @@ def fit(
                 board.add_scalar(name, np.float32(value), row["epoch"])
             board.flush()
             loss = sum(row[name] for name in parts)
-            progress.update(task, loss=f"loss {loss:.4f}, score {scores['score']:.4f}")
+            score = f", score {scores['score']:.4f}" if scores else ""
+            progress.update(task, loss=f"loss {loss:.4f}{score}")
     board.close()
     return history
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aifashion.data_gen import tfrecords
@@ -78,6 +78,7 @@ def test_long_checksums_are_those_of_their_definition(length: int) -> None:
 LABELS = st.none() | st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20)
 
 
+@settings(max_examples=50)
 @given(st.text(), st.binary(max_size=400), LABELS)
 def test_an_example_comes_back(name: str, image: bytes, labels: list[int] | None) -> None:
     back = decode_example(encode_example(Record(name, image, None if labels is None else np.array(labels))))
@@ -85,6 +86,7 @@ def test_an_example_comes_back(name: str, image: bytes, labels: list[int] | None
     assert (None if back.labels is None else back.labels.tolist()) == labels
 
 
+@settings(max_examples=50)
 @given(st.binary(max_size=60))
 def test_what_is_no_example_is_refused_with_one_of_three_errors(data: bytes) -> None:
     with pytest.raises((ValueError, KeyError, IndexError)):
@@ -98,9 +100,8 @@ def test_plain_tensorflow_reads_the_shards_and_its_own_are_read(shards: list[Pat
         "image": tf.io.FixedLenFeature([], tf.string),
         "labels": tf.io.FixedLenFeature([13], tf.int64),
     }
-    read = [
-        tf.io.parse_single_example(raw, features) for raw in tf.data.TFRecordDataset([str(path) for path in shards])
-    ]
+    raw = tf.data.TFRecordDataset([str(path) for path in shards])
+    read = [tf.io.parse_single_example(example, features) for example in raw]
     assert len(read) == 7
     for number, example in enumerate(read):
         expected = record(number)
@@ -194,9 +195,7 @@ def test_one_damaged_photo_does_not_hide_the_others(shards: list[Path]) -> None:
     places = check_shard(shards[0])
     flip(shards[0], places["photo 1"].offset + 60)
     photos = open_shards(shards[0].parent)
-    with pytest.raises(
-        ImageError, match=r"photos-00000-of-00003\.tfrecord: the record at byte \d+ is cut short or dam"
-    ):
+    with pytest.raises(ImageError, match=r"photos-00000-of-00003\.tfrecord: the record at byte \d+ is cut short"):
         photos.read(1)
     assert photos.read(2).shape[0] == 22
     with pytest.raises(ShardError, match="sha256 is not that of its index; fetch again into the same folder"):

@@ -19,7 +19,7 @@ def test_file_has_the_official_layout_in_the_order_of_the_questions(tmp_path: Pa
     questions = tmp_path / "question.csv"
     questions.write_text("Images/b.jpg,neck_design_labels,?\nImages/a.jpg,skirt_length_labels,?\n")
     photos, tasks = read_questions(questions)
-    write_attribute_submission(tmp_path / "out.csv", photos.names, tasks, ROWS)
+    write_attribute_submission(tmp_path / "out.csv", [photos.name(i) for i in range(2)], tasks, ROWS)
     assert (tmp_path / "out.csv").read_bytes() == (
         b"Images/b.jpg,neck_design_labels,0.5;0.25;0.125;0.125;0.0\n"
         b"Images/a.jpg,skirt_length_labels,1.0;0.0;0.0;0.0;0.0;0.0000001\n"
@@ -67,8 +67,8 @@ def test_what_cannot_be_submitted_is_not_written(tmp_path: Path, change: dict, m
     ("bad_row", "message"),
     [
         ("a.jpg,neck_design_labels,.2;.2;.2;.2", "4 probabilities; neck_design_labels has 5 classes"),
-        ("a.jpg,neck_design_labels,.2;.2;.2;.2;.2;", "'' is not a number"),
-        ("a.jpg,neck_design_labels,?", "'?' is not a number"),
+        ("a.jpg,neck_design_labels,.2;.2;.2;.2;.2;", "could not convert string to float: ''; expected p0;p1"),
+        ("a.jpg,neck_design_labels,?", "could not convert string to float: '?'"),
         ("a.jpg,neck_design_labels,.2;.2;.2;.2;nan", "probability nan; expected a finite number"),
         ("a.jpg,neck_design_labels,.2;.2;.2;.2;inf", "probability inf"),
         ("a.jpg,neck_design_labels,.2;.2;.2;.2;-0.1", "probability -0.1"),

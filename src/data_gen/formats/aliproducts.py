@@ -1,0 +1,258 @@
+"""Catalogues of products in the layout of AliProducts (Alibaba, CVPR 2020): `train.txt` and `val.txt`, a photo a line.
+
+A line is `path label`: the label is the last word, a class counted from 0, and the path before it may hold spaces. It
+starts from the list's folder. Lists of test photos have the path alone. There may be millions of lines, so whatever is
+done to all of them is done to Arrow's columns, never line by line.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...files import write_atomic
+from ...records import HeadSpec
+from ..images import image_id_problem
+from ..label_table import LabelTable, PhotoFiles, Photos, TextColumn
+from .fashionai import FormatError, Problem
+
+HEAD = "product"
+TRAIN, VAL = "train.txt", "val.txt"
+LAYOUT = f"""expected
+  {TRAIN} and, if there is one, {VAL}: lines `path label` with classes counted from 0, paths from the list's folder"""
+
+_MOST_CLASSES = 1_000_000  # that are taken from the labels alone; beyond, they are rather some other number
+_MOST_PROBLEMS = 1000  # of one kind that are kept, where a list of millions is of another format
+_SHOWN = 10  # class numbers named in a warning
+_DIGITS = 9
+# What `image_id_problem` may refuse; it decides, and explains.
+_SUSPECT = r"^\s*$|^/|\\|\.\.|:"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The lists of one data folder, with one exclusive head in common. val: None where there is no such list.
+
+    warnings: what is odd and no error: classes without a photo to train on, photos in both lists.
+    """
+
+    train: LabelTable
+    val: LabelTable | None
+    warnings: tuple[str, ...]
+
+
+class _Rows(NamedTuple):
+    """texts: N lines without white space at their ends, blank ones left out; lines: (N,) int, from 1."""
+
+    texts: pa.LargeStringArray
+    lines: np.ndarray
+
+
+class _Labelled(NamedTuple):
+    path: Path
+    names: pa.LargeStringArray
+    labels: np.ndarray
+    lines: np.ndarray
+
+
+def load_catalogue(data: Path, classes: int | None = None, class_names: Path | None = None) -> Catalogue:
+    """The lists of the folder `data`. The photos need not be there yet.
+
+    Args:
+        data: the folder of `train.txt` and, if there is one, `val.txt`.
+        classes: how many there are; by default as many as `class_names` has, else up to the largest label.
+        class_names: a file with the name of a class in every line, in the order of the labels; by default a class is
+            called by its number.
+
+    Raises:
+        FileNotFoundError: there is no `train.txt`.
+        ValueError: `classes` below 1.
+        FormatError: a line without a label, with one that is no class or with a path that leads out of the folder, a
+            photo that is listed twice, an empty list, or another number of names than of classes.
+    """
+    data = Path(data)
+    if not (data / TRAIN).is_file():
+        raise FileNotFoundError(f"no {TRAIN} in {data}; {LAYOUT}")
+    if classes is not None and classes < 1:
+        raise ValueError(f"a catalogue of {classes} classes; expected 1 or more")
+    names = None if class_names is None else read_class_names(class_names)
+    if names is not None and classes not in (None, len(names)):
+        raise FormatError([Problem(Path(str(class_names)), None, f"{len(names)} names, for {classes} classes")])
+    limit = classes if names is None else len(names)
+    lists = [_read_labelled(data / name, limit) for name in (TRAIN, VAL) if (data / name).is_file()]
+    if names is None:
+        names = tuple(map(str, range(limit or _count_classes(lists))))
+    head = HeadSpec(HEAD, "exclusive", names)
+    tables = [
+        LabelTable(PhotoFiles(data, TextColumn(listed.names)), (head,), listed.labels[:, None], (None,))
+        for listed in lists
+    ]
+    return Catalogue(tables[0], tables[1] if len(tables) > 1 else None, _warnings(lists, tables[0]))
+
+
+def read_test_list(path: Path, root: Path | None = None) -> PhotoFiles:
+    """The photos of a list without labels, in its order. root: where their paths start, by default the list's folder.
+
+    Raises FormatError as `load_catalogue`, OSError where the list cannot be read.
+    """
+    texts, lines = _read_lines(Path(path))
+    problems = _name_problems(Path(path), texts, lines)
+    if problems:
+        raise FormatError(problems)
+    return PhotoFiles(Path(path).parent if root is None else Path(root), TextColumn(texts))
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """The names of the classes, one a line, that of class 0 first. Raises FormatError for none, or one that recurs."""
+    texts, lines = _read_lines(Path(path))
+    again = _again(Path(path), texts, lines, "class name")
+    if len(lines) != lines[-1]:
+        gap = int(np.flatnonzero(lines != np.arange(1, len(lines) + 1))[0]) + 1
+        again.append(Problem(Path(path), gap, "no name; every class has a line"))
+    if again:
+        raise FormatError(again)
+    return tuple(texts.to_pylist())
+
+
+def write_product_list(path: Path, photos: Photos, labels: np.ndarray) -> None:
+    """Writes `path label` rows in the order of the photos, whole or not at all: a submission, or a list to train on.
+
+    labels: (N,) int. Raises ValueError for another number of labels or one that is no class, OSError as `write_atomic`.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (len(photos),) or not np.issubdtype(labels.dtype, np.integer) or (labels < 0).any():
+        raise ValueError(
+            f"{len(photos)} photos need as many classes, whole numbers from 0; got {labels.shape} {labels.dtype}, "
+            f"the smallest {labels.min(initial=0)}"
+        )
+    write_atomic(path, "".join(f"{photos.name(row)} {label}\n" for row, label in enumerate(labels.tolist())))
+
+
+def _read_lines(path: Path) -> _Rows:
+    """Raises FormatError for a file that is empty or not UTF-8."""
+    data = path.read_bytes()
+    start = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+    bounds = np.concatenate([[start], ends, [len(data)] if not data.endswith(b"\n") else []]).astype(np.int64)
+    texts = pa.LargeStringArray.from_buffers(len(bounds) - 1, pa.py_buffer(bounds), pa.py_buffer(data))
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        _refuse_encoding(path, data)
+    texts = pc.ascii_rtrim_whitespace(texts)
+    lines = np.arange(1, len(texts) + 1)
+    there = pc.not_equal(texts, "")
+    if not pc.all(there).as_py():
+        texts, lines = texts.filter(there), lines[there.to_numpy(zero_copy_only=False)]
+    if not len(texts):
+        raise FormatError([Problem(path, None, "the list is empty")])
+    return _Rows(texts, lines)
+
+
+def _refuse_encoding(path: Path, data: bytes) -> NoReturn:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        reason = f"not UTF-8 text: {error.reason} at byte {error.start} of the file"
+        raise FormatError([Problem(path, data.count(b"\n", 0, error.start) + 1, reason)]) from None
+    raise FormatError([Problem(path, None, "not UTF-8 text")])
+
+
+def _read_labelled(path: Path, classes: int | None) -> _Labelled:
+    """Raises FormatError for every line that is wrong."""
+    names, words, lines, problems = _split_lines(path)
+    digits = pc.and_(pc.ascii_is_decimal(words), pc.less_equal(pc.binary_length(words), _DIGITS))
+    whole = digits.to_numpy(zero_copy_only=False)
+    labels = pc.if_else(digits, words, "0").cast(pa.int32()).to_numpy()
+    last = "" if classes is None else f"..{classes - 1}"
+
+    def not_a_class(row: int) -> str:
+        return f"label {words[row].as_py()!r}; expected a class, a whole number 0{last or ' or above'}"
+
+    outside = ~whole if classes is None else ~whole | (labels >= classes)
+    problems += _problems(path, lines, np.flatnonzero(outside), not_a_class)
+    problems += _name_problems(path, names, lines)
+    if problems:
+        raise FormatError(sorted(problems, key=lambda problem: problem.line or math.inf))
+    return _Labelled(path, names, labels, lines)
+
+
+def _split_lines(path: Path) -> tuple[pa.LargeStringArray, pa.LargeStringArray, np.ndarray, list[Problem]]:
+    """Paths, last words and lines of the rows that have both, and the problems of those that do not."""
+    texts, lines = _read_lines(path)
+    parts = pc.ascii_split_whitespace(texts, max_splits=1, reverse=True)
+    both = pc.equal(pc.list_value_length(parts), 2)
+    problems = []
+    if not pc.all(both).as_py():
+        mask = both.to_numpy(zero_copy_only=False)
+
+        def no_label(row: int) -> str:
+            return f"{texts[row].as_py()!r} has no label; expected `path label`"
+
+        problems = _problems(path, lines, np.flatnonzero(~mask), no_label)
+        parts, lines = parts.filter(both), lines[mask]
+    return pc.list_element(parts, 0), pc.list_element(parts, 1), lines, problems
+
+
+def _name_problems(path: Path, names: pa.LargeStringArray, lines: np.ndarray) -> list[Problem]:
+    suspect = pc.match_substring_regex(names, _SUSPECT).to_numpy(zero_copy_only=False)
+    # Far faster than to look every character up in Unicode's tables, which the others get.
+    rest = np.flatnonzero(~pc.ascii_is_printable(names).to_numpy(zero_copy_only=False))
+    suspect[rest] |= ~pc.utf8_is_printable(names.take(rest)).to_numpy(zero_copy_only=False)
+    reasons = {
+        row: f"path {name!r}: {reason}; expected a path inside the data folder"
+        for row in np.flatnonzero(suspect).tolist()
+        if (reason := image_id_problem(name := names[row].as_py()))
+    }
+    return _problems(path, lines, list(reasons), reasons.__getitem__) + _again(path, names, lines, "path")
+
+
+def _again(path: Path, texts: pa.LargeStringArray, lines: np.ndarray, what: str) -> list[Problem]:
+    """A problem for every text that stood in an earlier line."""
+    if pc.count_distinct(texts).as_py() == len(texts):
+        return []
+    codes = texts.dictionary_encode().indices.to_numpy()
+    first = np.unique(codes, return_index=True)[1][codes]
+
+    def reason(row: int) -> str:
+        return f"{what} {texts[row].as_py()!r} again; first on line {lines[first[row]]}"
+
+    return _problems(path, lines, np.flatnonzero(first != np.arange(len(texts))), reason)
+
+
+def _problems(
+    path: Path, lines: np.ndarray, rows: Sequence[int] | np.ndarray, reason: Callable[[int], str]
+) -> list[Problem]:
+    found = [Problem(path, int(lines[row]), reason(row)) for row in rows[:_MOST_PROBLEMS]]
+    more = len(rows) - len(found)
+    return found + ([Problem(path, None, f"{more} more lines like line {lines[rows[0]]}")] if more else [])
+
+
+def _count_classes(lists: Sequence[_Labelled]) -> int:
+    """Up to the largest label. Raises FormatError where that can hardly be a class."""
+    largest = max(lists, key=lambda listed: listed.labels.max())
+    row = int(largest.labels.argmax())
+    count = int(largest.labels[row]) + 1
+    if count > _MOST_CLASSES:
+        reason = f"label {count - 1} would make {count:,} classes; count them from 0, or give their number (--classes)"
+        raise FormatError([Problem(largest.path, int(largest.lines[row]), reason)])
+    return count
+
+
+def _warnings(lists: Sequence[_Labelled], train: LabelTable) -> tuple[str, ...]:
+    found, path = [], lists[0].path
+    missing = np.flatnonzero(train.counts(0) == 0)
+    if len(missing):
+        shown = ", ".join(map(str, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
+        classes = len(train.heads[0].classes)
+        found.append(f"{path}: {len(missing):,} of {classes:,} classes have no photo to train on: {shown}")
+    for other in lists[1:]:
+        shared = pc.sum(pc.is_in(lists[0].names, value_set=other.names)).as_py()
+        if shared:
+            found.append(f"{path}: {shared:,} photos are also in {other.path}")
+    return tuple(found)

@@ -1,0 +1,125 @@
+"""Both stages as one: photos -> keypoints, crop, and the attributes that such a garment has."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from ..config import Crop
+from ..data_gen.preprocess import letterboxed
+from ..garments import CATEGORY_ATTRIBUTES, Vocabulary
+from ..heatmaps import HeatmapCodec
+from ..records import ABSENT, HeadSpec, Sample
+from .attribute_inference import AttributePredict
+from .crops import Framed, cut, frame_garment
+from .heads import head_probabilities
+from .inference import PhotoResult
+from .reading import full_batch
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Stage 2. size: side of its input in px. crop: what of a photo it was trained on."""
+
+    heads: tuple[HeadSpec, ...]
+    size: int
+    crop: Crop
+    predict: AttributePredict
+    temperatures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Garment:
+    """What both stages say of one photo.
+
+    framed: the crop. attributes: by head that applies to the category, the probabilities (C,). Where the photo could
+    not be read, `result.error` says why and the rest is empty.
+    """
+
+    result: PhotoResult
+    framed: Framed | None = None
+    attributes: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def recognise(
+    keypoints: Callable[[Iterable[Sample]], Iterator[PhotoResult]],
+    classifier: Classifier | None,
+    samples: Iterable[Sample],
+    words: Vocabulary,
+    codec: HeatmapCodec,
+    batch_size: int = 16,
+) -> Iterator[Garment]:
+    """The garments in the order of the samples.
+
+    keypoints: stage 1, keeping the photos. Without a classifier there are no attributes.
+    """
+    results = keypoints(samples)
+    while group := list(islice(results, batch_size)):
+        crop = classifier.crop if classifier else "heatmap"
+        framed = [None if r.error else frame_garment(r, words, codec, crop) for r in group]
+        told = _attributes(classifier, group, framed, batch_size) if classifier else [{}] * len(group)
+        yield from map(Garment, group, framed, told)
+
+
+def _attributes(
+    classifier: Classifier, group: Sequence[PhotoResult], framed: Sequence[Framed | None], batch_size: int
+) -> list[dict[str, np.ndarray]]:
+    told: list[dict[str, np.ndarray]] = [{} for _ in group]
+    side = (classifier.size, classifier.size)
+    inputs = {
+        place: letterboxed(cut(result.photo, where.box), side)[0]
+        for place, (result, where) in enumerate(zip(group, framed, strict=True))
+        if where is not None and result.photo is not None
+    }
+    if not inputs:
+        return told
+    logits = classifier.predict(full_batch(list(inputs.values()), batch_size))
+    for head in classifier.heads:
+        temperature = classifier.temperatures.get(head.name, 1.0)
+        probabilities = head_probabilities(head, logits[head.name][: len(inputs)], temperature)
+        for place, values in zip(inputs, probabilities, strict=True):
+            prediction = group[place].prediction
+            if prediction is not None and applies(head, prediction.category):
+                told[place][head.name] = values
+    return told
+
+
+def applies(head: HeadSpec, category: str) -> bool:
+    """Whether the head says something of such a garment: FashionAI's tasks by category, all others always."""
+    every = {task for tasks in CATEGORY_ATTRIBUTES.values() for task in tasks}
+    return head.name not in every or head.name in CATEGORY_ATTRIBUTES.get(category, ())
+
+
+def describe_garment(garment: Garment, words: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
+    """Plain data for JSON: photo, size, category, region, keypoints with scores, and attributes with probabilities."""
+    result = garment.result
+    if result.error is not None or result.prediction is None or result.size is None or garment.framed is None:
+        return {"photo": str(result.sample.path), "error": result.error}
+    prediction, box = result.prediction, garment.framed.box
+    here = prediction.state != ABSENT
+    classes = {head.name: head.classes for head in heads}
+    return {
+        "photo": str(result.sample.path),
+        "width": result.size[0],
+        "height": result.size[1],
+        "category": prediction.category,
+        "category_probability": prediction.category_probability,
+        "region": None if garment.framed.fell_back else [box.left, box.top, box.right, box.bottom],
+        "keypoints": {
+            name: {"x": round(float(x), 2), "y": round(float(y), 2), "score": round(float(score), 4)}
+            for name, (x, y), score, present in zip(words.keypoints, prediction.xy, prediction.score, here, strict=True)
+            if present
+        },
+        "attributes": {
+            task: {
+                "class": classes[task][int(values.argmax())],
+                "probability": round(float(values.max()), 4),
+                "probabilities": {
+                    name: round(float(value), 4) for name, value in zip(classes[task], values, strict=True)
+                },
+            }
+            for task, values in garment.attributes.items()
+        },
+    }

@@ -1,0 +1,86 @@
+"""`aifashion evaluate`: the scores of a run of any kind on its validation set."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.eval.attribute_inference import Outcome, predict_attributes
+from aifashion.files import write_atomic
+from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command, tell, warn
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Score a run, of keypoints or of a classifier, on its validation set."""
+
+    run: tyro.conf.Positional[Path]
+    """run folder, or a folder of runs to take the latest of"""
+    data: Path = CHECKOUT / "data"
+    """the data folder that the run was trained on"""
+    load: Path | None = None
+    """a weights file of the run to score instead of its best model"""
+    json: Path | None = None
+    """also write the numbers to this JSON file"""
+    gpu_id: str | None = None
+    """GPUs to use, such as 0 or 0,1; all by default"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    run_command(lambda: evaluate(read_arguments(Arguments, "aifashion evaluate", arguments)))
+
+
+def evaluate(args: Arguments) -> None:
+    choose_device(args.gpu_id)
+    from aifashion.unet.runs import find_run, read_config  # Keras loads here
+
+    run = find_run(args.run)
+    kind = json.loads(read_config(run)).get("kind")
+    score = {"keypoints": _keypoints, "attributes": _attributes}.get(kind)
+    if score is None:
+        raise ValueError(f"{run / 'config.json'} tells of a run of kind {kind!r}; expected keypoints or attributes")
+    numbers = score(run, args)
+    for name, value in numbers.items():
+        console.print(f"{name:<32} {value:.4f}", highlight=False, markup=False)
+    if args.json is not None:
+        write_atomic(args.json, json.dumps(numbers, indent=1) + "\n")
+        tell(f"Wrote {args.json}")
+
+
+def _keypoints(run: Path, args: Arguments) -> dict[str, float]:
+    from aifashion.top.train import load_parts, validate
+    from aifashion.unet.predictors import keypoint_predictor, trained_keypoint_net
+    from aifashion.unet.runs import best_model, read_config
+
+    config = KeypointConfig.from_json(read_config(run), run / "config.json")
+    _, samples = load_parts(args.data, config)
+    weights = args.load or best_model(run, warn).path
+    tell(f"{weights}: {len(samples)} validation photos from {args.data}")
+    net = trained_keypoint_net(config, weights)
+    return validate(keypoint_predictor(net), samples, config, lambda path: warn(f"cannot be read: {path}"))
+
+
+def _attributes(run: Path, args: Arguments) -> dict[str, float]:
+    from aifashion.top.attribute_data import check_crop, load_tables
+    from aifashion.top.attribute_model import load_attribute_model
+    from aifashion.top.attribute_scores import score_outcomes
+    from aifashion.unet.runs import read_config
+
+    config = AttributeConfig.from_json(read_config(run), run / "config.json")
+    check_crop(args.data, config.crop)
+    _, table = load_tables(args.data, config)
+    model = load_attribute_model(run, weights=args.load)
+    tell(f"{len(table)} validation photos from {args.data}")
+    outcomes: list[Outcome] = []
+    temperatures = model.calibration.temperatures
+    for outcome in predict_attributes(
+        model.predict, table.photos, table.heads, config.size, temperatures=temperatures, batch_size=config.batch_size
+    ):
+        if outcome.error is None:
+            outcomes.append(outcome)
+        else:
+            warn(f"cannot be read: {outcome.error}")
+    return score_outcomes(table, outcomes)

@@ -1,0 +1,139 @@
+"""`aifashion predict`: keypoints, crop and attributes of every photo of a folder or list, as a table."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from aifashion.eval.two_stage import describe_garment
+from aifashion.files import atomic_path, write_atomic
+from aifashion.records import Sample
+from aifashion.top.arguments import choose_device, read_arguments, run_command, tell, warn
+from aifashion.top.photos import find_photos
+from aifashion.top.test import progress_bar
+from aifashion.top.two_stage_model import load_two_stage_model
+
+SUFFIXES = (".csv", ".json", ".parquet")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Tell keypoints, crop and attributes of many photos. What is done is kept: a second start goes on from there."""
+
+    photos: tyro.conf.Positional[Path]
+    """a folder of photos, one photo, or a CSV whose first column holds paths"""
+    out: Path
+    """the table to write: .csv, .json or .parquet"""
+    modelfile: Path | None = None
+    """run folder of the keypoint network; the latest in trained_models/all by default"""
+    attributes: Path | None = None
+    """run folder of a classifier; the latest in trained_models/attributes/all by default, none where there is none"""
+    category: str = "auto"
+    """the category of all photos, or auto to let the network tell it"""
+    batch_size: int = 16
+    """photos in a batch"""
+    gpu_id: str | None = None
+    """GPUs to use, such as 0 or 0,1; all by default"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    run_command(lambda: predict(read_arguments(Arguments, "aifashion predict", arguments)))
+
+
+def predict(args: Arguments) -> None:
+    if args.out.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"--out {args.out} should end in {', '.join(SUFFIXES)}")
+    photos = listed_photos(args.photos) if args.photos.suffix.lower() == ".csv" else find_photos([args.photos])
+    choose_device(args.gpu_id)
+    model = load_two_stage_model(args.modelfile, args.attributes)
+    category = None if args.category == "auto" else args.category
+    if category is not None:
+        model.keypoints.words.category_index(category)
+    partial = args.out.with_name(args.out.name + ".partial")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    done = read_partial(partial, model.name)
+    left = [Sample(str(path), path, category) for path in photos if str(path) not in done]
+    if done:
+        tell(f"{len(photos) - len(left)} of {len(photos)} photos were done before, going on")
+    with partial.open("a", encoding="utf-8") as file:
+        if not done and partial.stat().st_size == 0:
+            file.write(json.dumps({"model": model.name}) + "\n")
+        for garment in progress_bar(model.recognise(left, args.batch_size), len(left)):
+            facts = describe_garment(garment, model.keypoints.words, model.heads)
+            done[facts["photo"]] = facts
+            file.write(json.dumps(facts) + "\n")
+            file.flush()
+    rows = [done[str(path)] for path in photos]
+    write_table(args.out, rows)
+    partial.unlink()
+    failed = [row for row in rows if row.get("error")]
+    for row in failed:
+        warn(f"no answer: {row['error']}")
+    tell(f"Wrote {len(rows)} rows to {args.out}, {len(failed)} of them of photos that cannot be read")
+
+
+def listed_photos(path: Path) -> list[Path]:
+    """The first column of a CSV, paths relative to its folder; a first row that names no file is a header.
+
+    Raises ValueError for an empty list, and FileNotFoundError where there is none.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        names = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
+    if names and not (path.parent / names[0]).is_file() and "." not in names[0]:
+        names = names[1:]
+    if not names:
+        raise ValueError(f"{path} lists no photos")
+    return [path.parent / name for name in names]
+
+
+def read_partial(path: Path, model: str) -> dict[str, dict[str, Any]]:
+    """What an interrupted run had told, by photo; a line cut short is left out. Another model's is discarded."""
+    if not path.is_file():
+        return {}
+    lines = list(_sound_lines(path))
+    if not lines or lines[0].get("model") != model:
+        warn(f"{path} comes from other models: starting anew")
+        path.unlink()
+        return {}
+    # What follows a line that was cut short is written anew, behind a whole one.
+    write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines))
+    return {line["photo"]: line for line in lines[1:]}
+
+
+def _sound_lines(path: Path) -> Iterator[dict[str, Any]]:
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(text)
+        except json.JSONDecodeError:
+            return
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Writes the rows as nested JSON, or flat as CSV or Parquet, whole or not at all."""
+    if path.suffix.lower() == ".json":
+        write_atomic(path, json.dumps(rows, indent=1) + "\n")
+        return
+    import pandas as pd
+
+    table = pd.DataFrame([flat_row(row) for row in rows])
+    with atomic_path(path) as beside:
+        if path.suffix.lower() == ".csv":
+            table.to_csv(beside, index=False, lineterminator="\n")
+        else:
+            table.to_parquet(beside, index=False)
+
+
+def flat_row(row: dict[str, Any]) -> dict[str, Any]:
+    """One level of columns: `region_left`, `cuff_left_in_x`, `skirt_length`, `skirt_length_probability` and so on."""
+    region = row.get("region") or [None] * 4
+    flat = {name: row.get(name) for name in ("photo", "error", "width", "height", "category", "category_probability")}
+    flat |= dict(zip(("region_left", "region_top", "region_right", "region_bottom"), region, strict=True))
+    for name, point in row.get("keypoints", {}).items():
+        flat |= {f"{name}_{part}": value for part, value in point.items()}
+    for task, told in row.get("attributes", {}).items():
+        flat |= {task: told["class"], f"{task}_probability": told["probability"]}
+    return flat

@@ -1,0 +1,226 @@
+"""`aifashion runs`: what has been trained, and away with what is no longer wanted. Keras is not needed for either."""
+
+import csv
+import json
+import math
+import os
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aifashion.top.arguments import CHECKOUT, console, read_arguments, run_command, tell, warn
+
+_STAMP = re.compile(r"\d{4}(_\d\d){5}(_\d{3})?")
+_RECENT = 600  # seconds; where open files cannot be seen, a run that was written to since may still be running
+
+
+@dataclass(frozen=True)
+class ListArguments:
+    """List the runs: kind, task, network, epochs done, best score, tag and folder."""
+
+    folder: Path = CHECKOUT / "trained_models"
+    """where to look, at any depth"""
+    tag: str | None = None
+    """only the runs with this tag"""
+
+
+@dataclass(frozen=True)
+class ClearArguments:
+    """Delete the runs that have a tag, after asking."""
+
+    tag: str
+    """the tag that they were trained with"""
+    folder: Path = CHECKOUT / "trained_models"
+    """where to look, at any depth"""
+    yes: bool = False
+    """delete without asking"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder. epochs: done of how many. best: score and epoch, if a model was kept. size: bytes."""
+
+    folder: Path
+    config: dict[str, Any]
+    epochs: tuple[int, int]
+    best: tuple[float, int] | None
+    running: bool
+    size: int
+
+    @property
+    def tag(self) -> str:
+        return str(self.config.get("tag") or "")
+
+
+def list_runs(arguments: Sequence[str] | None = None) -> None:
+    def show() -> None:
+        args = read_arguments(ListArguments, "aifashion runs list", arguments)
+        runs = [run for run in find_runs(args.folder) if args.tag in (None, run.tag)]
+        if runs:
+            tell(_table(runs, args.folder))
+        else:
+            tell(f"No runs{'' if args.tag is None else f' with tag {args.tag!r}'} in {args.folder}")
+
+    run_command(show)
+
+
+def clear(arguments: Sequence[str] | None = None) -> None:
+    run_command(lambda: _clear(read_arguments(ClearArguments, "aifashion runs clear", arguments)))
+
+
+def find_runs(root: Path) -> list[Run]:
+    """The runs below `root`, in the order of their paths. Links are not followed.
+
+    A run is a folder with a `config.json` that says what kind of run it is; `root` itself is none, nor is a folder in
+    which other runs lie. Raises FileNotFoundError where there is no folder `root`.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"no folder {root}")
+    found, opened = [], _open_files()
+    for folder, children, names in os.walk(root):
+        here = Path(folder)
+        children[:] = sorted(name for name in children if not name.startswith("."))
+        config = _run_config(here) if "config.json" in names and here != root else None
+        if config is not None:
+            children.clear()
+            found.append(_read_run(here, config, opened))
+    return found
+
+
+def _clear(args: ClearArguments) -> None:
+    if not args.tag.strip():
+        raise ValueError("an empty --tag would mean every run without one; name the tag of the runs to delete")
+    runs = find_runs(args.folder)
+    chosen = [run for run in runs if run.tag == args.tag]
+    if not chosen:
+        there = ", ".join(sorted({run.tag for run in runs} - {""})) or "none"
+        raise ValueError(f"no run with tag {args.tag!r} in {args.folder}; tags there: {there}")
+    tell(_table(chosen, args.folder))
+    if not args.yes and not _agreed(f"Delete {len(chosen)} runs, {_megabytes(sum(run.size for run in chosen))} MB?"):
+        tell("Nothing deleted")
+        return
+    deleted = []
+    # Looked at once more: much may have happened to a run before the answer came.
+    for run in find_runs(args.folder):
+        if run.tag != args.tag or run.folder not in [other.folder for other in chosen]:
+            continue
+        if run.running:
+            warn(f"left alone, as it seems to be running: {run.folder}")
+            continue
+        _delete(run.folder)
+        deleted.append(run)
+    tell(f"Deleted {len(deleted)} of {len(chosen)} runs, {_megabytes(sum(run.size for run in deleted))} MB")
+    if not deleted:
+        raise ValueError("no run was deleted")
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return console.input(f"{question} [y/N] ", markup=False).strip().lower() in ("y", "yes")
+    except EOFError:
+        raise ValueError("nobody is there to answer: give --yes True to delete without asking") from None
+
+
+def _delete(folder: Path) -> None:
+    # The configuration last, so that what is left of a deletion that was cut short is still found as a run.
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == "config.json"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    folder.rmdir()
+
+
+def _run_config(folder: Path) -> dict[str, Any] | None:
+    """The configuration of the run in `folder`; None where that is no run folder."""
+    if any(_STAMP.fullmatch(path.parent.name) for path in folder.glob("*/**/config.json")):
+        return None
+    config = _read_json(folder / "config.json")
+    if not isinstance(config, dict) or not isinstance(config.get("kind"), str):
+        warn(f"passed over, not the configuration of a run: {folder / 'config.json'}")
+        return None
+    return config
+
+
+def _read_run(folder: Path, config: dict[str, Any], opened: Sequence[str] | None) -> Run:
+    files = [Path(where) / name for where, _, names in os.walk(folder) for name in names]
+    states = [state for path in files if (state := _stat(path)) is not None]
+    best = _read_json(folder / "best.json")
+    done, asked = _epochs_done(folder / "history.csv"), int(config.get("epochs", 0))
+    if opened is None:
+        running = done < asked and max(state.st_mtime for state in states) > time.time() - _RECENT
+    else:
+        inside = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
+        running = any(path.startswith(inside) for path in opened)
+    kept = (
+        (float(best["score"]), int(best["epoch"]))
+        if isinstance(best, dict) and {"score", "epoch"} <= set(best)
+        else None
+    )
+    return Run(folder, config, (done, asked), kept, running, sum(state.st_size for state in states))
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except FileNotFoundError:  # a run that goes on replaces its files
+        return None
+
+
+def _epochs_done(history: Path) -> int:
+    try:
+        with history.open(encoding="utf-8", newline="") as file:
+            return max((int(row["epoch"]) for row in csv.DictReader(file)), default=0)
+    except (OSError, KeyError, ValueError, TypeError):
+        return 0
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _open_files() -> list[str] | None:
+    """What all processes have open, where the system tells (Linux); a training holds its TensorBoard file open."""
+    processes = Path("/proc")
+    if not (processes / "self" / "fd").is_dir():
+        return None
+    found = []
+    for process in processes.glob("[0-9]*"):
+        try:
+            found += [str((process / "fd" / name).readlink()) for name in os.listdir(process / "fd")]  # noqa: PTH208
+        except OSError:  # it has ended, or belongs to someone else
+            continue
+    return found
+
+
+def _table(runs: Sequence[Run], root: Path) -> str:
+    """Aligned columns; the folder comes last, since it may be long."""
+    rows = [("kind", "task", "network", "size", "epochs", "best (epoch)", "state", "tag", "MB", "folder")]
+    for run in runs:
+        config, (done, asked) = run.config, run.epochs
+        state = "running" if run.running else "finished" if done >= asked else "stopped"
+        best = "-" if run.best is None or math.isnan(run.best[0]) else f"{run.best[0]:.4f} ({run.best[1]})"
+        what = [
+            config["kind"],
+            *(_first(config, *names) for names in (("category", "task"), ("network", "model"), ("size",))),
+        ]
+        folder = run.folder.relative_to(root).as_posix()
+        rows.append((*what, f"{done}/{asked}", best, state, run.tag or "-", _megabytes(run.size), folder))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _first(config: dict[str, Any], *names: str) -> str:
+    return str(next((config[name] for name in names if name in config), "-"))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f}"

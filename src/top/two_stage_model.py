@@ -1,0 +1,51 @@
+"""Both trained stages, ready for photos: what demo.py and `aifashion predict` share."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aifashion.eval.two_stage import Classifier, Garment, recognise
+from aifashion.records import HeadSpec, Sample
+from aifashion.top.arguments import CHECKOUT
+from aifashion.top.attribute_model import FOLDER, AttributeModel, load_attribute_model
+from aifashion.top.keypoint_model import KeypointModel, load_keypoint_model
+
+
+@dataclass(frozen=True)
+class TwoStageModel:
+    """Stage 1, and stage 2 where there is one."""
+
+    keypoints: KeypointModel
+    attributes: AttributeModel | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.keypoints.run} + {self.attributes.run if self.attributes else 'no attributes'}"
+
+    @property
+    def heads(self) -> tuple[HeadSpec, ...]:
+        return self.attributes.heads if self.attributes else ()
+
+    def recognise(self, samples: Iterable[Sample], batch_size: int) -> Iterator[Garment]:
+        model, classifier = self.keypoints, None
+        if self.attributes is not None:
+            own = self.attributes
+            temperatures = own.calibration.temperatures
+            classifier = Classifier(own.heads, own.config.size, own.config.crop, own.predict, temperatures)
+        return recognise(
+            lambda wanted: model.predict(wanted, batch_size, keep_photos=True),
+            classifier,
+            samples,
+            model.words,
+            model.config.codec,
+            batch_size,
+        )
+
+
+def load_two_stage_model(keypoints: Path | None, attributes: Path | None, augment: bool = False) -> TwoStageModel:
+    """The run folders, or the latest runs in trained_models/; without a classifier there, stage 1 alone."""
+    first = load_keypoint_model(keypoints, augment=augment)
+    folder = attributes or CHECKOUT / "trained_models" / FOLDER / "all"
+    if attributes is None and not any(folder.glob("*/best.json")):
+        return TwoStageModel(first, None)
+    return TwoStageModel(first, load_attribute_model(folder))

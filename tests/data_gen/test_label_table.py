@@ -1,0 +1,136 @@
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from aifashion.data_gen.images import ImageError
+from aifashion.data_gen.label_table import LabelTable, PhotoFiles, TextColumn
+from aifashion.records import HeadSpec
+
+NAMES = ["a.png", "shop 1/ü.png", "c.png"]
+COLOURS = {"a.png": 10, "shop 1/ü.png": 20, "c.png": 30}
+SHAPE = HeadSpec("shape", "exclusive", ("round", "square", "other"))
+STYLE = HeadSpec("style", "independent", ("sport", "lady"))
+
+
+@pytest.fixture(params=["list", "column"])
+def photos(request, tmp_path: Path) -> PhotoFiles:
+    (tmp_path / "shop 1").mkdir()
+    for name, colour in COLOURS.items():
+        encoded = cv2.imencode(".png", np.full((2, 3, 3), colour, np.uint8))[1]
+        (tmp_path / name).write_bytes(encoded.tobytes())
+    return PhotoFiles(tmp_path, NAMES if request.param == "list" else column(NAMES))
+
+
+def column(names: list[str]) -> TextColumn:
+    return TextColumn(pa.array(names, pa.large_string()))
+
+
+def table(**changes) -> LabelTable:
+    """Photo 0 round and sport, photo 1 neither known, photo 2 half square, half other, and both styles."""
+    soft = np.array([[1, 0, 0], [0, 0.5, 0.5]], np.float32)
+    parts = {
+        "photos": PhotoFiles(Path("there"), NAMES),
+        "heads": (SHAPE, STYLE),
+        "codes": np.array([[0, 1], [-1, -1], [1, 2]], np.int32),
+        "targets": (soft, np.array([[0, 1], [1, 0], [1, 1]], np.float32)),
+    }
+    return LabelTable(**(parts | changes))
+
+
+def test_photos_by_row(photos: PhotoFiles, tmp_path: Path) -> None:
+    assert len(photos) == 3
+    for row, name in enumerate(NAMES):
+        assert photos.name(row) == name and type(photos.name(row)) is str
+        assert photos.path(row) == tmp_path / name
+        np.testing.assert_array_equal(photos.read(row), np.full((2, 3, 3), COLOURS[name], np.uint8))
+
+
+def test_selected_photos_keep_the_order_of_the_rows(photos: PhotoFiles) -> None:
+    some = photos.select(np.array([2, 0, 2]))
+    assert [some.name(row) for row in range(len(some))] == ["c.png", "a.png", "c.png"]
+    assert some.read(1)[0, 0, 0] == 10
+    assert some.root == photos.root
+    assert len(photos.select(np.array([], np.int64))) == 0
+    assert photos.name(np.int64(1)) == NAMES[1]  # type: ignore[arg-type]  rows come from arrays
+
+
+def test_workers_get_the_same_photos(photos: PhotoFiles) -> None:
+    again = pickle.loads(pickle.dumps(photos))
+    assert [again.name(row) for row in range(3)] == NAMES
+    assert again.read(2)[0, 0, 0] == 30
+
+
+def test_a_photo_that_is_not_there(photos: PhotoFiles, tmp_path: Path) -> None:
+    (tmp_path / "c.png").unlink()
+    with pytest.raises(ImageError, match=r"c\.png: No such file"):
+        photos.read(2)
+
+
+@pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "b\\..\\a.png"])
+def test_a_name_that_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
+    for names in ([name], column([name])):
+        with pytest.raises(ValueError, match="expected a path inside the data folder"):
+            PhotoFiles(tmp_path, names).read(0)
+
+
+def test_soft_targets() -> None:
+    target, known = table().target(0, np.array([2, 1, 0]))
+    np.testing.assert_array_equal(target, np.array([[0, 0.5, 0.5], [0, 0, 0], [1, 0, 0]], np.float32))
+    np.testing.assert_array_equal(known, [True, False, True])
+    assert target.dtype == np.float32
+
+
+def test_independent_targets() -> None:
+    target, known = table().target(1, np.array([0, 1, 2]))
+    np.testing.assert_array_equal(target, np.array([[1, 0], [0, 0], [1, 1]], np.float32))
+    np.testing.assert_array_equal(known, [True, False, True])
+
+
+def test_codes_that_are_classes_themselves() -> None:
+    plain = table(heads=(SHAPE,), codes=np.array([[2], [-1], [0]], np.int32), targets=(None,))
+    target, known = plain.target(0, np.array([0, 1, 2, 0]))
+    np.testing.assert_array_equal(target, np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0], [0, 0, 1]], np.float32))
+    np.testing.assert_array_equal(known, [True, False, True, True])
+    assert target.dtype == np.float32
+    np.testing.assert_array_equal(plain.counts(0), [1, 0, 1])
+
+
+def test_counts_take_soft_labels_in_parts() -> None:
+    np.testing.assert_array_equal(table().counts(0), [1, 0.5, 0.5])
+    np.testing.assert_array_equal(table().counts(1), [2, 1])
+    assert table().counts(0).dtype == np.float64
+
+
+def test_selected_rows_go_with_their_photos() -> None:
+    some = table().select(np.array([2, 0]))
+    assert len(some) == 2 and [some.photos.name(row) for row in range(2)] == ["c.png", "a.png"]
+    np.testing.assert_array_equal(some.codes, [[1, 2], [0, 1]])
+    np.testing.assert_array_equal(some.counts(0), [1, 0.5, 0.5])
+
+
+def test_no_photos_at_all() -> None:
+    none = table().select(np.array([], np.int64))
+    assert len(none) == 0
+    np.testing.assert_array_equal(none.counts(1), [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"codes": np.zeros((2, 2), np.int32)}, r"3 photos and 2 heads need codes of that shape; got \(2, 2\)"),
+        ({"codes": np.zeros((3, 1), np.int32)}, r"got \(3, 1\) and 2 tables of targets"),
+        ({"targets": (None,)}, "1 tables of targets"),
+        ({"targets": (None, np.ones((3, 3), np.float32))}, r"head style: targets \(3, 3\) for 2 classes"),
+        ({"targets": (None, np.ones(3, np.float32))}, r"head style: targets \(3,\) for 2 classes"),
+        ({"codes": np.array([[2, 0]] * 3)}, "head shape: codes 2 to 2, of 2"),
+        ({"codes": np.array([[0, 3]] * 3), "targets": (None, None)}, "head style: codes 3 to 3, of 2"),
+        ({"codes": np.array([[0, -2], [0, 0], [0, 1]])}, "head style: codes -2 to 1, of 3"),
+    ],
+)
+def test_parts_that_do_not_fit(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        table(**changes)

@@ -1,0 +1,69 @@
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_runs import train_run
+
+from aifashion.config import KeypointConfig
+from aifashion.data_gen.synthetic.writer import write_dataset
+
+
+@pytest.fixture(autouse=True)
+def same_environment(monkeypatch):
+    """Commands choose devices and the like through the environment; undo it, and keep pictures from being shown."""
+    for name in ("CUDA_VISIBLE_DEVICES", "TF_DETERMINISTIC_OPS"):
+        value = os.environ.get(name, "")
+        monkeypatch.setenv(name, value)
+        if not value:
+            os.environ.pop(name)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def fails(capsys) -> Callable[..., str]:
+    """Calls a command that must end with exit code 1 and gives its error."""
+
+    def call(main: Callable, *words: object) -> str:
+        with pytest.raises(SystemExit) as caught:
+            main([str(word) for word in words])
+        text = capsys.readouterr().err
+        assert caught.value.code == 1 and text.count("error: ") == 1 and "Traceback" not in text, text
+        return text.partition("error: ")[2].rstrip()
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory) -> Path:
+    """60 synthetic photos to train on, some 20 of them for validation, and 12 to test; to be read only."""
+    folder = tmp_path_factory.mktemp("synthetic") / "data"
+    write_dataset(folder, 60, seed=0, size=96, test_count=12)
+    return folder
+
+
+@pytest.fixture
+def own_data(data, tmp_path) -> Path:
+    """A copy of `data` to spoil."""
+    return Path(shutil.copytree(data, tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def skirt_run(data, tmp_path_factory) -> Path:
+    return train_run(data, tmp_path_factory.mktemp("runs"), "--category", "skirt", "--epochs", "1")
+
+
+@pytest.fixture(scope="session")
+def all_run(data, tmp_path_factory) -> Path:
+    return train_run(data, tmp_path_factory.mktemp("runs"), "--category", "all", "--epochs", "2")
+
+
+@pytest.fixture
+def bare_run(tmp_path) -> Path:
+    """A run that was stopped before its first state."""
+    run = tmp_path / "runs" / "all" / "2026_01_01_00_00_00"
+    run.mkdir(parents=True)
+    run.joinpath("config.json").write_text(KeypointConfig(network="lite", size=64, batch_size=4).to_json())
+    return run

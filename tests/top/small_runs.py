@@ -1,0 +1,23 @@
+"""Training in this process, on little."""
+
+import re
+from pathlib import Path
+
+from aifashion.top import train
+
+SMALL = ("--network", "lite", "--size", "64", "--batch-size", "4", "--val-fraction", "0.3")
+
+
+def train_run(data: Path, output: Path, *words: str) -> Path:
+    """The new run folder."""
+    before = set(output.glob("*/*"))
+    train.main([*SMALL, "--data", str(data), "--output", str(output), *words])
+    (run,) = set(output.glob("*/*")) - before
+    assert re.fullmatch(r"\d{4}(_\d\d){5}(_\d{3})?", run.name)
+    return run
+
+
+def spoil(photo: Path) -> Path:
+    """Cuts a photo short, so that it cannot be read."""
+    photo.write_bytes(photo.read_bytes()[:300])
+    return photo

@@ -1,0 +1,72 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aifashion.data_gen.formats.fashionai import read_keypoint_csv
+from aifashion.garments import KEYPOINTS
+from aifashion.top import score
+
+KEYS = {"ne", "per_category", "per_keypoint", "points", "garments", "skipped"}
+
+
+def answers(data: Path) -> Path:
+    (path,) = data.glob("fashionAI_key_points_test_a_answer_*.csv")
+    return path
+
+
+def test_the_truth_scores_nought(data, tmp_path, capsys):
+    numbers = tmp_path / "score.json"
+    truth = answers(data)
+    score.keypoints(["--truth", str(truth), "--predicted", str(truth), "--json", str(numbers)])
+    found = json.loads(numbers.read_text())
+    assert set(found) >= KEYS
+    samples = read_keypoint_csv(truth)
+    assert found["ne"] == 0 and found["garments"] + found["skipped"] == len(samples) == 12
+    assert set(found["per_category"]) == {sample.category for sample in samples}
+    assert set(found["per_keypoint"]) <= set(KEYPOINTS)
+    seen = sum(int((sample.keypoints.state == 1).sum()) for sample in samples)
+    assert 0 < found["points"] <= seen and (found["skipped"] > 0 or found["points"] == seen)
+    text = capsys.readouterr().out
+    assert text.startswith("NE 0.00% over") and f"Wrote {numbers}" in text
+
+
+def test_a_known_error(tmp_path):
+    """A skirt with a waistband of 100 px and one of its four points 20 px off: 0.2 / 4."""
+    header = "image_id,image_category," + ",".join(KEYPOINTS)
+    points = {
+        "waistband_left": (100, 50),
+        "waistband_right": (200, 50),
+        "hemline_left": (80, 300),
+        "hemline_right": (220, 300),
+    }
+
+    def row(**moved: tuple[int, int]) -> str:
+        places = points | moved
+        return ",".join("{}_{}_1".format(*places[name]) if name in places else "-1_-1_-1" for name in KEYPOINTS)
+
+    for name, cells in (("truth", row()), ("guess", row(hemline_left=(92, 316)))):
+        (tmp_path / f"{name}.csv").write_text(f"{header}\nImages/skirt/a.jpg,skirt,{cells}\n")
+    files = ["--truth", str(tmp_path / "truth.csv"), "--predicted", str(tmp_path / "guess.csv")]
+    score.keypoints([*files, "--json", str(tmp_path / "s.json"), "--picture", str(tmp_path / "s.png")])
+    found = json.loads((tmp_path / "s.json").read_text())
+    assert found["ne"] == found["per_category"]["skirt"] == pytest.approx(0.05)
+    assert found["per_keypoint"]["hemline_left"] == pytest.approx(0.2) and found["points"] == 4
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("missing", ["--truth", "--predicted"])
+def test_a_missing_file(fails, data, tmp_path, missing):
+    files = {"--truth": answers(data), "--predicted": answers(data)} | {missing: tmp_path / "nowhere.csv"}
+    assert "nowhere.csv" in fails(score.keypoints, *[word for item in files.items() for word in item])
+
+
+def test_predictions_of_other_photos(fails, data, tmp_path):
+    guess = Path(shutil.copy(answers(data), tmp_path / "guess.csv"))
+    lines = guess.read_text().splitlines(True)
+    guess.write_text("".join(lines[:-2]))
+    error = fails(score.keypoints, "--truth", answers(data), "--predicted", guess)
+    assert "2 images" in error and "without predictions; 12 images were expected, 10 came" in error
+    guess.write_text("".join(lines[:2]).replace("_1,", "_one,", 1))
+    assert "guess.csv:2:" in fails(score.keypoints, "--truth", answers(data), "--predicted", guess)

@@ -1,0 +1,153 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from small_runs import spoil
+
+from aifashion.garments import CATEGORY_KEYPOINTS, KEYPOINTS
+from aifashion.top import score
+from aifashion.top import test as command
+
+ABSENT = "-1_-1_-1"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def listed(data: Path) -> list[dict[str, str]]:
+    return rows_of(data / "test" / "test.csv")
+
+
+def list_of(data: Path, category: str, path: Path) -> Path:
+    """A test list of one category, beside the one of all."""
+    rows = [row for row in listed(data) if row["image_category"] == category]
+    assert rows
+    path.write_text("image_id,image_category\n" + "".join(f"{row['image_id']},{category}\n" for row in rows))
+    return path
+
+
+def predict(run: Path, out: Path, data: Path, *words: str) -> list[dict[str, str]]:
+    command.main(["--modelpath", str(run), "--outpath", str(out), "--data", str(data), *words])
+    return rows_of(out / "submission.csv")
+
+
+def check_rows(rows: list[dict[str, str]], expected: list[dict[str, str]]) -> None:
+    """One row for each photo asked for, with the points of its category inside the photo and no others."""
+    assert [(row["image_id"], row["image_category"]) for row in rows] == [tuple(row.values()) for row in expected]
+    for row in rows:
+        assert list(row) == ["image_id", "image_category", *KEYPOINTS]
+        for name in KEYPOINTS:
+            if name not in CATEGORY_KEYPOINTS[row["image_category"]]:
+                assert row[name] == ABSENT
+                continue
+            x, y, state = map(int, row[name].split("_"))
+            assert state == 1 and 0 <= x < 96 and 0 <= y < 96
+
+
+# Mistakes
+
+
+def test_no_run(fails, data, tmp_path):
+    words = ["--outpath", tmp_path / "out", "--data", data, "--modelpath"]
+    assert "is not a run folder (it has no config.json), and no run lies in it" in fails(command.main, *words, tmp_path)
+    assert "is not a run folder" in fails(command.main, *words, tmp_path / "nowhere")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_without_a_model(fails, data, tmp_path, bare_run):
+    error = fails(command.main, "--modelpath", bare_run, "--outpath", tmp_path / "out", "--data", data)
+    assert f"{bare_run} has no usable model yet" in error
+
+
+def test_no_test_set(fails, data, tmp_path, bare_run):
+    words = ["--modelpath", bare_run, "--outpath", tmp_path / "out", "--data"]
+    assert "no FashionAI keypoint files" in fails(command.main, *words, tmp_path / "nowhere")
+    assert "no test.csv below" in fails(command.main, *words, data / "train")
+    (tmp_path / "test.csv").write_text("image_id,image_category\nImages/hat/a.jpg,hat\n")
+    assert "test.csv:2:" in fails(command.main, *words, tmp_path / "test.csv")
+
+
+# Whole predictions
+
+
+@pytest.mark.slow
+def test_from_the_photos_to_the_score(skirt_run, own_data, tmp_path, capsys):
+    skirts = list_of(own_data, "skirt", own_data / "test" / "skirts.csv")
+    rows = predict(skirt_run, tmp_path / "out", skirts, "--augment", "True")
+    assert f"Wrote {len(rows)} rows to" in capsys.readouterr().out
+    check_rows(rows, rows_of(skirts))
+    plain = predict(skirt_run, tmp_path / "plain", skirts, "--batchSize", "2")
+    check_rows(plain, rows_of(skirts))
+    assert plain != rows  # augmentation changes something
+
+    (answers,) = own_data.glob("fashionAI_key_points_test_a_answer_*.csv")
+    truth = tmp_path / "truth.csv"
+    truth.write_text(
+        "".join(line for line in answers.read_text().splitlines(True) if ",skirt," in line or ",neck" in line)
+    )
+    numbers = tmp_path / "score.json"
+    score.keypoints(
+        ["--truth", str(truth), "--predicted", str(tmp_path / "out" / "submission.csv"), "--json", str(numbers)]
+    )
+    found = json.loads(numbers.read_text())
+    assert {"ne", "per_category", "per_keypoint", "points", "garments", "skipped"} <= set(found)
+    assert list(found["per_category"]) == ["skirt"] and set(found["per_keypoint"]) == set(CATEGORY_KEYPOINTS["skirt"])
+    assert found["garments"] + found["skipped"] == len(rows)
+
+
+@pytest.mark.slow
+def test_all_categories(all_run, data, tmp_path):
+    check_rows(predict(all_run, tmp_path, data), listed(data))
+    # The latest run of a folder is taken as well, and the model of a certain epoch.
+    first = predict(all_run.parent, tmp_path / "first", data, "--epoch", "1", "--decoder", "argmax")
+    check_rows(first, listed(data))
+    assert first != rows_of(tmp_path / "submission.csv")
+
+
+@pytest.mark.slow
+def test_the_network_tells_the_category(all_run, skirt_run, data, tmp_path):
+    rows = predict(all_run, tmp_path / "all", data, "--category", "auto")
+    check_rows(rows, [{"id": row["image_id"], "category": row["image_category"]} for row in rows])
+    assert [row["image_id"] for row in rows] == [row["image_id"] for row in listed(data)]
+    rows = predict(skirt_run, tmp_path / "skirt", data, "--category", "auto")
+    check_rows(rows, [{"id": row["image_id"], "category": "skirt"} for row in listed(data)])
+
+
+@pytest.mark.slow
+def test_a_run_of_one_category_is_not_asked_for_others(skirt_run, data, tmp_path, fails):
+    error = fails(command.main, "--modelpath", skirt_run, "--outpath", tmp_path / "out", "--data", data)
+    assert f"{skirt_run} was trained for skirt, but {data} also lists" in error and "dress" in error
+    assert "use a run of --category all" in error and not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("category", ["given", "auto"])
+def test_photos_that_cannot_be_read_are_told_at_the_end(all_run, own_data, tmp_path, capsys, fails, category):
+    photos = [own_data / "test" / row["image_id"] for row in listed(own_data)]
+    photos[4].unlink()
+    spoil(photos[7])
+    capsys.readouterr()
+    rows = predict(all_run, tmp_path / "out", own_data, "--category", category)
+    lines = capsys.readouterr().out.splitlines()
+    for line, photo in zip(lines[-3:-1], (photos[4], photos[7]), strict=True):
+        assert line.startswith("no keypoints, all -1: ") and photo.name in line
+    assert lines[-1].endswith(
+        "12 rows to " + str(tmp_path / "out" / "submission.csv") + ", 2 of them without keypoints"
+    )
+    for place, row in enumerate(rows):
+        assert row["image_id"] == listed(own_data)[place]["image_id"]
+        silent = all(row[name] == ABSENT for name in KEYPOINTS)
+        assert silent == (place in (4, 7))
+    assert rows[4]["image_category"] == listed(own_data)[4]["image_category"]
+    words = ["--modelpath", all_run, "--outpath", tmp_path / "strict", "--data", own_data, "--strict", "True"]
+    assert photos[4].name in fails(command.main, *words, "--category", category)
+    assert not (tmp_path / "strict").exists()
+
+
+@pytest.mark.slow
+def test_an_epoch_that_is_not_kept(all_run, data, tmp_path, fails):
+    words = ["--modelpath", all_run, "--outpath", tmp_path, "--data", data, "--epoch", "7"]
+    assert "keeps no model of epoch 7; it has those of epochs [1, 2]" in fails(command.main, *words)
