@@ -82,7 +82,7 @@ def garment_region(
 
     heatmaps: (h, w, K). present: (K,) bool. cells_to_photo maps heatmap cells to pixels of the photo of `size`.
     edges: pairs of keypoints along which the heat is joined first, see `join_keypoints`.
-    None where no cell reaches the threshold: the caller takes the whole photo and says so.
+    None where no cell of the photo reaches the threshold: the caller takes the whole photo and says so.
     """
     heat = join_keypoints(summed_heatmap(heatmaps, present), heatmaps, present, edges)
     region = largest_region(heat, threshold)
@@ -92,4 +92,6 @@ def garment_region(
     # A cell is an area, not a point: its four corners bound the region in the photo.
     corners = np.concatenate([np.stack([columns + dx, rows + dy], 1) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
     photo = np.clip(cells_to_photo.forward(corners), -0.5, np.array(size) - 0.5)
-    return _squared_area(photo.min(axis=0), photo.max(axis=0), size, margin)
+    low, high = photo.min(axis=0), photo.max(axis=0)
+    # A region that lies wholly in the padding about the photo frames nothing of it.
+    return _squared_area(low, high, size, margin) if (high > low).all() else None

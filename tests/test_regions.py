@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aifashion.geometry import Frame, identity, letterbox, zoom
+from aifashion.geometry import Frame, identity, letterbox, shift, zoom
 from aifashion.records import Box
 from aifashion.regions import garment_region, largest_region, squared_box, summed_heatmap
 
@@ -138,3 +138,10 @@ def test_a_region_wider_than_the_photo_is_high_is_padded_not_squeezed():
     # All 64 columns of a 64 x 32 photo: 16 rows of padding above and below.
     cells_to_photo = Frame(letterbox((64, 32), (16, 16)).inverse)
     assert garment_region(heatmaps, EVERY, cells_to_photo, (64, 32), margin=0) == Box(0, -16, 64, 48)
+
+
+def test_heat_in_the_padding_alone_is_no_region():
+    heatmaps = np.zeros((16, 16, 1), np.float32)
+    heatmaps[1:3, 4:9, 0] = 1
+    photo_lies_below = zoom(4).then(shift(0, -32))
+    assert garment_region(heatmaps, np.array([True]), photo_lies_below, (64, 32)) is None

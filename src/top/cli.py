@@ -20,9 +20,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data from-coco": ("data_commands:from_coco", "convert COCO keypoints JSON to a keypoint list"),
     "data crop": ("crop_commands:crop", "cut the garment out of every photo of an attribute set"),
     "data preview": ("preview:main", "draw a training batch as it enters the network"),
+    "data fetch-styles": ("fetch_styles:main", "fetch the photos of a JingDong style list into TFRecords"),
     "runs list": ("runs_commands:list_runs", "list the runs, with their scores and tags"),
     "runs clear": ("runs_commands:clear", "delete the runs of a tag"),
-    "data fetch-styles": ("fetch_styles:main", "fetch the photos of a JingDong style list into TFRecords"),
 }
 """Words -> module and function in this folder, and what it does. The function takes the words that follow."""
 
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _table(commands: dict[str, str]) -> str:
-    rows = "\n".join(f"  {name:<17} {text}" for name, text in commands.items())
+    width = max(map(len, commands))
+    rows = "\n".join(f"  {name:<{width}}  {text}" for name, text in commands.items())
     return f"usage: aifashion COMMAND [OPTIONS]\n\n{rows}\n\n'aifashion COMMAND --help' lists the options of a command."
 
 

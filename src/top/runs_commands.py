@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from aifashion.top.arguments import CHECKOUT, console, read_arguments, run_command, tell, warn
 
 _STAMP = re.compile(r"\d{4}(_\d\d){5}(_\d{3})?")
+_FIELDS = (("category", "task"), ("network", "model"), ("size",))  # as the kinds of configurations call them
 _RECENT = 600  # seconds; where open files cannot be seen, a run that was written to since may still be running
 
 
@@ -150,19 +152,23 @@ def _run_config(folder: Path) -> dict[str, Any] | None:
 def _read_run(folder: Path, config: dict[str, Any], opened: Sequence[str] | None) -> Run:
     files = [Path(where) / name for where, _, names in os.walk(folder) for name in names]
     states = [state for path in files if (state := _stat(path)) is not None]
-    best = _read_json(folder / "best.json")
-    done, asked = _epochs_done(folder / "history.csv"), int(config.get("epochs", 0))
+    done, asked = _epochs_done(folder / "history.csv"), config.get("epochs")
+    asked = asked if isinstance(asked, int) else 0
     if opened is None:
-        running = done < asked and max(state.st_mtime for state in states) > time.time() - _RECENT
+        newest = max((state.st_mtime for state in states), default=0.0)
+        running = done < asked and newest > time.time() - _RECENT
     else:
         inside = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
         running = any(path.startswith(inside) for path in opened)
-    kept = (
-        (float(best["score"]), int(best["epoch"]))
-        if isinstance(best, dict) and {"score", "epoch"} <= set(best)
-        else None
-    )
-    return Run(folder, config, (done, asked), kept, running, sum(state.st_size for state in states))
+    return Run(folder, config, (done, asked), _best(folder), running, sum(state.st_size for state in states))
+
+
+def _best(folder: Path) -> tuple[float, int] | None:
+    best = _read_json(folder / "best.json")
+    try:
+        return float(best["score"]), int(best["epoch"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -194,10 +200,10 @@ def _open_files() -> list[str] | None:
         return None
     found = []
     for process in processes.glob("[0-9]*"):
-        try:
-            found += [str((process / "fd" / name).readlink()) for name in os.listdir(process / "fd")]  # noqa: PTH208
-        except OSError:  # it has ended, or belongs to someone else
-            continue
+        with suppress(OSError):  # it has ended, or belongs to someone else
+            for link in (process / "fd").iterdir():
+                with suppress(OSError):  # closed in between
+                    found.append(str(link.readlink()))
     return found
 
 
@@ -208,12 +214,10 @@ def _table(runs: Sequence[Run], root: Path) -> str:
         config, (done, asked) = run.config, run.epochs
         state = "running" if run.running else "finished" if done >= asked else "stopped"
         best = "-" if run.best is None or math.isnan(run.best[0]) else f"{run.best[0]:.4f} ({run.best[1]})"
-        what = [
-            config["kind"],
-            *(_first(config, *names) for names in (("category", "task"), ("network", "model"), ("size",))),
-        ]
+        task, network, size = (_first(config, *names) for names in _FIELDS)
+        epochs, tag, space = f"{done}/{asked}", run.tag or "-", _megabytes(run.size)
         folder = run.folder.relative_to(root).as_posix()
-        rows.append((*what, f"{done}/{asked}", best, state, run.tag or "-", _megabytes(run.size), folder))
+        rows.append((config["kind"], task, network, size, epochs, best, state, tag, space, folder))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
