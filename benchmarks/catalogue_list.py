@@ -15,11 +15,10 @@ LOAD = """
 import sys
 from pathlib import Path
 import numpy as np
-from aifashion.data_gen.formats.aliproducts import load_catalogue
+from aifashion.data_gen.formats.aliproducts import read_product_lists
 
-catalogue = load_catalogue(Path(sys.argv[1]))
-train = catalogue.train
-assert train.counts(0).sum() == len(train) and catalogue.val is not None
+train, val = read_product_lists(Path(sys.argv[1]))
+assert train.counts(0).sum() == len(train) and len(val)
 order = np.random.default_rng(0).permutation(len(train))
 train.target(0, order[:32])
 [train.photos.name(row) for row in order[:32]]

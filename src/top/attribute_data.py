@@ -7,22 +7,25 @@ from pathlib import Path
 import numpy as np
 
 from aifashion.config import PRODUCT, STYLE, AttributeConfig
-from aifashion.data_gen.formats.aliproducts import read_product_lists
+from aifashion.data_gen.formats.aliproducts import read_class_names, read_product_lists
 from aifashion.data_gen.formats.fashionai_attributes import load_attribute_table
 from aifashion.data_gen.formats.jingdong import style_table
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.data_gen.split import split_table
 from aifashion.data_gen.tfrecords import open_shards
+from aifashion.top.arguments import warn
 
 CROPS_FILE = "crops.json"
 """Written beside cropped photos: what they are crops of."""
 
 
-def load_tables(data: Path, config: AttributeConfig) -> tuple[LabelTable, LabelTable]:
+def load_tables(
+    data: Path, config: AttributeConfig, classes: int | None = None, class_names: Path | None = None
+) -> tuple[LabelTable, LabelTable]:
     """(train, val) for the task of the configuration. Raises ValueError or OSError where they are not there.
 
     FashionAI: every attribute set below `data`, split as its split files say. Styles: the shards in `data`. Products:
-    `train.txt` and `val.txt` in `data`.
+    `train.txt` and `val.txt` in `data`, of so many `classes` (those that occur, if not given), with names from a file.
     """
     if config.task == STYLE:
         shards = open_shards(data)
@@ -30,7 +33,7 @@ def load_tables(data: Path, config: AttributeConfig) -> tuple[LabelTable, LabelT
             raise ValueError(f"the photos in {data} have no labels: nothing to train on")
         return _split_by_name(style_table(shards, shards.labels), config)
     if config.task == PRODUCT:
-        return read_product_lists(data)
+        return read_product_lists(data, classes, None if class_names is None else read_class_names(class_names), warn)
     table = load_attribute_table(data, ordinal=config.length_heads == "ordinal")
     train, val = split_table(data, table, config.val_fraction, config.seed)
     return _of_task(train, config.task), _of_task(val, config.task)

@@ -33,6 +33,7 @@ from aifashion.top.arguments import fail, read_arguments, run_command, tell, war
 MANIFEST, FAILED, LOOSE = "fetch.json", "failed.csv", "loose"
 ROWS_PER_SHARD = 4000
 _REASONS_SHOWN = 5
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _fetch(args: FetchStylesArguments) -> None:
         raise ValueError(f"{args.list} has no URLs; expected rows id,url,l0,...,l12 or id,url")
     if styles.header:
         tell(f"The first line of {args.list} is taken as a header")
-    proxies = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
+    proxies = [name for name, at in os.environ.items() if at and name.lower() in _PROXIES]
     if proxies:
         warn(f"{', '.join(proxies)} is set, but proxies are not used: the photos are fetched directly")
     count = _claim(args, styles)

@@ -40,6 +40,10 @@ class Arguments:
     """folder with the attribute sets, the shards of styles, or train.txt and val.txt of products"""
     output: Path = CHECKOUT / "trained_models"
     """folder in which the run folder is made"""
+    classes: int | None = None
+    """products: how many classes there are; those that the lists name by default"""
+    class_names: Path | None = None
+    """products: a file with the name of each class, one a line"""
     weights: str = "auto"
     """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, or a Keras weights file"""
     load: Path | None = None
@@ -84,10 +88,12 @@ def train(arguments: Sequence[str] | None) -> None:
         own = AttributeConfig.from_json(read_config(run), run / "config.json")
         config = resumed_config(run, own, lambda config: _read_over(arguments, preset, config))
         args = dataclasses.replace(args, config=config)
-    elif args.reset and args.load is None:
+    else:
+        args = dataclasses.replace(args, config=_with_schedule(args.config, arguments))
+    if args.reset and args.load is None:
         raise RunError("--reset needs --load with a run folder or weights file")
     check_crop(args.data, args.config.crop)
-    tables = load_tables(args.data, args.config)
+    tables = load_tables(args.data, args.config, args.classes, args.class_names)
     if args.debug:
         counts = 20 * args.config.batch_size, 64
         tables = tuple(table.select(_few(table, count)) for table, count in zip(tables, counts, strict=True))
@@ -98,6 +104,17 @@ def train(arguments: Sequence[str] | None) -> None:
     if run is not None:
         check_facts(run, facts, args.data)
     _fit(args, run, facts, train_table, val_table)
+
+
+def _with_schedule(config: AttributeConfig, arguments: Sequence[str] | None) -> AttributeConfig:
+    """A schedule such as 2x says how many epochs there are, unless --epochs does."""
+    from aifashion.unet.schedules import check_schedule, schedule_epochs
+
+    implied = schedule_epochs(config.schedule)
+    if implied and not option_value(arguments, "--epochs", ""):
+        config = dataclasses.replace(config, epochs=implied)
+    check_schedule(config.schedule, config.epochs)
+    return config
 
 
 def _read_over(arguments: Sequence[str] | None, preset: Arguments, config: AttributeConfig) -> AttributeConfig:

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -361,6 +362,15 @@ def test_gzip_is_read_where_a_server_insists(server: Server, tmp_path: Path) -> 
     server.routes["/"] = send(gzip.compress(PHOTO), Content_Encoding="gzip")
     outcome = one(server.url("/"), tmp_path)
     assert outcome.path is not None and outcome.path.read_bytes() == PHOTO
+
+
+def test_a_bomb_is_not_unpacked_beyond_the_limit(server: Server, tmp_path: Path) -> None:
+    server.routes["/"] = send(gzip.compress(bytes(50_000_000)), Content_Encoding="gzip")
+    tracemalloc.start()
+    outcome = one(server.url("/"), tmp_path, Limits(max_bytes=100_000, allow_private=True))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert outcome.reason == "larger than the limit of 100,000 bytes" and most < 5_000_000
 
 
 def test_bytes_beyond_the_length_do_not_become_the_next_answer(server: Server, tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def test_checking_finds_what_is_broken(own_data, capsys):
         data_commands.check([str(own_data), "--workers", "1"])
     assert caught.value.code == 1
     captured = capsys.readouterr()
-    assert photo.name in captured.out and "not usable as it is: 1 problems" in captured.out and captured.err == ""
+    assert photo.name in captured.out and "not usable as it is: 1 problems" in captured.out
+    assert "error" not in captured.err
 
 
 def test_checking_nothing(fails, tmp_path):

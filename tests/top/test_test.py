@@ -84,14 +84,11 @@ def test_from_the_photos_to_the_score(skirt_run, own_data, tmp_path, capsys):
     assert plain != rows  # augmentation changes something
 
     (answers,) = own_data.glob("fashionAI_key_points_test_a_answer_*.csv")
-    truth = tmp_path / "truth.csv"
-    truth.write_text(
-        "".join(line for line in answers.read_text().splitlines(True) if ",skirt," in line or ",neck" in line)
-    )
-    numbers = tmp_path / "score.json"
-    score.keypoints(
-        ["--truth", str(truth), "--predicted", str(tmp_path / "out" / "submission.csv"), "--json", str(numbers)]
-    )
+    header, *lines = answers.read_text().splitlines(True)
+    truth, numbers = tmp_path / "truth.csv", tmp_path / "score.json"
+    truth.write_text(header + "".join(line for line in lines if ",skirt," in line))
+    files = ["--truth", str(truth), "--predicted", str(tmp_path / "out" / "submission.csv")]
+    score.keypoints([*files, "--json", str(numbers)])
     found = json.loads(numbers.read_text())
     assert {"ne", "per_category", "per_keypoint", "points", "garments", "skipped"} <= set(found)
     assert list(found["per_category"]) == ["skirt"] and set(found["per_keypoint"]) == set(CATEGORY_KEYPOINTS["skirt"])
@@ -134,9 +131,7 @@ def test_photos_that_cannot_be_read_are_told_at_the_end(all_run, own_data, tmp_p
     lines = capsys.readouterr().out.splitlines()
     for line, photo in zip(lines[-3:-1], (photos[4], photos[7]), strict=True):
         assert line.startswith("no keypoints, all -1: ") and photo.name in line
-    assert lines[-1].endswith(
-        "12 rows to " + str(tmp_path / "out" / "submission.csv") + ", 2 of them without keypoints"
-    )
+    assert lines[-1] == f"Wrote 12 rows to {tmp_path / 'out' / 'submission.csv'}, 2 of them without keypoints"
     for place, row in enumerate(rows):
         assert row["image_id"] == listed(own_data)[place]["image_id"]
         silent = all(row[name] == ABSENT for name in KEYPOINTS)

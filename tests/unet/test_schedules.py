@@ -14,7 +14,7 @@ from aifashion.unet.schedules import (
 PEAK = 0.2
 
 
-def rate(schedule, step: int) -> float:
+def rate(schedule, step: int | np.integer) -> float:
     return float(keras.ops.convert_to_numpy(schedule(step)))
 
 
@@ -83,12 +83,12 @@ def test_steps_in_words(text):
     "text", ["8=", "=0.1", "8=0.1,", "8=0.1;9=0.01", "0=0.5", "8=0", "8=1.5", "8=-1", "9=0.1,8=0.01", "8=0.1,8=0.01"]
 )
 def test_steps_that_make_no_sense(text):
-    with pytest.raises(ValueError, match=r"expected EPOCH=RATIO,\.\.\. with rising epochs from 1 and ratios .* in 0\.\.1"):
+    with pytest.raises(ValueError, match=r"expected EPOCH=RATIO,\.\.\. with rising epochs from 1 and ratios"):
         find_schedule(text)
 
 
 def test_an_unknown_name_is_told_the_others():
-    with pytest.raises(ValueError, match=r"unknown schedule 'linear'; expected one of cosine, constant, 1x, 2x, .*100e"):
+    with pytest.raises(ValueError, match=r"unknown schedule 'linear'; expected one of cosine, constant, 1x, 2x, .*"):
         schedule_epochs("linear")
 
 
@@ -98,7 +98,7 @@ def test_a_drop_that_is_never_reached():
     check_schedule("cosine", 1)
     with pytest.raises(ValueError, match="1x: 8 epochs never reach the drop after epoch 10; 1x lasts 12 epochs"):
         check_schedule("1x", 8)
-    with pytest.raises(ValueError, match="8=0.1: 8 epochs never reach the drop after epoch 8$"):
+    with pytest.raises(ValueError, match=r"8=0\.1: 8 epochs never reach the drop after epoch 8$"):
         check_schedule("8=0.1", 8)
 
 

@@ -7,7 +7,6 @@ done to all of them is done to Arrow's columns, never line by line.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -18,13 +17,13 @@ import pyarrow.compute as pc
 from ...files import write_atomic
 from ...records import HeadSpec
 from ..images import image_id_problem
-from ..label_table import LabelTable, PhotoFiles, Photos, TextColumn
+from ..label_table import LabelTable, PhotoFiles, TextColumn
 from .fashionai import FormatError, Problem
 
 HEAD = "product"
 TRAIN, VAL = "train.txt", "val.txt"
 LAYOUT = f"""expected
-  {TRAIN} and, if there is one, {VAL}: lines `path label` with classes counted from 0, paths from the list's folder"""
+  {TRAIN} and {VAL}: lines `path label` with classes counted from 0, paths from the list's folder"""
 
 _MOST_CLASSES = 1_000_000  # that are taken from the labels alone; beyond, they are rather some other number
 _MOST_PROBLEMS = 1000  # of one kind that are kept, where a list of millions is of another format
@@ -32,18 +31,6 @@ _SHOWN = 10  # class numbers named in a warning
 _DIGITS = 9
 # What `image_id_problem` may refuse; it decides, and explains.
 _SUSPECT = r"^\s*$|^/|\\|\.\.|:"
-
-
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """The lists of one data folder, with one exclusive head in common. val: None where there is no such list.
-
-    warnings: what is odd and no error: classes without a photo to train on, photos in both lists.
-    """
-
-    train: LabelTable
-    val: LabelTable | None
-    warnings: tuple[str, ...]
 
 
 class _Rows(NamedTuple):
@@ -60,45 +47,54 @@ class _Labelled(NamedTuple):
     lines: np.ndarray
 
 
-def load_catalogue(data: Path, classes: int | None = None, class_names: Path | None = None) -> Catalogue:
-    """The lists of the folder `data`. The photos need not be there yet.
+def read_product_lists(
+    data: Path,
+    classes: int | None = None,
+    class_names: Path | None = None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> tuple[LabelTable, LabelTable]:
+    """The photos to train on and to validate on, with one exclusive head in common. They need not be there yet.
 
     Args:
-        data: the folder of `train.txt` and, if there is one, `val.txt`.
+        data: the folder of `train.txt` and `val.txt`.
         classes: how many there are; by default as many as `class_names` has, else up to the largest label.
         class_names: a file with the name of a class in every line, in the order of the labels; by default a class is
             called by its number.
+        warn: takes what is odd and no error: classes without a photo to train on, photos in both lists.
 
     Raises:
-        FileNotFoundError: there is no `train.txt`.
+        FileNotFoundError: one of the lists is not there.
         ValueError: `classes` below 1.
         FormatError: a line without a label, with one that is no class or with a path that leads out of the folder, a
             photo that is listed twice, an empty list, or another number of names than of classes.
     """
-    data = Path(data)
-    if not (data / TRAIN).is_file():
-        raise FileNotFoundError(f"no {TRAIN} in {data}; {LAYOUT}")
+    paths = [Path(data) / name for name in (TRAIN, VAL)]
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"no {path.name} in {data}; {LAYOUT}")
     if classes is not None and classes < 1:
         raise ValueError(f"a catalogue of {classes} classes; expected 1 or more")
     names = None if class_names is None else read_class_names(class_names)
     if names is not None and classes not in (None, len(names)):
         raise FormatError([Problem(Path(str(class_names)), None, f"{len(names)} names, for {classes} classes")])
     limit = classes if names is None else len(names)
-    lists = [_read_labelled(data / name, limit) for name in (TRAIN, VAL) if (data / name).is_file()]
-    if names is None:
-        names = tuple(map(str, range(limit or _count_classes(lists))))
-    head = HeadSpec(HEAD, "exclusive", names)
-    tables = [
-        LabelTable(PhotoFiles(data, TextColumn(listed.names)), (head,), listed.labels[:, None], (None,))
+    lists = [_read_labelled(path, limit) for path in paths]
+    head = HeadSpec(HEAD, "exclusive", names or tuple(map(str, range(limit or _count_classes(lists)))))
+    train, val = (
+        LabelTable(PhotoFiles(Path(data), TextColumn(listed.names)), (head,), listed.labels[:, None], (None,))
         for listed in lists
-    ]
-    return Catalogue(tables[0], tables[1] if len(tables) > 1 else None, _warnings(lists, tables[0]))
+    )
+    _warn_of_gaps(paths[0], train.counts(0), warn)
+    shared = pc.sum(pc.is_in(lists[0].names, value_set=lists[1].names)).as_py()
+    if shared:
+        warn(f"{paths[0]}: {shared:,} photos are also in {paths[1]}")
+    return train, val
 
 
-def read_test_list(path: Path, root: Path | None = None) -> PhotoFiles:
+def read_product_test(path: Path, root: Path | None = None) -> PhotoFiles:
     """The photos of a list without labels, in its order. root: where their paths start, by default the list's folder.
 
-    Raises FormatError as `load_catalogue`, OSError where the list cannot be read.
+    Raises FormatError as `read_product_lists`, OSError where the list cannot be read.
     """
     texts, lines = _read_lines(Path(path))
     problems = _name_problems(Path(path), texts, lines)
@@ -119,18 +115,18 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     return tuple(texts.to_pylist())
 
 
-def write_product_list(path: Path, photos: Photos, labels: np.ndarray) -> None:
-    """Writes `path label` rows in the order of the photos, whole or not at all: a submission, or a list to train on.
+def write_product_submission(path: Path, names: Sequence[str], labels: np.ndarray) -> None:
+    """Writes a row `path label` for each of the photos called `names`, in their order, whole or not at all.
 
     labels: (N,) int. Raises ValueError for another number of labels or one that is no class, OSError as `write_atomic`.
     """
     labels = np.asarray(labels)
-    if labels.shape != (len(photos),) or not np.issubdtype(labels.dtype, np.integer) or (labels < 0).any():
+    if labels.shape != (len(names),) or not np.issubdtype(labels.dtype, np.integer) or (labels < 0).any():
         raise ValueError(
-            f"{len(photos)} photos need as many classes, whole numbers from 0; got {labels.shape} {labels.dtype}, "
+            f"{len(names)} photos need as many classes, whole numbers from 0; got {labels.shape} {labels.dtype}, "
             f"the smallest {labels.min(initial=0)}"
         )
-    write_atomic(path, "".join(f"{photos.name(row)} {label}\n" for row, label in enumerate(labels.tolist())))
+    write_atomic(path, "".join(f"{name} {label}\n" for name, label in zip(names, labels.tolist(), strict=True)))
 
 
 def _read_lines(path: Path) -> _Rows:
@@ -244,15 +240,8 @@ def _count_classes(lists: Sequence[_Labelled]) -> int:
     return count
 
 
-def _warnings(lists: Sequence[_Labelled], train: LabelTable) -> tuple[str, ...]:
-    found, path = [], lists[0].path
-    missing = np.flatnonzero(train.counts(0) == 0)
+def _warn_of_gaps(path: Path, counts: np.ndarray, warn: Callable[[str], None]) -> None:
+    missing = np.flatnonzero(counts == 0)
     if len(missing):
         shown = ", ".join(map(str, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
-        classes = len(train.heads[0].classes)
-        found.append(f"{path}: {len(missing):,} of {classes:,} classes have no photo to train on: {shown}")
-    for other in lists[1:]:
-        shared = pc.sum(pc.is_in(lists[0].names, value_set=other.names)).as_py()
-        if shared:
-            found.append(f"{path}: {shared:,} photos are also in {other.path}")
-    return tuple(found)
+        warn(f"{path}: {len(missing):,} of {len(counts):,} classes have no photo to train on: {shown}")

@@ -1,17 +1,17 @@
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from aifashion.data_gen.formats.aliproducts import (
-    Catalogue,
-    load_catalogue,
     read_class_names,
-    read_test_list,
-    write_product_list,
+    read_product_lists,
+    read_product_test,
+    write_product_submission,
 )
 from aifashion.data_gen.formats.fashionai import FormatError
-from aifashion.data_gen.label_table import PhotoFiles
+from aifashion.data_gen.label_table import LabelTable, PhotoFiles
 from aifashion.records import HeadSpec
 
 
@@ -20,11 +20,18 @@ def write(path: Path, *lines: str) -> Path:
     return path
 
 
-def load(folder: Path, *train: str, val: tuple[str, ...] | None = None, **more) -> Catalogue:
+class Loaded(NamedTuple):
+    train: LabelTable
+    val: LabelTable
+    warnings: list[str]
+
+
+def load(folder: Path, *train: str, val: tuple[str, ...] = ("val/x.jpg 0",), **more) -> Loaded:
     write(folder / "train.txt", *train)
-    if val is not None:
-        write(folder / "val.txt", *val)
-    return load_catalogue(folder, **more)
+    write(folder / "val.txt", *val)
+    warnings = []
+    tables = read_product_lists(folder, warn=warnings.append, **more)
+    return Loaded(*tables, warnings)
 
 
 def refused(folder: Path, *train: str, **more) -> list[str]:
@@ -42,19 +49,15 @@ def names(photos) -> list[str]:
 def test_reads_both_lists(tmp_path: Path) -> None:
     found = load(tmp_path, "train/a.jpg 1", "train/b.jpg 0", "train/c.jpg 2", val=("val/a.jpg 2", "val/b.jpg 1"))
     assert found.train.heads == (HeadSpec("product", "exclusive", ("0", "1", "2")),)
-    assert found.train.targets == (None,) and found.warnings == ()
+    assert found.train.targets == (None,) and found.warnings == []
     np.testing.assert_array_equal(found.train.codes, [[1], [0], [2]])
     assert found.train.codes.dtype == np.int32
     assert names(found.train.photos) == ["train/a.jpg", "train/b.jpg", "train/c.jpg"]
     assert isinstance(found.train.photos, PhotoFiles)
     assert found.train.photos.path(0) == tmp_path / "train" / "a.jpg"
-    assert found.val is not None and found.val.heads == found.train.heads
+    assert found.val.heads == found.train.heads
     np.testing.assert_array_equal(found.val.codes, [[2], [1]])
     assert names(found.val.photos) == ["val/a.jpg", "val/b.jpg"]
-
-
-def test_a_validation_list_need_not_be_there(tmp_path: Path) -> None:
-    assert load(tmp_path, "a.jpg 0").val is None
 
 
 def test_the_label_is_the_last_word(tmp_path: Path) -> None:
@@ -65,15 +68,15 @@ def test_the_label_is_the_last_word(tmp_path: Path) -> None:
 
 def test_blank_lines_bom_crlf_and_a_last_line_without_end_do_not_matter(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_bytes("\ufeffa.jpg 0\r\n\r\n  \r\nb.jpg 1".encode())
-    found = load_catalogue(tmp_path)
-    assert names(found.train.photos) == ["a.jpg", "b.jpg"]
+    write(tmp_path / "val.txt", "val/x.jpg 0")
+    assert names(read_product_lists(tmp_path)[0].photos) == ["a.jpg", "b.jpg"]
     assert refused(tmp_path, "a.jpg 0", "", "b.jpg") == ["train.txt:3: 'b.jpg' has no label; expected `path label`"]
 
 
 def test_classes_are_counted_over_both_lists(tmp_path: Path) -> None:
     found = load(tmp_path, "a.jpg 0", "b.jpg 1", val=("c.jpg 3",))
     assert found.train.heads[0].classes == ("0", "1", "2", "3")
-    assert found.warnings == (f"{tmp_path / 'train.txt'}: 2 of 4 classes have no photo to train on: 2, 3",)
+    assert found.warnings == [f"{tmp_path / 'train.txt'}: 2 of 4 classes have no photo to train on: 2, 3"]
 
 
 def test_classes_that_are_declared(tmp_path: Path) -> None:
@@ -153,7 +156,7 @@ def test_paths_that_lead_out_of_the_folder_or_cannot_be_shown(path: str, reason:
     assert refused(tmp_path, "a.jpg 0", f"{path} 1") == [f"train.txt:2: {expected}"]
     if path != " ":
         with pytest.raises(FormatError) as caught:
-            read_test_list(write(tmp_path / "test.txt", "a.jpg", path))
+            read_product_test(write(tmp_path / "test.txt", "a.jpg", path))
         assert [problem.message for problem in caught.value.problems] == [expected]
 
 
@@ -166,7 +169,7 @@ def test_a_photo_that_is_listed_thrice(tmp_path: Path) -> None:
 
 def test_photos_in_both_lists_are_told(tmp_path: Path) -> None:
     found = load(tmp_path, "a.jpg 0", "b.jpg 0", "c.jpg 0", val=("b.jpg 0", "c.jpg 0", "d.jpg 0"))
-    assert found.warnings == (f"{tmp_path / 'train.txt'}: 2 photos are also in {tmp_path / 'val.txt'}",)
+    assert found.warnings == [f"{tmp_path / 'train.txt'}: 2 photos are also in {tmp_path / 'val.txt'}"]
 
 
 def test_a_problem_in_the_validation_list(tmp_path: Path) -> None:
@@ -178,21 +181,26 @@ def test_a_problem_in_the_validation_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"\n \r\n", b"\xef\xbb\xbf\n"])
 def test_an_empty_list(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_bytes(content)
+    write(tmp_path / "val.txt", "val/x.jpg 0")
     with pytest.raises(FormatError, match=r"train\.txt: the list is empty"):
-        load_catalogue(tmp_path)
+        read_product_lists(tmp_path)
     with pytest.raises(FormatError, match=r"train\.txt: the list is empty"):
-        read_test_list(tmp_path / "train.txt")
+        read_product_test(tmp_path / "train.txt")
 
 
 def test_no_list(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no train\.txt in .*; expected"):
-        load_catalogue(tmp_path)
+        read_product_lists(tmp_path)
+    write(tmp_path / "train.txt", "a.jpg 0")
+    with pytest.raises(FileNotFoundError, match=r"no val\.txt in .*; expected"):
+        read_product_lists(tmp_path)
 
 
 def test_other_encodings_are_told_with_the_line(tmp_path: Path) -> None:
+    write(tmp_path / "val.txt", "val/x.jpg 0")
     (tmp_path / "train.txt").write_bytes(b"a.jpg 0\n\xe9t\xe9.jpg 1\n")
     with pytest.raises(FormatError, match=r"train\.txt:2: not UTF-8 text: .* at byte 8 of the file"):
-        load_catalogue(tmp_path)
+        read_product_lists(tmp_path)
 
 
 def test_ids_instead_of_classes_do_not_make_millions_of_them(tmp_path: Path) -> None:
@@ -208,25 +216,25 @@ def test_a_long_list_of_another_format_gives_no_longer_list_of_problems(tmp_path
 
 
 def test_a_list_of_test_photos(tmp_path: Path) -> None:
-    found = read_test_list(write(tmp_path / "test.txt", "test/b 1.jpg", "test/a.jpg"))
+    found = read_product_test(write(tmp_path / "test.txt", "test/b 1.jpg", "test/a.jpg"))
     assert names(found) == ["test/b 1.jpg", "test/a.jpg"] and found.path(1) == tmp_path / "test" / "a.jpg"
-    assert read_test_list(tmp_path / "test.txt", tmp_path / "other").path(1) == tmp_path / "other" / "test" / "a.jpg"
+    assert read_product_test(tmp_path / "test.txt", tmp_path / "other").path(1) == tmp_path / "other" / "test" / "a.jpg"
     with pytest.raises(FormatError, match=r"test\.txt:3: path 'a' again; first on line 1"):
-        read_test_list(write(tmp_path / "test.txt", "a", "b", "a"))
+        read_product_test(write(tmp_path / "test.txt", "a", "b", "a"))
 
 
 def test_a_submission_reads_back_as_a_list(tmp_path: Path) -> None:
-    photos = read_test_list(write(tmp_path / "test.txt", "test/b 1.jpg", "test/a.jpg"))
-    write_product_list(tmp_path / "train.txt", photos, np.array([50029, 7]))
+    photos = read_product_test(write(tmp_path / "test.txt", "test/b 1.jpg", "test/a.jpg"))
+    for name in ("train.txt", "val.txt"):
+        write_product_submission(tmp_path / name, names(photos), np.array([50029, 7]))
     assert (tmp_path / "train.txt").read_bytes() == b"test/b 1.jpg 50029\ntest/a.jpg 7\n"
-    read = load_catalogue(tmp_path)
-    assert names(read.train.photos) == names(photos)
-    np.testing.assert_array_equal(read.train.codes[:, 0], [50029, 7])
+    train, _ = read_product_lists(tmp_path)
+    assert names(train.photos) == names(photos)
+    np.testing.assert_array_equal(train.codes[:, 0], [50029, 7])
 
 
 @pytest.mark.parametrize("labels", [[1], [1, -1], [1.0, 2.0], [[1, 2]]])
 def test_a_submission_needs_a_class_for_every_photo(labels: list, tmp_path: Path) -> None:
-    photos = PhotoFiles(tmp_path, ["a.jpg", "b.jpg"])
     with pytest.raises(ValueError, match="2 photos need as many classes, whole numbers from 0"):
-        write_product_list(tmp_path / "x.txt", photos, np.array(labels))
+        write_product_submission(tmp_path / "x.txt", ["a.jpg", "b.jpg"], np.array(labels))
     assert not list(tmp_path.iterdir())
