@@ -13,6 +13,9 @@ from .garments import ATTRIBUTE_TASKS, CATEGORIES, Vocabulary, vocabulary
 from .heatmaps import DECODERS, Decoder, HeatmapCodec
 
 Precision = Literal["float32", "mixed_bfloat16"]
+Layers = Literal["all", "heads"]
+LengthHeads = Literal["ordinal", "exclusive"]
+Labels = Literal["soft", "hard"]
 Crop = Literal["image", "keypoints", "heatmap", "cam"]
 CROPS: tuple[str, ...] = typing.get_args(Crop)
 STYLE, PRODUCT = "style", "product"
@@ -140,9 +143,9 @@ class AttributeConfig:
     """side of the square network input in px"""
     crop: Crop = "image"
     """what of a photo the network sees: the image, the box of its keypoints, or the heatmap's (or cam's) region"""
-    layers: Literal["all", "heads"] = "all"
+    layers: Layers = "all"
     """what is trained: heads alone, on the backbone as it is, or all layers"""
-    length_heads: Literal["ordinal", "exclusive"] = "ordinal"
+    length_heads: LengthHeads = "ordinal"
     """lengths as cumulative labels in their order, or as classes like any other"""
 
     epochs: int = 40
@@ -168,7 +171,7 @@ class AttributeConfig:
     seed: int = 0
     """seed of the start weights, of the order of the photos and of the augmentation"""
 
-    labels: Literal["soft", "hard"] = "soft"
+    labels: Labels = "soft"
     """soft: a share of the probability for every class marked as maybe; hard: all for the one marked yes"""
     label_smoothing: float = 0.0
     """share of the probability that is spread over all classes"""
@@ -227,8 +230,19 @@ class AttributeConfig:
             "balance": 0 <= self.balance <= 1,
             "dropout": 0 <= self.dropout < 1,
             "scales": bool(self.scales) and all(0.25 <= scale <= 4 for scale in self.scales),
+            "seed": self.seed >= 0,
+            "rotate": self.rotate >= 0,
             "zoom": 0 <= self.zoom < 1,
+            "shift": self.shift >= 0,
+            "hue": 0 <= self.hue <= 1,
+            "saturation": 0 <= self.saturation <= 1,
+            "brightness": 0 <= self.brightness <= 1,
+            "blur": 0 <= self.blur <= 1,
+            "erase": 0 <= self.erase <= 1,
             "val_fraction": 0 < self.val_fraction < 1,
+            "layers": self.layers in typing.get_args(Layers),
+            "length_heads": self.length_heads in typing.get_args(LengthHeads),
+            "labels": self.labels in typing.get_args(Labels),
             "precision": self.precision in typing.get_args(Precision),
         }
         _check(self, limits)
@@ -287,9 +301,10 @@ def _checked_fields(cls: type, text: str, kind: str, source: Path | str) -> dict
         )
     for name, kind_of_field in typing.get_type_hints(cls).items():
         types, expected = _JSON_TYPES.get(kind_of_field, ((str,), "a text"))
+        value = values[name]
         # Not isinstance: to it True is a whole number.
-        if type(values[name]) not in types:
-            raise ValueError(f"{source}: {name} = {values[name]!r} is not {expected}")
+        if type(value) not in types or (list in types and not all(type(part) in (int, float) for part in value)):
+            raise ValueError(f"{source}: {name} = {value!r} is not {expected}")
     return values
 
 
@@ -297,7 +312,7 @@ _JSON_TYPES: dict[Any, tuple[tuple[type, ...], str]] = {
     bool: ((bool,), "true or false"),
     int: ((int,), "a whole number"),
     float: ((int, float), "a number"),
-    tuple[float, ...]: ((list,), "a list"),
+    tuple[float, ...]: ((list,), "a list of numbers"),
 }
 
 

@@ -5,8 +5,8 @@ import typing
 
 import pytest
 
-from aifashion.config import AttributeConfig, KeypointConfig, keypoint_preset
-from aifashion.garments import ALL, vocabulary
+from aifashion.config import TASK_CHOICES, AttributeConfig, KeypointConfig, attribute_preset, keypoint_preset
+from aifashion.garments import ALL, ATTRIBUTE_TASKS, vocabulary
 from aifashion.heatmaps import DECODERS
 
 
@@ -14,6 +14,11 @@ def changed(**values) -> str:
     """The JSON of the standard configuration with some values replaced; a value of `...` leaves the field out."""
     content = json.loads(KeypointConfig().to_json()) | values
     return json.dumps({name: value for name, value in content.items() if value is not ...})
+
+
+def changed_attributes(**values) -> str:
+    """As `changed`, of a classifier's configuration."""
+    return json.dumps(json.loads(AttributeConfig().to_json()) | values)
 
 
 @pytest.mark.parametrize("network", ["v11", "resnet50", "lite"])
@@ -47,16 +52,65 @@ def test_whole_numbers_serve_as_fractions():
     assert KeypointConfig.from_json(changed(rotate=0, zoom=0, clip_norm=5)).clip_norm == 5
 
 
-def test_a_classifier_s_configuration_goes_to_json_and_back():
-    config = AttributeConfig(task="skirt_length_labels", scales=(0.75, 1.0), flip=False)
-    assert config.task == "skirt_length"
+def test_every_field_of_a_classifier_goes_to_json_and_back():
+    values = {
+        "task": "skirt_length",
+        "model": "lite",
+        "crop": "heatmap",
+        "layers": "heads",
+        "length_heads": "exclusive",
+        "optimizer": "sgd",
+        "schedule": "5=0.1,9=0.01",
+        "precision": "mixed_bfloat16",
+        "labels": "hard",
+        "scales": (0.75, 1.0, 1.25),
+        "flip": False,
+        "tag": "first",
+    }
+    for i, field in enumerate(dataclasses.fields(AttributeConfig)):
+        if field.name not in values:
+            values[field.name] = 33 + i if isinstance(field.default, int) else round(0.32 + i / 128, 6)
+    config = AttributeConfig(**values)
+    assert all(getattr(config, f.name) != f.default for f in dataclasses.fields(config))
+    assert json.loads(config.to_json()) == {"kind": "attributes", **values, "scales": [0.75, 1.0, 1.25]}
+    again = AttributeConfig.from_json(config.to_json())
+    assert again == config and hash(again) == hash(config)  # a list would be neither equal nor hashable
+
+
+@pytest.mark.parametrize("network", ["lite", "resnet50v2", "densenet121"])
+def test_presets_of_classifiers(network: str):
+    config = attribute_preset(network)
+    assert config.model == network
+    assert (config.size, config.batch_size) == ((160, 32) if network == "lite" else (224, 16))
     assert AttributeConfig.from_json(config.to_json()) == config
-    for field, value, message in (("scales", 1.0, "is not a list"), ("size", 8, "is outside its range")):
-        text = json.dumps(json.loads(config.to_json()) | {field: value})
-        with pytest.raises(ValueError, match=rf"^c\.json: {field} = {value} {message}"):
-            AttributeConfig.from_json(text, "c.json")
-    with pytest.raises(ValueError, match=r"^c\.json is the configuration of a 'keypoints' run"):
-        AttributeConfig.from_json(KeypointConfig().to_json(), "c.json")
+
+
+def test_tasks_are_called_as_in_files_or_without_labels():
+    for task in ATTRIBUTE_TASKS:
+        assert AttributeConfig(task=f"{task}_labels").task == AttributeConfig(task=task).task == task
+        assert AttributeConfig.from_json(changed_attributes(task=f"{task}_labels")).task == task
+    assert len(TASK_CHOICES) == 11
+    for task in TASK_CHOICES:
+        assert AttributeConfig(task=task).task == task
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (KeypointConfig().to_json(), r"is the configuration of a 'keypoints' run; expected one of kind 'attributes'"),
+        (changed_attributes(size=8), r"size = 8 is outside its range"),
+        (changed_attributes(scales=1.0), r"scales = 1.0 is not a list of numbers"),
+        (changed_attributes(scales=["1"]), r"scales = \['1'\] is not a list of numbers"),
+        (changed_attributes(scales=[True]), r"scales = \[True\] is not a list of numbers"),
+        (changed_attributes(scales=[]), r"scales = \(\) is outside its range"),
+        (changed_attributes(task="hat"), r"task = 'hat' is outside its range"),
+        (changed_attributes(layers="some"), r"layers = 'some' is outside its range"),
+        (changed_attributes(layers=True), r"layers = True is not a text"),
+    ],
+)
+def test_files_that_are_no_classifier_s_configuration_are_named(text: str, message: str):
+    with pytest.raises(ValueError, match=rf"^trained/run1/config\.json:? {message}"):
+        AttributeConfig.from_json(text, "trained/run1/config.json")
 
 
 def test_unknown_preset():
@@ -152,10 +206,60 @@ def test_the_ends_of_the_ranges_are_allowed():
         assert KeypointConfig(decoder=decoder).decoder == decoder  # type: ignore[arg-type]
 
 
-def test_every_field_says_what_it_is():
+SHARES = ("saturation", "hue", "brightness", "blur", "erase")
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("task", ["", "hat", "skirt", "_labels"]),
+        ("size", [0, 31]),
+        ("crop", ["box"]),
+        ("layers", ["some"]),
+        ("length_heads", ["soft"]),
+        ("labels", ["smooth"]),
+        ("precision", ["float16"]),
+        ("epochs", [0]),
+        ("batch_size", [0]),
+        ("learning_rate", [0.0, -1e-3]),
+        ("warmup_epochs", [-1.0]),
+        ("weight_decay", [-1e-4]),
+        ("clip_norm", [-1.0]),
+        ("ema", [-0.1, 1.0]),
+        ("seed", [-1]),
+        ("label_smoothing", [-0.1, 1.0]),
+        ("mixup", [-0.1]),
+        ("cutmix", [-0.1]),
+        ("balance", [-0.1, 1.1]),
+        ("dropout", [-0.1, 1.0]),
+        ("scales", [(), (0.2,), (1.0, 4.1), (1.0, float("nan"))]),
+        ("rotate", [-10.0]),
+        ("zoom", [-0.1, 1.0]),
+        ("shift", [-0.1]),
+        *((field, [-0.1, 1.1]) for field in SHARES),
+        ("val_fraction", [0.0, 1.0]),
+    ],
+)
+def test_values_of_a_classifier_outside_their_range_are_refused(field: str, values: list):
+    if typing.get_type_hints(AttributeConfig)[field] is float:
+        values = [*values, float("nan")]
+    for value in values:
+        with pytest.raises(ValueError, match=rf"^{field} = .* is outside its range"):
+            AttributeConfig(**{field: value})
+
+
+def test_the_ends_of_a_classifier_s_ranges_are_allowed():
+    zero = ("ema", "clip_norm", "weight_decay", "warmup_epochs", "label_smoothing", "mixup", "cutmix", "dropout")
+    low = dict.fromkeys((*zero, *SHARES, "balance", "rotate", "zoom", "shift", "seed"), 0)
+    AttributeConfig(**low, epochs=1, batch_size=1, size=32, scales=(0.25, 4.0))
+    AttributeConfig(**dict.fromkeys((*SHARES, "balance"), 1.0))
+
+
+@pytest.mark.parametrize("kind", [KeypointConfig, AttributeConfig])
+def test_every_field_says_what_it_is(kind: type):
     # The texts below the fields become the help of the commands, so a field without one has no help.
-    source = inspect.getsource(KeypointConfig)
-    for field in dataclasses.fields(KeypointConfig):
+    source = inspect.getsource(kind)
+    for field in dataclasses.fields(kind):
         declaration = source.index(f"\n    {field.name}: ")
         following = source[declaration + 1 :].split("\n")[1]
         assert following.strip().startswith('"""'), field.name

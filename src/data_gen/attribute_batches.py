@@ -122,7 +122,8 @@ def _cutmix(images: np.ndarray, others: np.ndarray, share: float, rng: np.random
 def row_weights(table: LabelTable, balance: float) -> np.ndarray:
     """(N,) float64, summing to 1: how often each row is drawn.
 
-    A row's weight is that of its rarest label, the label's count to the power of -balance.
+    A row's weight is that of its rarest label, the label's count to the power of -balance. That none of the labels of
+    an independent head holds counts as one more label.
     """
     weights = np.zeros(len(table))
     for place, head in enumerate(table.heads):
@@ -131,7 +132,9 @@ def row_weights(table: LabelTable, balance: float) -> np.ndarray:
         if targets is None:
             of_code = rates
         elif head.kind == "independent":
-            of_code = np.max(np.where(targets > 0, rates, 0), axis=1)
+            none = ~(targets > 0).any(axis=1)
+            rate_of_none = max(none[codes[codes >= 0]].sum(), 1.0) ** -balance
+            of_code = np.where(none, rate_of_none, np.max(np.where(targets > 0, rates, 0), axis=1))
         else:
             of_code = rates[targets.argmax(axis=1)]
         weights = np.maximum(weights, np.where(codes >= 0, of_code[codes], 0))

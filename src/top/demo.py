@@ -27,7 +27,7 @@ from aifashion.files import atomic_path, write_atomic
 from aifashion.garments import CATEGORIES
 from aifashion.geometry import Frame
 from aifashion.records import ABSENT, Sample
-from aifashion.regions import join_keypoints, summed_heatmap
+from aifashion.regions import summed_heatmap
 from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command, tell, warn
 from aifashion.top.photos import find_photos
 from aifashion.top.test import progress_bar
@@ -98,8 +98,12 @@ def draw_garment(model: TwoStageModel, garment: Garment) -> np.ndarray:
     words, codec = model.keypoints.words, model.keypoints.config.codec
     present = prediction.state != ABSENT
     cells_to_photo = Frame(codec.frame.inverse).then(Frame(frame.inverse))
-    heat = join_keypoints(summed_heatmap(heatmaps, present), heatmaps, present, words.edges)
-    over = cv2.warpAffine(heat, cells_to_photo.matrix, (photo.shape[1], photo.shape[0]), flags=cv2.INTER_LINEAR)
+    over = cv2.warpAffine(
+        summed_heatmap(heatmaps, present),
+        cells_to_photo.matrix,
+        (photo.shape[1], photo.shape[0]),
+        flags=cv2.INTER_LINEAR,
+    )
     name = "whole photo: no garment found" if framed.fell_back else "region"
     panels = [
         draw_keypoints(photo, prediction.xy, prediction.state, prediction.score, words),
