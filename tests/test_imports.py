@@ -60,8 +60,7 @@ def test_imports_stay_within_what_the_room_may_know(path):
     if room == "spine":
         assert libraries <= SPINE_LIBRARIES
     if room in ("data_gen", "eval") or module == "aifashion.serve.runtime":
-        allowed_here = {"tensorflow"} if module == "aifashion.data_gen.tfrecords" else set()
-        assert not (libraries & LEARNING) - allowed_here
+        assert not libraries & LEARNING
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent.name != "top"], ids=lambda p: str(p.relative_to(SOURCE)))

@@ -15,7 +15,7 @@ from .augment import blur_and_erase, random_frame, turn_colours
 from .batches import Batch, prepared_batches, steps_per_epoch
 from .images import ImageError
 from .label_table import LabelTable
-from .preprocess import sample_image
+from .preprocess import sample_image, scaled_side
 
 # So that the draws for orders, batches and photos of one epoch never share a stream.
 _ORDER, _BATCH, _PHOTO = 0, 1, 2
@@ -152,9 +152,7 @@ def epoch_order(table: LabelTable, config: AttributeConfig, epoch: int) -> np.nd
 def batch_sides(config: AttributeConfig, epoch: int, steps: int) -> np.ndarray:
     """(steps,) side in px of each batch of an epoch, a multiple of 32 where the size is one."""
     rng = np.random.default_rng([config.seed, _ORDER, epoch, 1])
-    unit = 32 if config.size % 32 == 0 else 1
-    sides = [max(unit, round(config.size * scale / unit) * unit) for scale in config.scales]
-    return rng.choice(sides, size=steps)
+    return rng.choice([scaled_side(config.size, scale) for scale in config.scales], size=steps)
 
 
 def attribute_batches(

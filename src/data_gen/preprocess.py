@@ -29,3 +29,9 @@ def letterboxed(image: np.ndarray, size: Size) -> tuple[np.ndarray, Frame]:
     """The whole photo in the middle of an input of `size`, and the frame that leads from photo to input pixels."""
     frame = letterbox((image.shape[1], image.shape[0]), size)
     return sample_image(image, frame, size), frame
+
+
+def scaled_side(size: int, scale: float) -> int:
+    """The side in px of an input of `size` at a scale: a multiple of 32 where the size is one."""
+    unit = 32 if size % 32 == 0 else 1
+    return max(unit, round(size * scale / unit) * unit)

@@ -14,10 +14,9 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -25,23 +24,14 @@ import numpy as np
 
 from ..files import atomic_path, write_atomic
 from .images import ImageError, decode_image
+from .tfexample import Record, decode_example, encode_example, masked
 
 MEND = "fetch again into the same folder: only this shard is written anew"
 _NAME = re.compile(r"photos-(\d{5})-of-(\d{5})\.(tfrecord|index\.json)")
-_BLOCK = 512  # bytes that one look-up of the checksum takes at a time; the fastest of 256 to 4096
-_BYTES = 2  # the wire type of protocol buffers whose fields say how long they are
 
 
 class ShardError(ImageError):
     """A shard that is missing, cut short or damaged; the message names it and says how to mend it."""
-
-
-class Record(NamedTuple):
-    """One photo: `image` is a whole photo file; labels (C,) int64, or None where nothing is known."""
-
-    name: str
-    image: bytes
-    labels: np.ndarray | None
 
 
 class Place(NamedTuple):
@@ -143,7 +133,7 @@ def write_shard(path: Path, records: Iterable[Record]) -> dict[str, Place]:
             for record in records:
                 payload = encode_example(record)
                 size = struct.pack("<Q", len(payload))
-                frame = b"".join([size, _masked(size), payload, _masked(payload)])
+                frame = b"".join([size, masked(size), payload, masked(payload)])
                 stream.write(frame)
                 digest.update(frame)
                 names.append(record.name)
@@ -204,7 +194,7 @@ def read_record(path: Path, place: Place) -> Record:
 def _read_length(stream: BinaryIO, path: Path, offset: int) -> int:
     stream.seek(offset)
     head = stream.read(12)
-    if len(head) < 12 or _masked(head[:8]) != head[8:]:
+    if len(head) < 12 or masked(head[:8]) != head[8:]:
         raise ShardError(f"{path}: cut short or damaged at byte {offset}; {MEND}")
     return struct.unpack("<Q", head[:8])[0]
 
@@ -213,7 +203,7 @@ def _read_payload(stream: BinaryIO, path: Path, place: Place) -> Record:
     stream.seek(place.offset + 12)
     data = stream.read(place.length + 4)
     payload = data[:-4]
-    if len(data) < place.length + 4 or _masked(payload) != data[-4:]:
+    if len(data) < place.length + 4 or masked(payload) != data[-4:]:
         raise ShardError(f"{path}: the record at byte {place.offset} is cut short or damaged; {MEND}")
     try:
         return decode_example(payload)
@@ -247,107 +237,3 @@ def _read_index(path: Path) -> _Index:
     if found != size:
         raise ShardError(f"{path}: {found:,} bytes instead of {size:,}; {MEND}")
     return _Index(names, places, labels, sha256)
-
-
-def encode_example(record: Record) -> bytes:
-    """The bytes of the tf.train.Example of a record."""
-    labels = [] if record.labels is None else np.asarray(record.labels).tolist()
-    numbers = b"".join(_varint(value & (2**64 - 1)) for value in labels)
-    features = {
-        b"id": _field(1, _field(1, record.name.encode())),
-        b"image": _field(1, _field(1, record.image)),
-        b"labels": _field(3, _field(1, numbers)),
-    }
-    entries = [_field(1, _field(1, key) + _field(2, value)) for key, value in features.items()]
-    return _field(1, b"".join(entries))
-
-
-def decode_example(payload: bytes) -> Record:
-    """`encode_example` backwards; other features are passed over. Raises ValueError, KeyError or IndexError."""
-    features: dict[bytes, memoryview] = {}
-    for _, entry in _fields(dict(_fields(memoryview(payload)))[1]):
-        pair = dict(_fields(entry))
-        features[bytes(pair[1])] = pair[2]
-    name, image = (dict(_fields(dict(_fields(features[key]))[1]))[1] for key in (b"id", b"image"))
-    numbers = _varints(dict(_fields(dict(_fields(features[b"labels"]))[3])).get(1, memoryview(b"")))
-    labels = np.array([value - (value >> 63 << 64) for value in numbers], np.int64) if numbers else None
-    return Record(bytes(name).decode(), bytes(image), labels)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _field(number: int, payload: bytes) -> bytes:
-    return _varint(number << 3 | _BYTES) + _varint(len(payload)) + payload
-
-
-def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
-    """The number that begins at byte `at`, and where the next thing begins."""
-    value = shift = 0
-    while data[at] > 127 and shift < 63:
-        value |= (data[at] & 127) << shift
-        at, shift = at + 1, shift + 7
-    return value | data[at] << shift, at + 1
-
-
-def _varints(data: memoryview) -> list[int]:
-    values, at = [], 0
-    while at < len(data):
-        value, at = _read_varint(data, at)
-        values.append(value)
-    return values
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Field number and content of every field of a message; in an Example all of them are counted bytes."""
-    at = 0
-    while at < len(data):
-        key, at = _read_varint(data, at)
-        size, at = _read_varint(data, at)
-        if key & 7 != _BYTES or at + size > len(data):
-            raise ValueError("not the message of an Example")
-        yield key >> 3, data[at : at + size]
-        at += size
-
-
-def _masked(data: bytes) -> bytes:
-    """The checksum as TFRecord files have it: turned, and moved by a constant."""
-    crc = crc32c(data)
-    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
-def crc32c(data: bytes) -> int:
-    """CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `data`, 32 bits; about 170 MB/s.
-
-    A checksum is linear: that of a block is the exclusive or of what each byte adds by its value and its place.
-    """
-    table, (first, second, third, fourth, last) = _crc_tables()
-    crc = 0xFFFFFFFF
-    head = len(data) % _BLOCK
-    for byte in data[:head]:
-        crc = crc >> 8 ^ last[crc & 255 ^ byte]
-    blocks = np.frombuffer(data, np.uint8, offset=head).reshape(-1, _BLOCK)
-    for start in range(0, len(blocks), 2048):  # the look-up takes 12 times the memory of the data
-        places = blocks[start : start + 2048] + np.arange(_BLOCK) * 256
-        for block in np.bitwise_xor.reduce(table[places], axis=1).tolist():
-            crc = first[crc & 255] ^ second[crc >> 8 & 255] ^ third[crc >> 16 & 255] ^ fourth[crc >> 24] ^ block
-    return crc ^ 0xFFFFFFFF
-
-
-@cache
-def _crc_tables() -> tuple[np.ndarray, list[list[int]]]:
-    """(_BLOCK * 256,) uint32: what a byte at a place adds to its block's checksum; the first 4 places and the last."""
-    byte = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        byte = byte >> 1 ^ np.where(byte & 1, np.uint32(0x82F63B78), np.uint32(0))
-    table = np.empty((_BLOCK, 256), np.uint32)
-    table[-1] = byte
-    for place in range(_BLOCK - 2, -1, -1):
-        table[place] = table[place + 1] >> 8 ^ byte[table[place + 1] & 255]
-    return table.ravel(), [table[place].tolist() for place in (0, 1, 2, 3, -1)]

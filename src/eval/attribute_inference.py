@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data_gen.images import ImageError
 from ..data_gen.label_table import Photos
-from ..data_gen.preprocess import sample_image
+from ..data_gen.preprocess import sample_image, scaled_side
 from ..geometry import Frame, letterbox, shift, zoom
 from ..records import HeadSpec
 from .heads import head_probabilities
@@ -62,7 +62,7 @@ def predict_attributes(
     Probabilities are averaged over the views, logits too. temperatures: by head, 1 where it is not named.
     """
     views = views or Views()
-    frames = [(side, frame) for scale in views.scales for side, frame in _crops(_side(size, scale), views.crops)]
+    frames = [(side, frame) for scale in views.scales for side, frame in _crops(scaled_side(size, scale), views.crops)]
 
     def load(row: int) -> tuple[int, np.ndarray | str]:
         try:
@@ -106,10 +106,6 @@ def _look(
                 probabilities[head.name] += told / count
                 logits[head.name] = logits.get(head.name, 0) + values / count
     return probabilities, logits
-
-
-def _side(size: int, scale: float) -> int:
-    return max(32, round(size * scale / 32) * 32)
 
 
 def _crops(side: int, crops: int) -> list[tuple[int, Frame | None]]:

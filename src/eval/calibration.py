@@ -54,7 +54,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+def softmax(logits: np.ndarray, temperature: np.ndarray | float = 1.0) -> np.ndarray:
     """(N, C) -> (N, C) float64 probabilities of exclusive classes."""
     return np.exp(log_softmax(np.asarray(logits, np.float64) / temperature))
 

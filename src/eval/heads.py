@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..records import HeadSpec
+from .calibration import sigmoid, softmax
 
 
 def head_probabilities(head: HeadSpec, logits: np.ndarray, temperature: float | np.ndarray = 1.0) -> np.ndarray:
@@ -11,16 +12,11 @@ def head_probabilities(head: HeadSpec, logits: np.ndarray, temperature: float | 
     temperature: divides the logits (arXiv:1706.04599). An ordinal head has C - 1 logits, `higher than class c?`; where
     they contradict each other (higher than c, but not than a lower one), the lower answer limits the higher one.
     """
-    scaled = np.asarray(logits, np.float64) / temperature
-    if head.kind == "independent":
-        return _sigmoid(scaled)
     if head.kind == "exclusive":
-        exponents = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-        return exponents / exponents.sum(axis=-1, keepdims=True)
-    higher = np.minimum.accumulate(_sigmoid(scaled), axis=-1)
+        return softmax(logits, temperature)
+    answers = sigmoid(logits, temperature)
+    if head.kind == "independent":
+        return answers
+    higher = np.minimum.accumulate(answers, axis=-1)
     ones, zeros = np.ones((*higher.shape[:-1], 1)), np.zeros((*higher.shape[:-1], 1))
     return np.concatenate([ones, higher], axis=-1) - np.concatenate([higher, zeros], axis=-1)
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(0.5 * x))

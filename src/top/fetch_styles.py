@@ -15,11 +15,11 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from aifashion.data_gen.fetch import Limits, fetch_photos, photo_path, read_failures, whole_photo, write_failures
+from aifashion.data_gen.fetch import fetch_photos, photo_path, read_failures, whole_photo, write_failures
 from aifashion.data_gen.formats.jingdong import StyleList, read_style_list
+from aifashion.data_gen.tfexample import Record
 from aifashion.data_gen.tfrecords import (
     Place,
-    Record,
     ShardError,
     check_shard,
     find_intact,
@@ -27,6 +27,7 @@ from aifashion.data_gen.tfrecords import (
     shard_path,
     write_shard,
 )
+from aifashion.data_gen.web import Limits
 from aifashion.files import write_atomic
 from aifashion.top.arguments import fail, read_arguments, run_command, tell, warn
 

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.color import rgb2yiq
 
-from aifashion.config import KeypointConfig
+from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.data_gen.augment import (
     blur_image,
     change_colours,
     change_pixels,
     erase_rectangle,
     random_frame,
+    turn_colours,
     warp_keypoints,
 )
 from aifashion.garments import ALL, KEYPOINTS, vocabulary
@@ -117,6 +119,7 @@ def test_mirroring_twice_gives_the_same_keypoints(seed: int, width: int):
 
 CHANGES = {
     "colours": lambda rng, image: change_colours(rng, image, 0.8),
+    "turn": lambda rng, image: turn_colours(rng, image, 0.2, 0.5, 0.5),
     "blur": blur_image,
     "erase": erase_rectangle,
     "all": lambda rng, image: change_pixels(rng, image, KeypointConfig(colour=1.0, blur=1.0, erase=1.0)),
@@ -150,6 +153,60 @@ def test_colours_change_with_the_strength(photo):
     assert change_colours(np.random.default_rng(0), photo, 0.0) is photo
     weak, medium, strong = difference(0.02), difference(0.3), difference(1.0)
     assert 0 < weak < 4 < medium < strong
+
+
+def turned(colour: tuple[int, int, int], *strengths: float, count: int = 300) -> np.ndarray:
+    """(count, 3) float: what becomes of one colour."""
+    pixel = np.array(colour, np.uint8).reshape(1, 1, 3)
+    return np.array([turn_colours(np.random.default_rng(s), pixel, *strengths)[0, 0] for s in range(count)], float)
+
+
+def test_colours_that_are_not_turned_stay_the_same(photo):
+    assert turn_colours(np.random.default_rng(0), photo, 0.0, 0.0, 0.0) is photo
+
+
+@pytest.mark.parametrize("strengths", [(0.5, 0.0, 0.0), (0.0, 1.0, 0.0), (0.3, 0.8, 0.0), (0.3, 0.8, 0.6)])
+def test_greys_stay_grey(strengths: tuple[float, float, float]):
+    greys = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
+    for seed in range(50):
+        changed = turn_colours(np.random.default_rng(seed), greys, *strengths)
+        assert np.ptp(changed.astype(int), axis=2).max() <= 1  # rounded to 8 bits for each channel
+        if strengths[2] == 0:
+            np.testing.assert_array_equal(changed, greys)
+
+
+def test_hue_turns_and_saturation_scales_colours_about_grey():
+    # Dull colours, so that nothing is clipped; their turn and distance from grey as skimage's YIQ sees them.
+    for colour in ((150, 120, 100), (110, 125, 160), (100, 140, 118)):
+        y, i, q = rgb2yiq(np.array(colour) / 255)
+        hues, saturations, both = (rgb2yiq(turned(colour, *s) / 255) for s in ((0.1, 0, 0), (0, 0.4, 0), (0.1, 0.4, 0)))
+        for found in (hues, saturations, both):
+            np.testing.assert_allclose(found[:, 0], y, atol=0.6 / 255)  # as bright as before, but for the rounding
+        angles = np.angle((hues[:, 1] + 1j * hues[:, 2]) / (i + 1j * q)) / (2 * np.pi)
+        factors = np.hypot(saturations[:, 1], saturations[:, 2]) / np.hypot(i, q)
+        for values, low, high in ((angles, -0.1, 0.1), (factors, 0.6, 1.4)):
+            # Of 300 uniform numbers, one lies in the outer 5% of either end; rounding to 8 bits turns by under 0.01.
+            assert low - 0.03 < values.min() < low + 0.03 and high - 0.03 < values.max() < high + 0.03
+        np.testing.assert_allclose(np.hypot(hues[:, 1], hues[:, 2]), np.hypot(i, q), atol=0.006)
+
+
+def test_brightness_scales_all_channels_alike():
+    factors = turned((120, 80, 40), 0.0, 0.0, 0.5) / [120, 80, 40]
+    np.testing.assert_allclose(factors, factors[:, :1].repeat(3, axis=1), atol=0.02)
+    assert 0.49 < factors.min() < 0.53 and 1.47 < factors.max() < 1.51
+
+
+def test_frames_of_another_side_than_the_configured_one():
+    # Turned and zoomed about the middle of that side, shifted by fractions of it.
+    config = AttributeConfig(size=64, rotate=20, zoom=0.2, shift=0.0, flip=True)
+    for seed in range(20):
+        frame, _ = random_frame(np.random.default_rng(seed), config, SIZE)
+        np.testing.assert_allclose(frame.forward(CENTRE), CENTRE, atol=1e-9)
+        own, _ = random_frame(np.random.default_rng(seed), replace(config, size=SIZE))
+        np.testing.assert_array_equal(frame.matrix, own.matrix)
+    moved = [random_frame(np.random.default_rng(seed), replace(config, shift=0.25), SIZE)[0] for seed in range(200)]
+    reach = np.abs([frame.forward(CENTRE) - CENTRE for frame in moved]).max(axis=0)
+    assert (reach > 0.23 * SIZE).all() and (reach <= 0.25 * SIZE).all()
 
 
 def test_colours_become_lighter_as_often_as_darker():

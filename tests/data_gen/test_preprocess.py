@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from aifashion.data_gen.preprocess import PADDING, letterboxed, sample_image
+from aifashion.data_gen.preprocess import PADDING, letterboxed, sample_image, scaled_side
 from aifashion.geometry import Frame, crop, flip, letterbox, rotate, shift, zoom
 from aifashion.records import Box
 
@@ -126,3 +126,8 @@ def test_the_photo_is_left_alone():
     photo.flags.writeable = False
     letterboxed(photo, (32, 32))
     np.testing.assert_array_equal(photo, before)
+
+
+def test_sides_are_multiples_of_32_where_the_size_is_one():
+    assert [scaled_side(224, scale) for scale in (1, 0.5, 1.25, 0.875, 1.07, 0.01)] == [224, 128, 288, 192, 256, 32]
+    assert [scaled_side(100, scale) for scale in (1, 0.5, 1.257, 0.001)] == [100, 50, 126, 1]

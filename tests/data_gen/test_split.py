@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aifashion.data_gen import split
-from aifashion.data_gen.split import load_or_make_split, split_samples
+from aifashion.data_gen.label_table import LabelTable, PhotoFiles
+from aifashion.data_gen.split import load_or_make_split, split_samples, split_table
 from aifashion.garments import CATEGORIES
-from aifashion.records import Sample
+from aifashion.records import HeadSpec, Sample
 
 
 def make_samples(count: int, root: Path = Path("data")) -> list[Sample]:
@@ -124,3 +125,95 @@ def test_a_folder_that_cannot_be_written_to(
         train, val = load_or_make_split(tmp_path, photos, fraction=0.5)
     assert len(train) == len(val) == 20
     assert not list(tmp_path.glob("*.csv"))
+
+
+HEADS = tuple(HeadSpec(name, "exclusive", ("no", "yes")) for name in ("collar", "length", "sleeve"))
+
+
+def make_table(root: Path, photos: int = 60) -> LabelTable:
+    """Of every six photos three are labelled for the first head alone, two for the second, one for the third; the
+    last photo for all three, in three rows."""
+    names = [f"shop/{i}.png" for i in range(photos)] + [f"shop/{photos - 1}.png"] * 2
+    codes = np.full((len(names), 3), -1, np.int32)
+    for row in range(photos):
+        codes[row, (0, 0, 0, 1, 1, 2)[row % 6]] = row % 2
+    codes[-2, 0], codes[-1, 1] = 1, 0
+    for i, name in enumerate(names[:photos]):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(path)
+    return LabelTable(PhotoFiles(root, names), HEADS, codes, (None,) * 3)
+
+
+def rows_of(table: LabelTable) -> list[tuple[str, list[int]]]:
+    return [(table.photos.name(row), codes) for row, codes in enumerate(table.codes.tolist())]
+
+
+def test_of_a_table_every_head_gives_its_fraction(tmp_path: Path) -> None:
+    table = make_table(tmp_path)
+    train, val = split_table(tmp_path, table, 0.2, seed=1)
+    # 30, 20 and 10 photos; the one with three rows counts for its first label, which is that of the third head.
+    first = Counter((val.codes >= 0).argmax(axis=1).tolist())
+    several = sum(name == "shop/59.png" for name, _ in rows_of(val))
+    assert several in (0, 3)
+    if several:
+        first -= Counter({0: 1, 1: 1})
+    assert first == {0: 6, 1: 4, 2: 2}
+    assert (train.heads, train.targets, val.heads, val.targets) == (HEADS, table.targets) * 2
+    # Each row once, with its labels, in the order of the table.
+    order = {name: row for row, name in enumerate(f"shop/{i}.png" for i in range(60))}
+    for half in (train, val):
+        places = [order[name] for name, _ in rows_of(half)]
+        assert [p for p in places if p != 59] == sorted(p for p in places if p != 59)
+    assert sorted(rows_of(train) + rows_of(val)) == sorted(rows_of(table))
+
+
+def test_all_rows_of_a_photo_and_its_copies_fall_on_one_side(tmp_path: Path) -> None:
+    table = make_table(tmp_path)
+    for number in range(30):  # every photo of the second half repeats one of the first
+        (tmp_path / f"shop/{number + 30}.png").write_bytes((tmp_path / f"shop/{number}.png").read_bytes())
+    for seed in range(4):
+        train, val = split_table(tmp_path, table, 0.5, seed)
+        pictures = [{int(name[5:-4]) % 30 for name, _ in rows_of(half)} for half in (train, val)]
+        assert all(pictures) and not pictures[0] & pictures[1]
+        for kept in tmp_path.glob("*.csv"):
+            kept.unlink()
+
+
+def test_the_split_of_a_table_is_kept_beside_that_of_the_keypoints(tmp_path: Path, photos: list[Sample]) -> None:
+    load_or_make_split(tmp_path, photos, fraction=0.5)
+    table = make_table(tmp_path)
+    train, val = split_table(tmp_path, table, 0.2, seed=1)
+    names = ["attribute_train_split.csv", "attribute_val_split.csv", "train_split.csv", "val_split.csv"]
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == names
+    lines = (tmp_path / "attribute_val_split.csv").read_text().splitlines()
+    assert len(lines) == 1 + len({name for name, _ in rows_of(val)})
+    image_id, head, path = lines[1].split(",")
+    assert image_id == path == rows_of(val)[0][0] and head in ("collar", "length", "sleeve")
+    # Another fraction and seed, and rows in another order, change nothing of what is kept.
+    again = split_table(tmp_path, table.select(np.arange(len(table))[::-1]), 0.5, seed=2)
+    for half, other in zip((train, val), again, strict=True):
+        assert sorted(rows_of(half)) == sorted(rows_of(other))
+    for name in names[:2]:
+        (tmp_path / name).unlink()
+    assert rows_of(split_table(tmp_path, table, 0.2, seed=1)[1]) == rows_of(val)
+    for name in names[:2]:
+        (tmp_path / name).unlink()
+    assert rows_of(split_table(tmp_path, table, 0.2, seed=2)[1]) != rows_of(val)
+
+
+def test_photos_of_a_table_that_were_added_later_are_refused(tmp_path: Path) -> None:
+    table = make_table(tmp_path)
+    split_table(tmp_path, table.select(np.arange(50)))
+    with pytest.raises(ValueError, match=r"10 samples are in neither half.*delete attribute_train_split\.csv"):
+        split_table(tmp_path, table)
+
+
+def test_only_photos_in_files_are_split_into_files(tmp_path: Path) -> None:
+    class Elsewhere:
+        def __len__(self) -> int:
+            return 0
+
+    table = LabelTable(Elsewhere(), HEADS, np.zeros((0, 3), np.int32), (None,) * 3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="only photos in files"):
+        split_table(tmp_path, table)

@@ -1,3 +1,5 @@
+"""Shards of photos: written, opened, damaged and mended."""
+
 import json
 import pickle
 import struct
@@ -7,20 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from aifashion.data_gen import tfrecords
 from aifashion.data_gen.formats.jingdong import style_table
 from aifashion.data_gen.images import ImageError, decode_image
+from aifashion.data_gen.tfexample import Record, encode_example, masked
 from aifashion.data_gen.tfrecords import (
     Place,
-    Record,
     ShardError,
     check_shard,
-    crc32c,
-    decode_example,
-    encode_example,
     find_intact,
     index_path,
     open_shards,
@@ -44,53 +41,6 @@ def shards(tmp_path: Path) -> list[Path]:
     for path, numbers in zip(paths, (range(4), range(4, 7), ()), strict=True):
         write_shard(path, map(record, numbers))
     return paths
-
-
-@pytest.mark.parametrize(
-    ("data", "crc"),
-    [
-        (b"", 0),
-        (b"123456789", 0xE3069283),
-        (bytes(32), 0x8A9136AA),
-        (b"\xff" * 32, 0x62A8AB43),
-        (bytes(range(32)), 0x46DD794E),
-        (bytes(range(31, -1, -1)), 0x113FDB5C),
-    ],
-)
-def test_the_checksums_of_rfc_3720(data: bytes, crc: int) -> None:
-    assert crc32c(data) == crc
-
-
-@pytest.mark.parametrize("length", [1, 511, 512, 513, 5_000, 1_100_000])
-def test_long_checksums_are_those_of_their_definition(length: int) -> None:
-    data = np.random.default_rng(length).bytes(length)
-    table = [0] * 256
-    for value in range(256):
-        table[value] = value
-        for _ in range(8):
-            table[value] = table[value] >> 1 ^ (0x82F63B78 if table[value] & 1 else 0)
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ table[crc & 255 ^ byte]
-    assert crc32c(data) == crc ^ 0xFFFFFFFF
-
-
-LABELS = st.none() | st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20)
-
-
-@settings(max_examples=50)
-@given(st.text(), st.binary(max_size=400), LABELS)
-def test_an_example_comes_back(name: str, image: bytes, labels: list[int] | None) -> None:
-    back = decode_example(encode_example(Record(name, image, None if labels is None else np.array(labels))))
-    assert back.name == name and back.image == image
-    assert (None if back.labels is None else back.labels.tolist()) == labels
-
-
-@settings(max_examples=50)
-@given(st.binary(max_size=60))
-def test_what_is_no_example_is_refused_with_one_of_three_errors(data: bytes) -> None:
-    with pytest.raises((ValueError, KeyError, IndexError)):
-        decode_example(data)
 
 
 def test_plain_tensorflow_reads_the_shards_and_its_own_are_read(shards: list[Path], tmp_path: Path) -> None:
@@ -233,7 +183,7 @@ def test_an_index_of_another_shard_is_noticed(shards: list[Path]) -> None:
 def test_a_record_that_is_no_photo_is_named(tmp_path: Path) -> None:
     size = struct.pack("<Q", 3)
     path = tmp_path / "x.tfrecord"
-    path.write_bytes(size + tfrecords._masked(size) + b"abc" + tfrecords._masked(b"abc"))
+    path.write_bytes(size + masked(size) + b"abc" + masked(b"abc"))
     with pytest.raises(ShardError, match="no photo with id and image"):
         read_record(path, Place(0, 3))
     assert find_intact(path) == {}

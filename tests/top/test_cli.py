@@ -9,7 +9,7 @@ from aifashion.top.cli import COMMANDS, main
 HEAVY = ("keras", "tensorflow", "cv2", "numpy", "pandas", "matplotlib", "rich", "tyro")
 
 
-def run(*words: str) -> int:
+def run(*words: str) -> object:
     with pytest.raises(SystemExit) as caught:
         main(words)
     return caught.value.code

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aifashion.data_gen.fetch import Outcome, read_failures
+from aifashion.data_gen.fetch import Outcome, photo_path, read_failures
 from aifashion.data_gen.formats.jingdong import style_table
 from aifashion.data_gen.images import decode_image
 from aifashion.data_gen.tfrecords import ShardError, check_shard, index_path, open_shards, shard_path
@@ -288,7 +288,8 @@ def test_a_run_that_is_stopped_in_the_middle_goes_on(server: Server, styles: Pat
     more = ["--shards", "2", "--workers", "4", "--allow-private", "True"]
     process = subprocess.Popen([*command, *more], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     start = time.monotonic()
-    while not (index_path(shard_path(out, 0, 2)).exists() and len(list(out.glob("loose/*/*"))) == 2):
+    done = [index_path(shard_path(out, 0, 2)), *(photo_path(out / "loose", server.url(n)) for n in (5, 6))]
+    while not all(path.exists() for path in done):
         assert process.poll() is None and time.monotonic() - start < 60
         time.sleep(0.02)
     process.send_signal(how)

@@ -1,5 +1,5 @@
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -114,6 +114,8 @@ def test_equal_errors_leave_exactly_as_many_as_asked_for():
 def test_unlabelled_keypoints_are_never_mined():
     assert hardest([[100, 1, 2, 100]], [[0, 1, 1, 0]], [2]) == pytest.approx(1.5)
     assert hardest([[100, 0, 0, 100]], [[0, 1, 1, 0]], [3]) == 0
+    # Nor do they take the place of one that is predicted exactly.
+    assert hardest([[4, 9, 0]], [[1, 0, 1]], [2]) == pytest.approx(2)
 
 
 def test_fewer_labelled_than_asked_for_all_count():
@@ -142,14 +144,14 @@ def test_an_image_without_labels_costs_nothing_and_has_a_finite_gradient(mined):
     assert not gradient[0].any() and not gradient[1, ..., 2].any() and gradient[1, ..., :2].all()
 
 
-def targets_for(heatmaps: np.ndarray, mask: np.ndarray, category=0, readable=True) -> dict[str, np.ndarray]:
+def targets_for(heatmaps: np.ndarray, mask: np.ndarray, category: Sequence[int] = (0,)) -> dict[str, np.ndarray]:
     count = len(heatmaps)
     return {
         "heatmaps": heatmaps,
         "labelled": mask.astype(np.float32),
         "mask": mask.astype(np.float32),
         "category": np.broadcast_to(np.int32(category), count),
-        "readable": np.broadcast_to(np.bool_(readable), count),
+        "readable": np.ones(count, bool),
     }
 
 
@@ -181,7 +183,7 @@ def test_the_category_loss_leaves_out_photos_that_could_not_be_read():
     heat = heatmaps_with([[1.0], [1.0], [1.0]])
     logits = np.array([[2.0, 0.0], [0.0, 1.0], [50.0, -50.0]], np.float32)
     readable = np.array([True, True, False])
-    targets = targets_for(heat, np.ones((3, 1)), category=[0, 0, 1], readable=readable)
+    targets = targets_for(heat, np.ones((3, 1)), [0, 0, 1]) | {"readable": readable}
     outputs = {"refined": heat, "global_p2": heat, "category": logits}
     entropy = [math.log(1 + math.exp(-2)), math.log(1 + math.exp(1))]
     parts = keypoint_objective(targets, outputs, SIGMA, 0.5, 0.3)

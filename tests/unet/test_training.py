@@ -272,6 +272,7 @@ def test_stopped_while_training(tmp_path, whole, epoch, step, state):
     check_same_run(run, whole)
 
 
+@pytest.mark.slow
 def test_stopped_while_validating_and_again_later(tmp_path, whole):
     run, scores = tmp_path / "run", []
 

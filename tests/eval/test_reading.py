@@ -1,0 +1,61 @@
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from aifashion.eval.reading import full_batch, read_ahead
+
+
+def test_groups_keep_the_order_and_the_last_holds_the_rest():
+    for size, expected in ((3, [[0, 1, 4], [9, 16, 25], [36]]), (7, [[0, 1, 4, 9, 16, 25, 36]]), (1, [[0], [1], [4]])):
+        count = 3 if size == 1 else 7
+        assert list(read_ahead(range(count), lambda i: i**2, size, threads=3)) == expected
+    assert list(read_ahead([], abs, 4)) == []
+
+
+def test_a_slow_item_holds_its_place():
+    first = threading.Event()
+
+    def load(item: int) -> int:
+        if item == 0:
+            assert first.wait(10)  # until a later one has been loaded
+        else:
+            first.set()
+        return item
+
+    assert list(read_ahead(range(6), load, 2, threads=2)) == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_at_most_two_groups_are_loaded_ahead():
+    taken = []
+
+    def items() -> Iterator[int]:
+        for item in range(1000):
+            taken.append(item)
+            yield item
+
+    stream = read_ahead(items(), lambda item: item, 5)
+    assert next(stream) == [0, 1, 2, 3, 4] and len(taken) <= 15
+    assert next(stream) == [5, 6, 7, 8, 9] and len(taken) <= 20
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_a_mistake_while_loading_is_raised():
+    def load(item: int) -> int:
+        if item == 3:
+            raise ValueError("item 3")
+        return item
+
+    stream = read_ahead(range(6), load, 2)
+    assert next(stream) == [0, 1]
+    with pytest.raises(ValueError, match="item 3"):
+        next(stream)
+
+
+def test_a_batch_is_filled_up_with_blank_images():
+    images = [np.full((2, 3, 3), value, np.uint8) for value in (7, 9)]
+    batch = full_batch(images, 4)
+    assert batch.shape == (4, 2, 3, 3) and batch.dtype == np.uint8
+    assert batch[:, 0, 0, 0].tolist() == [7, 9, 0, 0] and not batch[2:].any()
+    np.testing.assert_array_equal(full_batch(images, 2), images)
