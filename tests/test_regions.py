@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from aifashion.geometry import Frame, identity, letterbox, shift, zoom
 from aifashion.records import Box
-from aifashion.regions import garment_region, largest_region, squared_box, summed_heatmap
+from aifashion.regions import garment_region, join_keypoints, largest_region, squared_box, summed_heatmap
 
 EVERY = np.ones(2, bool)
 
@@ -145,3 +145,71 @@ def test_heat_in_the_padding_alone_is_no_region():
     heatmaps[1:3, 4:9, 0] = 1
     photo_lies_below = zoom(4).then(shift(0, -32))
     assert garment_region(heatmaps, np.array([True]), photo_lies_below, (64, 32)) is None
+
+
+# Three keypoints, at (2, 3), (9, 3) and (9, 11): x and y of their only warm cells.
+PEAKS = np.array([[2, 3], [9, 3], [9, 11]])
+ALL_THREE = np.ones(3, bool)
+
+
+def islands(*values: float) -> np.ndarray:
+    heatmaps = np.zeros((16, 16, 3), np.float32)
+    for k, (value, (x, y)) in enumerate(zip(values, PEAKS, strict=True)):
+        heatmaps[y, x, k] = value
+    return heatmaps
+
+
+def test_a_line_joins_the_two_peaks_of_an_edge_as_warm_as_the_cooler():
+    heatmaps = islands(0.9, 0.6, 0.8)
+    heat = summed_heatmap(heatmaps, ALL_THREE)
+    before = heat.copy()
+    joined = join_keypoints(heat, heatmaps, ALL_THREE, [(0, 1), (1, 2)])
+    expected = heat.copy()
+    expected[3, 3:9] = 0.6  # between the first two
+    expected[4:11, 9] = 0.6  # down to the third
+    np.testing.assert_allclose(joined, expected, rtol=1e-6)
+    assert joined.dtype == np.float32
+    np.testing.assert_array_equal(heat, before)
+
+
+def test_only_edges_between_keypoints_of_the_garment_are_drawn():
+    heatmaps = islands(0.9, 0.6, 0.8)
+    heat = summed_heatmap(heatmaps, ALL_THREE)
+    some = np.array([True, False, True])
+    np.testing.assert_array_equal(join_keypoints(heat, heatmaps, some, [(0, 1), (1, 2)]), heat)
+    slanted = join_keypoints(heat, heatmaps, some, [(0, 2)])
+    # Eight rows down for seven columns: one cell a row between the two.
+    changed = slanted != heat
+    assert changed[4:11].sum(axis=1).tolist() == [1] * 7 and not changed[:4].any() and not changed[11:].any()
+    np.testing.assert_allclose(slanted[changed], 0.8)
+    np.testing.assert_array_equal(join_keypoints(heat, heatmaps, ALL_THREE, []), heat)
+
+
+def test_lines_leave_warmer_cells_as_they_are():
+    heatmaps = islands(0.9, 0.6, 0.8)
+    heat = np.full((16, 16), 0.7, np.float32)
+    np.testing.assert_array_equal(join_keypoints(heat, heatmaps, ALL_THREE, [(0, 1)]), heat)
+    warm = join_keypoints(heat, heatmaps, ALL_THREE, [(0, 2)])
+    assert warm.max() == pytest.approx(0.8) and warm.min() == pytest.approx(0.7)
+
+
+def test_peaks_above_one_or_below_zero_count_as_one_or_zero():
+    joined = join_keypoints(np.zeros((16, 16), np.float32), islands(1.7, 1.2, -0.4), ALL_THREE, [(0, 1)])
+    assert joined.max() == 1
+    below = islands(1.7, 1.2, 0.0) - 0.5  # nothing but -0.5 for the third
+    assert not join_keypoints(np.zeros((16, 16), np.float32), below, ALL_THREE, [(1, 2)]).any()
+
+
+def test_joined_along_its_outline_a_garment_is_one_region():
+    heatmaps = islands(0.9, 0.6, 0.8)
+    edges = [(0, 1), (1, 2)]
+    apart = garment_region(heatmaps, ALL_THREE, zoom(4), (64, 64), margin=0)
+    assert apart is not None and apart.width == 4  # one cell
+    # Columns 2..9 and rows 3..11 of 4 px: 32 px wide and 36 high, squared about column 23.5.
+    assert garment_region(heatmaps, ALL_THREE, zoom(4), (64, 64), edges, margin=0) == Box(6, 12, 42, 48)
+
+
+def test_a_keypoint_that_is_hardly_believed_in_is_not_joined():
+    heatmaps = islands(0.9, 0.8, 0.1)
+    # With the third it would reach down to row 11; 0.1 is below the threshold of 0.2.
+    assert garment_region(heatmaps, ALL_THREE, zoom(4), (64, 64), [(0, 1), (1, 2)], margin=0) == Box(8, 0, 40, 32)

@@ -93,13 +93,16 @@ def applies(head: HeadSpec, category: str) -> bool:
 
 
 def describe_garment(garment: Garment, words: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
-    """Plain data for JSON: photo, size, category, region, keypoints with scores, and attributes with probabilities."""
+    """Plain data for JSON: photo, size, category, region, keypoints with scores, and attributes with probabilities.
+
+    An attribute has a class; one of independent labels has those that are likelier than not.
+    """
     result = garment.result
     if result.error is not None or result.prediction is None or result.size is None or garment.framed is None:
         return {"photo": str(result.sample.path), "error": result.error}
     prediction, box = result.prediction, garment.framed.box
     here = prediction.state != ABSENT
-    classes = {head.name: head.classes for head in heads}
+    by_name = {head.name: head for head in heads}
     return {
         "photo": str(result.sample.path),
         "width": result.size[0],
@@ -112,14 +115,14 @@ def describe_garment(garment: Garment, words: Vocabulary, heads: Sequence[HeadSp
             for name, (x, y), score, present in zip(words.keypoints, prediction.xy, prediction.score, here, strict=True)
             if present
         },
-        "attributes": {
-            task: {
-                "class": classes[task][int(values.argmax())],
-                "probability": round(float(values.max()), 4),
-                "probabilities": {
-                    name: round(float(value), 4) for name, value in zip(classes[task], values, strict=True)
-                },
-            }
-            for task, values in garment.attributes.items()
-        },
+        "attributes": {task: _describe_answer(by_name[task], values) for task, values in garment.attributes.items()},
     }
+
+
+def _describe_answer(head: HeadSpec, values: np.ndarray) -> dict[str, Any]:
+    told = {name: float(value) for name, value in zip(head.classes, values, strict=True)}
+    probabilities = {name: round(value, 4) for name, value in told.items()}
+    if head.kind == "independent":
+        return {"labels": [name for name, value in told.items() if value > 0.5], "probabilities": probabilities}
+    likeliest = max(told, key=told.__getitem__)
+    return {"class": likeliest, "probability": probabilities[likeliest], "probabilities": probabilities}

@@ -128,7 +128,9 @@ def _likeliest(model: TwoStageModel, garment: Garment, count: int = 2) -> list[t
 def _sentence(facts: dict) -> str:
     odds = facts["category_probability"]
     told = [facts["category"] + ("" if odds is None else f" ({odds:.0%})"), f"{len(facts['keypoints'])} keypoints"]
-    return ", ".join([*told, *(f"{a['class']} ({a['probability']:.0%})" for a in facts["attributes"].values())])
+    for answer in facts["attributes"].values():
+        told += answer["labels"] if "labels" in answer else [f"{answer['class']} ({answer['probability']:.0%})"]
+    return ", ".join(told)
 
 
 def _synthetic_photos(folder: Path) -> list[Path]:

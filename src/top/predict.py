@@ -128,12 +128,18 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def flat_row(row: dict[str, Any]) -> dict[str, Any]:
-    """One level of columns: `region_left`, `cuff_left_in_x`, `skirt_length`, `skirt_length_probability` and so on."""
+    """One level of columns: `region_left`, `cuff_left_in_x`, `skirt_length`, `skirt_length_probability` and so on.
+
+    Of independent labels those that hold stand in one cell, between semicolons.
+    """
     region = row.get("region") or [None] * 4
     flat = {name: row.get(name) for name in ("photo", "error", "width", "height", "category", "category_probability")}
     flat |= dict(zip(("region_left", "region_top", "region_right", "region_bottom"), region, strict=True))
     for name, point in row.get("keypoints", {}).items():
         flat |= {f"{name}_{part}": value for part, value in point.items()}
     for task, told in row.get("attributes", {}).items():
-        flat |= {task: told["class"], f"{task}_probability": told["probability"]}
+        if "labels" in told:
+            flat[task] = ";".join(told["labels"])
+        else:
+            flat |= {task: told["class"], f"{task}_probability": told["probability"]}
     return flat

@@ -192,6 +192,15 @@ def test_crops_of_a_slope_by_hand():
         np.testing.assert_allclose(image[inner, 30, 1], 3 * ((inner + 0.5 + sy) * 0.875 - 0.5), atol=0.7)
 
 
+def test_crops_are_of_the_letterboxed_photo():
+    # 128 x 32 fills rows 24 to 39 of 64. In a crop, a row r of the input becomes (r + 0.5) / 0.875 - 0.5 - start.
+    for image, start in zip(
+        shown(flat(255, (128, 32)), Views(crops=5)), np.array([0, 0, 1, 1, 0.5]) * 9.143, strict=True
+    ):
+        rows = np.flatnonzero((image[:, 20:40] > 240).all(axis=(1, 2)))
+        assert abs(rows.min() - (24 / 0.875 - start)) <= 1 and abs(rows.max() + 1 - (40 / 0.875 - start)) <= 1
+
+
 def test_ten_crop_mirrors_each_of_the_five():
     photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     five, ten = shown(photo, Views(crops=5)), shown(photo, TEN_CROP)

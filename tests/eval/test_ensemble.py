@@ -68,6 +68,10 @@ def test_a_mixture_is_found():
     weights, best = find_weights(2, lambda w: -abs(w[0] - 0.6))
     np.testing.assert_allclose(weights, [0.6, 0.4], atol=0.03)
     assert best == pytest.approx(-abs(weights[0] - 0.6))
+    # Of three it takes several rounds, and a member that only harms goes out altogether.
+    weights, _ = find_weights(3, lambda w: -float(((w - [0.82, 0.13, 0.05]) ** 2).sum()))
+    np.testing.assert_allclose(weights, [0.82, 0.13, 0.05], atol=0.03)
+    assert find_weights(3, lambda w: -w[0])[0][0] == 0
 
 
 def test_equal_weights_stay_where_nothing_is_strictly_better():

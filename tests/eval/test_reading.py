@@ -11,6 +11,7 @@ def test_groups_keep_the_order_and_the_last_holds_the_rest():
     for size, expected in ((3, [[0, 1, 4], [9, 16, 25], [36]]), (7, [[0, 1, 4, 9, 16, 25, 36]]), (1, [[0], [1], [4]])):
         count = 3 if size == 1 else 7
         assert list(read_ahead(range(count), lambda i: i**2, size, threads=3)) == expected
+    assert [len(group) for group in read_ahead(range(20), abs, 3)] == [3] * 6 + [2]
     assert list(read_ahead([], abs, 4)) == []
 
 

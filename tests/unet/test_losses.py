@@ -150,7 +150,7 @@ def targets_for(heatmaps: np.ndarray, mask: np.ndarray, category: Sequence[int] 
         "heatmaps": heatmaps,
         "labelled": mask.astype(np.float32),
         "mask": mask.astype(np.float32),
-        "category": np.broadcast_to(np.int32(category), count),
+        "category": np.broadcast_to(np.asarray(category, np.int32), count),
         "readable": np.ones(count, bool),
     }
 

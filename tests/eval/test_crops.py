@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aifashion.data_gen.preprocess import PADDING
+from aifashion.eval.crops import Framed, cut, frame_garment
+from aifashion.eval.inference import PhotoResult
+from aifashion.garments import Vocabulary, vocabulary
+from aifashion.geometry import letterbox
+from aifashion.heatmaps import HeatmapCodec
+from aifashion.records import Box, Prediction, Sample
+
+SKIRT = vocabulary("skirt")  # waistband left and right, hemline left and right
+CODEC = HeatmapCodec((64, 64))
+SIZE = (128, 96)
+WHOLE = Box(0, 0, 128, 96)
+# In photo px; the frame halves them and moves them down by 8.
+POINTS = np.array([[40.5, 20.5], [80.5, 20.5], [32.5, 60.5], [88.5, 60.5]])
+
+
+def result(points: np.ndarray = POINTS, score=(0.9, 0.9, 0.9, 0.9), state=(1, 1, 1, 1)) -> PhotoResult:
+    """Stage 1's result for a photo of 128 x 96: a cell of heat for each point, present or not, as hot as its score."""
+    frame = letterbox(SIZE, CODEC.size)
+    heatmaps = np.zeros((16, 16, 4), np.float32)
+    for k, (x, y) in enumerate(np.floor((frame.forward(points) + 0.5) / 4).astype(int)):
+        if 0 <= y < 16:
+            heatmaps[y, x, k] = score[k]
+    prediction = Prediction("a.jpg", "skirt", None, points, np.array(score), np.array(state))
+    return PhotoResult(Sample("a.jpg", Path("a.jpg"), "skirt"), prediction, None, heatmaps, frame, SIZE)
+
+
+def framed(kind, margin: float = 0.0, **changes) -> Framed:
+    return frame_garment(result(**changes), SKIRT, CODEC, kind, margin)
+
+
+def test_the_whole_image():
+    assert framed("image") == framed("image", 0.3, score=(0, 0, 0, 0)) == Framed(WHOLE, False)
+
+
+def test_the_box_of_the_keypoints_by_hand():
+    # Columns 40 to 89 wide, 32 to 89: 57 pixels; rows 20 to 61, squared about their middle, 40.5: 12 to 69.
+    assert framed("keypoints") == Framed(Box(32, 12, 89, 69), False)
+    # A margin of a quarter on each side: 57 * 1.5 is 85.5, and a side of 86 about the same middle begins at row -2.
+    assert framed("keypoints", 0.25) == Framed(Box(18, 0, 104, 86), False)
+
+
+def test_keypoints_that_are_absent_or_hardly_believed_in_do_not_stretch_the_box():
+    left_out = Framed(Box(40, 0, 81, 41), False)  # the waistband alone: 41 pixels wide, on row 20
+    assert framed("keypoints", score=(0.9, 0.1, 0.09, 0.0)) == left_out
+    assert framed("keypoints", state=(1, 0, -1, -1)) == left_out
+
+
+@pytest.mark.parametrize("score", [(0.9, 0.09, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0)])
+def test_one_point_has_no_extent_to_frame(score: tuple):
+    assert framed("keypoints", score=score) == Framed(WHOLE, True)
+
+
+def test_the_region_of_the_heatmaps_by_hand():
+    # Cells of 8 px of the photo. Waistband: cells 5 and 10 of row 4; hemline: 4 and 11 of row 9. Joined along the
+    # outline they are one region: columns 4 to 11, 32 to 95 in px; rows 4 to 9, of which 2 lie above the photo, 16 to
+    # 63; squared about row 40: 8 to 71.
+    assert framed("heatmap") == Framed(Box(32, 8, 96, 72), False)
+    # An eighth of 64 on each side.
+    assert framed("heatmap", 0.125) == Framed(Box(24, 0, 104, 80), False)
+
+
+def test_heat_of_a_keypoint_that_the_category_lacks_is_left_out():
+    # The waistband alone: columns 5 to 10 on row 4, that is 40 to 87, squared about row 20: -4 to 43, so 0 to 47.
+    assert framed("heatmap", state=(1, 1, -1, -1)) == Framed(Box(40, 0, 88, 48), False)
+
+
+def test_the_default_margin_is_a_twentieth_on_each_side():
+    # 64 * 1.1 = 70.4.
+    found = frame_garment(result(), SKIRT, CODEC, "heatmap")
+    assert (found.box.width, found.box.height) == (70, 70)
+    assert frame_garment(result(), SKIRT, CODEC, "keypoints").box.width == 63  # 57 * 1.1 = 62.7
+
+
+def test_without_outline_the_hottest_islands_stay_apart():
+    alone = frame_garment(result(), Vocabulary(("skirt",), tuple("abcd")), CODEC, "heatmap", 0.0)
+    assert not alone.fell_back and alone.box.width == 8  # one cell
+
+
+def test_heatmaps_without_heat_fall_back_to_the_whole_photo():
+    assert framed("heatmap", score=(0.0, 0.0, 0.0, 0.0)) == Framed(WHOLE, True)
+    assert framed("heatmap", state=(-1, -1, -1, -1)) == Framed(WHOLE, True)
+    # Heat in the padding above the photo alone: rows 0 and 1 of the cells.
+    assert framed("heatmap", points=POINTS * [1, 0] - [0, 12]) == Framed(WHOLE, True)
+
+
+def test_a_photo_that_could_not_be_read_is_not_framed():
+    broken = PhotoResult(Sample("a.jpg", Path("a.jpg"), None), error="a.jpg is cut short")
+    for kind in ("image", "keypoints", "heatmap"):
+        with pytest.raises(ValueError, match=r"a\.jpg has no prediction: a\.jpg is cut short"):
+            frame_garment(broken, SKIRT, CODEC, kind)
+
+
+def test_a_kind_that_keypoints_do_not_give():
+    with pytest.raises(ValueError, match="no crop of kind 'cam'; expected image, keypoints or heatmap"):
+        framed("cam")
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+def test_a_cut_is_the_pixels_of_the_box(photo: np.ndarray):
+    np.testing.assert_array_equal(cut(photo, Box(7, 3, 50, 28)), photo[3:28, 7:50])
+    np.testing.assert_array_equal(cut(photo, Box(0, 0, 60, 40)), photo)
+
+
+def test_a_box_that_reaches_beyond_the_photo_is_padded_and_never_squeezed(photo: np.ndarray):
+    seen = cut(photo, Box(-10, -30, 70, 50))
+    assert seen.shape == (80, 80, 3)
+    np.testing.assert_array_equal(seen[30:70, 10:70], photo)
+    outside = np.ones((80, 80), bool)
+    outside[30:70, 10:70] = False
+    assert (seen[outside] == PADDING).all()

@@ -1,0 +1,210 @@
+import json
+from collections.abc import Iterable, Iterator
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from scipy.special import softmax as reference_softmax
+
+from aifashion.data_gen.preprocess import letterboxed
+from aifashion.eval.crops import Framed
+from aifashion.eval.inference import PhotoResult
+from aifashion.eval.two_stage import Classifier, Garment, applies, describe_garment, recognise
+from aifashion.garments import ALL, ATTRIBUTE_TASKS, CATEGORIES, CATEGORY_ATTRIBUTES, STYLES
+from aifashion.geometry import letterbox
+from aifashion.heatmaps import HeatmapCodec
+from aifashion.records import Box, HeadSpec, Prediction, Sample
+
+CODEC = HeatmapCodec((64, 64))
+SIZE = (100, 80)
+SKIRT = HeadSpec("skirt_length", "ordinal", ATTRIBUTE_TASKS["skirt_length"])
+SLEEVE = HeadSpec("sleeve_length", "exclusive", ATTRIBUTE_TASKS["sleeve_length"])
+STYLE = HeadSpec("style", "independent", STYLES)
+HEADS = (SKIRT, SLEEVE, STYLE)
+
+
+def found(number: int, category: str) -> PhotoResult:
+    """Stage 1's result for a photo that is `number` bright, with a point 20 px from each edge, or 25 in the middle."""
+    photo = np.full((SIZE[1], SIZE[0], 3), number, np.uint8)
+    frame, mask = letterbox(SIZE, CODEC.size), ALL.mask(category)
+    xy = np.resize([[20.0, 20.0], [80.0, 60.0], [50.0, 25.0]], (24, 2))
+    heatmaps = CODEC.encode(frame.forward(xy), mask)
+    state = np.where(mask, 1, -1).astype(np.int8)
+    prediction = Prediction(f"{number}.jpg", category, 0.75, xy, mask * np.float32(0.9), state)
+    sample = Sample(f"{number}.jpg", Path(f"{number}.jpg"), None)
+    return PhotoResult(sample, prediction, None, heatmaps, frame, SIZE, photo)
+
+
+def stage1(categories: Iterable[str | None]):
+    """A first stage that finds these categories in turn; None is a photo that cannot be read."""
+
+    def keypoints(samples: Iterable[Sample]) -> Iterator[PhotoResult]:
+        for number, (sample, category) in enumerate(zip(samples, categories, strict=False), start=1):
+            yield found(number, category) if category else PhotoResult(sample, error=f"{sample.image_id} is broken")
+
+    return keypoints
+
+
+def samples(number: int) -> list[Sample]:
+    return [Sample(f"{i}.jpg", Path(f"{i}.jpg"), None) for i in range(1, number + 1)]
+
+
+class Predict:
+    """A second stage that answers by the brightness of the photo, and keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[np.ndarray] = []
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        self.seen.append(images.copy())
+        bright = images[:, 16, 16, 0].astype(np.float32)[:, None]
+        return {
+            "skirt_length": np.repeat(bright, 5, 1),
+            "sleeve_length": bright * np.eye(9)[3],
+            "style": bright - np.arange(13),
+        }
+
+
+def classifier(predict=None, crop="keypoints", **changes) -> Classifier:
+    return Classifier(HEADS, 32, crop, predict or Predict(), **changes)
+
+
+def garments(categories: list[str | None], own: Classifier | None, batch_size: int = 4) -> list[Garment]:
+    return list(recognise(stage1(categories), own, samples(len(categories)), ALL, CODEC, batch_size))
+
+
+def test_only_what_such_a_garment_has_is_told():
+    told = garments(["skirt", "blouse", "dress", "trousers", None, "outwear"], classifier())
+    assert [list(garment.attributes) for garment in told] == [
+        ["skirt_length", "style"],
+        ["sleeve_length", "style"],
+        ["skirt_length", "sleeve_length", "style"],
+        ["style"],
+        [],
+        ["sleeve_length", "style"],
+    ]
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_tasks_by_category(category: str):
+    tasks = {task for task in ATTRIBUTE_TASKS if applies(HeadSpec(task, "exclusive", ATTRIBUTE_TASKS[task]), category)}
+    assert tasks == set(CATEGORY_ATTRIBUTES[category])
+    assert applies(STYLE, category) and applies(HeadSpec("product", "exclusive", ("0", "1")), category)
+
+
+def test_every_garment_gets_its_own_answers_with_errors_in_their_places():
+    predict = Predict()
+    categories: list[str | None] = ["dress", "dress", None, "dress", "dress", None, "dress"]
+    told = garments(categories, classifier(predict), batch_size=3)
+    for number, (garment, category) in enumerate(zip(told, categories, strict=True), start=1):
+        if category is None:
+            assert garment.result.error == f"{number}.jpg is broken" and garment.framed is None
+            assert garment.attributes == {}
+            continue
+        assert garment.result.sample.image_id == f"{number}.jpg" and garment.framed is not None
+        # Five equal steps: above the first class and all others with the same probability.
+        np.testing.assert_allclose(
+            garment.attributes["skirt_length"], [1 - expit(number), 0, 0, 0, 0, expit(number)], atol=1e-12
+        )
+        np.testing.assert_allclose(garment.attributes["sleeve_length"], reference_softmax(number * np.eye(9)[3]))
+        np.testing.assert_allclose(garment.attributes["style"], expit(number - np.arange(13.0)), rtol=1e-6)
+    assert [images.shape for images in predict.seen] == [(3, 32, 32, 3)] * 3
+
+
+def test_a_batch_without_a_readable_photo_is_not_shown_to_the_classifier():
+    predict = Predict()
+    told = garments([None, None, "skirt"], classifier(predict), batch_size=2)
+    assert len(predict.seen) == 1 and [bool(garment.attributes) for garment in told] == [False, False, True]
+
+
+def test_the_classifier_sees_its_kind_of_crop():
+    for crop, box in (
+        # 61 pixels wide and 41 high with 0.05 of 61 on each side; and the photo itself.
+        ("keypoints", Box(17, 7, 84, 74)),
+        ("image", Box(0, 0, 100, 80)),
+    ):
+        predict = Predict()
+        (garment,) = garments(["dress"], classifier(predict, crop), batch_size=1)
+        assert garment.framed == Framed(box, False)
+        expected = letterboxed(np.full((box.height, box.width, 3), 1, np.uint8), (32, 32))[0]
+        np.testing.assert_array_equal(predict.seen[0][0], expected)
+
+
+def test_temperatures_by_head():
+    own = classifier(temperatures={"sleeve_length": 2.0, "style": np.full(13, 4.0)})
+    (garment,) = garments(["dress"], own)
+    np.testing.assert_allclose(garment.attributes["sleeve_length"], reference_softmax(np.eye(9)[3] / 2))
+    np.testing.assert_allclose(garment.attributes["style"], expit((1 - np.arange(13.0)) / 4))
+    np.testing.assert_allclose(garment.attributes["skirt_length"][5], expit(1))
+
+
+def test_without_a_classifier_there_are_keypoints_and_a_region():
+    told = garments(["skirt", None], None)
+    assert [garment.attributes for garment in told] == [{}, {}]
+    assert told[0].framed is not None and not told[0].framed.fell_back and told[0].framed.box.width < 100
+    assert told[1].framed is None and told[1].result.error
+
+
+def test_photos_are_taken_as_they_are_needed():
+    taken = []
+
+    def endless() -> Iterator[Sample]:
+        for i in count(1):
+            taken.append(i)
+            yield Sample(f"{i}.jpg", Path(f"{i}.jpg"), None)
+
+    stream = recognise(stage1(["skirt"] * 100), classifier(), endless(), ALL, CODEC, 2)
+    assert len(list(islice(stream, 3))) == 3 and len(taken) <= 5
+
+
+# ---------------------------------------------------------------------------------------------------- what is written
+
+
+def test_what_is_told_of_a_garment_is_plain_data():
+    (garment,) = garments(["dress"], classifier())
+    facts = json.loads(json.dumps(describe_garment(garment, ALL, HEADS), allow_nan=False))
+    assert facts == describe_garment(garment, ALL, HEADS)
+    assert {
+        name: facts[name] for name in ("photo", "width", "height", "category", "category_probability", "region")
+    } == {
+        "photo": "1.jpg",
+        "width": 100,
+        "height": 80,
+        "category": "dress",
+        "category_probability": 0.75,
+        "region": [17, 7, 84, 74],
+    }
+    assert list(facts["keypoints"]) == [name for name, has in zip(ALL.keypoints, ALL.mask("dress"), strict=True) if has]
+    assert facts["keypoints"]["neckline_left"] == {"x": 20.0, "y": 20.0, "score": 0.9}
+    sleeve = facts["attributes"]["sleeve_length"]
+    assert (
+        sleeve["class"]
+        == ATTRIBUTE_TASKS["sleeve_length"][3]
+        == max(sleeve["probabilities"], key=sleeve["probabilities"].get)
+    )
+    assert list(sleeve["probabilities"]) == list(ATTRIBUTE_TASKS["sleeve_length"])
+    assert sleeve["probability"] == sleeve["probabilities"][sleeve["class"]] == round(np.e / (np.e + 8), 4)
+
+
+def test_of_independent_labels_those_that_hold_are_listed():
+    # Photo 4: logits 4, 3, 2, 1, 0, -1 and so on. At 0 it is as likely as not.
+    *_, garment = garments(["skirt"] * 4, classifier())
+    style = describe_garment(garment, ALL, HEADS)["attributes"]["style"]
+    assert style["labels"] == list(STYLES[:4]) and set(style) == {"labels", "probabilities"}
+    assert style["probabilities"] == {name: round(float(expit(4 - i)), 4) for i, name in enumerate(STYLES)}
+    calm = Garment(garment.result, garment.framed, {"style": np.full(13, 0.5)})
+    assert describe_garment(calm, ALL, HEADS)["attributes"]["style"]["labels"] == []
+
+
+def test_where_no_garment_was_found_there_is_no_region():
+    (garment,) = garments(["skirt"], None)
+    whole = Garment(garment.result, Framed(Box(0, 0, 100, 80), True))
+    assert describe_garment(whole, ALL, ())["region"] is None
+    assert describe_garment(whole, ALL, ())["attributes"] == {}
+
+
+def test_of_a_photo_that_cannot_be_read_the_reason_is_told():
+    (garment,) = garments([None], classifier())
+    assert describe_garment(garment, ALL, HEADS) == {"photo": "1.jpg", "error": "1.jpg is broken"}
