@@ -71,14 +71,10 @@ def load_attribute_start(net: keras.Model, start: Path, warn: Callable[[str], No
     weights do not fit.
     """
     path = best_model(start, warn).path if start.is_dir() else start
-    heads = [layer for layer in net.layers if layer.name.startswith("head_")]
-    kept = [layer.get_weights() for layer in heads]
     if backbone_only:
-        net.load_weights(path, skip_mismatch=True)
-        for layer, weights in zip(heads, kept, strict=True):
-            layer.set_weights(weights)
-    else:
-        load_weights(net, path)
+        load_weights(keras.Model(net.input, net.get_layer("pooled").output, name=net.name), path)
+        return
+    load_weights(net, path)
 
 
 def attribute_predictor(net: keras.Model) -> Callable[[np.ndarray], dict[str, np.ndarray]]:

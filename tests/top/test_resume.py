@@ -119,8 +119,7 @@ def check_same_run(run: Path, whole: Path) -> None:
 @pytest.mark.parametrize(
     "moments",
     [
-        pytest.param([after_state(1, 0)], id="before the first step"),
-        pytest.param([after_state(1, 2), after_state(2, 2)], id="within an epoch, twice"),
+        pytest.param([after_state(1, 0), after_state(2, 2)], id="before the first step, and within an epoch"),
         pytest.param([while_writing("states", "epoch_001_step_0000002.safetensors")], id="while keeping a state"),
         pytest.param([while_writing("models", "epoch_002.weights.h5")], id="after validating, while keeping the model"),
     ],
@@ -132,6 +131,12 @@ def test_killed_and_resumed(data, whole, tmp_path, moments):
         process = start(tmp_path, data, "--resume", "True", "--save-every", "2")
     check_same_run(finish(process, tmp_path), whole[0])
     assert "Resumed" in (tmp_path / "log.txt").read_text()
+
+
+def test_training_says_nothing_but_what_it_does(whole):
+    log = (whole[0].parent.parent / "log.txt").read_text()
+    assert "Best: epoch" in log
+    assert not [line for line in log.splitlines() if "absl" in line or "0000 00:00" in line or "arning" in line]
 
 
 def test_killed_before_the_first_state(data, whole, tmp_path):

@@ -15,8 +15,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         *("MobileNet", "MobileNetV2"),
     ),
     "torch": ("DenseNet121", "DenseNet169", "DenseNet201"),
+    "efficientnet": tuple(f"EfficientNetB{number}" for number in range(8)),
     "own": (
-        *(f"EfficientNetB{number}" for number in range(8)),
         *(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
         *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
         *("MobileNetV3Small", "MobileNetV3Large"),
@@ -24,8 +24,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }
 """How a network's input was normalised in its training -> its name in keras.applications.
 
-caffe: BGR, the mean subtracted; symmetric: -1..1; torch: mean and deviation of ImageNet; own: the network itself
-normalises 0..255.
+caffe: BGR, the mean subtracted; symmetric: -1..1; torch: mean and deviation of ImageNet; efficientnet: as torch, then
+divided by the root of the deviation; own: the network itself normalises 0..255.
 """
 NORMALISATION = {name: family for family, names in FAMILIES.items() for name in names}
 
@@ -49,6 +49,12 @@ def normalised(image, application: str):
     if family == "torch":
         variance = tuple(deviation**2 for deviation in _IMAGENET_DEVIATION)
         return layers.Normalization(mean=_IMAGENET_MEAN, variance=variance, name="normalise")(image)
+    if family == "efficientnet":
+        # The network itself subtracts the mean and divides by the deviation. That its published weights want more than
+        # that, keras.applications knows only where it fetches them. About the mean, so that it stays where it is.
+        more = [(deviation / 255) ** -0.5 for deviation in _IMAGENET_DEVIATION]
+        offset = [mean * (1 - factor) for mean, factor in zip(_IMAGENET_MEAN, more, strict=True)]
+        return layers.Rescaling(more, offset=offset, name="normalise")(image)
     return image
 
 
@@ -56,9 +62,17 @@ def application_body(application: str, image_shape: tuple[int | None, int | None
     """The network without its top. Raises WeightsError for weights that cannot be had or do not fit."""
     make = getattr(keras.applications, application)
     body = make(include_top=False, weights=None, input_shape=image_shape)
+    if NORMALISATION[application] == "efficientnet":
+        # Mean and deviation are weights there, but the layer computes with copies, which `set_weights` and a resumed
+        # run would leave as they are: so they are right from the start.
+        (inner,) = (layer for layer in body.layers if isinstance(layer, layers.Normalization))
+        inner.adapt_mean.assign([mean / 255 for mean in _IMAGENET_MEAN])
+        inner.adapt_variance.assign([(deviation / 255) ** 2 for deviation in _IMAGENET_DEVIATION])
+        inner.finalize_state()
     if weights == "imagenet":
         try:
-            source = make(include_top=False, weights="imagenet")
+            # Of some shape: without one, some networks warn that they take the weights for this one.
+            source = make(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
         except Exception as error:  # keras.utils.get_file raises a plain Exception when it cannot download
             reason = str(error).strip().partition("\n")[0]
             raise WeightsError(f"the ImageNet weights of {body.name} could not be fetched ({reason})") from None
