@@ -68,18 +68,24 @@ def read_heads(run: Path) -> tuple[HeadSpec, ...]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         return tuple(HeadSpec(entry["name"], entry["kind"], tuple(entry["classes"])) for entry in entries)
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not tell the heads of the run ({error}); train it again") from None
 
 
 def read_calibration(run: Path) -> Calibration:
-    """What was found on the validation set; without the file, temperatures of 1 and no thresholds."""
+    """What was found on the validation set; without the file, temperatures of 1 and no thresholds.
+
+    Raises ValueError where the file is not what training wrote.
+    """
     path = run / CALIBRATION
     if not path.is_file():
         return Calibration()
-    found = json.loads(path.read_text(encoding="utf-8"))
-    temperatures = {name: np.array(value) for name, value in found["temperatures"].items()}
-    return Calibration(temperatures, found["thresholds"])
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        temperatures = {name: np.array(value, np.float64) for name, value in dict(found["temperatures"]).items()}
+        return Calibration(temperatures, dict(found["thresholds"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not tell temperatures and thresholds ({error}); train it again") from None
 
 
 def calibrate(run: Path, table: LabelTable, outcomes: Sequence[Outcome]) -> Calibration:

@@ -35,6 +35,8 @@ def score_outcomes(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, 
         return {"score": 1 - f2, "f2": f2}
     if head.name not in ATTRIBUTE_TASKS:
         probabilities, truth = known_answers(table, outcomes, 0)
+        if not len(truth):
+            raise ValueError("not one validation photo is labelled")
         classes = score_classes(probabilities.argmax(axis=1), truth.argmax(axis=1), len(head.classes))
         return {"score": classes.mean_class_error, "error": classes.mean_class_error, "accuracy": classes.accuracy}
     answers = {h.name: known_answers(table, outcomes, place) for place, h in enumerate(table.heads)}

@@ -18,6 +18,8 @@ from aifashion.top.test import progress_bar
 from aifashion.top.two_stage_model import load_two_stage_model
 
 SUFFIXES = (".csv", ".json", ".parquet")
+_REGION = ("region_left", "region_top", "region_right", "region_bottom")
+_WHOLE = ("width", "height", *_REGION)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
         return
     import pandas as pd
 
-    table = pd.DataFrame([flat_row(row) for row in rows])
+    # Whole even where a photo that cannot be read has none.
+    table = pd.DataFrame([flat_row(row) for row in rows]).astype(dict.fromkeys(_WHOLE, "Int64"))
     with atomic_path(path) as beside:
         if path.suffix.lower() == ".csv":
             table.to_csv(beside, index=False, lineterminator="\n")
@@ -132,9 +135,9 @@ def flat_row(row: dict[str, Any]) -> dict[str, Any]:
 
     Of independent labels those that hold stand in one cell, between semicolons.
     """
-    region = row.get("region") or [None] * 4
+    region = row.get("region") or [None] * len(_REGION)
     flat = {name: row.get(name) for name in ("photo", "error", "width", "height", "category", "category_probability")}
-    flat |= dict(zip(("region_left", "region_top", "region_right", "region_bottom"), region, strict=True))
+    flat |= dict(zip(_REGION, region, strict=True))
     for name, point in row.get("keypoints", {}).items():
         flat |= {f"{name}_{part}": value for part, value in point.items()}
     for task, told in row.get("attributes", {}).items():

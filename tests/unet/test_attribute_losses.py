@@ -128,6 +128,8 @@ def test_weights_of_labels_by_their_counts():
     # Labels of one photo in a million, of none and of all stay within bounds.
     np.testing.assert_allclose(positive_weights(np.array([1, 0, 1_000_000]), 1_000_000), [20, 20, 0.05])
     np.testing.assert_allclose(positive_weights(np.array([1]), 1_000_000, most=5.0), [5])
+    # Where a label always or never holds, as if one photo more were the other way.
+    np.testing.assert_allclose(positive_weights(np.array([4, 0]), 4), np.sqrt([1 / 4, 3 / 1]))
 
 
 # ----------------------------------------------------------------------------------------------------- the objective
