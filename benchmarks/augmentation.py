@@ -1,6 +1,7 @@
 """Augmentation and target encoding of photos in memory, on one core, with the settings that training uses."""
 
 import dataclasses
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ for size, bound in ((256, ">= 250"), (512, ">= 60")):
     def examples(config=config, scenes=scenes) -> None:
         for number in range(COUNT):
             scene = scenes[number % len(scenes)]
-            sample = Sample(str(number), "", CATEGORIES[number % len(scenes) % len(CATEGORIES)], scene.keypoints)
+            sample = Sample(str(number), Path(), CATEGORIES[number % len(scenes) % len(CATEGORIES)], scene.keypoints)
             training_example(np.random.default_rng([SEED, number]), scene.image, sample, config)
 
     report(

@@ -46,7 +46,7 @@ report("training_step", f"input pipeline / step, CPU time, {CASE}", pipeline / s
 
 target, labelled = tf.constant(batch["heatmaps"]), tf.constant(batch["labelled"])
 keep = tf.constant(batch["mask"].sum(axis=1) * config.hard_fraction)
-predicted = tf.random.stateless_uniform(target.shape, (SEED, SEED))
+predicted = tf.random.stateless_uniform(batch["heatmaps"].shape, (SEED, SEED))
 
 
 @tf.function
@@ -63,7 +63,7 @@ def _gradient(loss):
     with tf.GradientTape() as tape:
         tape.watch(predicted)
         value = tf.reduce_mean(loss(predicted))
-    return tape.gradient(value, predicted)
+    return tf.convert_to_tensor(tape.gradient(value, predicted))
 
 
 with_mining, without = interleaved([lambda: mined().numpy(), lambda: plain().numpy()], 101)

@@ -255,7 +255,8 @@ class AttributeConfig:
         """Raises ValueError, naming `source`, for JSON that is not a classifier's configuration."""
         fields = _checked_fields(cls, text, "attributes", source)
         with _naming(source):
-            return cls(**fields | {"scales": tuple(fields["scales"])})
+            values: dict[str, Any] = fields | {"scales": tuple(fields["scales"])}
+            return cls(**values)
 
 
 _PRESETS: dict[str, dict[str, Any]] = {

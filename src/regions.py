@@ -35,7 +35,8 @@ def join_keypoints(
     for a, b in edges:
         if present[a] and present[b]:
             ends = [(int(places[k] % width), int(places[k] // width)) for k in (a, b)]
-            line = cv2.line(np.zeros((height, width), np.float32), *ends, float(np.clip(min(peaks[a], peaks[b]), 0, 1)))
+            warmth = float(np.clip(min(peaks[a], peaks[b]), 0, 1))
+            line = cv2.line(np.zeros((height, width), np.float32), ends[0], ends[1], (warmth,))
             joined = np.maximum(joined, line)
     return joined
 

@@ -132,7 +132,7 @@ def row_weights(table: LabelTable, balance: float) -> np.ndarray:
         if targets is None:
             of_code = rates
         elif head.kind == "independent":
-            none = ~(targets > 0).any(axis=1)
+            none = np.logical_not(np.any(targets > 0, axis=1))
             rate_of_none = max(none[codes[codes >= 0]].sum(), 1.0) ** -balance
             of_code = np.where(none, rate_of_none, np.max(np.where(targets > 0, rates, 0), axis=1))
         else:

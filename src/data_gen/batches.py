@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grain
-import numpy as np
 
-Batch = dict[str, np.ndarray]
+Batch = dict[str, Any]
+"""Arrays by name, each with the batch in front; of a single example arrays or NumPy numbers."""
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:

@@ -77,8 +77,8 @@ def predict_attributes(
             images = [photo for _, photo in readable]
             means, logits = _look(predict, images, heads, frames, views.mirror, temperatures or {}, batch_size)
             for place, (row, _) in enumerate(readable):
-                mine = ({name: array[place] for name, array in part.items()} for part in (means, logits))
-                seen[row] = Outcome(row, *mine)
+                own = [{name: array[place] for name, array in part.items()} for part in (means, logits)]
+                seen[row] = Outcome(row, own[0], own[1])
         for row, photo in group:
             yield Outcome(row, error=photo) if isinstance(photo, str) else seen[row]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from aifashion.config import PRODUCT, STYLE, AttributeConfig
-from aifashion.data_gen.formats.aliproducts import read_class_names, read_product_lists
+from aifashion.data_gen.formats.aliproducts import read_product_lists
 from aifashion.data_gen.formats.fashionai_attributes import load_attribute_table
 from aifashion.data_gen.formats.jingdong import style_table
 from aifashion.data_gen.label_table import LabelTable
@@ -33,7 +33,7 @@ def load_tables(
             raise ValueError(f"the photos in {data} have no labels: nothing to train on")
         return _split_by_name(style_table(shards, shards.labels), config)
     if config.task == PRODUCT:
-        return read_product_lists(data, classes, None if class_names is None else read_class_names(class_names), warn)
+        return read_product_lists(data, classes, class_names, warn)
     table = load_attribute_table(data, ordinal=config.length_heads == "ordinal")
     train, val = split_table(data, table, config.val_fraction, config.seed)
     return _of_task(train, config.task), _of_task(val, config.task)

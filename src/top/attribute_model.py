@@ -55,9 +55,11 @@ def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | No
     run = find_run(run)
     config = AttributeConfig.from_json(read_config(run), run / "config.json")
     heads = read_heads(run)
-    model = None if weights else best_model(run, warn, epoch)
-    net = trained_attribute_net(config, heads, model.path if model else weights)
-    which = f"epoch {model.epoch}, score {model.score:.4f}" if model else str(weights)
+    which = str(weights)
+    if weights is None:
+        model = best_model(run, warn, epoch)
+        weights, which = model.path, f"epoch {model.epoch}, score {model.score:.4f}"
+    net = trained_attribute_net(config, heads, weights)
     tell(f"{run}: {config.model} at {config.size} px for {config.task}, {which}")
     return AttributeModel(run, config, heads, attribute_predictor(net), read_calibration(run))
 

@@ -47,6 +47,8 @@ def crop(arguments: Sequence[str] | None = None) -> None:
 
 
 def crop_photos(args: CropArguments) -> None:
+    if args.out.resolve().is_relative_to(args.data.resolve()):
+        raise ValueError(f"{args.out} lies in {args.data}, which its crops would become part of: choose another --out")
     lists = find_attribute_sets(args.data)
     csvs = [*lists.labels, *lists.questions, *lists.answers]
     photos = _photos(args.data, csvs)

@@ -3,19 +3,20 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from aifashion.data_gen.formats.fashionai import find_keypoint_sets, read_keypoint_csv
-from aifashion.eval.inference import PhotoResult
 from aifashion.eval.submission import write_submission
 from aifashion.garments import Vocabulary
 from aifashion.heatmaps import Decoder
 from aifashion.records import ABSENT, Prediction, Sample
 from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command, tell, warn
 from aifashion.top.keypoint_model import load_keypoint_model
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _nothing_seen(sample: Sample, words: Vocabulary) -> Prediction:
     return Prediction(sample.image_id, category, None, np.full((count, 2), -1.0), np.zeros(count), absent)
 
 
-def progress_bar(results: Iterable[PhotoResult], total: int) -> Iterator[PhotoResult]:
+def progress_bar(results: Iterable[Result], total: int) -> Iterator[Result]:
     """The same results, with a bar that shows how many there were, the rate and the time left."""
     columns = (
         TextColumn("photos"),

@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +27,7 @@ from aifashion.top.arguments import (
     warn,
 )
 from aifashion.top.attribute_data import check_crop, load_tables
-from aifashion.top.attribute_model import FOLDER, calibrate
+from aifashion.top.attribute_model import FOLDER, calibrate, read_heads
 from aifashion.top.attribute_scores import score_outcomes
 from aifashion.top.resuming import check_facts, data_facts, resumed_config
 
@@ -99,8 +100,7 @@ def train(arguments: Sequence[str] | None) -> None:
         tables = tuple(table.select(_few(table, count)) for table, count in zip(tables, counts, strict=True))
     train_table, val_table = tables
     tell(f"{len(train_table)} photos to train on, {len(val_table)} to validate on, from {args.data}")
-    names = ((table.photos.name(row) for row in range(len(table))) for table in tables)
-    facts = data_facts(*names, args.debug)
+    facts = data_facts(_names(train_table), _names(val_table), args.debug)
     if run is not None:
         check_facts(run, facts, args.data)
     _fit(args, run, facts, train_table, val_table)
@@ -121,6 +121,10 @@ def _read_over(arguments: Sequence[str] | None, preset: Arguments, config: Attri
     return read_arguments(
         Arguments, "train_attributes.py", arguments, dataclasses.replace(preset, config=config)
     ).config
+
+
+def _names(table: LabelTable) -> Iterator[str]:
+    return (table.photos.name(row) for row in range(len(table)))
 
 
 def _few(table: LabelTable, count: int) -> np.ndarray:
@@ -193,7 +197,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
     )
     for name in sorted(unreadable):
         warn(f"left out, cannot be read: {name}")
-    best = min((row for row in history if "score" in row), key=lambda row: row["score"])
+    best = min((row for row in history if "score" in row), key=lambda row: (math.isnan(row["score"]), row["score"]))
     load_weights(net, best_model(run, warn).path)
     calibrate(run, val_table, _outcomes(predict, val_table, config, leave_out))
     tell(f"Best: {_val_log(best).strip()}. Wrote {run}")
@@ -203,9 +207,13 @@ def _network(args: Arguments, run: Path | None, heads):
     """The network as it starts: of a run with a state all weights are loaded later."""
     from aifashion.unet.backbones import WeightsError
     from aifashion.unet.predictors import attribute_net, load_attribute_start
-    from aifashion.unet.runs import has_state
+    from aifashion.unet.runs import RunError, has_state
 
     config = args.config
+    whole_run = args.load if run is None and not args.reset and args.load is not None and args.load.is_dir() else None
+    # Weights are loaded by their place: those of another task would fit a head of as many classes.
+    if whole_run is not None and read_heads(whole_run) != tuple(heads):
+        raise RunError(f"{whole_run} has other heads than this training: --reset True takes its backbone alone")
     loaded_later = (run is not None and has_state(run)) or args.load is not None
     plain = loaded_later or args.weights == "none" or (args.weights == "auto" and config.model == "lite")
     try:

@@ -35,6 +35,8 @@ class Model:
     keypoints: Keypoints = field(default_factory=Keypoints)
     heads: tuple[HeadSpec, ...] = (LENGTH, STYLE)
     stop_after: int = 10**9
+    watched: Path | None = None
+    lines: list[int] = field(default_factory=list)
     asked: list[Sample] = field(default_factory=list)
 
     def recognise(self, samples: Iterable[Sample], batch_size: int) -> Iterator[Garment]:
@@ -42,6 +44,8 @@ class Model:
             if number == self.stop_after:
                 raise KeyboardInterrupt
             self.asked.append(sample)
+            if self.watched is not None:
+                self.lines.append(len(self.watched.read_text().splitlines()))
             if "bad" in sample.image_id:
                 yield Garment(PhotoResult(sample, error=f"{sample.path} is cut short"))
                 continue
@@ -80,7 +84,7 @@ def run(*words: object) -> None:
     [
         ("a.jpg\nsub/b.jpg\n", ["a.jpg", "sub/b.jpg"]),
         ("image_id,image_category\na.jpg,skirt\n\n  b.jpg ,dress\n", ["a.jpg", "b.jpg"]),
-        ("\ufeffphoto\na.jpg\n", ["a.jpg"]),
+        ("\ufeffa.jpg\n,x\nb.jpg\n", ["a.jpg", "b.jpg"]),
         ("nowhere.jpg\na.jpg\n", ["nowhere.jpg", "a.jpg"]),  # a photo that is missing is told, not taken for a header
         ("plain\na.jpg\n", ["plain", "a.jpg"]),  # a file of that name is there
         ('"a, b.jpg",x\n', ["a, b.jpg"]),
@@ -228,6 +232,12 @@ def test_a_second_start_goes_on_from_the_first(photos: Path, model: Model, tmp_p
     run(photos, "--out", out)
     assert len(model.asked) == 1 + 4 and out.read_bytes() == resumed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "photos"]
+
+
+def test_what_is_told_is_on_the_disk_before_the_next_photo(photos: Path, model: Model, tmp_path: Path):
+    model.watched = tmp_path / "out.csv.partial"
+    run(photos, "--out", tmp_path / "out.csv")
+    assert model.lines[1:] == [2, 3, 4]  # the model's name and a line for each photo
 
 
 def test_another_model_starts_anew(photos: Path, model: Model, tmp_path: Path, fails):

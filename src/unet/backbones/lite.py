@@ -12,7 +12,7 @@ from .weights import Weights, WeightsError, load_file
 STEM, WIDTHS, DEPTHS = 24, (32, 64, 112, 160), (1, 2, 2, 2)
 
 
-def build(image_shape: tuple[int, int, int], weights: Weights) -> keras.Model:
+def build(image_shape: tuple[int | None, int | None, int], weights: Weights) -> keras.Model:
     image = layers.Input(image_shape, name="image")
     x = layers.Rescaling(1 / 64, offset=-2.0, name="normalise")(image)
     x = conv_bn(x, STEM, 3, "stem1", stride=2)

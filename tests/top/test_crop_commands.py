@@ -1,0 +1,181 @@
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_attributes import write_rows
+
+from aifashion.config import KeypointConfig
+from aifashion.data_gen.formats.fashionai_attributes import load_attribute_table
+from aifashion.data_gen.images import read_image
+from aifashion.data_gen.preprocess import PADDING
+from aifashion.garments import ALL, KEYPOINTS
+from aifashion.top import crop_commands
+from aifashion.top.attribute_data import check_crop
+from aifashion.top.keypoint_model import KeypointModel
+
+CONFIG = KeypointConfig(network="lite", size=64, sigma=0.5)  # of which a single cell is warm
+SKIRT = ALL.categories.index("skirt")
+# Centres of cells of the 64 px input; photos are of 64 px, too.
+POINTS = {
+    "waistband_left": (17.5, 21.5),
+    "waistband_right": (45.5, 21.5),
+    "hemline_left": (13.5, 49.5),
+    "hemline_right": (49.5, 49.5),
+}
+
+
+@dataclass
+class Maps:
+    """A keypoint network that sees a skirt where the photo is red in its middle, and nothing elsewhere."""
+
+    seen: int = 0
+    shapes: set = field(default_factory=set)
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        xy = np.array([POINTS.get(name, (0, 0)) for name in KEYPOINTS])
+        heatmaps = CONFIG.codec.encode(xy, np.array([name in POINTS for name in KEYPOINTS]))
+        red = images[:, 32, 32, 0] > 200
+        self.seen += int((images.any(axis=(1, 2, 3))).sum())
+        self.shapes.add(images.shape)
+        return heatmaps * red[:, None, None, None], np.tile(np.eye(5, dtype=np.float32)[SKIRT], (len(images), 1))
+
+
+@pytest.fixture
+def maps(monkeypatch) -> Maps:
+    maps = Maps()
+    model = KeypointModel(Path("runs") / "2026_01_01", CONFIG, maps, "argmax")
+    monkeypatch.setattr(crop_commands, "load_keypoint_model", lambda run: model)
+    return maps
+
+
+def save(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (64, 64)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full((size[1], size[0], 3), colour, np.uint8)
+    pixels[:, :8] = (0, 0, 255)  # a blue stripe, left of the garment
+    Image.fromarray(pixels).save(path, quality=95, subsampling=0)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    red, grey = (255, 0, 0), (90, 90, 90)
+    for name, colour in (("a", red), ("b", grey), ("c", red)):
+        save(root / "base" / "Images" / f"{name}.jpg", colour)
+    save(root / "rank" / "Images" / "q.png", red)
+    labels = [("Images/a.jpg", "skirt_length", "ynnnnn"), ("Images/a.jpg", "neck_design", "ynnnn")]
+    labels += [(f"Images/{name}.jpg", "skirt_length", "nymnnn") for name in "bc"]
+    write_rows(root / "base" / "Annotations" / "label.csv", labels)
+    write_rows(root / "rank" / "Tests" / "question.csv", [("Images/q.png", "skirt_length", "?")])
+    answers = [("Images/q.png", "skirt_length", "ynnnnn")]
+    write_rows(root / "rank" / "fashionAI_attributes_answer_a_1.csv", answers)
+    return root
+
+
+def crop(data: Path, out: Path, *words: str) -> None:
+    crop_commands.crop(["--data", str(data), "--out", str(out), *words])
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_same_set_is_written_with_every_photo_cropped(data: Path, maps: Maps, tmp_path: Path, capsys):
+    out = tmp_path / "crops"
+    crop(data, out, "--batch-size", "3")
+    assert files(out) == [
+        "base/Annotations/label.csv",
+        "base/Images/a.jpg",
+        "base/Images/b.jpg",
+        "base/Images/c.jpg",
+        "crops.json",
+        "rank/Images/q.png",
+        "rank/Tests/question.csv",
+        "rank/fashionAI_attributes_answer_a_1.csv",
+    ]
+    for name in files(data):
+        if name.endswith(".csv"):
+            assert (out / name).read_bytes() == (data / name).read_bytes()
+    settings = {"crop": "heatmap", "margin": 0.05, "model": "2026_01_01", "category": "all"}
+    assert json.loads((out / "crops.json").read_text()) == settings
+    text = " ".join(capsys.readouterr().out.split())
+    # Each photo once, though a photo has two labels and another is asked for and answered.
+    assert f"Wrote 4 crops to {out}, 0 were there already; 1 are whole photos" in text and "0 photos cannot be" in text
+    assert maps.seen == 4 and maps.shapes == {(3, 64, 64, 3)}
+    # Cells 3 to 12 wide, pixels 12 to 51; a twentieth of 40 on each side. The stripe ends at pixel 7.
+    for name in ("base/Images/a.jpg", "rank/Images/q.png"):
+        pixels = read_image(out / name).astype(int)
+        assert pixels.shape == (44, 44, 3)
+        np.testing.assert_allclose(pixels, np.broadcast_to([255, 0, 0], pixels.shape), atol=12)
+    whole = read_image(out / "base/Images/b.jpg").astype(int)
+    assert whole.shape == (64, 64, 3) and abs(whole - read_image(data / "base/Images/b.jpg")).max() < 12
+    # It can be trained on, and says what its photos are.
+    assert len(load_attribute_table(out)) == 4
+    check_crop(out, "heatmap")
+
+
+def test_the_box_of_the_keypoints(data: Path, maps: Maps, tmp_path: Path):
+    # Points 36 px apart, that is 37 pixels. With a half on each side 74, more than the photo: padded, not squeezed.
+    crop(data, tmp_path / "tight", "--crop", "keypoints", "--margin", "0")
+    assert read_image(tmp_path / "tight" / "base/Images/a.jpg").shape == (37, 37, 3)
+    crop(data, tmp_path / "wide", "--crop", "keypoints", "--margin", "0.5")
+    wide = read_image(tmp_path / "wide" / "base/Images/a.jpg").astype(int)
+    assert wide.shape == (74, 74, 3)
+    assert abs(wide[:3] - PADDING).max() < 30 and abs(wide[:, :3] - PADDING).max() < 30
+    assert abs(wide[10:60, 20:60] - [255, 0, 0]).max() < 12
+    assert json.loads((tmp_path / "wide" / "crops.json").read_text())["margin"] == 0.5
+
+
+def test_a_second_start_cuts_what_is_missing(data: Path, maps: Maps, tmp_path: Path, capsys):
+    out = tmp_path / "crops"
+    crop(data, out)
+    before = {name: (out / name).read_bytes() for name in files(out)}
+    (out / "base/Images/c.jpg").unlink()
+    maps.seen = 0
+    crop(data, out)
+    assert maps.seen == 1 and {name: (out / name).read_bytes() for name in files(out)} == before
+    assert f"Wrote 1 crops to {out}, 3 were there already; 0 are whole photos" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_photos_that_cannot_be_read_are_left_out_and_told(data: Path, maps: Maps, tmp_path: Path, capsys):
+    (data / "base/Images/a.jpg").write_bytes(b"not a picture")
+    out = tmp_path / "crops"
+    crop(data, out)
+    text = capsys.readouterr().out
+    assert "left out: " in text and str(data / "base" / "Images" / "a.jpg") in text
+    assert "Wrote 3 crops" in text and "1 photos cannot be read" in text
+    assert "base/Images/a.jpg" not in files(out)
+
+
+def test_other_crops_are_not_mixed_with_those_there(data: Path, maps: Maps, tmp_path: Path, fails):
+    out = tmp_path / "crops"
+    crop(data, out)
+    for words in (("--margin", "0.1"), ("--crop", "keypoints")):
+        error = fails(crop_commands.crop, "--data", data, "--out", out, *words)
+        assert f"{out} holds other crops (crops.json differs)" in error
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    error = fails(crop_commands.crop, "--data", data, "--out", tmp_path / "mine")
+    assert "is not empty and holds no crops" in error and files(tmp_path / "mine") == ["notes.txt"]
+
+
+@pytest.mark.parametrize("inside", [".", "crops", "base/crops"])
+def test_crops_do_not_go_among_the_photos(data: Path, maps: Maps, fails, inside: str):
+    # There the next start, and every training, would take them for more photos of the set.
+    before = files(data)
+    error = fails(crop_commands.crop, "--data", data, "--out", data / inside)
+    assert f"{data / inside} lies in {data}" in error and files(data) == before
+
+
+def test_faulty_lists_are_told_before_anything_is_written(data: Path, maps: Maps, tmp_path: Path, fails):
+    label = data / "base" / "Annotations" / "label.csv"
+    label.write_text(label.read_text() + "Images/d.jpg,hat_labels,ynn\n")
+    error = fails(crop_commands.crop, "--data", data, "--out", tmp_path / "crops")
+    assert f"{label}:5: unknown task 'hat_labels'" in error and "aifashion data check tells all" in error
+    error = fails(crop_commands.crop, "--data", tmp_path / "nowhere", "--out", tmp_path / "crops")
+    assert "no FashionAI attribute files" in error
+    assert not (tmp_path / "crops").exists() and maps.seen == 0
