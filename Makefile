@@ -9,6 +9,8 @@ BIN := .venv/bin
 endif
 READY := .venv/ready
 DEMO := data/demo
+# A short training learns more from photos that are changed less.
+GENTLE := --rotate 5 --zoom 0.1 --shift 0.05 --colour 0.2 --blur 0 --erase 0 --ema 0.99 --category-weight 0.3
 
 .PHONY: setup test test-all lint types demo bench clean
 
@@ -39,7 +41,7 @@ types: setup
 # The whole way on synthetic garments: draw a set, train a small network, predict, score, draw.
 demo: setup
 	$(BIN)/aifashion data synth --out $(DEMO) --count 2000 --size 128 --seed 7 --workers 2
-	$(BIN)/python src/top/train.py --category all --network lite --size 128 --epochs 8 --data $(DEMO) --output $(DEMO)/runs
+	$(BIN)/python src/top/train.py --category all --network lite --size 128 --epochs 8 --batch-size 8 --data $(DEMO) --output $(DEMO)/runs $(GENTLE)
 	$(BIN)/python src/top/test.py --modelpath $(DEMO)/runs/all --data $(DEMO) --outpath submission/demo --augment True
 	$(BIN)/aifashion score keypoints --truth $(DEMO)/fashionAI_key_points_test_a_answer_synthetic.csv --predicted submission/demo/submission.csv --picture submission/demo/score.png
 	$(BIN)/python src/top/demo.py --modelfile $(DEMO)/runs/all --outpath submission/demo

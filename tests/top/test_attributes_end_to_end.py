@@ -167,13 +167,13 @@ def test_heads_first_then_all_layers(exclusive, data, tmp_path, fails):
         "--ema",
         "0",
         "--task",
-        "lapel_design",
+        "sleeve_length",
         "--reset",
         "True",
         "--batch-size",
         "2",
     )
-    assert one.parent.name == "lapel_design" and len(read_heads(one)) == 1
+    assert one.parent.name == "sleeve_length" and len(read_heads(one)) == 1
     only = kernels(one / "models" / "epoch_001.weights.h5")
     assert [n for n in only if only[n].ndim == 4 and not np.allclose(only[n], after[n], atol=1e-5)] == []
 
