@@ -1,11 +1,9 @@
 """Trains a keypoint network: `python src/top/train.py --category all --network v11 --epochs 30`."""
 
 import dataclasses
-import hashlib
-import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +27,7 @@ from aifashion.top.arguments import (
     tell,
     warn,
 )
+from aifashion.top.resuming import check_facts, data_facts, resumed_config
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,8 @@ def train(arguments: Sequence[str] | None) -> None:
     if args.resume and (args.resume_model is None or args.resume_model.is_dir()):
         run = args.resume_model or newest_run(args.output, args.config.category)
         own = KeypointConfig.from_json(read_config(run), run / "config.json")
-        asked = read_arguments(Arguments, "train.py", arguments, dataclasses.replace(preset, config=own)).config
-        if asked != own:
-            changed = [f.name for f in dataclasses.fields(own) if getattr(asked, f.name) != getattr(own, f.name)]
-            raise RunError(
-                f"{run} was trained with another {', '.join(changed)}; an exact resume changes nothing. "
-                "To change it, start a new run from the weights: --resume True --resume-model FILE.weights.h5"
-            )
-        args = dataclasses.replace(args, config=own)
+        config = resumed_config(run, own, lambda config: _read_over(arguments, preset, config))
+        args = dataclasses.replace(args, config=config)
     elif args.resume_model is not None and not args.resume:
         raise RunError("--resume-model needs --resume True")
     elif args.init_epoch is not None and args.resume_model is None:
@@ -96,9 +89,9 @@ def train(arguments: Sequence[str] | None) -> None:
         raise RunError(f"--init-epoch {args.init_epoch} leaves no epoch to train of the {_epochs(args)} asked for")
 
     train_set, val_set = _training_data(args)
-    facts = _data_facts(args, train_set, val_set)
-    if run is not None and (run / "data.json").exists() and (run / "data.json").read_text() != facts:
-        raise RunError(f"{run} was trained on other data, or with another split, than {args.data} holds now")
+    facts = data_facts(_names(args.data, train_set), _names(args.data, val_set), args.debug)
+    if run is not None:
+        check_facts(run, facts, args.data)
     _fit(args, run, facts, train_set, val_set)
 
 
@@ -128,11 +121,12 @@ def _training_data(args: Arguments) -> tuple[list[Sample], list[Sample]]:
     return train_set, val_set
 
 
-def _data_facts(args: Arguments, train_set: list[Sample], val_set: list[Sample]) -> str:
-    names = "\n".join(str(s.path.relative_to(args.data)) for part in (train_set, val_set) for s in part)
-    digest = hashlib.sha256(names.encode()).hexdigest()
-    facts = {"train": len(train_set), "val": len(val_set), "debug": args.debug, "photos_sha256": digest}
-    return json.dumps(facts, indent=1) + "\n"
+def _read_over(arguments: Sequence[str] | None, preset: Arguments, config: KeypointConfig) -> KeypointConfig:
+    return read_arguments(Arguments, "train.py", arguments, dataclasses.replace(preset, config=config)).config
+
+
+def _names(data: Path, samples: list[Sample]) -> Iterator[str]:
+    return (sample.path.relative_to(data).as_posix() for sample in samples)
 
 
 def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample], val_set: list[Sample]) -> None:
