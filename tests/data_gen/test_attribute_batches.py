@@ -362,7 +362,7 @@ def test_photos_and_targets_are_mixed_in_the_same_share(way: str) -> None:
 @pytest.mark.parametrize("way", ["mixup", "cutmix"])
 def test_only_photos_labelled_for_the_same_heads_are_mixed(way: str) -> None:
     known = [1, 0, 1, 0, 1, 0]
-    shares = sum(mixed["target/one"] for mixed in mixes(replace(CONFIG, **{way: 1.0}), known))
+    shares = np.sum([mixed["target/one"] for mixed in mixes(replace(CONFIG, **{way: 1.0}), known)], axis=0)
     same = np.equal.outer(known, known)
     assert (shares[same] > 0).all() and not shares[~same].any()
     # One that has no like in its batch stays as it is.

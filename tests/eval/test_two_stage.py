@@ -8,6 +8,7 @@ import pytest
 from scipy.special import expit
 from scipy.special import softmax as reference_softmax
 
+from aifashion.config import Crop
 from aifashion.data_gen.preprocess import letterboxed
 from aifashion.eval.crops import Framed
 from aifashion.eval.inference import PhotoResult
@@ -67,7 +68,7 @@ class Predict:
         }
 
 
-def classifier(predict=None, crop="keypoints", **changes) -> Classifier:
+def classifier(predict=None, crop: Crop = "keypoints", **changes) -> Classifier:
     return Classifier(HEADS, 32, crop, predict or Predict(), **changes)
 
 
@@ -120,11 +121,12 @@ def test_a_batch_without_a_readable_photo_is_not_shown_to_the_classifier():
 
 
 def test_the_classifier_sees_its_kind_of_crop():
-    for crop, box in (
+    crops: list[tuple[Crop, Box]] = [
         # 61 pixels wide and 41 high with 0.05 of 61 on each side; and the photo itself.
         ("keypoints", Box(17, 7, 84, 74)),
         ("image", Box(0, 0, 100, 80)),
-    ):
+    ]
+    for crop, box in crops:
         predict = Predict()
         (garment,) = garments(["dress"], classifier(predict, crop), batch_size=1)
         assert garment.framed == Framed(box, False)

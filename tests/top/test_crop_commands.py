@@ -164,11 +164,13 @@ def test_other_crops_are_not_mixed_with_those_there(data: Path, maps: Maps, tmp_
 
 
 @pytest.mark.parametrize("inside", [".", "crops", "base/crops"])
-def test_crops_do_not_go_among_the_photos(data: Path, maps: Maps, fails, inside: str):
+def test_crops_do_not_go_among_the_photos(data: Path, maps: Maps, fails, inside: str, monkeypatch):
     # There the next start, and every training, would take them for more photos of the set.
     before = files(data)
-    error = fails(crop_commands.crop, "--data", data, "--out", data / inside)
-    assert f"{data / inside} lies in {data}" in error and files(data) == before
+    monkeypatch.chdir(data.parent)
+    for root in (data, Path(data.name)):
+        error = fails(crop_commands.crop, "--data", data, "--out", root / inside)
+        assert f"{root / inside} lies in {data}" in error and files(data) == before
 
 
 def test_faulty_lists_are_told_before_anything_is_written(data: Path, maps: Maps, tmp_path: Path, fails):

@@ -64,7 +64,7 @@ def test_debugging_takes_few_photos(data, tmp_path, fitted):
 
 def test_a_resume_takes_the_run_s_options(data, tmp_path, fitted, fails):
     own = AttributeConfig(model="lite", size=96, batch_size=4, val_fraction=0.25, mixup=0.2)
-    bare_run(tmp_path / "attributes" / "all" / "2026_01_01_00_00_00", own)
+    older = bare_run(tmp_path / "attributes" / "all" / "2026_01_01_00_00_00", own)
     run = bare_run(tmp_path / "attributes" / "all" / "2026_01_02_00_00_00", own)
     words = ["--data", data, "--output", tmp_path, "--resume", "True"]
     train_attributes.main([str(word) for word in words])
@@ -76,7 +76,8 @@ def test_a_resume_takes_the_run_s_options(data, tmp_path, fitted, fails):
     train_attributes.main([str(word) for word in words])
     (run / "data.json").write_text(facts.replace('"train"', '"trained"'))
     assert "was trained on other data, or with another split" in fails(train_attributes.main, *words)
-    assert len(fitted) == 2
+    train_attributes.main([*map(str, words), "--load", str(older)])
+    assert len(fitted) == 3 and fitted[2][1] == older
 
 
 def test_mistakes_in_the_options(data, tmp_path, fitted, fails):

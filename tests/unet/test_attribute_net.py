@@ -166,6 +166,15 @@ def test_a_backbone_that_is_not_frozen_is_trained():
     assert {"kernel", "moving_mean", "moving_variance"} <= changed
 
 
+def test_in_half_precision_the_weights_stay_in_float32_and_are_trained():
+    net = attribute_net(AttributeConfig(model="mine", precision="mixed_bfloat16"), HEADS)
+    before = heads_of(net)
+    after = trained(net)
+    assert {weight.dtype.name for weights in after.values() for weight in weights} == {"float32"}
+    for name, kernel in heads_of(net).items():
+        assert np.isfinite(kernel).all() and (kernel != before[name]).any()
+
+
 # ------------------------------------------------------------------------------------------------------- predictions
 
 
