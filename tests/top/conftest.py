@@ -46,8 +46,8 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def own_data(data, tmp_path) -> Path:
-    """A copy of `data` to spoil."""
-    return Path(shutil.copytree(data, tmp_path / "data"))
+    """A copy of `data` to spoil, without the split that an earlier test may have made in it."""
+    return Path(shutil.copytree(data, tmp_path / "data", ignore=shutil.ignore_patterns("*_split.csv")))
 
 
 @pytest.fixture(scope="session")
