@@ -46,7 +46,8 @@ class Arguments:
     class_names: Path | None = None
     """products: a file with the name of each class, one a line"""
     weights: str = "auto"
-    """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, or a Keras weights file"""
+    """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, a Keras weights file, or the run
+    folder of a keypoint network with the same backbone"""
     load: Path | None = None
     """a run folder or weights file to start from; the second phase of transfer learning loads the run of the first"""
     reset: bool = False
@@ -206,8 +207,8 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
 def _network(args: Arguments, run: Path | None, heads):
     """The network as it starts: of a run with a state all weights are loaded later."""
     from aifashion.unet.backbones import WeightsError
-    from aifashion.unet.predictors import attribute_net, load_attribute_start
-    from aifashion.unet.runs import RunError, has_state
+    from aifashion.unet.predictors import attribute_net, load_attribute_start, load_keypoint_backbone
+    from aifashion.unet.runs import RunError, find_run, has_state
 
     config = args.config
     whole_run = args.load if run is None and not args.reset and args.load is not None and args.load.is_dir() else None
@@ -215,7 +216,9 @@ def _network(args: Arguments, run: Path | None, heads):
     if whole_run is not None and read_heads(whole_run) != tuple(heads):
         raise RunError(f"{whole_run} has other heads than this training: --reset True takes its backbone alone")
     loaded_later = (run is not None and has_state(run)) or args.load is not None
-    plain = loaded_later or args.weights == "none" or (args.weights == "auto" and config.model == "lite")
+    keypoint_run = find_run(Path(args.weights)) if not loaded_later and Path(args.weights).is_dir() else None
+    plain = loaded_later or keypoint_run is not None or args.weights == "none"
+    plain = plain or (args.weights == "auto" and config.model == "lite")
     try:
         net = attribute_net(config, heads, None if plain else "imagenet" if args.weights == "auto" else args.weights)
     except WeightsError as error:
@@ -226,6 +229,8 @@ def _network(args: Arguments, run: Path | None, heads):
             "give the file with --weights PATH to start from it."
         )
         net = attribute_net(config, heads)
+    if keypoint_run is not None:
+        load_keypoint_backbone(net, keypoint_run, warn)
     if run is None and args.load is not None:
         load_attribute_start(net, args.load, warn, backbone_only=args.reset)
     return net

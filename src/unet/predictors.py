@@ -10,8 +10,8 @@ from ..config import AttributeConfig, KeypointConfig
 from ..records import HeadSpec
 from .attribute_net import build_attribute_net
 from .backbones import Weights
-from .keypoint_net import build_keypoint_net
-from .runs import best_model, load_weights
+from .keypoint_net import NETWORKS, build_keypoint_net
+from .runs import RunError, best_model, load_weights, read_config
 
 
 def keypoint_net(config: KeypointConfig, backbone_weights: Weights = None) -> keras.Model:
@@ -75,6 +75,21 @@ def load_attribute_start(net: keras.Model, start: Path, warn: Callable[[str], No
         load_weights(keras.Model(net.input, net.get_layer("pooled").output, name=net.name), path)
         return
     load_weights(net, path)
+
+
+def load_keypoint_backbone(net: keras.Model, run: Path, warn: Callable[[str], None]) -> None:
+    """Starts a classifier's backbone from that of a trained keypoint network, the best model of its run.
+
+    Raises RunError where the run is unusable or its backbone is another one.
+    """
+    config = KeypointConfig.from_json(read_config(run), run / "config.json")
+    trained = trained_keypoint_net(config, best_model(run, warn).path)
+    name = NETWORKS[config.network].backbone
+    start = trained.get_layer(f"{name}_backbone").get_weights()
+    backbone = net.get_layer("backbone")
+    if [part.shape for part in start] != [part.shape for part in backbone.get_weights()]:
+        raise RunError(f"{run} has the backbone {name}, which is not that of {net.name}: choose --model {name}")
+    backbone.set_weights(start)
 
 
 def attribute_predictor(net: keras.Model) -> Callable[[np.ndarray], dict[str, np.ndarray]]:

@@ -2,9 +2,16 @@ import keras
 import numpy as np
 import pytest
 
-from aifashion.config import KeypointConfig
-from aifashion.unet.predictors import keypoint_net, keypoint_predictor, trained_keypoint_net
-from aifashion.unet.runs import RunError
+from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.records import HeadSpec
+from aifashion.unet.predictors import (
+    attribute_net,
+    keypoint_net,
+    keypoint_predictor,
+    load_keypoint_backbone,
+    trained_keypoint_net,
+)
+from aifashion.unet.runs import RunError, new_run, save_model
 
 ALL = KeypointConfig(network="lite", size=64)
 SKIRT = KeypointConfig(network="lite", size=64, category="skirt")
@@ -55,3 +62,26 @@ def test_a_trained_network_has_the_weights_of_its_file(net, tmp_path):
         np.testing.assert_array_equal(found, expected)
     with pytest.raises(RunError, match="another network or set of categories"):
         trained_keypoint_net(SKIRT, path)
+
+
+def keypoint_run(folder, config: KeypointConfig, net: keras.Model):
+    run = new_run(folder, config.category, config.to_json())
+    save_model(run, net, epoch=1, score=0.5, keep=1)
+    return run
+
+
+def test_a_classifier_starts_from_the_backbone_of_a_keypoint_network(net, tmp_path):
+    run = keypoint_run(tmp_path, ALL, net)
+    heads = [HeadSpec("skirt_length_labels", "exclusive", ("short", "long"))]
+    classifier = attribute_net(AttributeConfig(model="lite"), heads)
+    load_keypoint_backbone(classifier, run, pytest.fail)
+    image = photos().astype(np.float32)
+    expected = net.get_layer("lite_backbone")(image)["P5"]
+    np.testing.assert_allclose(classifier.get_layer("backbone")(image), expected, 1e-5, 1e-5)
+
+
+def test_a_backbone_of_another_kind_is_named(net, tmp_path):
+    run = keypoint_run(tmp_path, ALL, net)
+    other = attribute_net(AttributeConfig(model="mobilenetv3small"), [HeadSpec("a", "exclusive", ("x", "y"))])
+    with pytest.raises(RunError, match="has the backbone lite, which is not that of classifier_mobilenetv3small"):
+        load_keypoint_backbone(other, run, pytest.fail)
