@@ -12,6 +12,7 @@ from ..data_gen.preprocess import letterboxed
 from ..garments import CATEGORY_ATTRIBUTES, Vocabulary
 from ..heatmaps import HeatmapCodec
 from ..records import ABSENT, HeadSpec, Sample
+from .activation import ActivationNet, frame_by_activation
 from .attribute_inference import AttributePredict
 from .crops import Framed, cut, frame_garment
 from .heads import head_probabilities
@@ -21,13 +22,15 @@ from .reading import full_batch
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """Stage 2. size: side of its input in px. crop: what of a photo it was trained on."""
+    """Stage 2. size: side of its input in px. crop: what of a photo it was trained on; for `cam` it tells by
+    `activation` where to look, from the whole photo, before it looks there."""
 
     heads: tuple[HeadSpec, ...]
     size: int
     crop: Crop
     predict: AttributePredict
     temperatures: dict[str, Any] = field(default_factory=dict)
+    activation: ActivationNet | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,10 +60,29 @@ def recognise(
     """
     results = keypoints(samples)
     while group := list(islice(results, batch_size)):
-        crop = classifier.crop if classifier else "heatmap"
-        framed = [None if r.error else frame_garment(r, words, codec, crop) for r in group]
+        framed: list[Framed | None]
+        if classifier and classifier.crop == "cam":
+            framed = _look_where_it_looks(classifier, group, batch_size)
+        else:
+            crop = classifier.crop if classifier else "heatmap"
+            framed = [None if r.error else frame_garment(r, words, codec, crop) for r in group]
         told = _attributes(classifier, group, framed, batch_size) if classifier else [{}] * len(group)
         yield from map(Garment, group, framed, told)
+
+
+def _look_where_it_looks(classifier: Classifier, group: Sequence[PhotoResult], batch_size: int) -> list[Framed | None]:
+    net = classifier.activation
+    if net is None:
+        raise ValueError("a classifier of crops by its own activation maps needs its activation network")
+    framed: list[Framed | None] = [None] * len(group)
+    seen = [(place, r.photo, r.prediction) for place, r in enumerate(group)]
+    readable = [(place, photo, told) for place, photo, told in seen if photo is not None and told is not None]
+    if readable:
+        names = [[head.name for head in net.heads if applies(head, told.category)] for _, _, told in readable]
+        boxes = frame_by_activation(net, [photo for _, photo, _ in readable], names, batch_size)
+        for (place, _, _), box in zip(readable, boxes, strict=True):
+            framed[place] = box
+    return framed
 
 
 def _attributes(

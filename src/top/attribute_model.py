@@ -10,6 +10,7 @@ import numpy as np
 
 from aifashion.config import AttributeConfig
 from aifashion.data_gen.label_table import LabelTable
+from aifashion.eval.activation import ActivationNet
 from aifashion.eval.attribute_inference import AttributePredict, Outcome
 from aifashion.eval.attribute_metrics import tune_thresholds
 from aifashion.eval.calibration import fit_label_temperatures, fit_temperature
@@ -35,13 +36,15 @@ class Calibration:
 
 @dataclass(frozen=True)
 class AttributeModel:
-    """The run's folder, its configuration and heads, and `predict`, the function from images to logits."""
+    """The run's folder, its configuration and heads, `predict`, the function from images to logits, and where it
+    looks."""
 
     run: Path
     config: AttributeConfig
     heads: tuple[HeadSpec, ...]
     predict: AttributePredict
     calibration: Calibration
+    activation: ActivationNet
 
 
 def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | None = None) -> AttributeModel:
@@ -49,7 +52,12 @@ def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | No
 
     Raises RunError or ValueError where the run is unusable.
     """
-    from aifashion.unet.predictors import attribute_predictor, trained_attribute_net  # Keras loads here
+    from aifashion.unet.predictors import (  # Keras loads here
+        activation_predictor,
+        attribute_predictor,
+        head_kernels,
+        trained_attribute_net,
+    )
     from aifashion.unet.runs import best_model, find_run, read_config
 
     run = find_run(run)
@@ -61,7 +69,8 @@ def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | No
         weights, which = model.path, f"epoch {model.epoch}, score {model.score:.4f}"
     net = trained_attribute_net(config, heads, weights)
     tell(f"{run}: {config.model} at {config.size} px for {config.task}, {which}")
-    return AttributeModel(run, config, heads, attribute_predictor(net), read_calibration(run))
+    activation = ActivationNet(activation_predictor(net), head_kernels(net, heads), heads, config.size)
+    return AttributeModel(run, config, heads, attribute_predictor(net), read_calibration(run), activation)
 
 
 def read_heads(run: Path) -> tuple[HeadSpec, ...]:

@@ -3,22 +3,25 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from PIL import Image
 
 from aifashion.data_gen.formats.fashionai_attributes import attribute_root, find_attribute_sets, scan_attribute_rows
-from aifashion.data_gen.images import read_image, resolve_image
-from aifashion.eval.crops import cut, frame_garment
-from aifashion.eval.inference import PhotoResult
+from aifashion.data_gen.images import ImageError, read_image, resolve_image
+from aifashion.eval.activation import frame_by_activation
+from aifashion.eval.crops import Framed, cut, frame_garment
+from aifashion.eval.reading import read_ahead
 from aifashion.files import atomic_path, write_atomic
 from aifashion.records import Sample
-from aifashion.top.arguments import choose_device, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, choose_device, read_arguments, run_command, tell, warn
 from aifashion.top.attribute_data import CROPS_FILE
-from aifashion.top.keypoint_model import KeypointModel, load_keypoint_model
+from aifashion.top.attribute_model import FOLDER, load_attribute_model
+from aifashion.top.keypoint_model import load_keypoint_model
 from aifashion.top.test import progress_bar
 
 
@@ -30,10 +33,11 @@ class CropArguments:
     """folder with the attribute sets"""
     out: Path
     """folder to write; new, empty, or of an earlier run of the same command, which then goes on"""
-    crop: Literal["keypoints", "heatmap"] = "heatmap"
-    """the box of the predicted keypoints, or the region of the heatmaps"""
+    crop: Literal["keypoints", "heatmap", "cam"] = "heatmap"
+    """the box of the predicted keypoints, the region of the heatmaps, or that of a classifier's activation maps"""
     modelpath: Path | None = None
-    """run folder of the keypoint network, or a folder of runs to take the latest of; trained_models/all by default"""
+    """run folder of the keypoint network, or for cam of the classifier; or a folder of runs to take the latest of;
+    trained_models/all or trained_models/attributes/all by default"""
     margin: float = 0.05
     """added on each side, as a fraction of the square's side"""
     batch_size: int = 16
@@ -50,22 +54,25 @@ def crop_photos(args: CropArguments) -> None:
     if args.out.resolve().is_relative_to(args.data.resolve()):
         raise ValueError(f"{args.out} lies in {args.data}, which its crops would become part of: choose another --out")
     lists = find_attribute_sets(args.data)
-    csvs = [*lists.labels, *lists.questions, *lists.answers]
-    photos = _photos(args.data, csvs)
+    # Answers are to the questions, and may lie elsewhere than the photos that they name.
+    photos = _photos(args.data, [*lists.labels, *lists.questions])
+    if not photos:
+        raise ValueError(f"{args.data} has neither labels nor questions: no photos to crop")
     choose_device(args.gpu_id)
-    model = load_keypoint_model(args.modelpath)
-    settings = {"crop": args.crop, "margin": args.margin, "model": model.run.name, "category": model.config.category}
+    crops, settings = _by_activation(args, photos) if args.crop == "cam" else _by_keypoints(args)
     _claim(args.out, settings)
-    missing = [relative for relative in photos if not (args.out / relative).exists()]
-    samples = [Sample(relative, photos[relative], None) for relative in missing]
+    missing = [
+        Sample(relative, own.path, None) for relative, own in photos.items() if not (args.out / relative).exists()
+    ]
     whole = unreadable = 0
-    for result in progress_bar(model.predict(samples, args.batch_size), len(samples)):
-        if result.error is not None:
-            warn(f"left out: {result.error}")
+    for sample, photo, framed, error in progress_bar(crops(missing), len(missing)):
+        if photo is None or framed is None:
+            warn(f"left out: {error}")
             unreadable += 1
             continue
-        whole += _write_crop(args, model, result)
-    for csv in csvs:
+        _write_crop(args.out / sample.image_id, photo, framed)
+        whole += framed.fell_back
+    for csv in (*lists.labels, *lists.questions, *lists.answers):
         target = args.out / csv.relative_to(args.data)
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(target) as beside:
@@ -76,22 +83,76 @@ def crop_photos(args: CropArguments) -> None:
     )
 
 
-def _photos(data: Path, csvs: Sequence[Path]) -> dict[str, Path]:
-    """Place below `data` -> file, of all photos that the lists name."""
-    photos: dict[str, Path] = {}
+@dataclass(frozen=True)
+class _Photo:
+    """A photo that the lists name, and the tasks for which they do."""
+
+    path: Path
+    tasks: list[str]
+
+
+def _photos(data: Path, csvs: Sequence[Path]) -> dict[str, _Photo]:
+    """Place below `data` -> photo, of all photos that the lists name."""
+    photos: dict[str, _Photo] = {}
     for csv in csvs:
         root = attribute_root(csv)
-        for row in _rows(csv):
-            path = resolve_image(root, row)
-            photos[Path(os.path.relpath(path, data)).as_posix()] = path
+        rows, problems = scan_attribute_rows(csv, "?")
+        if problems:
+            raise ValueError(f"{problems[0]}; aifashion data check tells all")
+        for row in rows:
+            path = resolve_image(root, row.path)
+            photo = photos.setdefault(Path(os.path.relpath(path, data)).as_posix(), _Photo(path, []))
+            if row.task not in photo.tasks:
+                photo.tasks.append(row.task)
     return photos
 
 
-def _rows(csv: Path) -> Iterator[str]:
-    rows, problems = scan_attribute_rows(csv, "?")
-    if problems:
-        raise ValueError(f"{problems[0]}; aifashion data check tells all")
-    return (row.path for row in rows)
+Crops = Iterator[tuple[Sample, np.ndarray | None, Framed | None, str | None]]
+"""Sample, photo (H, W, 3) uint8 and its box; or, of a photo that cannot be read, neither of them but the reason."""
+
+
+def _by_keypoints(args: CropArguments) -> tuple[Callable[[list[Sample]], Crops], dict]:
+    model = load_keypoint_model(args.modelpath)
+
+    def crops(samples: list[Sample]) -> Crops:
+        for result in model.predict(samples, args.batch_size, keep_photos=True):
+            framed = None
+            if result.error is None:
+                framed = frame_garment(result, model.words, model.config.codec, args.crop, args.margin)
+            yield result.sample, result.photo, framed, result.error
+
+    return crops, _settings(args, model.run, model.config.category)
+
+
+def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Callable[[list[Sample]], Crops], dict]:
+    model = load_attribute_model(args.modelpath or CHECKOUT / "trained_models" / FOLDER / "all")
+    told = {head.name for head in model.heads}
+    unknown = {task for photo in photos.values() for task in photo.tasks} - told
+    if unknown:
+        raise ValueError(f"{model.run} does not tell {', '.join(sorted(unknown))}: its maps do not show where they are")
+
+    def load(sample: Sample) -> tuple[Sample, np.ndarray | str]:
+        try:
+            return sample, read_image(sample.path)
+        except ImageError as error:
+            return sample, str(error)
+
+    def crops(samples: list[Sample]) -> Crops:
+        for group in read_ahead(samples, load, args.batch_size):
+            readable = [(sample, photo) for sample, photo in group if not isinstance(photo, str)]
+            tasks = [photos[sample.image_id].tasks for sample, _ in readable]
+            images = [photo for _, photo in readable]
+            boxes = frame_by_activation(model.activation, images, tasks, args.batch_size, args.margin)
+            found = {sample.image_id: box for (sample, _), box in zip(readable, boxes, strict=True)}
+            for sample, photo in group:
+                bad = isinstance(photo, str)
+                yield sample, None if bad else photo, found.get(sample.image_id), photo if bad else None
+
+    return crops, _settings(args, model.run, model.config.task)
+
+
+def _settings(args: CropArguments, run: Path, trained_for: str) -> dict:
+    return {"crop": args.crop, "margin": args.margin, "model": run.name, "category": trained_for}
 
 
 def _claim(out: Path, settings: dict) -> None:
@@ -107,12 +168,7 @@ def _claim(out: Path, settings: dict) -> None:
     write_atomic(path, json.dumps(settings, indent=1) + "\n")
 
 
-def _write_crop(args: CropArguments, model: KeypointModel, result: PhotoResult) -> bool:
-    """Writes one crop; True where it is the whole photo because no garment was found."""
-    framed = frame_garment(result, model.words, model.config.codec, args.crop, args.margin)
-    target = args.out / result.sample.image_id
+def _write_crop(target: Path, photo: np.ndarray, framed: Framed) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    pixels = cut(read_image(result.sample.path), framed.box)
     with atomic_path(target) as beside:
-        Image.fromarray(pixels).save(beside, format="JPEG", quality=95, subsampling=0)
-    return framed.fell_back
+        Image.fromarray(cut(photo, framed.box)).save(beside, format="JPEG", quality=95, subsampling=0)

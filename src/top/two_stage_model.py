@@ -30,8 +30,14 @@ class TwoStageModel:
         model, classifier = self.keypoints, None
         if self.attributes is not None:
             own = self.attributes
-            temperatures = own.calibration.temperatures
-            classifier = Classifier(own.heads, own.config.size, own.config.crop, own.predict, temperatures)
+            classifier = Classifier(
+                own.heads,
+                own.config.size,
+                own.config.crop,
+                own.predict,
+                own.calibration.temperatures,
+                own.activation,
+            )
         return recognise(
             lambda wanted: model.predict(wanted, batch_size, keep_photos=True),
             classifier,

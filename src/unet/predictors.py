@@ -99,3 +99,20 @@ def attribute_predictor(net: keras.Model) -> Callable[[np.ndarray], dict[str, np
         return {name: np.asarray(logits) for name, logits in net.predict_on_batch({"image": images}).items()}
 
     return predict
+
+
+def activation_predictor(net: keras.Model) -> Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """images (B, S, S, 3) uint8, any S -> the last features (B, h, w, F) float32 and logits by head."""
+    features = net.get_layer("pooled").input
+    model = keras.Model(net.input, [features, net.output], name=f"{net.name}_activations")
+
+    def predict(images: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        found, logits = model.predict_on_batch({"image": images})
+        return np.asarray(found, np.float32), {name: np.asarray(values) for name, values in logits.items()}
+
+    return predict
+
+
+def head_kernels(net: keras.Model, heads: Sequence[HeadSpec]) -> dict[str, np.ndarray]:
+    """By head (F, logits): the weights from the mean of the last features to the logits."""
+    return {head.name: np.asarray(net.get_layer(f"head_{head.name}").get_weights()[0]) for head in heads}

@@ -10,6 +10,7 @@ from scipy.special import softmax as reference_softmax
 
 from aifashion.config import Crop
 from aifashion.data_gen.preprocess import letterboxed
+from aifashion.eval.activation import ActivationNet
 from aifashion.eval.crops import Framed
 from aifashion.eval.inference import PhotoResult
 from aifashion.eval.two_stage import Classifier, Garment, applies, describe_garment, recognise
@@ -132,6 +133,36 @@ def test_the_classifier_sees_its_kind_of_crop():
         assert garment.framed == Framed(box, False)
         expected = letterboxed(np.full((box.height, box.width, 3), 1, np.uint8), (32, 32))[0]
         np.testing.assert_array_equal(predict.seen[0][0], expected)
+
+
+def test_a_classifier_that_looks_for_itself_sees_where_its_maps_are_warm():
+    def look(images: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        features = np.zeros((len(images), 4, 4, 2), np.float32)
+        features[:, 1, 1, 0], features[:, 2, 3, 1] = 1, 1
+        logits = {head.name: np.zeros((len(images), len(head.classes))) for head in (SLEEVE, STYLE)}
+        return features, logits | {"skirt_length": np.zeros((len(images), 5)) - 9}
+
+    # Trousers have neither sleeves nor a skirt's length, skirts no sleeves; sleeves look at the one cell, all others
+    # at the other.
+    kernels = {"skirt_length": -np.eye(2)[[1]].T * np.ones(5), "sleeve_length": np.eye(2)[[0]].T * np.ones(9)}
+    kernels["style"] = np.eye(2)[[1]].T * np.ones(13)
+    net = ActivationNet(look, kernels, HEADS, 32)
+    predict = Predict()
+    own = classifier(predict, "cam", activation=net)
+    blouse, broken, skirt = garments(["blouse", None, "skirt"], own, batch_size=4)
+    assert broken.framed is None and blouse.framed is not None and skirt.framed is not None
+    # The input of 32 px shows the photo of 100 px at 0.32, with a pad of 3.2 px above. Cells are 8 px, 25 in the photo;
+    # the warm one's centre lies at (12, 12) or (28, 20), half a pixel less by pixel centres.
+    x, y = (28 / 0.32, (20 - 3.2) / 0.32)
+    assert skirt.framed.box.left < x < skirt.framed.box.right and skirt.framed.box.top < y < skirt.framed.box.bottom
+    assert skirt.framed.box.left > 12 / 0.32
+    assert blouse.framed.box.left < 12 / 0.32 and blouse.framed.box != skirt.framed.box
+    assert len(predict.seen) == 1
+
+
+def test_a_classifier_cannot_look_for_itself_without_its_maps():
+    with pytest.raises(ValueError, match="needs its activation network"):
+        garments(["skirt"], classifier(crop="cam"))
 
 
 def test_temperatures_by_head():

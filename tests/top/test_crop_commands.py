@@ -7,13 +7,15 @@ import pytest
 from PIL import Image
 from small_attributes import write_rows
 
-from aifashion.config import KeypointConfig
-from aifashion.data_gen.formats.fashionai_attributes import load_attribute_table
+from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.data_gen.formats.fashionai_attributes import attribute_heads, load_attribute_table
 from aifashion.data_gen.images import read_image
 from aifashion.data_gen.preprocess import PADDING
+from aifashion.eval.activation import ActivationNet
 from aifashion.garments import ALL, KEYPOINTS
 from aifashion.top import crop_commands
 from aifashion.top.attribute_data import check_crop
+from aifashion.top.attribute_model import AttributeModel, Calibration
 from aifashion.top.keypoint_model import KeypointModel
 
 CONFIG = KeypointConfig(network="lite", size=64, sigma=0.5)  # of which a single cell is warm
@@ -70,7 +72,7 @@ def data(tmp_path: Path) -> Path:
     write_rows(root / "base" / "Annotations" / "label.csv", labels)
     write_rows(root / "rank" / "Tests" / "question.csv", [("Images/q.png", "skirt_length", "?")])
     answers = [("Images/q.png", "skirt_length", "ynnnnn")]
-    write_rows(root / "rank" / "fashionAI_attributes_answer_a_1.csv", answers)
+    write_rows(root / "fashionAI_attributes_answer_a_1.csv", answers)
     return root
 
 
@@ -91,9 +93,9 @@ def test_the_same_set_is_written_with_every_photo_cropped(data: Path, maps: Maps
         "base/Images/b.jpg",
         "base/Images/c.jpg",
         "crops.json",
+        "fashionAI_attributes_answer_a_1.csv",
         "rank/Images/q.png",
         "rank/Tests/question.csv",
-        "rank/fashionAI_attributes_answer_a_1.csv",
     ]
     for name in files(data):
         if name.endswith(".csv"):
@@ -126,6 +128,51 @@ def test_the_box_of_the_keypoints(data: Path, maps: Maps, tmp_path: Path):
     assert abs(wide[:3] - PADDING).max() < 30 and abs(wide[:, :3] - PADDING).max() < 30
     assert abs(wide[10:60, 20:60] - [255, 0, 0]).max() < 12
     assert json.loads((tmp_path / "wide" / "crops.json").read_text())["margin"] == 0.5
+
+
+class Looks:
+    """A classifier that looks at the red middle of a photo for skirts, and nowhere for necks."""
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        features = np.zeros((len(images), 8, 8, 1), np.float32)
+        features[:, 3:5, 3:5, 0] = (images[:, 32, 32, 0] > 200)[:, None, None]
+        return features, {"skirt_length": np.zeros((len(images), 5)) - 9, "neck_design": np.zeros((len(images), 5))}
+
+
+@pytest.fixture
+def looks(monkeypatch) -> Looks:
+    looks = Looks()
+    heads = attribute_heads(ordinal=True)
+    told = tuple(head for head in heads if head.name in ("skirt_length", "neck_design"))
+    kernels = {"skirt_length": -np.ones((1, 5)), "neck_design": -np.ones((1, 5))}
+    net = ActivationNet(looks, kernels, told, 64)
+    run = Path("runs") / "2026_02_02"
+    model = AttributeModel(run, AttributeConfig(size=64), told, lambda images: {}, Calibration(), net)
+    monkeypatch.setattr(crop_commands, "load_attribute_model", lambda path: model)
+    return looks
+
+
+def test_the_region_of_a_classifier_s_own_maps(data: Path, looks: Looks, tmp_path: Path, fails):
+    out = tmp_path / "crops"
+    (data / "base" / "Images" / "b.jpg").write_bytes(b"not a picture")
+    crop(data, out, "--crop", "cam", "--margin", "0", "--batch-size", "2")
+    # Two warm cells of 8 px, and 6.4 px to each side of their centres: 20.8 px.
+    for name in ("base/Images/a.jpg", "base/Images/c.jpg", "rank/Images/q.png"):
+        pixels = read_image(out / name)
+        assert abs(pixels.shape[0] - 20.8) <= 2 and pixels.shape[0] == pixels.shape[1]
+        assert abs(pixels.astype(int) - [255, 0, 0]).max() < 12
+    assert "base/Images/b.jpg" not in files(out)
+    settings = {"crop": "cam", "margin": 0.0, "model": "2026_02_02", "category": "all"}
+    assert json.loads((out / "crops.json").read_text()) == settings
+    check_crop(out, "cam")
+
+
+def test_a_classifier_that_does_not_tell_the_tasks_cannot_look(data: Path, looks: Looks, tmp_path: Path, fails):
+    label = data / "base" / "Annotations" / "label.csv"
+    label.write_text(label.read_text() + "Images/a.jpg,pant_length_labels,ynnnnn\n")
+    error = fails(crop_commands.crop, "--data", data, "--out", tmp_path / "crops", "--crop", "cam")
+    assert "2026_02_02 does not tell pant_length: its maps do not show where they are" in error
+    assert not (tmp_path / "crops").exists()
 
 
 def test_a_second_start_cuts_what_is_missing(data: Path, maps: Maps, tmp_path: Path, capsys):

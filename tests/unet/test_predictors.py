@@ -5,7 +5,10 @@ import pytest
 from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.records import HeadSpec
 from aifashion.unet.predictors import (
+    activation_predictor,
     attribute_net,
+    attribute_predictor,
+    head_kernels,
     keypoint_net,
     keypoint_predictor,
     load_keypoint_backbone,
@@ -85,3 +88,16 @@ def test_a_backbone_of_another_kind_is_named(net, tmp_path):
     other = attribute_net(AttributeConfig(model="mobilenetv3small"), [HeadSpec("a", "exclusive", ("x", "y"))])
     with pytest.raises(RunError, match="has the backbone lite, which is not that of classifier_mobilenetv3small"):
         load_keypoint_backbone(other, run, pytest.fail)
+
+
+def test_activations_and_kernels_give_the_logits():
+    heads = [HeadSpec("a", "exclusive", ("x", "y")), HeadSpec("b", "ordinal", ("s", "m", "l", "xl"))]
+    classifier = attribute_net(AttributeConfig(model="lite"), heads)
+    features, logits = activation_predictor(classifier)(photos())
+    kernels = head_kernels(classifier, heads)
+    assert features.shape[:3] == (3, 2, 2) and [kernels[name].shape[1] for name in "ab"] == [2, 3]
+    for name in "ab":
+        bias = classifier.get_layer(f"head_{name}").get_weights()[1]
+        np.testing.assert_allclose(features.mean(axis=(1, 2)) @ kernels[name] + bias, logits[name], 1e-4, 1e-5)
+    expected = attribute_predictor(classifier)(photos())
+    np.testing.assert_allclose(logits["a"], expected["a"], 1e-5, 1e-6)
