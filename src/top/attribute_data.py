@@ -18,6 +18,8 @@ from aifashion.top.arguments import warn
 CROPS_FILE = "crops.json"
 """Written beside cropped photos: what they are crops of."""
 
+_ABOVE = 4
+
 
 def load_tables(
     data: Path, config: AttributeConfig, classes: int | None = None, class_names: Path | None = None
@@ -40,16 +42,24 @@ def load_tables(
 
 
 def check_crop(data: Path, crop: str) -> None:
-    """Raises ValueError where the photos in `data` are not the crops that a classifier is to be trained on."""
-    path = data / CROPS_FILE
-    kind = json.loads(path.read_text(encoding="utf-8"))["crop"] if path.is_file() else "image"
-    if kind != crop and path.is_file():
-        raise ValueError(f"the photos in {data} are crops of kind {kind}: say --crop {kind}")
-    if kind != crop:
+    """Raises ValueError where the photos in `data`, a folder or a list, are not the crops that a classifier sees."""
+    kind = "image"
+    # A list or a season's folder lies some folders below the one that holds the crops.
+    for folder in (data, *data.resolve().parents[:_ABOVE]):
+        if (folder / CROPS_FILE).is_file():
+            kind = json.loads((folder / CROPS_FILE).read_text(encoding="utf-8"))["crop"]
+            break
+    if kind == crop:
+        return
+    if kind != "image":
         raise ValueError(
-            f"the photos in {data} are whole: make the crops first, "
-            f"aifashion data crop --data {data} --out DIR --crop {crop}"
+            f"the photos in {data} are crops of kind {kind}, but the classifier is for kind {crop}: "
+            f"train one with --crop {kind}, or name other photos"
         )
+    raise ValueError(
+        f"the photos in {data} are whole, but the classifier is for crops of kind {crop}: make the crops first, "
+        f"aifashion data crop --data {data} --out DIR --crop {crop}"
+    )
 
 
 def _of_task(table: LabelTable, task: str) -> LabelTable:

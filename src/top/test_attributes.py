@@ -15,7 +15,7 @@ from aifashion.eval.attribute_metrics import average_precision
 from aifashion.eval.ensemble import blend, find_weights
 from aifashion.files import write_atomic
 from aifashion.top.arguments import CHECKOUT, choose_device, read_arguments, run_command, tell, warn
-from aifashion.top.attribute_data import load_tables
+from aifashion.top.attribute_data import check_crop, load_tables
 from aifashion.top.attribute_model import FOLDER, AttributeModel, load_attribute_model
 from aifashion.top.attribute_scores import known_answers
 from aifashion.top.attribute_submissions import read_asked, write_answers
@@ -65,6 +65,8 @@ def predict_test_set(args: Arguments) -> None:
     kinds = {_kind(model) for model in models}
     if len(kinds) > 1:
         raise ValueError(f"runs of different tasks in one ensemble: {', '.join(sorted(kinds))}; name those of one kind")
+    for model in models:
+        check_crop(args.data, model.config.crop)
     asked = read_asked(args.data, kinds.pop())
     tasks = list(dict.fromkeys(asked.heads))
     _check_heads(models, tasks)
@@ -135,6 +137,7 @@ def _weights(task: str, models: list[AttributeModel], views: Views, args: Argume
     told = []
     truth = np.zeros(0)
     for model in able:
+        check_crop(args.val_data, model.config.crop)
         _, table = load_tables(args.val_data, model.config)
         options = (views, model.calibration.temperatures, args.batch_size)
         outcomes = [

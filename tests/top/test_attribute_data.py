@@ -126,12 +126,15 @@ def test_products_have_their_own_two_lists(tmp_path: Path):
 
 
 def test_photos_must_be_the_crops_that_are_asked_for(tmp_path: Path):
-    check_crop(tmp_path, "image")
-    for kind in ("heatmap", "keypoints", "cam"):
-        with pytest.raises(ValueError, match=rf"are whole: make the crops first, .* --out DIR --crop {kind}"):
-            check_crop(tmp_path, kind)
+    question = tmp_path / "attributes" / "rank" / "Tests" / "question.csv"
+    for place in (tmp_path, tmp_path / "attributes", question):
+        check_crop(place, "image")
+        for kind in ("heatmap", "keypoints", "cam"):
+            with pytest.raises(ValueError, match=rf"are whole, .* make the crops first, .* --out DIR --crop {kind}"):
+                check_crop(place, kind)
     (tmp_path / "crops.json").write_text(json.dumps({"crop": "heatmap", "margin": 0.05}))
-    check_crop(tmp_path, "heatmap")
-    for kind in ("image", "keypoints"):
-        with pytest.raises(ValueError, match="are crops of kind heatmap: say --crop heatmap"):
-            check_crop(tmp_path, kind)
+    for place in (tmp_path, tmp_path / "attributes", question):
+        check_crop(place, "heatmap")
+        for kind in ("image", "keypoints"):
+            with pytest.raises(ValueError, match=f"are crops of kind heatmap, but the classifier is for kind {kind}"):
+                check_crop(place, kind)
