@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 import aifashion
+from aifashion.top.run_log import RUN_LOG, logged_command
 
 _ABOVE_PACKAGE = Path(aifashion.__file__).resolve().parent.parent
 CHECKOUT = _ABOVE_PACKAGE if (_ABOVE_PACKAGE / "pyproject.toml").is_file() else Path.cwd()
@@ -76,10 +78,20 @@ def fail(message: object) -> NoReturn:
     raise SystemExit(1)
 
 
-def run_command(command: Callable[[], Any]) -> None:
-    """Runs a command's body; mistakes of the user and of the data become one clear line instead of a traceback."""
+def run_command(
+    prog: str, kind: Callable[..., Any] | None, arguments: Sequence[str] | None, body: Callable[[Any], Any]
+) -> None:
+    """Runs a command: reads its words into `kind` and calls `body` with it, or, where `kind` is None, with the words.
+
+    Mistakes of the user and of the data become one clear line instead of a traceback. What was called, when and how it
+    ended goes to `run_log.txt` in the checkout, or to the file that AIFASHION_RUN_LOG names; empty means to none.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    log = os.environ.get("AIFASHION_RUN_LOG", str(CHECKOUT / RUN_LOG))
+    silent = not log or bool({"-h", "--help"} & set(words))
     try:
-        command()
+        with nullcontext() if silent else logged_command(Path(log), [*prog.split(), *words], warn):
+            body(words if kind is None else read_arguments(kind, prog, words))
     except (ValueError, OSError, FloatingPointError) as error:
         fail(error)
     except KeyboardInterrupt:

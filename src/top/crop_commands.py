@@ -18,7 +18,7 @@ from aifashion.eval.crops import Framed, cut, frame_garment
 from aifashion.eval.reading import read_ahead
 from aifashion.files import atomic_path, write_atomic
 from aifashion.records import Sample
-from aifashion.top.arguments import CHECKOUT, choose_device, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
 from aifashion.top.attribute_data import CROPS_FILE
 from aifashion.top.attribute_model import FOLDER, load_attribute_model
 from aifashion.top.keypoint_model import load_keypoint_model
@@ -47,7 +47,7 @@ class CropArguments:
 
 
 def crop(arguments: Sequence[str] | None = None) -> None:
-    run_command(lambda: crop_photos(read_arguments(CropArguments, "aifashion data crop", arguments)))
+    run_command("aifashion data crop", CropArguments, arguments, crop_photos)
 
 
 def crop_photos(args: CropArguments) -> None:

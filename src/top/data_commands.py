@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from aifashion.files import write_atomic
-from aifashion.top.arguments import console, read_arguments, run_command, tell
+from aifashion.top.arguments import console, run_command, tell
 
 
 @dataclass(frozen=True)
@@ -62,54 +62,50 @@ class FromCocoArguments:
 
 
 def synth(arguments: Sequence[str] | None = None) -> None:
-    def write() -> None:
+    def write(args: SynthArguments) -> None:
         from aifashion.data_gen.synthetic.writer import write_dataset
 
-        args = read_arguments(SynthArguments, "aifashion data synth", arguments)
         write_dataset(args.out, args.count, args.seed, args.size, args.test_count, args.workers)
 
-    run_command(write)
+    run_command("aifashion data synth", SynthArguments, arguments, write)
 
 
 def check(arguments: Sequence[str] | None = None) -> None:
     """Exit code 1 where photos or rows cannot be used."""
 
-    def report() -> None:
+    def report(args: CheckArguments) -> None:
         from aifashion.data_gen.check import check_dataset, print_report
 
-        args = read_arguments(CheckArguments, "aifashion data check", arguments)
         result = check_dataset(args.data, args.workers)
         print_report(result, console)
         if not result.ok:
             raise SystemExit(1)
 
-    run_command(report)
+    run_command("aifashion data check", CheckArguments, arguments, report)
 
 
 def to_coco(arguments: Sequence[str] | None = None) -> None:
-    def convert() -> None:
+    def convert(args: ToCocoArguments) -> None:
         from aifashion.data_gen.formats.coco import coco_from_samples
         from aifashion.data_gen.formats.fashionai import read_keypoint_csv
         from aifashion.data_gen.images import image_size
 
-        args = read_arguments(ToCocoArguments, "aifashion data to-coco", arguments)
         samples = read_keypoint_csv(args.csv)
         document = coco_from_samples(samples, [image_size(sample.path) for sample in samples])
         write_atomic(args.out, json.dumps(document) + "\n")
         tell(f"Wrote {len(samples)} garments to {args.out}")
 
-    run_command(convert)
+    run_command("aifashion data to-coco", ToCocoArguments, arguments, convert)
 
 
 def from_coco(arguments: Sequence[str] | None = None) -> None:
-    def convert() -> None:
+    def convert(args: FromCocoArguments) -> None:
         from dataclasses import replace
 
         from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, read_coco, samples_from_coco
         from aifashion.data_gen.formats.fashionai import write_keypoint_csv
         from aifashion.garments import KEYPOINTS
 
-        args = read_arguments(FromCocoArguments, "aifashion data from-coco", arguments)
         names = DEEPFASHION_KEYPOINTS | {name: name for name in KEYPOINTS}
         samples = samples_from_coco(read_coco(args.json), args.json.parent, names)
         if any(sample.category is None for sample in samples):
@@ -119,4 +115,4 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
         write_keypoint_csv(args.out, samples)
         tell(f"Wrote {len(samples)} garments to {args.out}")
 
-    run_command(convert)
+    run_command("aifashion data from-coco", FromCocoArguments, arguments, convert)

@@ -28,7 +28,7 @@ from aifashion.garments import CATEGORIES
 from aifashion.geometry import Frame
 from aifashion.records import ABSENT, Sample
 from aifashion.regions import summed_heatmap
-from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
 from aifashion.top.photos import find_photos
 from aifashion.top.test import progress_bar
 from aifashion.top.two_stage_model import TwoStageModel, load_two_stage_model
@@ -57,7 +57,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command(lambda: demonstrate(read_arguments(Arguments, "demo.py", arguments)))
+    run_command("demo.py", Arguments, arguments, demonstrate)
 
 
 def demonstrate(args: Arguments) -> None:

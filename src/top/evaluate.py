@@ -10,7 +10,7 @@ import tyro
 from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.eval.attribute_inference import Outcome, predict_attributes
 from aifashion.files import write_atomic
-from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command(lambda: evaluate(read_arguments(Arguments, "aifashion evaluate", arguments)))
+    run_command("aifashion evaluate", Arguments, arguments, evaluate)
 
 
 def evaluate(args: Arguments) -> None:

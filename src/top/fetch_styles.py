@@ -29,7 +29,7 @@ from aifashion.data_gen.tfrecords import (
 )
 from aifashion.data_gen.web import Limits
 from aifashion.files import write_atomic
-from aifashion.top.arguments import fail, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import fail, run_command, tell, warn
 
 MANIFEST, FAILED, LOOSE = "fetch.json", "failed.csv", "loose"
 ROWS_PER_SHARD = 4000
@@ -83,7 +83,7 @@ class _Shard:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command(lambda: _fetch(read_arguments(FetchStylesArguments, "aifashion data fetch-styles", arguments)))
+    run_command("aifashion data fetch-styles", FetchStylesArguments, arguments, _fetch)
 
 
 def _fetch(args: FetchStylesArguments) -> None:

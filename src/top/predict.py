@@ -12,7 +12,7 @@ import tyro
 from aifashion.eval.two_stage import describe_garment
 from aifashion.files import atomic_path, write_atomic
 from aifashion.records import Sample
-from aifashion.top.arguments import choose_device, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import choose_device, run_command, tell, warn
 from aifashion.top.photos import find_photos
 from aifashion.top.test import progress_bar
 from aifashion.top.two_stage_model import load_two_stage_model
@@ -43,7 +43,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command(lambda: predict(read_arguments(Arguments, "aifashion predict", arguments)))
+    run_command("aifashion predict", Arguments, arguments, predict)
 
 
 def predict(args: Arguments) -> None:

@@ -32,7 +32,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command(lambda: preview(arguments))
+    run_command("aifashion data preview", None, arguments, preview)
 
 
 def preview(arguments: Sequence[str] | None) -> None:

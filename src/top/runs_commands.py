@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aifashion.top.arguments import CHECKOUT, console, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, console, run_command, tell, warn
 
 _STAMP = re.compile(r"\d{4}(_\d\d){5}(_\d{3})?")
 _FIELDS = (("category", "task"), ("network", "model"), ("size",))  # as the kinds of configurations call them
@@ -59,19 +59,18 @@ class Run:
 
 
 def list_runs(arguments: Sequence[str] | None = None) -> None:
-    def show() -> None:
-        args = read_arguments(ListArguments, "aifashion runs list", arguments)
+    def show(args: ListArguments) -> None:
         runs = [run for run in find_runs(args.folder) if args.tag in (None, run.tag)]
         if runs:
             tell(_table(runs, args.folder))
         else:
             tell(f"No runs{'' if args.tag is None else f' with tag {args.tag!r}'} in {args.folder}")
 
-    run_command(show)
+    run_command("aifashion runs list", ListArguments, arguments, show)
 
 
 def clear(arguments: Sequence[str] | None = None) -> None:
-    run_command(lambda: _clear(read_arguments(ClearArguments, "aifashion runs clear", arguments)))
+    run_command("aifashion runs clear", ClearArguments, arguments, _clear)
 
 
 def find_runs(root: Path) -> list[Run]:

@@ -11,7 +11,7 @@ from aifashion.eval.attribute_report import draw_confusions, print_attribute_sco
 from aifashion.eval.keypoint_metrics import score_keypoints
 from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
 from aifashion.files import write_atomic
-from aifashion.top.arguments import console, read_arguments, run_command, tell
+from aifashion.top.arguments import console, run_command, tell
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class AttributeArguments:
 
 
 def keypoints(arguments: Sequence[str] | None = None) -> None:
-    def score() -> None:
-        args = read_arguments(KeypointArguments, "aifashion score keypoints", arguments)
+    def score(args: KeypointArguments) -> None:
         result = score_keypoints(read_keypoint_csv(args.truth), read_keypoint_csv(args.predicted))
         print_keypoint_score(result, console)
         if args.json is not None:
@@ -54,12 +53,11 @@ def keypoints(arguments: Sequence[str] | None = None) -> None:
             draw_keypoint_score(result, args.picture)
             tell(f"Wrote {args.picture}")
 
-    run_command(score)
+    run_command("aifashion score keypoints", KeypointArguments, arguments, score)
 
 
 def attributes(arguments: Sequence[str] | None = None) -> None:
-    def score() -> None:
-        args = read_arguments(AttributeArguments, "aifashion score attributes", arguments)
+    def score(args: AttributeArguments) -> None:
         result = score_attribute_files(args.truth, args.predicted)
         print_attribute_score(result, console)
         if args.json is not None:
@@ -69,4 +67,4 @@ def attributes(arguments: Sequence[str] | None = None) -> None:
             draw_confusions(result, args.picture)
             tell(f"Wrote {args.picture}")
 
-    run_command(score)
+    run_command("aifashion score attributes", AttributeArguments, arguments, score)

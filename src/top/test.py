@@ -13,7 +13,7 @@ from aifashion.eval.submission import write_submission
 from aifashion.garments import Vocabulary
 from aifashion.heatmaps import Decoder
 from aifashion.records import ABSENT, Prediction, Sample
-from aifashion.top.arguments import CHECKOUT, choose_device, console, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
 from aifashion.top.keypoint_model import load_keypoint_model
 
 Result = TypeVar("Result")
@@ -46,7 +46,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command(lambda: predict_test_set(read_arguments(Arguments, "test.py", arguments)))
+    run_command("test.py", Arguments, arguments, predict_test_set)
 
 
 def predict_test_set(args: Arguments) -> None:

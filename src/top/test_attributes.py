@@ -14,7 +14,7 @@ from aifashion.eval.attribute_inference import Views, predict_attributes
 from aifashion.eval.attribute_metrics import average_precision
 from aifashion.eval.ensemble import blend, find_weights
 from aifashion.files import write_atomic
-from aifashion.top.arguments import CHECKOUT, choose_device, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
 from aifashion.top.attribute_data import check_crop, load_tables
 from aifashion.top.attribute_model import FOLDER, AttributeModel, load_attribute_model
 from aifashion.top.attribute_scores import known_answers
@@ -55,7 +55,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command(lambda: predict_test_set(read_arguments(Arguments, "test_attributes.py", arguments)))
+    run_command("test_attributes.py", Arguments, arguments, predict_test_set)
 
 
 def predict_test_set(args: Arguments) -> None:

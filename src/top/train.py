@@ -62,7 +62,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command(lambda: train(arguments))
+    run_command("train.py", None, arguments, train)
 
 
 def train(arguments: Sequence[str] | None) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from aifashion.top import arguments
 from aifashion.top.arguments import choose_device, option_value, read_arguments, run_command, tell, warn
+from aifashion.top.run_log import read_run_log
 
 
 @dataclass(frozen=True)
@@ -85,31 +86,64 @@ def test_an_option_of_several_words_is_found_in_both_spellings():
 
 @pytest.mark.parametrize("error", [ValueError, OSError, FileNotFoundError, FloatingPointError])
 def test_mistakes_become_one_line_and_exit_code_1(capsys, error):
-    def command():
+    def command(words):
         raise error("no [red]data[/red] in C:\\[x]\\")
 
     with pytest.raises(SystemExit) as caught:
-        run_command(command)
+        run_command("a.py", None, [], command)
     captured = capsys.readouterr()
     assert caught.value.code == 1
     assert captured.err == "error: no [red]data[/red] in C:\\[x]\\\n" and captured.out == ""
 
 
 def test_the_keyboard_stops_without_a_traceback(capsys):
-    def command():
+    def command(words):
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as caught:
-        run_command(command)
+        run_command("a.py", None, [], command)
     assert caught.value.code == 1 and "stopped by the keyboard" in capsys.readouterr().err
 
 
+def test_the_words_are_read_for_the_body():
+    read: list[Options] = []
+    run_command("a.py", Options, ["--batchSize", "5"], read.append)
+    run_command("a.py", None, ["--batchSize", "5"], read.append)
+    assert read[0].batch_size == 5 and read[1] == ["--batchSize", "5"]
+
+
+def test_commands_are_noted_with_how_they_ended(monkeypatch, tmp_path, capsys):
+    log = tmp_path / "run_log.txt"
+    monkeypatch.setenv("AIFASHION_RUN_LOG", str(log))
+
+    def faulty(words):
+        raise ValueError(f"no {words}")
+
+    run_command("aifashion data crop", None, ["--out", "my crops"], lambda words: None)
+    with pytest.raises(SystemExit):
+        run_command("b.py", None, ["x"], faulty)
+    with pytest.raises(SystemExit):
+        run_command("c.py", Options, ["--nothing"], faulty)
+    with pytest.raises(SystemExit):
+        run_command("d.py", Options, ["--help"], faulty)  # which asks for nothing to be done
+    entries = read_run_log(log)
+    assert [(entry.command, entry.outcome) for entry in entries] == [
+        ("aifashion data crop --out 'my crops'", "ok"),
+        ("b.py x", "error: no ['x']"),
+        ("c.py --nothing", "exit code 2"),
+    ]
+    capsys.readouterr()
+    monkeypatch.setenv("AIFASHION_RUN_LOG", "")
+    run_command("e.py", None, [], lambda words: None)
+    assert len(read_run_log(log)) == 3
+
+
 def test_errors_of_the_program_itself_keep_their_traceback():
-    def command():
+    def command(words):
         raise TypeError("a bug")
 
     with pytest.raises(TypeError):
-        run_command(command)
+        run_command("a.py", None, [], command)
 
 
 def test_lines_are_printed_as_they_are_however_long(capsys):
