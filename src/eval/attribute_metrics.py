@@ -1,6 +1,6 @@
-"""Scores of classified photos: mAP of the FashionAI attributes, F2 of JingDong's styles, class error of AliProducts.
+"""mAP and BasicPrecision, the scores of the FashionAI attribute challenge (higher is better).
 
-mAP, the score of the FashionAI attribute challenge (higher is better): of each photo, the largest probability and its
+Of each photo, the largest probability and its
 class count. At a threshold, the photos whose largest probability reaches it are answered. An answered photo is correct
 where its class has the mark y, wrong where it has n, and counts nowhere where it has m. Precision is correct / (correct
 + wrong), AP of a task the mean precision over the thresholds, mAP the mean AP over the tasks. BasicPrecision is the
@@ -20,7 +20,7 @@ other part above 0, n is 0.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,22 +82,6 @@ class AttributeScore:
                 for name, task in self.per_task.items()
             },
         }
-
-
-@dataclass(frozen=True, slots=True)
-class ClassScore:
-    """One class of many. mean_class_error: mean of 1 - recall over `classes` classes, NaN where there are none; the
-    `absent` classes have no photo in the truth and are left out."""
-
-    mean_class_error: float
-    accuracy: float
-    images: int
-    classes: int
-    absent: int
-
-    def to_json(self) -> dict:
-        """Plain numbers for `json.dumps`, None for NaN."""
-        return asdict(self) | {"mean_class_error": _plain(self.mean_class_error), "accuracy": _plain(self.accuracy)}
 
 
 def precision_curve(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -194,91 +178,8 @@ def confusion_matrix(predicted: np.ndarray, true: np.ndarray, classes: int) -> n
 
     Raises ValueError for lengths that differ or a class outside 0 .. classes - 1.
     """
-    predicted, true = _classes(predicted, true, classes)
+    predicted, true = checked_classes(predicted, true, classes)
     return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
-
-
-def score_classes(predicted: np.ndarray, true: np.ndarray, classes: int) -> ClassScore:
-    """Mean class error, the score of AliProducts. Arguments and errors as in `confusion_matrix`."""
-    predicted, true = _classes(predicted, true, classes)
-    photos = np.bincount(true, minlength=classes)
-    found = np.bincount(true[predicted == true], minlength=classes)
-    present = photos > 0
-    return ClassScore(
-        _mean(1 - found[present] / photos[present]),
-        _mean(predicted == true),
-        len(true),
-        int(present.sum()),
-        int((~present).sum()),
-    )
-
-
-def sample_f2(predicted: np.ndarray, truth: np.ndarray, beta: float = 2.0) -> np.ndarray:
-    """(N,) float64: F-beta of the labels of every photo, from two (N, C) bool arrays; their mean is JingDong's score.
-
-    F is (1 + b^2) hits / (b^2 true + predicted), which leaves only a photo without true and predicted labels open:
-    nothing to find and nothing claimed counts 1. Raises ValueError for shapes that differ.
-    """
-    predicted, truth = np.asarray(predicted, bool), np.asarray(truth, bool)
-    if predicted.shape != truth.shape or truth.ndim != 2:
-        raise ValueError(f"expected predicted and true labels (N, C); got {predicted.shape} and {truth.shape}")
-    return _f_beta((predicted & truth).sum(axis=1), predicted.sum(axis=1), truth.sum(axis=1), beta)
-
-
-def tune_thresholds(probabilities: np.ndarray, truth: np.ndarray, beta: float = 2.0, rounds: int = 50) -> np.ndarray:
-    """(C,) float64 thresholds, a label being predicted where its probability is at least its threshold.
-
-    Coordinate ascent on the mean of `sample_f2`: starting from the best common threshold in steps of 0.01, each label
-    in turn takes the best of all its thresholds, the others held, until no label changes. What a photo's score gains
-    from one more label does not depend on the threshold, so sorting by probability tries all of them at once. A
-    threshold lies midway between the probabilities on its sides; it is above 1 only to refuse a probability of 1. The
-    result is a local optimum on these photos: tune on validation photos and expect less elsewhere.
-
-    probabilities: (N, C) in 0..1. truth: (N, C) bool. Raises ValueError for shapes that differ, no photo, or
-    probabilities outside 0..1.
-    """
-    probabilities, truth = np.asarray(probabilities, np.float64), np.asarray(truth, bool)
-    if not len(truth) or not ((probabilities >= 0) & (probabilities <= 1)).all():
-        raise ValueError("tuning thresholds needs photos, with probabilities between 0 and 1")
-    common = np.arange(1, 100) / 100
-    start = common[np.argmax([sample_f2(probabilities >= t, truth, beta).mean() for t in common])]
-    on, size = probabilities >= start, truth.sum(axis=1)
-    for _ in range(rounds):
-        changed = False
-        for c in range(truth.shape[1]):
-            hits = (on & truth).sum(axis=1) - (on & truth)[:, c]
-            count = on.sum(axis=1) - on[:, c]
-            off = _f_beta(hits, count, size, beta)
-            gain = _f_beta(hits + truth[:, c], count + 1, size, beta) - off
-            best = _best_cut(probabilities[:, c], gain)
-            if gain[best].sum() > gain[on[:, c]].sum() + 1e-9:
-                on[:, c], changed = best, True
-        if not changed:
-            break
-    return np.array([_between(probabilities[~on[:, c], c], probabilities[on[:, c], c]) for c in range(truth.shape[1])])
-
-
-def _best_cut(values: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """(N,) bool: the photos of the largest `values`, as many as gain most in sum; the fewest of equals."""
-    order = np.argsort(-values, kind="stable")
-    ranked = values[order]
-    # Photos of equal probability go together, so a cut lies only where the value changes. Cut 0 takes none.
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    cut = int(np.argmax(np.append(0.0, np.cumsum(gain[order])[ends])))
-    return values >= ranked[ends[cut - 1]] if cut else np.zeros(len(values), bool)
-
-
-def _between(below: np.ndarray, above: np.ndarray) -> float:
-    """The middle between the largest value below and the smallest above, 0 and 1 standing in where there is none."""
-    low = below.max(initial=0.0)
-    high = above.min(initial=1.0) if len(above) or low < 1 else np.nextafter(1, 2)
-    middle = (low + high) / 2
-    return float(middle if middle > low else high)
-
-
-def _f_beta(hits: np.ndarray, predicted: np.ndarray, true: np.ndarray, beta: float) -> np.ndarray:
-    whole = beta**2 * true + predicted
-    return np.divide((1 + beta**2) * hits, whole, out=np.ones(len(whole)), where=whole > 0)
 
 
 def _answers(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -297,7 +198,8 @@ def _answers(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, 
     return predicted, probabilities[rows, predicted], verdict
 
 
-def _classes(predicted: np.ndarray, true: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def checked_classes(predicted: np.ndarray, true: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both as (N,) int64. Raises ValueError for lengths that differ or a class outside 0 .. classes - 1."""
     predicted, true = np.asarray(predicted, np.int64), np.asarray(true, np.int64)
     if predicted.shape != true.shape or true.ndim != 1:
         raise ValueError(f"expected predicted and true classes (N,); got {predicted.shape} and {true.shape}")

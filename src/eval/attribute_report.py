@@ -16,6 +16,8 @@ from ..garments import ATTRIBUTE_TASKS
 from .attribute_metrics import AttributeScore, TaskScore
 from .attribute_submission import SUM_TOLERANCE
 from .calibration import Reliability
+from .product_metrics import ClassScore
+from .style_metrics import StyleScore
 
 # Two of the colours of Okabe and Ito, which colour-blind readers can tell apart.
 _BEFORE, _AFTER = "#D55E00", "#0072B2"
@@ -48,6 +50,26 @@ def print_attribute_score(score: AttributeScore, console: Console) -> None:
         numbers = (_number(task.ap), _number(task.basic_precision), _number(task.accuracy))
         table.add_row(name, *numbers, f"{task.images:,}", f"{task.maybe:,}")
     console.print(table)
+
+
+def print_style_score(score: StyleScore, console: Console) -> None:
+    """F2, then a row for each label."""
+    console.print(f"F2 [bold]{_number(score.f2)}[/bold]  over {score.images:,} images (higher is better)")
+    columns = ("precision", "recall", "true", "predicted")
+    table = Table("style", *(Column(name, justify="right") for name in columns))
+    for name, label in score.per_label.items():
+        table.add_row(name, _number(label.precision), _number(label.recall), f"{label.true:,}", f"{label.predicted:,}")
+    console.print(table)
+
+
+def print_product_score(score: ClassScore, console: Console) -> None:
+    """The mean class error, and over what it was taken."""
+    console.print(
+        f"mean class error [bold]{_number(score.mean_class_error)}[/bold]  accuracy {_number(score.accuracy)}  over "
+        f"{score.images:,} images of {score.classes:,} classes (a lower error is better)"
+    )
+    if score.absent:
+        console.print(f"[yellow]{score.absent:,} classes below the largest label have no image[/yellow] in the truth")
 
 
 def draw_confusions(

@@ -12,9 +12,9 @@ from aifashion.config import AttributeConfig
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.eval.activation import ActivationNet
 from aifashion.eval.attribute_inference import AttributePredict, Outcome
-from aifashion.eval.attribute_metrics import tune_thresholds
 from aifashion.eval.calibration import fit_label_temperatures, fit_temperature
 from aifashion.eval.heads import head_probabilities
+from aifashion.eval.style_metrics import tune_thresholds
 from aifashion.files import write_atomic
 from aifashion.records import HeadSpec
 from aifashion.top.arguments import tell, warn

@@ -6,7 +6,9 @@ import numpy as np
 
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.eval.attribute_inference import Outcome
-from aifashion.eval.attribute_metrics import sample_f2, score_attributes, score_classes, tune_thresholds
+from aifashion.eval.attribute_metrics import score_attributes
+from aifashion.eval.product_metrics import score_classes
+from aifashion.eval.style_metrics import sample_f2, tune_thresholds
 from aifashion.garments import ATTRIBUTE_TASKS
 
 

@@ -14,6 +14,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo:main", "draw keypoints, heatmap and region on photos"),
     "score keypoints": ("score:keypoints", "score predicted keypoints against the truth (NE, PCK)"),
     "score attributes": ("score:attributes", "score predicted attributes against the truth (mAP)"),
+    "score styles": ("score:styles", "score predicted styles against the truth (F2)"),
+    "score products": ("score:products", "score predicted products against the truth (mean class error)"),
     "data synth": ("data_commands:synth", "write a synthetic data set in the FashionAI layout"),
     "data check": ("data_commands:check", "report every problem, duplicate and leak of a data set"),
     "data to-coco": ("data_commands:to_coco", "convert a keypoint list to COCO keypoints JSON"),

@@ -7,9 +7,16 @@ from pathlib import Path
 
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
 from aifashion.eval.attribute_metrics import score_attribute_files
-from aifashion.eval.attribute_report import draw_confusions, print_attribute_score
+from aifashion.eval.attribute_report import (
+    draw_confusions,
+    print_attribute_score,
+    print_product_score,
+    print_style_score,
+)
 from aifashion.eval.keypoint_metrics import score_keypoints
+from aifashion.eval.product_metrics import score_product_files
 from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
+from aifashion.eval.style_metrics import score_style_files
 from aifashion.files import write_atomic
 from aifashion.top.arguments import console, run_command, tell
 
@@ -42,13 +49,35 @@ class AttributeArguments:
     """also draw the confusion matrix of every task to this file (.png, .svg or .pdf)"""
 
 
+@dataclass(frozen=True)
+class StyleArguments:
+    """Score predicted styles: the mean F2 of the photos, precision and recall of every label."""
+
+    truth: Path
+    """a list with labels (id,url,l0,...,l12)"""
+    predicted: Path
+    """the submission to score (id,l0,...,l12), with the same ids in any order"""
+    json: Path | None = None
+    """also write the numbers to this JSON file"""
+
+
+@dataclass(frozen=True)
+class ProductArguments:
+    """Score predicted products: the mean class error, and the part of the photos that is right."""
+
+    truth: Path
+    """a list with labels (path label)"""
+    predicted: Path
+    """the submission to score (path label), with the same paths in any order"""
+    json: Path | None = None
+    """also write the numbers to this JSON file"""
+
+
 def keypoints(arguments: Sequence[str] | None = None) -> None:
     def score(args: KeypointArguments) -> None:
         result = score_keypoints(read_keypoint_csv(args.truth), read_keypoint_csv(args.predicted))
         print_keypoint_score(result, console)
-        if args.json is not None:
-            write_atomic(args.json, json.dumps(result.to_json(), indent=1) + "\n")
-            tell(f"Wrote {args.json}")
+        _write_numbers(args.json, result.to_json())
         if args.picture is not None:
             draw_keypoint_score(result, args.picture)
             tell(f"Wrote {args.picture}")
@@ -60,11 +89,33 @@ def attributes(arguments: Sequence[str] | None = None) -> None:
     def score(args: AttributeArguments) -> None:
         result = score_attribute_files(args.truth, args.predicted)
         print_attribute_score(result, console)
-        if args.json is not None:
-            write_atomic(args.json, json.dumps(result.to_json(), indent=1) + "\n")
-            tell(f"Wrote {args.json}")
+        _write_numbers(args.json, result.to_json())
         if args.picture is not None:
             draw_confusions(result, args.picture)
             tell(f"Wrote {args.picture}")
 
     run_command("aifashion score attributes", AttributeArguments, arguments, score)
+
+
+def styles(arguments: Sequence[str] | None = None) -> None:
+    def score(args: StyleArguments) -> None:
+        result = score_style_files(args.truth, args.predicted)
+        print_style_score(result, console)
+        _write_numbers(args.json, result.to_json())
+
+    run_command("aifashion score styles", StyleArguments, arguments, score)
+
+
+def products(arguments: Sequence[str] | None = None) -> None:
+    def score(args: ProductArguments) -> None:
+        result = score_product_files(args.truth, args.predicted)
+        print_product_score(result, console)
+        _write_numbers(args.json, result.to_json())
+
+    run_command("aifashion score products", ProductArguments, arguments, score)
+
+
+def _write_numbers(path: Path | None, numbers: dict) -> None:
+    if path is not None:
+        write_atomic(path, json.dumps(numbers, indent=1) + "\n")
+        tell(f"Wrote {path}")

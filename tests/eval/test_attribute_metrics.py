@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aifashion.data_gen.formats.fashionai import FormatError
@@ -13,12 +13,9 @@ from aifashion.eval.attribute_metrics import (
     average_precision,
     confusion_matrix,
     precision_curve,
-    sample_f2,
     score_attribute_files,
     score_attributes,
-    score_classes,
     score_task,
-    tune_thresholds,
 )
 from aifashion.eval.attribute_submission import write_attribute_submission
 
@@ -152,8 +149,6 @@ def test_json_is_plain_and_has_no_nan():
     score = score_attributes({"a": np.array([[0.1, 0.9]])}, {"a": np.array([[0.8, 0.2]], np.float32)})
     found = json.loads(json.dumps(score.to_json(), allow_nan=False))
     assert found["map"] is None and found["per_task"]["a"]["accuracy"] == 0.0
-    empty = json.loads(json.dumps(score_classes(np.array([]), np.array([]), 3).to_json(), allow_nan=False))
-    assert empty == {"mean_class_error": None, "accuracy": None, "images": 0, "classes": 0, "absent": 3}
 
 
 @pytest.mark.parametrize(
@@ -186,77 +181,3 @@ def test_confusion_has_the_truth_in_rows():
     for predicted, true in (([3], [0]), ([0], [-1]), ([0, 1], [0])):
         with pytest.raises(ValueError, match=r"expected (predicted|0 to 2)"):
             confusion_matrix(np.array(predicted), np.array(true), 3)
-
-
-def test_mean_class_error_weighs_every_class_alike():
-    true = np.array([0, 0, 0, 0, 2, 2, 4])
-    predicted = np.array([0, 0, 0, 1, 2, 1, 4])
-    score = score_classes(predicted, true, 6)
-    assert score.mean_class_error == pytest.approx((1 / 4 + 1 / 2 + 0) / 3)
-    assert score.accuracy == pytest.approx(5 / 7)
-    assert (score.images, score.classes, score.absent) == (7, 3, 3)
-
-
-def test_f2_of_every_photo():
-    truth = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0], [1, 1, 1]], bool)
-    predicted = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 0, 0], [1, 1, 1]], bool)
-    # 5 hits / (4 true + predicted): 5 / 10, 0, nothing to find and nothing claimed, 0, 15 / 15.
-    np.testing.assert_allclose(sample_f2(predicted, truth), [0.5, 0, 1, 0, 1])
-    np.testing.assert_allclose(sample_f2(predicted, truth, beta=1), [0.5, 0, 1, 0, 1])
-    assert sample_f2(np.array([[1, 0]]), np.array([[1, 1]])) == pytest.approx(5 / 9)  # recall counts more
-    assert sample_f2(np.array([[1, 1]]), np.array([[1, 0]])) == pytest.approx(5 / 6)
-    with pytest.raises(ValueError, match=r"\(5, 3\) and \(4, 3\)"):
-        sample_f2(predicted, truth[:4])
-
-
-def mean_f2(probabilities, truth, thresholds) -> float:
-    return float(sample_f2(probabilities >= thresholds, truth).mean())
-
-
-@settings(max_examples=30)
-@given(st.integers(0, 2**32), st.sampled_from([4, 1000]))
-def test_no_other_threshold_of_one_label_is_better(seed, steps):
-    rng = np.random.default_rng(seed)
-    truth = rng.random((25, 4)) < [0.1, 0.4, 0.9, 0.02]
-    probabilities = np.round(np.clip(truth * 0.3 + rng.random((25, 4)) * 0.7, 0, 1) * steps) / steps
-    thresholds = tune_thresholds(probabilities, truth)
-    best = mean_f2(probabilities, truth, thresholds)
-    for c in range(4):
-        for candidate in (*np.unique(probabilities[:, c]), 2.0):
-            other = np.where(np.arange(4) == c, candidate, thresholds)
-            assert mean_f2(probabilities, truth, other) <= best + 1e-12
-    for common in np.arange(1, 100) / 100:
-        assert mean_f2(probabilities, truth, common) <= best + 1e-12
-    np.testing.assert_array_equal(tune_thresholds(probabilities, truth), thresholds)
-
-
-def test_separable_labels_get_thresholds_midway():
-    truth = np.array([[1, 0, 1], [1, 1, 1], [0, 1, 1], [0, 0, 1]], bool)
-    probabilities = np.array([[0.3, 0.7, 0.6], [0.28, 0.8, 0.5], [0.1, 0.9, 0.6], [0.0, 0.6, 0.4]])
-    thresholds = tune_thresholds(probabilities, truth)
-    assert mean_f2(probabilities, truth, thresholds) == 1
-    np.testing.assert_allclose(thresholds, [0.19, 0.75, 0.2])
-
-
-def test_a_label_that_never_holds_is_never_predicted():
-    truth = np.array([[1, 0], [1, 0]], bool)
-    thresholds = tune_thresholds(np.array([[0.9, 1.0], [0.8, 0.9]]), truth)
-    assert thresholds[1] > 1 and thresholds[1] == pytest.approx(1)
-
-
-def test_neighbouring_floats_are_told_apart():
-    low = 0.5
-    high = np.nextafter(low, 1)
-    truth = np.array([[1], [0]], bool)
-    thresholds = tune_thresholds(np.array([[high], [low]]), truth)
-    assert (np.array([[high], [low]]) >= thresholds).ravel().tolist() == [True, False]
-
-
-@pytest.mark.parametrize("probabilities", [np.full((2, 2), 1.5), np.full((2, 2), np.nan), np.full((2, 2), -0.1)])
-def test_tuning_needs_photos_and_probabilities(probabilities):
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        tune_thresholds(probabilities, np.ones((2, 2), bool))
-    with pytest.raises(ValueError, match="needs photos"):
-        tune_thresholds(np.empty((0, 2)), np.empty((0, 2), bool))
-    with pytest.raises(ValueError, match=r"expected predicted and true labels \(N, C\)"):
-        tune_thresholds(np.zeros((2, 3)), np.ones((2, 2), bool))

@@ -103,6 +103,15 @@ def read_product_test(path: Path, root: Path | None = None) -> PhotoFiles:
     return PhotoFiles(Path(path).parent if root is None else Path(root), TextColumn(texts))
 
 
+def read_product_labels(path: Path) -> tuple[list[str], np.ndarray]:
+    """Paths and labels, (N,) int32, of a list `path label`: of photos, or a submission.
+
+    Raises FormatError as `read_product_lists`, OSError where the list cannot be read.
+    """
+    listed = _read_labelled(Path(path), None)
+    return listed.names.to_pylist(), listed.labels
+
+
 def read_class_names(path: Path) -> tuple[str, ...]:
     """The names of the classes, one a line, that of class 0 first. Raises FormatError for none, or one that recurs."""
     texts, lines = _read_lines(Path(path))

@@ -1,0 +1,64 @@
+"""Mean class error, the score of AliProducts: of one class among very many, the mean of 1 - recall; lower is better."""
+
+from dataclasses import asdict, dataclass
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+
+from ..data_gen.formats.aliproducts import read_product_labels
+from ..data_gen.formats.fashionai import FormatError, Problem
+from .attribute_metrics import checked_classes
+
+_SHOWN = 100  # problems of one kind
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class of many. mean_class_error: mean of 1 - recall over `classes` classes, NaN where there are none; the
+    `absent` classes have no photo in the truth and are left out."""
+
+    mean_class_error: float
+    accuracy: float
+    images: int
+    classes: int
+    absent: int
+
+    def to_json(self) -> dict:
+        """Plain numbers for `json.dumps`, None for NaN."""
+        return {name: None if isnan(value) else value for name, value in asdict(self).items()}
+
+
+def score_classes(predicted: np.ndarray, true: np.ndarray, classes: int) -> ClassScore:
+    """Mean class error, the score of AliProducts. Arguments and errors as in `confusion_matrix`."""
+    predicted, true = checked_classes(predicted, true, classes)
+    photos = np.bincount(true, minlength=classes)
+    found = np.bincount(true[predicted == true], minlength=classes)
+    present = photos > 0
+    return ClassScore(
+        float((1 - found[present] / photos[present]).mean()) if present.any() else float("nan"),
+        float((predicted == true).mean()) if len(true) else float("nan"),
+        len(true),
+        int(present.sum()),
+        int((~present).sum()),
+    )
+
+
+def score_product_files(truth: Path, predicted: Path) -> ClassScore:
+    """Scores a submission against a list `path label`, rows matched by path in any order.
+
+    Raises FormatError for whatever is wrong with either file, photos of the truth that the submission lacks and photos
+    that it has beyond them.
+    """
+    truth, predicted = Path(truth), Path(predicted)
+    asked, right = read_product_labels(truth)
+    answered, told = read_product_labels(predicted)
+    rows, known = {name: row for row, name in enumerate(answered)}, set(asked)
+    lacking = [f"{name!r} has no row in {predicted}" for name in asked if name not in rows]
+    beyond = [f"{name!r} has no row in {truth}" for name in answered if name not in known]
+    problems = [Problem(truth, None, text) for text in lacking[:_SHOWN]]
+    problems += [Problem(predicted, None, text) for text in beyond[:_SHOWN]]
+    if problems:
+        raise FormatError(problems)
+    told = told[[rows[name] for name in asked]]
+    return score_classes(told, right, 1 + max(int(told.max()), int(right.max())))
