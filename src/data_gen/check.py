@@ -1,6 +1,6 @@
 """What is wrong with a data set, before hours of training find out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,20 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ..garments import ALL, CATEGORIES, KEYPOINTS, SPAN_PAIRS
+from ..garments import ALL, ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS, SPAN_PAIRS
 from ..geometry import Size, inside
 from ..records import ABSENT, HIDDEN, VISIBLE, Sample
 from .duplicates import Fingerprint, fingerprint, group_fingerprints
 from .formats.fashionai import Problem, find_keypoint_sets, scan_keypoint_rows
-from .images import ImageError, decode_image
+from .formats.fashionai_attributes import (
+    SUFFIX,
+    AttributeRow,
+    attribute_root,
+    find_attribute_sets,
+    scan_labels,
+    scan_questions,
+)
+from .images import ImageError, decode_image, resolve_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +41,25 @@ class SetSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """One task of one attribute CSV. yes: images marked y by class, empty for questions. maybe: images with an m."""
+
+    file: Path
+    task: str
+    images: int
+    yes: tuple[int, ...]
+    maybe: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """problems: rows and photos that cannot be used. warnings: those that look wrong. duplicates: groups of photos that
-    show the same picture. leaks: those of the groups with photos on both sides, training and test."""
+    show the same picture; the keypoint and the attribute sets may share theirs. leaks: those of the groups with photos
+    on both sides, training and test."""
 
     data: Path
     summaries: tuple[SetSummary, ...]
+    tasks: tuple[TaskSummary, ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     duplicates: tuple[tuple[Path, ...], ...]
@@ -52,61 +73,137 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """A row of any list. row: a keypoint Sample, or a row of an attribute list."""
+
     file: Path
     line: int
-    sample: Sample
+    photo: Path
+    row: Sample | AttributeRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """The rows of one challenge: those to train on, those to test on, and the answers, which name no other photos."""
+
+    train: list[_Row]
+    tests: list[_Row]
+    answers: list[_Row]
 
 
 def check_dataset(data: Path, workers: int = 2) -> Report:
-    """Reads every keypoint CSV below `data` and decodes every photo once, in `workers` threads.
+    """Reads every keypoint and attribute CSV below `data` and decodes every photo once, in `workers` threads.
 
     Goes on past whatever is broken, and keeps 3 KB of each photo. Answer files are read, but name no photos of their
-    own. Raises FileNotFoundError where there is no keypoint CSV at all.
+    own. Raises FileNotFoundError where there is no CSV of either kind at all.
     """
-    sets = find_keypoint_sets(data)
     problems: list[Problem] = []
-    rows: dict[str, list[_Row]] = {"train": [], "tests": [], "answers": []}
-    for kind, found in rows.items():
+    challenges = [_keypoint_lists(data, problems), _attribute_lists(data, problems)]
+    photos = [row for lists in challenges for row in lists.train + lists.tests]
+    paths = list(dict.fromkeys(row.photo for row in photos))
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        reading = pool.map(_inspect, paths)
+        seen = dict(zip(paths, track(reading, "Reading photos", len(paths), console=Console(stderr=True)), strict=True))
+    warnings: list[Problem] = []
+    for row in photos:
+        known = seen[row.photo]
+        if isinstance(known, str):
+            problems.append(Problem(row.file, row.line, known))
+        size = None if isinstance(known, str) else known[0]
+        doubts = _suspicions(row.row, size) if isinstance(row.row, Sample) else _other_folder(row.row)
+        warnings += [Problem(row.file, row.line, message) for message in doubts]
+
+    duplicates: list[tuple[Path, ...]] = []
+    leaks: list[tuple[Path, ...]] = []
+    for lists in challenges:
+        train, tests = {row.photo for row in lists.train}, {row.photo for row in lists.tests}
+        own = list(dict.fromkeys(row.photo for row in lists.train + lists.tests))
+        prints = [None if isinstance(known := seen[path], str) else known[1] for path in own]
+        groups = _groups(own, group_fingerprints(prints))
+        duplicates += groups
+        leaks += [group for group in groups if not train.isdisjoint(group) and not tests.isdisjoint(group)]
+        warnings += _contradictions(lists.train, groups)
+    keypoints, attributes = ([*lists.train, *lists.tests, *lists.answers] for lists in challenges)
+    tasks = tuple(_summarise_tasks(attributes))
+    warnings += _missing_classes(tasks, {row.file for row in challenges[1].train})
+    return Report(
+        Path(data),
+        tuple(_summarise(keypoints)),
+        tasks,
+        tuple(problems),
+        tuple(warnings),
+        tuple(duplicates),
+        tuple(leaks),
+    )
+
+
+def _keypoint_lists(data: Path, problems: list[Problem]) -> _Lists:
+    """The rows of the keypoint CSVs; what is wrong with the others goes to `problems`."""
+    lists = _Lists([], [], [])
+    try:
+        sets = find_keypoint_sets(data)
+    except FileNotFoundError as error:
+        try:
+            find_attribute_sets(data)
+        except FileNotFoundError as other:
+            raise FileNotFoundError(f"{error}\n{other}") from None
+        return lists
+    for kind, found in (("train", lists.train), ("tests", lists.tests), ("answers", lists.answers)):
         for file in getattr(sets, kind):
             try:
                 samples, lines, wrong = scan_keypoint_rows(file)
             except OSError as error:
                 samples, lines, wrong = [], [], [Problem(file, None, str(error))]
             problems += wrong
-            found += [_Row(file, line, sample) for line, sample in zip(lines, samples, strict=True)]
+            found += [_Row(file, line, sample.path, sample) for line, sample in zip(lines, samples, strict=True)]
+    return lists
 
-    photos = rows["train"] + rows["tests"]
-    paths = list(dict.fromkeys(row.sample.path for row in photos))
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        reading = pool.map(_inspect, paths)
-        seen = dict(zip(paths, track(reading, "Reading photos", len(paths), console=Console(stderr=True)), strict=True))
-    warnings: list[Problem] = []
-    for row in photos:
-        known = seen[row.sample.path]
-        if isinstance(known, str):
-            problems.append(Problem(row.file, row.line, known))
-        size = None if isinstance(known, str) else known[0]
-        warnings += [Problem(row.file, row.line, message) for message in _suspicions(row.sample, size)]
 
-    labels = group_fingerprints([None if isinstance(known, str) else known[1] for known in seen.values()])
-    duplicates = _groups(paths, labels)
-    train, tests = ({row.sample.path for row in rows[kind]} for kind in ("train", "tests"))
-    leaks = tuple(group for group in duplicates if not train.isdisjoint(group) and not tests.isdisjoint(group))
-    summaries = tuple(summary for found in rows.values() for summary in _summarise(found))
-    return Report(Path(data), summaries, tuple(problems), tuple(warnings), duplicates, leaks)
+def _attribute_lists(data: Path, problems: list[Problem]) -> _Lists:
+    """The rows of the attribute CSVs; what is wrong with the others goes to `problems`."""
+    lists = _Lists([], [], [])
+    try:
+        sets = find_attribute_sets(data)
+    except FileNotFoundError:
+        return lists
+    for scan, files, found in (
+        (scan_labels, sets.labels, lists.train),
+        (scan_questions, sets.questions, lists.tests),
+        (scan_labels, sets.answers, lists.answers),
+    ):
+        for file in files:
+            try:
+                rows, wrong = scan(file)
+            except OSError as error:
+                rows, wrong = [], [Problem(file, None, str(error))]
+            problems += wrong
+            found += [_Row(file, row.line, resolve_image(attribute_root(file), row.path), row) for row in rows]
+    return lists
 
 
 def print_report(report: Report, console: Console) -> None:
     """Prints the summary table, every finding and a verdict."""
-    table = Table(title=f"Keypoint sets in {report.data}")
-    table.add_column("set")
-    table.add_column("category")
-    for name in ("images", "visible", "hidden", "absent", "no span"):
-        table.add_column(name, justify="right")
-    for s in report.summaries:
-        counts = (s.images, s.visible, s.hidden, s.absent, s.no_span)
-        table.add_row(str(_short(s.file, report.data)), s.category, *(f"{count:,}" for count in counts))
-    console.print(table)
+    if report.summaries:
+        table = Table(title=f"Keypoint sets in {report.data}")
+        table.add_column("set")
+        table.add_column("category")
+        for name in ("images", "visible", "hidden", "absent", "no span"):
+            table.add_column(name, justify="right")
+        for s in report.summaries:
+            counts = (s.images, s.visible, s.hidden, s.absent, s.no_span)
+            table.add_row(str(_short(s.file, report.data)), s.category, *(f"{count:,}" for count in counts))
+        console.print(table)
+    if report.tasks:
+        table = Table(title=f"Attribute sets in {report.data}")
+        for name in ("set", "task"):
+            table.add_column(name)
+        for name in ("images", "with m"):
+            table.add_column(name, justify="right")
+        table.add_column("images of each class")
+        for t in report.tasks:
+            classes = zip(ATTRIBUTE_TASKS[t.task], t.yes, strict=True) if t.yes else ()
+            spread = ", ".join(f"{name} {count:,}" for name, count in classes) or "asked"
+            table.add_row(str(_short(t.file, report.data)), t.task, f"{t.images:,}", f"{t.maybe:,}", spread)
+        console.print(table)
     for title, findings in (("Problems", report.problems), ("Warnings", report.warnings)):
         _print_list(console, title, [str(finding) for finding in findings])
     for title, groups in (
@@ -151,6 +248,40 @@ def _suspicions(sample: Sample, size: Size | None) -> Iterator[str]:
         yield f"{sample.image_id}: left and right look exchanged; left means the left of the picture"
 
 
+def _other_folder(row: AttributeRow) -> Iterator[str]:
+    folder = Path(row.path).parent.name.removesuffix(SUFFIX)
+    if folder in ATTRIBUTE_TASKS and folder != row.task:
+        yield f"{row.path}: labelled for {row.task}, but lies in the folder of {folder}"
+
+
+def _contradictions(rows: Sequence[_Row], groups: Sequence[tuple[Path, ...]]) -> Iterator[Problem]:
+    """Rows that give a picture another class than a row before them did, for the same task."""
+    group_of = {path: number for number, group in enumerate(groups) for path in group}
+    first: dict[tuple[int, str], tuple[_Row, str]] = {}
+    for row in rows:
+        if isinstance(row.row, AttributeRow) and row.photo in group_of:
+            marks = row.row.value
+            before, told = first.setdefault((group_of[row.photo], row.row.task), (row, marks))
+            if told.index("y") != marks.index("y"):
+                classes = ATTRIBUTE_TASKS[row.row.task]
+                yield Problem(
+                    row.file,
+                    row.line,
+                    f"{row.row.path}: {row.row.task} is {classes[marks.index('y')]!r} here, but "
+                    f"{classes[told.index('y')]!r} of the same picture at {before.file}:{before.line}",
+                )
+
+
+def _missing_classes(tasks: Sequence[TaskSummary], train: Collection[Path]) -> Iterator[Problem]:
+    """Classes of a task that no training photo has, over all sets together."""
+    for task, classes in ATTRIBUTE_TASKS.items():
+        found = [summary for summary in tasks if summary.task == task and summary.file in train]
+        counts = np.sum([summary.yes for summary in found], axis=0) if found else ()
+        missing = [name for name, count in zip(classes, counts, strict=False) if count == 0]
+        if missing:
+            yield Problem(found[0].file, None, f"no training photo of {task} is {', '.join(missing)}")
+
+
 def _groups(paths: Sequence[Path], labels: np.ndarray) -> tuple[tuple[Path, ...], ...]:
     members: dict[int, list[Path]] = {}
     for path, label in zip(paths, labels.tolist(), strict=True):
@@ -161,7 +292,8 @@ def _groups(paths: Sequence[Path], labels: np.ndarray) -> tuple[tuple[Path, ...]
 def _summarise(rows: Sequence[_Row]) -> Iterator[SetSummary]:
     parts: dict[tuple[Path, str], list[Sample]] = {}
     for row in rows:
-        parts.setdefault((row.file, str(row.sample.category)), []).append(row.sample)
+        if isinstance(row.row, Sample):
+            parts.setdefault((row.file, str(row.row.category)), []).append(row.row)
     for (file, category), samples in sorted(parts.items()):
         annotated = [s.keypoints for s in samples if s.keypoints is not None]
         own = ALL.mask(category)
@@ -170,6 +302,17 @@ def _summarise(rows: Sequence[_Row]) -> Iterator[SetSummary]:
         ends = [KEYPOINTS.index(name) for name in SPAN_PAIRS[category]]
         no_span = sum((k.state[ends] == ABSENT).any() or (k.xy[ends[0]] == k.xy[ends[1]]).all() for k in annotated)
         yield SetSummary(file, category, len(samples), visible, hidden, absent, int(no_span))
+
+
+def _summarise_tasks(rows: Sequence[_Row]) -> Iterator[TaskSummary]:
+    parts: dict[tuple[Path, str], list[str]] = {}
+    for row in rows:
+        if isinstance(row.row, AttributeRow):
+            parts.setdefault((row.file, row.row.task), []).append(row.row.value)
+    for (file, task), marks in sorted(parts.items()):
+        asked = marks[0] == "?"
+        yes = () if asked else tuple(sum(m[c] == "y" for m in marks) for c in range(len(ATTRIBUTE_TASKS[task])))
+        yield TaskSummary(file, task, len(marks), yes, sum("m" in m for m in marks))
 
 
 def _short(path: Path, data: Path) -> Path:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from aifashion.data_gen.check import check_dataset, print_report
 from aifashion.data_gen.formats.fashionai import write_keypoint_csv, write_test_csv
-from aifashion.garments import ALL, KEYPOINTS
+from aifashion.garments import ALL, ATTRIBUTE_TASKS, KEYPOINTS
 from aifashion.records import Keypoints, Sample
 
 
@@ -106,5 +106,98 @@ def test_a_broken_csv_does_not_stop_the_others(data: Path) -> None:
 
 
 def test_no_data(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="expected, for example"):
+    with pytest.raises(FileNotFoundError, match="expected, for example") as caught:
         check_dataset(tmp_path)
+    assert "no FashionAI keypoint files" in str(caught.value) and "no FashionAI attribute files" in str(caught.value)
+
+
+@pytest.fixture
+def attributes(tmp_path: Path) -> Path:
+    """Three labelled photos and a copy of one that is labelled otherwise; a question, of which the photo is known."""
+
+    def photo(place: str, seed: int) -> None:
+        path = tmp_path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(seed).integers(0, 256, (64, 48, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
+
+    names = ("skirt_length_labels/a", "skirt_length_labels/b", "skirt_length_labels/copy", "neck_design_labels/c")
+    for seed, name in zip((1, 2, 1, 3), names, strict=True):
+        photo(f"base/Images/{name}.png", seed)
+    photo("rank/Images/skirt_length_labels/q.png", 2)
+    labels = [
+        "Images/skirt_length_labels/a.png,skirt_length_labels,ynnnnn",
+        "Images/skirt_length_labels/b.png,skirt_length_labels,nymnnn",
+        "Images/skirt_length_labels/copy.png,skirt_length_labels,nnnnny",
+        "Images/neck_design_labels/c.png,skirt_length_labels,nnyynn",
+        "Images/neck_design_labels/d.png,skirt_length_labels,nnynn",
+        "Images/neck_design_labels/c.png,hat_labels,nnynn",
+        "Images/neck_design_labels/c.png,skirt_length_labels,nnynnn",
+        "Images/skirt_length_labels/gone.png,neck_design_labels,nnynn",
+    ]
+    files = {
+        "base/Annotations/label.csv": labels,
+        "rank/Tests/question.csv": ["Images/skirt_length_labels/q.png,skirt_length_labels,?"],
+        "fashionAI_attributes_answer_a_1.csv": ["Images/skirt_length_labels/q.png,skirt_length_labels,nynnnn"],
+    }
+    for name, rows in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{row}\n" for row in rows))
+    return tmp_path
+
+
+def test_attribute_lists_are_checked_as_well(attributes: Path) -> None:
+    report = check_dataset(attributes)
+    csv = attributes / "base" / "Annotations" / "label.csv"
+    problems = {p.line: p.message for p in report.problems if p.path == csv}
+    assert sorted(problems) == [4, 5, 6, 7, 8] and len(report.problems) == 5
+    assert "nnyynn" in problems[4] and "nnynn" in problems[5] and "unknown task 'hat_labels'" in problems[6]
+    assert "again for skirt_length_labels; first on line 4" in problems[7] and "No such file" in problems[8]
+    warnings = [str(warning) for warning in report.warnings]
+    classes = ATTRIBUTE_TASKS["skirt_length"]
+    assert (
+        f"{csv}:8: Images/skirt_length_labels/gone.png: labelled for neck_design, but lies in the folder of "
+        in (warnings[0])
+    )
+    assert (
+        f"{csv}:3: " in warnings[1]
+        and f"skirt_length is {classes[5]!r} here, but {classes[0]!r} of the" in (warnings[1])
+    )
+    assert warnings[1].endswith(f"at {csv}:1")
+    missing = ", ".join(classes[c] for c in (2, 3, 4))
+    assert warnings[2] == f"{csv}: no training photo of skirt_length is {missing}"
+    assert "no training photo of neck_design is " in warnings[3] and len(warnings) == 4
+
+
+def test_pictures_of_the_attribute_lists_that_leak(attributes: Path) -> None:
+    report = check_dataset(attributes)
+    folder = attributes / "base" / "Images" / "skirt_length_labels"
+    leak = (folder / "b.png", attributes / "rank" / "Images" / "skirt_length_labels" / "q.png")
+    assert report.leaks == (leak,) and set(report.duplicates) == {leak, (folder / "a.png", folder / "copy.png")}
+
+
+def test_the_tasks_are_counted_and_printed(attributes: Path) -> None:
+    report = check_dataset(attributes)
+    counted = [(t.file.name, t.task, t.images, t.yes, t.maybe) for t in report.tasks]
+    assert counted == [
+        ("label.csv", "neck_design", 1, (0, 0, 1, 0, 0), 0),
+        ("label.csv", "skirt_length", 3, (1, 1, 0, 0, 0, 1), 1),
+        ("fashionAI_attributes_answer_a_1.csv", "skirt_length", 1, (0, 1, 0, 0, 0, 0), 0),
+        ("question.csv", "skirt_length", 1, (), 0),
+    ]
+    stream = io.StringIO()
+    print_report(report, Console(file=stream, width=200))
+    text = stream.getvalue()
+    assert "Keypoint sets" not in text and "Attribute sets" in text and "asked" in text
+    assert f"{ATTRIBUTE_TASKS['skirt_length'][5]} 1" in text
+
+
+def test_both_challenges_may_show_the_same_pictures(data: Path, attributes: Path) -> None:
+    before = check_dataset(data)
+    assert before.summaries and before.tasks
+    shared = data / "train" / "Images" / "skirt" / "good.png"
+    target = attributes / "base" / "Images" / "skirt_length_labels" / "a.png"
+    target.write_bytes(shared.read_bytes())
+    after = check_dataset(data)
+    assert not any(shared in group and target in group for group in after.duplicates)

@@ -145,11 +145,16 @@ def read_questions(path: Path, root: Path | None = None) -> tuple[PhotoFiles, li
 
     `root` as in `read_label_table`. Raises FormatError for any problem, above all for letters in place of `?`.
     """
-    rows, problems = scan_attribute_rows(path, "?")
-    wrong = "a list of questions has ? in the third column, and labels are read as labels"
-    rows = _sound(*_judged(Path(path), rows, problems, lambda row: None if row.value == "?" else wrong))
+    rows = _sound(*scan_questions(path))
     photos = PhotoFiles(attribute_root(path) if root is None else Path(root), [row.path for row in rows])
     return photos, [row.task for row in rows]
+
+
+def scan_questions(path: Path) -> tuple[list[AttributeRow], list[Problem]]:
+    """The sound rows of a `question.csv` and everything wrong with the others, in the order of the lines."""
+    rows, problems = scan_attribute_rows(path, "?")
+    wrong = "a list of questions has ? in the third column, and labels are read as labels"
+    return _judged(Path(path), rows, problems, lambda row: None if row.value == "?" else wrong)
 
 
 def scan_attribute_rows(path: Path, third: str) -> tuple[list[AttributeRow], list[Problem]]:
