@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
@@ -25,6 +26,8 @@ class SynthArguments:
     """longer side of a photo in px"""
     test_count: int | None = None
     """test photos with hidden answers; a tenth of the training photos by default"""
+    labels: Literal["one", "all"] = "one"
+    """attribute labels: of one task for each photo, as in the challenge, or of all tasks that its garment has"""
     workers: int = 1
     """processes that draw"""
 
@@ -65,7 +68,7 @@ def synth(arguments: Sequence[str] | None = None) -> None:
     def write(args: SynthArguments) -> None:
         from aifashion.data_gen.synthetic.writer import write_dataset
 
-        write_dataset(args.out, args.count, args.seed, args.size, args.test_count, args.workers)
+        write_dataset(args.out, args.count, args.seed, args.size, args.test_count, args.workers, args.labels)
 
     run_command("aifashion data synth", SynthArguments, arguments, write)
 

@@ -108,13 +108,12 @@ def attribute_root(path: Path) -> Path:
 
 
 def read_label_table(path: Path, root: Path | None = None, ordinal: bool | Collection[str] = False) -> LabelTable:
-    """The labelled photos of one CSV, a row for each of its rows, with the heads of `attribute_heads(ordinal)`.
+    """The labelled photos of one CSV, a row for each photo, with the heads of `attribute_heads(ordinal)`.
 
     `root` is the folder the paths start from, by default `attribute_root(path)`. Errors as in `read_labels`.
     """
-    rows = read_labels(path)
-    photos = PhotoFiles(attribute_root(path) if root is None else Path(root), [row.path for row in rows])
-    return _table(photos, rows, ordinal)
+    rows = [(row.path, row) for row in read_labels(path)]
+    return _table(attribute_root(path) if root is None else Path(root), rows, ordinal)
 
 
 def read_labels(path: Path) -> list[AttributeRow]:
@@ -223,36 +222,38 @@ def find_attribute_sets(data: Path) -> AttributeFiles:
 def load_attribute_table(data: Path, ordinal: bool | Collection[str] = False) -> LabelTable:
     """All labelled photos below `data`, the seasons and the warm-up set together; names are paths below `data`.
 
-    The challenge names photos by a hash, and the second season repeats photos of the first, so rows of the same hash
-    and task in two sets are one, with the label of the set that comes last by path. Other names tell photos apart by
-    their place alone. Raises FileNotFoundError where there is no label file, FormatError for problems in one.
+    A photo that is labelled for several tasks is one row. The challenge names photos by a hash, and the second season
+    repeats photos of the first, so those of the same hash in two sets are one photo, read from the set that comes last
+    by path, whose label counts where both have one. Other names tell photos apart by their place alone. Raises
+    FileNotFoundError where there is no label file, FormatError for problems in one.
     """
     files = find_attribute_sets(data).labels
     if not files:
         raise FileNotFoundError(f"no FashionAI attribute labels in {data}; {LAYOUT}")
-    chosen: dict[tuple[str, str], AttributeRow] = {}
+    rows: list[tuple[str, AttributeRow]] = []
     for file in files:
         folder = attribute_root(file).relative_to(data).as_posix()
         for row in read_labels(file):
             place = row.path if folder == "." else f"{folder}/{row.path}"
             name = row.path.rpartition("/")[2].partition(".")[0]
-            key = name if _HASH_NAME.fullmatch(name) else place
-            chosen[key, row.task] = row._replace(path=place)
-    rows = list(chosen.values())
-    return _table(PhotoFiles(Path(data), [row.path for row in rows]), rows, ordinal)
+            rows.append((name if _HASH_NAME.fullmatch(name) else place, row._replace(path=place)))
+    return _table(Path(data), rows, ordinal)
 
 
-def _table(photos: PhotoFiles, rows: Sequence[AttributeRow], ordinal: bool | Collection[str]) -> LabelTable:
+def _table(root: Path, rows: Sequence[tuple[str, AttributeRow]], ordinal: bool | Collection[str]) -> LabelTable:
+    """rows: what tells the photo apart, and the row; of two that say the same of one photo the last one counts."""
     heads = attribute_heads(ordinal)
-    codes = np.full((len(rows), len(heads)), -1, np.int32)
+    paths = {photo: row.path for photo, row in rows}
+    number = {photo: i for i, photo in enumerate(paths)}
+    codes = np.full((len(paths), len(heads)), -1, np.int32)
     targets: list[np.ndarray | None] = []
     for place, head in enumerate(heads):
-        at = [i for i, row in enumerate(rows) if row.task == head.name]
-        labels = sorted({rows[i].value for i in at})
-        code = {label: number for number, label in enumerate(labels)}
-        codes[at, place] = [code[rows[i].value] for i in at]
+        own = {photo: row.value for photo, row in rows if row.task == head.name}
+        labels = sorted(set(own.values()))
+        code = {label: i for i, label in enumerate(labels)}
+        codes[[number[photo] for photo in own], place] = [code[label] for label in own.values()]
         targets.append(np.stack([soft_label(label) for label in labels]) if labels else None)
-    return LabelTable(photos, heads, codes, tuple(targets))
+    return LabelTable(PhotoFiles(root, list(paths.values())), heads, codes, tuple(targets))
 
 
 def _marks_problem(letters: str, task: str | None = None) -> str | None:

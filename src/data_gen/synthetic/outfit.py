@@ -8,7 +8,7 @@ import numpy as np
 from ...garments import CATEGORIES
 from . import bottoms
 from .body import HIP, Body, hand_of, skin_pieces
-from .cloth import colour, plain, random_cloth
+from .cloth import Cloth, colour, plain, random_cloth
 from .cut import Cut, Garment, random_cut
 from .details import ink
 from .garment import upper
@@ -18,9 +18,11 @@ from .paint import Piece, Stroke
 _LEVEL = {"blouse": 25.0, "dress": 25.0, "outwear": 35.0, "skirt": 20.0, "trousers": 20.0}
 
 
-def laid_out(rng: np.random.Generator, body: Body, category: str) -> tuple[Garment, list[Piece]]:
-    """A garment without a wearer: the garment, and everything to paint."""
-    target = _garment(rng, body, category, False, _LEVEL[category], category)
+def laid_out(
+    rng: np.random.Generator, body: Body, category: str, cloth: Cloth | None = None
+) -> tuple[Garment, list[Piece]]:
+    """A garment without a wearer, of some cloth or any: the garment, and everything to paint."""
+    target = _garment(rng, body, category, False, _LEVEL[category], category, cloth)
     pieces = list(target.pieces)
     if category in ("blouse", "dress", "outwear") and rng.random() < 0.3:
         pieces += _hanger(rng, body)
@@ -31,11 +33,14 @@ def laid_out(rng: np.random.Generator, body: Body, category: str) -> tuple[Garme
     return target, pieces
 
 
-def worn(rng: np.random.Generator, body: Body, category: str) -> tuple[Garment, list[Piece]]:
-    """A garment on a figure, with what else the figure wears and carries: the garment, and everything to paint."""
+def worn(
+    rng: np.random.Generator, body: Body, category: str, cloth: Cloth | None = None
+) -> tuple[Garment, list[Piece]]:
+    """A garment, of some cloth or any, on a figure, with what else it wears and carries: the garment, and everything
+    to paint."""
     others: list[Garment] = []
     if category in ("skirt", "trousers"):
-        target = _garment(rng, body, category, True, 20.0, category)
+        target = _garment(rng, body, category, True, 20.0, category, cloth)
         over = rng.random() < 0.3
         hem = _waist_of(target) + (rng.uniform(0.1, 0.6) if over else rng.uniform(-0.5, 0.15))
         cut = replace(random_cut(rng, "blouse"), hem=max(hem, 1.2), flare=0.0)
@@ -51,7 +56,8 @@ def worn(rng: np.random.Generator, body: Body, category: str) -> tuple[Garment, 
             if tucked:  # the hem that can be seen is where the cloth goes into the waistband
                 cut = replace(cut, hem=_waist_of(below) + 0.03)
             others.append(below)
-        target = upper(rng, body, category, cut, random_cloth(rng, category), True, _LEVEL[category], category)
+        cloth = cloth or random_cloth(rng, category)
+        target = upper(rng, body, category, cut, cloth, True, _LEVEL[category], category)
     if category == "outwear":
         others.append(_top_under_coat(rng, body))
     elif rng.random() < (0.15 if category in ("skirt", "trousers") else 0.07):
@@ -62,8 +68,10 @@ def worn(rng: np.random.Generator, body: Body, category: str) -> tuple[Garment, 
     return target, pieces + _carried(rng, body)
 
 
-def _garment(rng: np.random.Generator, body: Body, category: str, on: bool, z: float, owner: str) -> Garment:
-    cloth = random_cloth(rng, category)
+def _garment(
+    rng: np.random.Generator, body: Body, category: str, on: bool, z: float, owner: str, cloth: Cloth | None = None
+) -> Garment:
+    cloth = cloth or random_cloth(rng, category)
     if category == "skirt":
         return bottoms.skirt(rng, body, cloth, z, owner)
     if category == "trousers":

@@ -12,6 +12,7 @@ from . import outfit
 from .attributes import one_hot
 from .backdrop import backdrop
 from .body import random_body
+from .cloth import Cloth
 from .cut import Garment
 from .paint import Canvas
 
@@ -26,8 +27,10 @@ class SyntheticPhoto:
     attributes: dict[str, str]
 
 
-def render(rng: np.random.Generator, size: int, category: str | None = None) -> SyntheticPhoto:
-    """Draw a photo whose longer side is `size` px, of a given category or of any.
+def render(
+    rng: np.random.Generator, size: int, category: str | None = None, cloth: Cloth | None = None
+) -> SyntheticPhoto:
+    """Draw a photo whose longer side is `size` px, of a given category or of any, its garment of some cloth or of any.
 
     Raises ValueError for an unknown category or a size below 32.
     """
@@ -39,7 +42,7 @@ def render(rng: np.random.Generator, size: int, category: str | None = None) -> 
         raise ValueError(f"a photo needs at least 32 px on its longer side, not {size}")
     on = bool(rng.random() < 0.6)
     body = random_body(rng, on)
-    target, pieces = (outfit.worn if on else outfit.laid_out)(rng, body, category)
+    target, pieces = (outfit.worn if on else outfit.laid_out)(rng, body, category, cloth)
     height, width = _photo_size(rng, size)
     camera = _camera(rng, target, height, width)
     light = float(rng.uniform(-1, 1))

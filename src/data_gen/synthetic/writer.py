@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -23,6 +24,10 @@ ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_synthetic.csv"
 MANIFEST = "synthetic.json"
 
 
+Labels = Literal["one", "all"]
+"""Of each photo the label of one attribute task, as in the challenge, or of all that apply to the garment."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """One photo to draw: number i of the data set drawn with `seed`, for the split `train` or `test`."""
@@ -32,25 +37,33 @@ class _Job:
     index: int
     seed: int
     size: int
+    labels: Labels
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What the lists say of one photo."""
+    """What the lists say of one photo. task: the one in whose folder it lies. labels: by task, that one or all."""
 
     split: str
     image_id: str
     category: str
     cells: str
     task: str
-    label: str
+    labels: dict[str, str]
 
 
 def write_dataset(
-    out: Path, count: int, seed: int, size: int = 256, test_count: int | None = None, workers: int = 1
+    out: Path,
+    count: int,
+    seed: int,
+    size: int = 256,
+    test_count: int | None = None,
+    workers: int = 1,
+    labels: Labels = "one",
 ) -> None:
     """Write `count` training and `test_count` (a tenth, at least 5) test photos with keypoints and attributes to `out`.
 
+    labels: `one`, as in the challenge, labels each photo for one task of its garment; `all` for every task of it.
     Photo i depends on (seed, i, size) alone, so any number of workers writes the same bytes, and running again with
     the same arguments finishes what was interrupted. Raises ValueError for counts below 1 and FileExistsError for a
     folder that holds anything but that same data set.
@@ -59,23 +72,23 @@ def write_dataset(
     if count < 1 or test_count < 0 or workers < 1:
         raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
     out = Path(out)
-    _claim(out, {"count": count, "seed": seed, "size": size, "test_count": test_count})
+    _claim(out, {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels})
     for split in ("train", "test"):
         for category in CATEGORIES:
             (out / split / "Images" / category).mkdir(parents=True, exist_ok=True)
-    jobs = [_Job(out, "train" if i < count else "test", i, seed, size) for i in range(count + test_count)]
+    jobs = [_Job(out, "train" if i < count else "test", i, seed, size, labels) for i in range(count + test_count)]
     rows = list(_progress(_draw_all(jobs, workers), len(jobs)))
     _write_lists(out, rows)
     Console(stderr=True).print(f"wrote {count} training and {test_count} test photos to {out}")
 
 
-def _claim(out: Path, arguments: dict[str, int]) -> None:
+def _claim(out: Path, arguments: dict[str, int | str]) -> None:
     """Write down whose folder this is. Other data, a real data set above all, must never be written over."""
     names = sorted(p.name for p in out.iterdir()) if out.is_dir() else []
     manifest = out / MANIFEST
     if names and not manifest.is_file():
         raise FileExistsError(f"{out} holds other things ({', '.join(names[:5])}); give an empty or a new folder")
-    if names and (found := json.loads(manifest.read_text())) != arguments:
+    if names and (found := {"labels": "one"} | json.loads(manifest.read_text())) != arguments:
         raise FileExistsError(
             f"{out} holds a set drawn with {found}, not with {arguments}; give an empty or a new folder"
         )
@@ -116,7 +129,8 @@ def _draw(job: _Job) -> _Row:
     quality = int(rng.integers(80, 96))
     _, packed = cv2.imencode(".jpg", photo.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     _write_whole(job.out / job.split / image_id, packed.tobytes())
-    return _Row(job.split, image_id, category, _cells(photo.keypoints), task, photo.attributes[task])
+    labels = photo.attributes if job.labels == "all" else {task: photo.attributes[task]}
+    return _Row(job.split, image_id, category, _cells(photo.keypoints), task, labels)
 
 
 def _cells(keypoints: Keypoints) -> str:
@@ -160,9 +174,9 @@ def _write_lists(out: Path, rows: list[_Row]) -> None:
         part = "base" if row.split == "train" else "rank"
         path = f"Images/{row.task}_labels/{Path(row.image_id).name}"
         _link(out / row.split / row.image_id, out / "attributes" / part / path)
-        labels[row.split].append(f"{path},{row.task}_labels,{row.label}")
+        labels[row.split] += [f"{path},{task}_labels,{label}" for task, label in row.labels.items()]
         if part == "rank":
-            questions.append(f"{path},{row.task}_labels,?")
+            questions += [f"{path},{task}_labels,?" for task in row.labels]
     for split, path in (("train", "train/Annotations/train.csv"), ("test", ANSWER)):
         lines = [f"{row.image_id},{row.category},{row.cells}" for row in rows if row.split == split]
         _write_lines(out / path, [header, *lines])

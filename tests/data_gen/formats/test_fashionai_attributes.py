@@ -220,6 +220,20 @@ def test_a_label_file_is_found_however_broken(tmp_path: Path) -> None:
         load_attribute_table(tmp_path)
 
 
+def test_a_photo_with_several_labels_is_one_row(tmp_path: Path) -> None:
+    lines = ("a.jpg,skirt_length_labels,nynnnn", "b.jpg,skirt_length_labels,ynnnnn", "a.jpg,neck_design_labels,nnnny")
+    path = write(tmp_path / "base/Annotations/label.csv", *lines)
+    for table in (read_label_table(path), load_attribute_table(tmp_path / "base")):
+        assert [table.photos.name(row) for row in range(len(table))] == ["a.jpg", "b.jpg"]
+        places = {head.name: place for place, head in enumerate(table.heads)}
+        for task, known, first in (
+            ("skirt_length", [True, True], "nynnnn"), ("neck_design", [True, False], "nnnny")
+        ):  # fmt: skip
+            target, labelled = table.target(places[task], np.arange(2))
+            assert labelled.tolist() == known and marks(target[0]) == first
+        assert (table.codes >= 0).sum() == 3
+
+
 def test_nothing_found_tells_the_layout(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"base/Annotations/label\.csv"):
         find_attribute_sets(tmp_path)
@@ -246,8 +260,8 @@ def test_sets_are_loaded_together_and_photos_named_by_a_hash_count_once(tmp_path
     for place, head in enumerate(table.heads):
         target, known = table.target(place, np.arange(len(table)))
         found |= {(table.photos.name(i), head.name, marks(target[i])) for i in np.flatnonzero(known).tolist()}
-    assert len(table) == 5 and found == {
-        (f"data1/base/Images/{HASH}.jpg", "coat_length", "nynnnnnn"),
+    assert len(table) == 4 and found == {
+        (f"data2/train/Images/{HASH}.jpg", "coat_length", "nynnnnnn"),
         ("data1/base/Images/1.jpg", "skirt_length", "ynnnnn"),
         (f"data2/train/Images/{HASH}.jpg", "skirt_length", "nnynnn"),
         (f"data2/train/Images/{OTHER_HASH}.jpg", "skirt_length", "nnnynn"),

@@ -96,6 +96,29 @@ def test_writing_again_gives_the_same_set_and_another_seed_another(out, tmp_path
     assert not set(content(tmp_path / "other")) & {n for n in first if n.endswith(".jpg")}
 
 
+def test_all_tasks_of_a_garment_can_be_labelled(out, tmp_path):
+    every = tmp_path / "all"
+    write_dataset(every, COUNT, seed=4, size=SIZE, test_count=TEST_COUNT, labels="all")
+    one, both = content(out), content(every)
+    # The photos are the same, and so is what they were labelled for before.
+    assert {n: c for n, c in one.items() if n.endswith(".jpg")} == {n: c for n, c in both.items() if n.endswith(".jpg")}
+    for name in (
+        "base/Annotations/label.csv",
+        "rank/Tests/question.csv",
+        "fashionAI_attributes_answer_a_synthetic.csv",
+    ):
+        fewer, more = (rows(folder / "attributes" / name) for folder in (out, every))
+        assert set(map(tuple, fewer)) < set(map(tuple, more))
+    by_photo: dict[str, set[str]] = {}
+    for path, task, _ in rows(every / "attributes/base/Annotations/label.csv"):
+        by_photo.setdefault(path, set()).add(task.removesuffix("_labels"))
+        assert (every / "attributes/base" / path).is_file()
+    assert set().union(*by_photo.values()) <= set(ATTRIBUTE_TASKS)
+    assert max(map(len, by_photo.values())) == 3
+    with pytest.raises(FileExistsError, match="'labels': 'all'"):
+        write_dataset(every, COUNT, seed=4, size=SIZE, test_count=TEST_COUNT)
+
+
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(FileExistsError, match=r"thesis\.txt"):
