@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score styles": ("score:styles", "score predicted styles against the truth (F2)"),
     "score products": ("score:products", "score predicted products against the truth (mean class error)"),
     "data synth": ("data_commands:synth", "write a synthetic data set in the FashionAI layout"),
+    "data synth-styles": ("data_commands:synth_styles", "draw a synthetic set with 13 style labels"),
+    "data synth-products": ("data_commands:synth_products", "draw a synthetic catalogue of many products"),
     "data check": ("data_commands:check", "report every problem, duplicate and leak of a data set"),
     "data to-coco": ("data_commands:to_coco", "convert a keypoint list to COCO keypoints JSON"),
     "data from-coco": ("data_commands:from_coco", "convert COCO keypoints JSON to a keypoint list"),

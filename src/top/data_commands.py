@@ -33,6 +33,49 @@ class SynthArguments:
 
 
 @dataclass(frozen=True)
+class SynthStylesArguments:
+    """Draw synthetic garments with 13 style labels, and lists of them as the JingDong challenge has.
+
+    Serve the folder, for example with `python -m http.server --directory OUT`, and fetch the lists from there.
+    """
+
+    out: Path
+    """folder to write; it must be new, empty or an earlier set of this command"""
+    count: int = 2000
+    """training photos"""
+    seed: int = 0
+    """the same seed draws the same photos"""
+    size: int = 256
+    """longer side of a photo in px"""
+    test_count: int | None = None
+    """test photos with hidden answers; a tenth of the training photos by default"""
+    url: str = "http://127.0.0.1:8000"
+    """where the folder will be served"""
+    workers: int = 1
+    """processes that draw"""
+
+
+@dataclass(frozen=True)
+class SynthProductsArguments:
+    """Draw a synthetic catalogue of many products, and lists of its photos as AliProducts has."""
+
+    out: Path
+    """folder to write; it must be new, empty or an earlier set of this command"""
+    count: int = 4000
+    """photos to train and validate on"""
+    classes: int = 200
+    """products"""
+    seed: int = 0
+    """the same seed draws the same photos"""
+    size: int = 256
+    """longer side of a photo in px"""
+    test_count: int | None = None
+    """test photos with hidden answers; a tenth of the others by default"""
+    workers: int = 1
+    """processes that draw"""
+
+
+@dataclass(frozen=True)
 class CheckArguments:
     """Report every problem of a data set with file and line, duplicates, train/test leaks and a summary."""
 
@@ -71,6 +114,26 @@ def synth(arguments: Sequence[str] | None = None) -> None:
         write_dataset(args.out, args.count, args.seed, args.size, args.test_count, args.workers, args.labels)
 
     run_command("aifashion data synth", SynthArguments, arguments, write)
+
+
+def synth_styles(arguments: Sequence[str] | None = None) -> None:
+    def write(args: SynthStylesArguments) -> None:
+        from aifashion.data_gen.synthetic.catalogue import write_style_set
+
+        write_style_set(args.out, args.count, args.seed, args.size, args.test_count, args.url, args.workers)
+        tell(f"Wrote {args.count} photos to train on and the lists of {args.url} to {args.out}")
+
+    run_command("aifashion data synth-styles", SynthStylesArguments, arguments, write)
+
+
+def synth_products(arguments: Sequence[str] | None = None) -> None:
+    def write(args: SynthProductsArguments) -> None:
+        from aifashion.data_gen.synthetic.catalogue import write_product_set
+
+        write_product_set(args.out, args.count, args.classes, args.seed, args.size, args.test_count, args.workers)
+        tell(f"Wrote {args.count} photos of {args.classes} products to {args.out}")
+
+    run_command("aifashion data synth-products", SynthProductsArguments, arguments, write)
 
 
 def check(arguments: Sequence[str] | None = None) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -72,7 +72,7 @@ def write_dataset(
     if count < 1 or test_count < 0 or workers < 1:
         raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
     out = Path(out)
-    _claim(out, {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels})
+    claim_folder(out, {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels})
     for split in ("train", "test"):
         for category in CATEGORIES:
             (out / split / "Images" / category).mkdir(parents=True, exist_ok=True)
@@ -82,28 +82,28 @@ def write_dataset(
     Console(stderr=True).print(f"wrote {count} training and {test_count} test photos to {out}")
 
 
-def _claim(out: Path, arguments: dict[str, int | str]) -> None:
+def claim_folder(out: Path, arguments: Mapping[str, int | str]) -> None:
     """Write down whose folder this is. Other data, a real data set above all, must never be written over."""
     names = sorted(p.name for p in out.iterdir()) if out.is_dir() else []
     manifest = out / MANIFEST
     if names and not manifest.is_file():
         raise FileExistsError(f"{out} holds other things ({', '.join(names[:5])}); give an empty or a new folder")
-    if names and (found := {"labels": "one"} | json.loads(manifest.read_text())) != arguments:
+    if names and (found := {"labels": "one"} | json.loads(manifest.read_text())) != {"labels": "one"} | dict(arguments):
         raise FileExistsError(
             f"{out} holds a set drawn with {found}, not with {arguments}; give an empty or a new folder"
         )
-    _write_whole(manifest, (json.dumps(arguments) + "\n").encode(), sync=True)
+    write_whole(manifest, (json.dumps(dict(arguments)) + "\n").encode(), sync=True)
 
 
 def _draw_all(jobs: list[_Job], workers: int) -> Iterable[_Row]:
     if workers == 1:
         yield from map(_draw, jobs)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
         yield from pool.map(_draw, jobs, chunksize=16)
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     """Workers share the cores already; threads of OpenCV inside each would only compete."""
     cv2.setNumThreads(1)
 
@@ -128,7 +128,7 @@ def _draw(job: _Job) -> _Row:
     image_id = f"Images/{category}/{name}.jpg"
     quality = int(rng.integers(80, 96))
     _, packed = cv2.imencode(".jpg", photo.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    _write_whole(job.out / job.split / image_id, packed.tobytes())
+    write_whole(job.out / job.split / image_id, packed.tobytes())
     labels = photo.attributes if job.labels == "all" else {task: photo.attributes[task]}
     return _Row(job.split, image_id, category, _cells(photo.keypoints), task, labels)
 
@@ -140,7 +140,7 @@ def _cells(keypoints: Keypoints) -> str:
     )
 
 
-def _write_whole(path: Path, content: bytes, sync: bool = False) -> None:
+def write_whole(path: Path, content: bytes, sync: bool = False) -> None:
     """Beside first, then into place, so that nobody meets half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".part")
@@ -153,7 +153,7 @@ def _write_whole(path: Path, content: bytes, sync: bool = False) -> None:
 
 
 def _write_lines(path: Path, lines: list[str]) -> None:
-    _write_whole(path, ("\n".join(lines) + "\n").encode() if lines else b"", sync=True)
+    write_whole(path, ("\n".join(lines) + "\n").encode() if lines else b"", sync=True)
 
 
 def _link(source: Path, target: Path) -> None:
