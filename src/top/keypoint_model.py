@@ -41,9 +41,9 @@ def load_keypoint_model(
     augment: flip and rotation test-time augmentation. Raises RunError or ValueError where the run is unusable.
     """
     from aifashion.unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
-    from aifashion.unet.runs import best_model, find_run, newest_run, read_config
+    from aifashion.unet.runs import best_model, find_run, read_config
 
-    run = find_run(run) if run else newest_run(CHECKOUT / "trained_models", "all")
+    run = find_run(run or CHECKOUT / "trained_models" / "all")
     config = KeypointConfig.from_json(read_config(run), run / "config.json")
     model = best_model(run, warn, epoch)
     maps: Callable = keypoint_predictor(trained_keypoint_net(config, model.path))

@@ -71,11 +71,11 @@ def train(arguments: Sequence[str] | None) -> None:
     choose_device(args.gpu_id)
     # Without this the same seed need not give the same weights. Read by TensorFlow when it starts.
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-    from aifashion.unet.runs import RunError, newest_run, read_config  # Keras loads here and takes seconds
+    from aifashion.unet.runs import RunError, find_run, read_config  # Keras loads here and takes seconds
 
     run = None
     if args.resume and (args.resume_model is None or args.resume_model.is_dir()):
-        run = args.resume_model or newest_run(args.output, args.config.category)
+        run = find_run(args.resume_model or args.output / args.config.category)
         own = KeypointConfig.from_json(read_config(run), run / "config.json")
         config = resumed_config(run, own, lambda config: _read_over(arguments, preset, config))
         args = dataclasses.replace(args, config=config)

@@ -64,21 +64,13 @@ def new_run(root: Path, category: str, config: str) -> Path:
     raise RunError(f"no free run folder beside {root / category / stamp}")
 
 
-def newest_run(root: Path, category: str) -> Path:
-    """The latest run of `category` under `root`. Raises RunError where there is none."""
-    runs = sorted(path.parent for path in (root / category).glob("*/config.json"))
-    if not runs:
-        raise RunError(f"no run in {root / category}: train one first, or name a run folder")
-    return runs[-1]
-
-
 def find_run(path: Path) -> Path:
     """`path` itself where it is a run folder, else the latest run in it. Raises RunError where it is neither."""
     if (path / "config.json").is_file():
         return path
     runs = sorted(config.parent for config in path.glob("*/config.json"))
     if not runs:
-        raise RunError(f"{path} is not a run folder (it has no config.json), and no run lies in it")
+        raise RunError(f"no run in {path}: train one first, or name a run folder, which has a config.json")
     return runs[-1]
 
 

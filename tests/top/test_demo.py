@@ -25,7 +25,7 @@ def test_no_photos(fails, tmp_path, bare_run):
 
 
 def test_no_run(fails, tmp_path):
-    assert "is not a run folder" in fails(demo.main, "--modelfile", tmp_path, "--outpath", tmp_path / "out")
+    assert "no run in " in fails(demo.main, "--modelfile", tmp_path, "--outpath", tmp_path / "out")
 
 
 @pytest.mark.slow

@@ -52,8 +52,8 @@ def check_rows(rows: list[dict[str, str]], expected: list[dict[str, str]]) -> No
 
 def test_no_run(fails, data, tmp_path):
     words = ["--outpath", tmp_path / "out", "--data", data, "--modelpath"]
-    assert "is not a run folder (it has no config.json), and no run lies in it" in fails(command.main, *words, tmp_path)
-    assert "is not a run folder" in fails(command.main, *words, tmp_path / "nowhere")
+    assert "name a run folder, which has a config.json" in fails(command.main, *words, tmp_path)
+    assert "no run in " in fails(command.main, *words, tmp_path / "nowhere")
     assert not (tmp_path / "out").exists()
 
 

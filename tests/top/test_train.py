@@ -67,7 +67,7 @@ def test_a_category_without_photos(fails, own_data, tmp_path):
         (["--init-epoch", "1"], "--init-epoch needs --resume-model"),
         (["--resume-model", "x.weights.h5"], "--resume-model needs --resume True"),
         (["--resume", "True"], "no run in {output}/all: train one first"),
-        (["--resume", "True", "--resume-model", "{data}"], "{data} is not a run folder: it has no config.json"),
+        (["--resume", "True", "--resume-model", "{data}"], "no run in {data}: train one first, or name a run folder"),
         (["--resume", "True", "--resume-model", "x.weights.h5"], "no weights file at x.weights.h5"),
         (
             ["--resume", "True", "--resume-model", "x.h5", "--init-epoch", "9", "--epochs", "9"],

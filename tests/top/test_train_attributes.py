@@ -85,7 +85,7 @@ def test_mistakes_in_the_options(data, tmp_path, fitted, fails):
         (["--task", "hat"], "task = 'hat' is outside its range"),
         (["--crop", "heatmap"], "make the crops first"),
         (["--reset", "True"], "--reset needs --load with a run folder or weights file"),
-        (["--resume", "True"], "is not a run folder"),
+        (["--resume", "True"], "no run in "),
         (["--task", "product"], "no train.txt in"),
     ):
         assert message in fails(train_attributes.main, *SMALL, "--data", data, "--output", tmp_path, *words)

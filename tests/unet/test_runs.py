@@ -21,7 +21,6 @@ from aifashion.unet.runs import (
     load_state,
     load_weights,
     new_run,
-    newest_run,
     read_config,
     save_model,
     save_state,
@@ -70,7 +69,7 @@ def test_runs_are_named_after_the_time_and_a_taken_name_gets_a_number(tmp_path, 
         "skirt/2026_07_01_12_00_05_002",
     ]
     assert [read_config(run) for run in made] == [f"{i}\n" for i in range(12)]
-    assert newest_run(tmp_path, "skirt") == made[-1]
+    assert find_run(tmp_path / "skirt") == made[-1]
 
 
 def test_the_newest_run_is_one_of_the_category_with_a_configuration(tmp_path):
@@ -79,15 +78,14 @@ def test_the_newest_run_is_one_of_the_category_with_a_configuration(tmp_path):
         (tmp_path / name / "config.json").write_text("{}")
     (tmp_path / "all/2026_06_01_00_00_00").mkdir()  # stopped before it had one
     (tmp_path / "all/notes.txt").write_text("")
-    assert newest_run(tmp_path, "all").name == "2026_01_02_00_00_00"
     assert find_run(tmp_path / "all") == tmp_path / "all/2026_01_02_00_00_00"
     assert find_run(tmp_path / "skirt/2027_01_01_00_00_00").name == "2027_01_01_00_00_00"
 
 
 def test_no_run(tmp_path):
     with pytest.raises(RunError, match=r"no run in .*dress: train one first"):
-        newest_run(tmp_path, "dress")
-    with pytest.raises(RunError, match=r"not a run folder .* no run lies in it"):
+        find_run(tmp_path / "dress")
+    with pytest.raises(RunError, match=r"no run in .*, which has a config\.json"):
         find_run(tmp_path)
     with pytest.raises(RunError, match=r"is not a run folder: it has no config\.json"):
         read_config(tmp_path / "nowhere")
