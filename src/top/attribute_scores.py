@@ -1,12 +1,15 @@
 """What a classifier's answers score, by the kind of its heads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.eval.attribute_inference import Outcome
-from aifashion.eval.attribute_metrics import score_attributes
+from aifashion.eval.attribute_metrics import AttributeScore, score_attributes
+from aifashion.eval.calibration import Reliability, reliability, top_label
+from aifashion.eval.heads import head_probabilities
 from aifashion.eval.product_metrics import score_classes
 from aifashion.eval.style_metrics import sample_f2, tune_thresholds
 from aifashion.garments import ATTRIBUTE_TASKS
@@ -41,11 +44,35 @@ def score_outcomes(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, 
             raise ValueError("not one validation photo is labelled")
         classes = score_classes(probabilities.argmax(axis=1), truth.argmax(axis=1), len(head.classes))
         return {"score": classes.mean_class_error, "error": classes.mean_class_error, "accuracy": classes.accuracy}
-    answers = {h.name: known_answers(table, outcomes, place) for place, h in enumerate(table.heads)}
-    answers = {name: pair for name, pair in answers.items() if len(pair[0])}
-    score = score_attributes(
-        {name: pair[0] for name, pair in answers.items()}, {name: pair[1] for name, pair in answers.items()}
-    )
+    score = score_tasks(table, outcomes)
     row = {"score": 1 - score.map, "map": score.map, "basic_precision": score.basic_precision}
     row |= {"accuracy": score.accuracy}
     return row | {f"ap_{name}": task.ap for name, task in score.per_task.items()}
+
+
+def score_tasks(table: LabelTable, outcomes: Sequence[Outcome]) -> AttributeScore:
+    """The official score of FashionAI's tasks, those for which photos are labelled. Raises ValueError for none."""
+    answers = {h.name: known_answers(table, outcomes, place) for place, h in enumerate(table.heads)}
+    answers = {name: pair for name, pair in answers.items() if len(pair[0])}
+    told, truth = ({name: pair[part] for name, pair in answers.items()} for part in (0, 1))
+    return score_attributes(told, truth)
+
+
+def reliabilities(
+    table: LabelTable, outcomes: Sequence[Outcome], temperatures: Mapping[str, Any]
+) -> dict[str, tuple[Reliability, Reliability]]:
+    """By head, how often answers of about equal confidence are right: before and after its temperature.
+
+    Of independent labels each is an answer of its own. Heads for which no photo is labelled are left out.
+    """
+    found = {}
+    for place, head in enumerate(table.heads):
+        logits, target = known_answers(table, outcomes, place, "logits")
+        if len(logits):
+            states = []
+            for temperature in (1.0, temperatures.get(head.name, 1.0)):
+                told = head_probabilities(head, logits, temperature)
+                pair = (told.ravel(), target.ravel()) if head.kind == "independent" else top_label(told, target)
+                states.append(reliability(*pair))
+            found[head.name] = (states[0], states[1])
+    return found

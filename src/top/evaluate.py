@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.config import PRODUCT, STYLE, AttributeConfig, KeypointConfig
 from aifashion.eval.attribute_inference import Outcome, predict_attributes
 from aifashion.files import write_atomic
 from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
@@ -25,6 +25,9 @@ class Arguments:
     """a weights file of the run to score instead of its best model"""
     json: Path | None = None
     """also write the numbers to this JSON file"""
+    pictures: Path | None = None
+    """also draw to this folder: of keypoints the PCK curve and the NE of each; of a classifier the confusion matrices
+    of FashionAI's tasks, and for every head how reliable its probabilities are before and after its temperature"""
     gpu_id: str | None = None
     """GPUs to use, such as 0 or 0,1; all by default"""
 
@@ -42,6 +45,8 @@ def evaluate(args: Arguments) -> None:
     score = {"keypoints": _keypoints, "attributes": _attributes}.get(kind)
     if score is None:
         raise ValueError(f"{run / 'config.json'} tells of a run of kind {kind!r}; expected keypoints or attributes")
+    if args.pictures is not None:
+        args.pictures.mkdir(parents=True, exist_ok=True)
     numbers = score(run, args)
     for name, value in numbers.items():
         console.print(f"{name:<32} {value:.4f}", highlight=False, markup=False)
@@ -51,7 +56,9 @@ def evaluate(args: Arguments) -> None:
 
 
 def _keypoints(run: Path, args: Arguments) -> dict[str, float]:
-    from aifashion.top.train import load_parts, validate
+    from aifashion.eval.report import draw_keypoint_score
+    from aifashion.top.keypoint_scores import predict_validation, validation_numbers
+    from aifashion.top.train import load_parts
     from aifashion.unet.predictors import keypoint_predictor, trained_keypoint_net
     from aifashion.unet.runs import best_model, read_config
 
@@ -60,13 +67,19 @@ def _keypoints(run: Path, args: Arguments) -> dict[str, float]:
     weights = args.load or best_model(run, warn).path
     tell(f"{weights}: {len(samples)} validation photos from {args.data}")
     net = trained_keypoint_net(config, weights)
-    return validate(keypoint_predictor(net), samples, config, lambda path: warn(f"cannot be read: {path}"))
+    seen = predict_validation(keypoint_predictor(net), samples, config, lambda path: warn(f"cannot be read: {path}"))
+    result, numbers = validation_numbers(seen, config.vocabulary)
+    if args.pictures is not None:
+        draw_keypoint_score(result, args.pictures / "score.png")
+        tell(f"Wrote {args.pictures / 'score.png'}")
+    return numbers
 
 
 def _attributes(run: Path, args: Arguments) -> dict[str, float]:
+    from aifashion.eval.attribute_report import draw_confusions, draw_reliability
     from aifashion.top.attribute_data import check_crop, load_tables
     from aifashion.top.attribute_model import load_attribute_model
-    from aifashion.top.attribute_scores import score_outcomes
+    from aifashion.top.attribute_scores import reliabilities, score_outcomes, score_tasks
     from aifashion.unet.runs import read_config
 
     config = AttributeConfig.from_json(read_config(run), run / "config.json")
@@ -83,4 +96,14 @@ def _attributes(run: Path, args: Arguments) -> dict[str, float]:
             outcomes.append(outcome)
         else:
             warn(f"cannot be read: {outcome.error}")
-    return score_outcomes(table, outcomes)
+    numbers = score_outcomes(table, outcomes)
+    states = reliabilities(table, outcomes, temperatures)
+    for name, (before, after) in states.items():
+        numbers |= {f"ece_{name}_before": before.ece, f"ece_{name}_after": after.ece}
+    if args.pictures is not None:
+        draw_reliability(states, args.pictures / "reliability.png")
+        tell(f"Wrote {args.pictures / 'reliability.png'}")
+        if config.task not in (STYLE, PRODUCT):
+            draw_confusions(score_tasks(table, outcomes), args.pictures / "confusion.png")
+            tell(f"Wrote {args.pictures / 'confusion.png'}")
+    return numbers

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +13,6 @@ import tyro
 from aifashion.config import KeypointConfig, keypoint_preset
 from aifashion.data_gen.formats.fashionai import load_training_samples
 from aifashion.data_gen.split import load_or_make_split
-from aifashion.eval.inference import KeypointPredict, predict_photos
-from aifashion.eval.keypoint_metrics import score_arrays
 from aifashion.files import write_atomic
 from aifashion.records import Sample
 from aifashion.top.arguments import (
@@ -27,6 +25,7 @@ from aifashion.top.arguments import (
     tell,
     warn,
 )
+from aifashion.top.keypoint_scores import validate
 from aifashion.top.resuming import check_facts, data_facts, resumed_config
 
 
@@ -219,40 +218,6 @@ def _network(args: Arguments, run: Path | None):
             "give the file with --weights PATH to start from it."
         )
         return keypoint_net(args.config)
-
-
-def validate(
-    predict: KeypointPredict, samples: list[Sample], config: KeypointConfig, leave_out: Callable[[Path], None]
-) -> dict[str, float]:
-    """NE of the validation photos, overall and per category, and the accuracy of the category head.
-
-    Every photo that cannot be read goes to `leave_out`.
-    """
-    import numpy as np
-
-    words = config.vocabulary
-    seen = []
-    for result in predict_photos(predict, samples, words, config.codec, config.decoder, max(config.batch_size, 8)):
-        if result.prediction is None:
-            leave_out(result.sample.path)
-        else:
-            # The heatmaps of a whole validation set would fill the memory.
-            seen.append(dataclasses.replace(result, heatmaps=None))
-    if not seen:
-        raise ValueError("not one validation photo can be read")
-    truth = [result.sample.keypoints.select(words.indices) for result in seen if result.sample.keypoints]
-    categories = [str(result.sample.category) for result in seen]
-    score = score_arrays(
-        np.stack([result.prediction.xy for result in seen if result.prediction]),
-        np.stack([points.xy for points in truth]),
-        np.stack([points.state for points in truth]),
-        categories,
-        words,
-    )
-    row = {"score": score.ne, "ne": score.ne}
-    row |= {f"ne_{category}": score.per_category.get(category, float("nan")) for category in words.categories}
-    guessed = [words.categories[int(result.odds.argmax())] for result in seen if result.odds is not None]
-    return row | {"category_accuracy": float(np.mean([a == b for a, b in zip(guessed, categories, strict=True)]))}
 
 
 def _val_log(row: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from aifashion.data_gen.label_table import LabelTable, PhotoFiles
 from aifashion.eval.attribute_inference import Outcome
 from aifashion.garments import ATTRIBUTE_TASKS, STYLES
 from aifashion.records import HeadSpec
-from aifashion.top.attribute_scores import known_answers, score_outcomes
+from aifashion.top.attribute_scores import known_answers, reliabilities, score_outcomes
 
 NECK, PANT = list(ATTRIBUTE_TASKS).index("neck_design"), list(ATTRIBUTE_TASKS).index("pant_length")
 
@@ -126,3 +126,26 @@ def test_nothing_to_score():
         outcome = Outcome(0, {h.name: np.ones(len(h.classes)) / 2 for h in table.heads}, {})
         with pytest.raises(ValueError, match=message):
             score_outcomes(table, [outcome])
+
+
+def test_reliability_before_and_after_the_temperature():
+    # Two answers of logit 2 against zeros, of which one is right: too sure before, less so at a higher temperature.
+    table = attributes(("neck_design", "ynnnn"), ("neck_design", "nynnn"))
+    logits = {head.name: np.zeros(len(head.classes) - (head.kind == "ordinal")) for head in table.heads}
+    logits["neck_design"] = np.array([2.0, 0, 0, 0, 0])
+    outcomes = [Outcome(row, {}, logits) for row in range(2)]
+    found = reliabilities(table, outcomes, {"neck_design": 2.0})
+    assert set(found) == {"neck_design"}
+    before, after = found["neck_design"]
+    sure = [np.exp(2 / t) / (np.exp(2 / t) + 4) for t in (1, 2)]
+    assert before.ece == pytest.approx(abs(sure[0] - 0.5)) and after.ece == pytest.approx(abs(sure[1] - 0.5))
+
+
+def test_independent_labels_are_answers_of_their_own():
+    labels = np.zeros((1, 13), int)
+    labels[0, :3] = 1
+    table = style_table(photos(1), labels)
+    outcomes = [Outcome(0, {}, {"style": np.full(13, 1.0)})]
+    before, after = reliabilities(table, outcomes, {"style": np.full(13, 1e9)})["style"]
+    assert before.counts.sum() == 13 and before.ece == pytest.approx(1 / (1 + np.exp(-1)) - 3 / 13)
+    assert after.ece == pytest.approx(0.5 - 3 / 13, abs=1e-6)

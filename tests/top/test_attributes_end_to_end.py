@@ -126,13 +126,17 @@ def test_an_ensemble_of_both_kinds_of_lengths(ordinal, exclusive, data, tmp_path
 
 
 def test_a_run_is_evaluated_on_its_validation_set(ordinal, data, tmp_path):
-    evaluate.main([str(ordinal), "--data", str(data), "--json", str(tmp_path / "numbers.json")])
+    words = ["--data", str(data), "--json", str(tmp_path / "numbers.json"), "--pictures", str(tmp_path / "pictures")]
+    evaluate.main([str(ordinal), *words])
     numbers = json.loads((tmp_path / "numbers.json").read_text())
     (row,) = history(ordinal)
     # Temperatures change the order of the photos, and with it AP, but no answer.
     assert numbers["accuracy"] == pytest.approx(float(row["accuracy"]))
     assert numbers["basic_precision"] == pytest.approx(float(row["basic_precision"]))
-    assert set(numbers) == {name for name in row if name in numbers} and 0 <= numbers["score"] <= 1
+    ece = {name for name in numbers if name.startswith("ece_")}
+    assert set(numbers) - ece == {name for name in row if name in numbers} and 0 <= numbers["score"] <= 1
+    assert ece == {f"ece_{name[3:]}_{when}" for name in row if name.startswith("ap_") for when in ("before", "after")}
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["confusion.png", "reliability.png"]
 
 
 def kernels(model: Path) -> dict[str, np.ndarray]:
