@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from aifashion.config import AttributeConfig, attribute_preset
+from aifashion.config import PRODUCT, AttributeConfig, attribute_preset
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.eval.attribute_inference import AttributePredict, Outcome, predict_attributes
 from aifashion.files import write_atomic
@@ -101,6 +101,7 @@ def train(arguments: Sequence[str] | None) -> None:
         tables = tuple(table.select(_few(table, count)) for table, count in zip(tables, counts, strict=True))
     train_table, val_table = tables
     tell(f"{len(train_table)} photos to train on, {len(val_table)} to validate on, from {args.data}")
+    _warn_of_missing(train_table)
     facts = data_facts(_names(train_table), _names(val_table), args.debug)
     if run is not None:
         check_facts(run, facts, args.data)
@@ -126,6 +127,16 @@ def _read_over(arguments: Sequence[str] | None, preset: Arguments, config: Attri
 
 def _names(table: LabelTable) -> Iterator[str]:
     return (table.photos.name(row) for row in range(len(table)))
+
+
+def _warn_of_missing(table: LabelTable) -> None:
+    """Says which heads and classes have no photo to learn from."""
+    for place, head in enumerate(table.heads):
+        missing = [name for name, count in zip(head.classes, table.counts(place), strict=True) if count == 0]
+        if len(missing) == len(head.classes):
+            warn(f"no photo to train on is labelled for {head.name}: its answers will mean nothing")
+        elif missing and head.name != PRODUCT:  # of products the lists have told
+            warn(f"no photo to train on is {', '.join(missing)} ({head.name})")
 
 
 def _few(table: LabelTable, count: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from small_attributes import write_labelled
 
 from aifashion.config import AttributeConfig
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
+from aifashion.garments import ATTRIBUTE_TASKS
 from aifashion.top import train_attributes
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.runs import RunError, State, save_state
@@ -53,6 +54,19 @@ def test_options_and_data_reach_the_training(data, tmp_path, fitted):
     assert [len(part) for part in names] == [18, 6]
     digest = hashlib.sha256("".join(f"{name}\n" for part in names for name in part).encode()).hexdigest()
     assert json.loads(facts) == {"train": 18, "val": 6, "debug": False, "photos_sha256": digest}
+
+
+def test_what_no_photo_teaches_is_told(data, tmp_path, fitted, capsys):
+    train(data, "--output", tmp_path)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "no photo to train on is labelled for coat_length: its answers will mean nothing" in text
+    assert "(neck_design)" not in text and "labelled for skirt_length" not in text
+    few = tmp_path / "few"
+    write_labelled(few, {"skirt_length": 3, "neck_design": 16})
+    train(few, "--output", tmp_path)
+    text = " ".join(capsys.readouterr().out.split())
+    names = ATTRIBUTE_TASKS["skirt_length"]
+    assert f"{names[3]}, {names[4]}, {names[5]} (skirt_length)" in text
 
 
 def test_debugging_takes_few_photos(data, tmp_path, fitted):
