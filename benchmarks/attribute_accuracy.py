@@ -1,6 +1,6 @@
 """What crop, labels, heads and ensembles do to the official mAP of the attributes, on synthetic photos.
 
-    aifashion data synth --out data/synthetic --count 20000 --test-count 2000 --size 256 --seed 1
+    aifashion data synth --out data/synthetic --count 20000 --test-count 2000 --size 256 --seed 1 --labels all
     python src/top/train.py --data data/synthetic ...          a keypoint network, which frames and is started from
     python benchmarks/attribute_accuracy.py [VARIANT...]
 
@@ -31,7 +31,9 @@ class Variant:
 
 
 VARIANTS = {
-    "full": Variant("heatmap crop, 160 px, 8 epochs", "heatmap", ("--size", "160", "--epochs", "8")),
+    "full": Variant(
+        "heatmap crop, 128 px, 12 epochs", "heatmap", ("--size", "128", "--epochs", "12", "--learning-rate", "0.001")
+    ),
     "image": Variant("whole photo", "image", QUICK),
     "heatmap": Variant("heatmap crop, soft labels, ordinal lengths", "heatmap", QUICK),
     "keypoints": Variant("keypoint box", "keypoints", QUICK),

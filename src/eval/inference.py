@@ -11,7 +11,7 @@ from ..garments import Vocabulary
 from ..geometry import Frame
 from ..heatmaps import Decoder, HeatmapCodec
 from ..records import ABSENT, VISIBLE, Prediction, Sample
-from .reading import full_batch, read_ahead
+from .reading import full_batch, read_ahead, work_behind
 
 KeypointPredict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """images (B, S, S, 3) uint8 -> heatmaps (B, h, w, K) float32 and category probabilities (B, C)."""
@@ -48,7 +48,7 @@ def predict_photos(
     """The results in the order of `samples`; a photo that cannot be read gives a result with `error`.
 
     A sample whose category is None gets the most probable one. keep_photos: for those who go on to crop them.
-    Reading goes on in threads while the network works.
+    Reading and decoding go on in threads while the network works.
     """
 
     def load(sample: Sample) -> tuple[Sample, Loaded | str]:
@@ -59,20 +59,30 @@ def predict_photos(
         image, frame = letterboxed(photo, codec.size)
         return sample, (image, frame, (photo.shape[1], photo.shape[0]), photo if keep_photos else None)
 
-    for group in read_ahead(samples, load, batch_size, threads):
+    def answers() -> Iterator[Answer]:
+        for group in read_ahead(samples, load, batch_size, threads):
+            readable = [(sample, loaded) for sample, loaded in group if not isinstance(loaded, str)]
+            answer = predict(full_batch([loaded[0] for _, loaded in readable], batch_size)) if readable else None
+            yield group, answer
+
+    def finish(answered: Answer) -> list[PhotoResult]:
+        group, answer = answered
         readable = [(sample, loaded) for sample, loaded in group if not isinstance(loaded, str)]
-        results: dict[int, PhotoResult] = {}
-        if readable:
-            heatmaps, odds = predict(full_batch([loaded[0] for _, loaded in readable], batch_size))
-            heatmaps, odds = heatmaps[: len(readable)], odds[: len(readable)]
-            for place, result in enumerate(_decode(readable, heatmaps, odds, words, codec, decoder)):
-                results[id(readable[place][0])] = result
-        for sample, loaded in group:
-            yield PhotoResult(sample, error=loaded) if isinstance(loaded, str) else results[id(sample)]
+        told: Iterator[PhotoResult] = iter(())
+        if answer is not None:
+            heatmaps, odds = (part[: len(readable)] for part in answer)
+            told = _decode(readable, heatmaps, odds, words, codec, decoder)
+        return [PhotoResult(s, error=loaded) if isinstance(loaded, str) else next(told) for s, loaded in group]
+
+    for results in work_behind(answers(), finish):
+        yield from results
 
 
 Loaded = tuple[np.ndarray, Frame, tuple[int, int], np.ndarray | None]
 """The network's input, the frame that leads to it from the photo, the photo's (width, height), and maybe the photo."""
+
+Answer = tuple[list[tuple[Sample, Loaded | str]], tuple[np.ndarray, np.ndarray] | None]
+"""The samples of one batch, each loaded or why it could not be, and what the network says of those that could."""
 
 
 def _decode(

@@ -1,4 +1,4 @@
-"""Photos read ahead in threads while the network works on those before them."""
+"""Work beside the network: photos read ahead of it, and what is left to do with its answers done behind it."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +23,19 @@ def read_ahead(
             group = [waiting.popleft().result() for _ in range(min(group_size, len(waiting)))]
             waiting.extend(pool.submit(load, item) for item in islice(source, len(group)))
             yield group
+
+
+def work_behind(items: Iterable[Item], work: Callable[[Item], Loaded]) -> Iterator[Loaded]:
+    """What `work` gives for the items, in their order; done in a thread while the next item is being made."""
+    with ThreadPoolExecutor(1) as pool:
+        before: Future[Loaded] | None = None
+        for item in items:
+            behind = pool.submit(work, item)
+            if before is not None:
+                yield before.result()
+            before = behind
+        if before is not None:
+            yield before.result()
 
 
 def full_batch(images: list[np.ndarray], batch_size: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from .attribute_inference import AttributePredict
 from .crops import Framed, cut, frame_garment
 from .heads import head_probabilities
 from .inference import PhotoResult
-from .reading import full_batch
+from .reading import full_batch, work_behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,29 @@ def recognise(
     keypoints: stage 1, keeping the photos. Without a classifier there are no attributes.
     """
     results = keypoints(samples)
-    while group := list(islice(results, batch_size)):
-        framed: list[Framed | None]
-        if classifier and classifier.crop == "cam":
-            framed = _look_where_it_looks(classifier, group, batch_size)
-        else:
+
+    def looked_at() -> Iterator[Looked]:
+        while group := list(islice(results, batch_size)):
+            own = classifier is not None and classifier.crop == "cam"
+            yield group, _look_where_it_looks(classifier, group, batch_size) if own and classifier else None
+
+    def prepare(looked: Looked) -> Prepared:
+        group, framed = looked
+        if framed is None:
             crop = classifier.crop if classifier else "heatmap"
             framed = [None if r.error else frame_garment(r, words, codec, crop) for r in group]
-        told = _attributes(classifier, group, framed, batch_size) if classifier else [{}] * len(group)
+        return group, framed, _inputs(classifier, group, framed) if classifier else {}
+
+    for group, framed, inputs in work_behind(looked_at(), prepare):
+        told = _attributes(classifier, group, inputs, batch_size) if classifier and inputs else [{}] * len(group)
         yield from map(Garment, group, framed, told)
+
+
+Looked = tuple[list[PhotoResult], list[Framed | None] | None]
+"""Stage 1's results of one batch, and their boxes where the classifier's own maps gave them."""
+
+Prepared = tuple[list[PhotoResult], list[Framed | None], dict[int, np.ndarray]]
+"""Stage 1's results of one batch, their boxes, and by place in the batch the inputs of stage 2."""
 
 
 def _look_where_it_looks(classifier: Classifier, group: Sequence[PhotoResult], batch_size: int) -> list[Framed | None]:
@@ -85,18 +99,21 @@ def _look_where_it_looks(classifier: Classifier, group: Sequence[PhotoResult], b
     return framed
 
 
-def _attributes(
-    classifier: Classifier, group: Sequence[PhotoResult], framed: Sequence[Framed | None], batch_size: int
-) -> list[dict[str, np.ndarray]]:
-    told: list[dict[str, np.ndarray]] = [{} for _ in group]
+def _inputs(
+    classifier: Classifier, group: Sequence[PhotoResult], framed: Sequence[Framed | None]
+) -> dict[int, np.ndarray]:
     side = (classifier.size, classifier.size)
-    inputs = {
+    return {
         place: letterboxed(cut(result.photo, where.box), side)[0]
         for place, (result, where) in enumerate(zip(group, framed, strict=True))
         if where is not None and result.photo is not None
     }
-    if not inputs:
-        return told
+
+
+def _attributes(
+    classifier: Classifier, group: Sequence[PhotoResult], inputs: dict[int, np.ndarray], batch_size: int
+) -> list[dict[str, np.ndarray]]:
+    told: list[dict[str, np.ndarray]] = [{} for _ in group]
     logits = classifier.predict(full_batch(list(inputs.values()), batch_size))
     for head in classifier.heads:
         temperature = classifier.temperatures.get(head.name, 1.0)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from aifashion.eval.reading import full_batch, read_ahead
+from aifashion.eval.reading import full_batch, read_ahead, work_behind
 
 
 def test_groups_keep_the_order_and_the_last_holds_the_rest():
@@ -60,3 +60,30 @@ def test_a_batch_is_filled_up_with_blank_images():
     assert batch.shape == (4, 2, 3, 3) and batch.dtype == np.uint8
     assert batch[:, 0, 0, 0].tolist() == [7, 9, 0, 0] and not batch[2:].any()
     np.testing.assert_array_equal(full_batch(images, 2), images)
+
+
+def test_work_behind_goes_on_while_the_next_item_is_made():
+    begun, made = threading.Event(), []
+
+    def items():
+        for number in range(5):
+            if number == 1:
+                assert begun.wait(10)  # the work on the first item is not waited for
+            made.append(number)
+            yield number
+
+    def work(number: int) -> int:
+        begun.set()
+        return number * number
+
+    results = work_behind(items(), work)
+    assert next(results) == 0 and made == [0, 1]
+    assert list(results) == [1, 4, 9, 16]
+    assert list(work_behind([], work)) == []
+
+
+def test_errors_of_work_behind_are_raised_in_their_place():
+    results = work_behind([1, 0, 2], lambda number: 1 / number)
+    assert next(results) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(results)
