@@ -1,4 +1,4 @@
-"""Loading the lists of a catalogue of 3,000,000 photos in 50,030 classes, in a process of its own as training does."""
+"""What training does before its first step with lists of 3,000,000 photos in 50,030 classes, the network aside."""
 
 import sys
 import tempfile
@@ -15,11 +15,18 @@ LOAD = """
 import sys
 from pathlib import Path
 import numpy as np
-from aifashion.data_gen.formats.aliproducts import read_product_lists
+from aifashion.config import attribute_preset
+from aifashion.data_gen.attribute_batches import batch_sides, epoch_order
+from aifashion.top.attribute_data import load_tables
+from aifashion.top.resuming import data_facts
+from dataclasses import replace
 
-train, val = read_product_lists(Path(sys.argv[1]))
+config = replace(attribute_preset("lite"), task="product", balance=0.5)
+train, val = load_tables(Path(sys.argv[1]), config)
 assert train.counts(0).sum() == len(train) and len(val)
-order = np.random.default_rng(0).permutation(len(train))
+data_facts(train.photos.names, val.photos.names, False)
+order = epoch_order(train, config, 1)
+batch_sides(config, 1, len(train) // config.batch_size)
 train.target(0, order[:32])
 [train.photos.name(row) for row in order[:32]]
 """

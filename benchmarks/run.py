@@ -5,7 +5,16 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("startup", "synthetic", "augmentation", "catalogue_list", "training_step", "training_memory")
+NAMES = (
+    "startup",
+    "synthetic",
+    "augmentation",
+    "attribute_batches",
+    "catalogue_list",
+    "training_step",
+    "training_memory",
+    "two_stage_predict",
+)
 
 
 def main(names: list[str]) -> None:

@@ -109,8 +109,9 @@ def check_dataset(data: Path, workers: int = 2) -> Report:
         if isinstance(known, str):
             problems.append(Problem(row.file, row.line, known))
         size = None if isinstance(known, str) else known[0]
-        doubts = _suspicions(row.row, size) if isinstance(row.row, Sample) else _other_folder(row.row)
-        warnings += [Problem(row.file, row.line, message) for message in doubts]
+        if isinstance(row.row, Sample):
+            warnings += [Problem(row.file, row.line, message) for message in _suspicions(row.row, size)]
+    warnings += _other_folders(photos)
 
     duplicates: list[tuple[Path, ...]] = []
     leaks: list[tuple[Path, ...]] = []
@@ -248,10 +249,14 @@ def _suspicions(sample: Sample, size: Size | None) -> Iterator[str]:
         yield f"{sample.image_id}: left and right look exchanged; left means the left of the picture"
 
 
-def _other_folder(row: AttributeRow) -> Iterator[str]:
-    folder = Path(row.path).parent.name.removesuffix(SUFFIX)
-    if folder in ATTRIBUTE_TASKS and folder != row.task:
-        yield f"{row.path}: labelled for {row.task}, but lies in the folder of {folder}"
+def _other_folders(rows: Sequence[_Row]) -> Iterator[Problem]:
+    """Photos that lie in the folder of a task that they are not labelled for, a warning for each."""
+    known = {(row.photo, row.row.task) for row in rows if isinstance(row.row, AttributeRow)}
+    for row in rows:
+        folder = row.photo.parent.name.removesuffix(SUFFIX)
+        if isinstance(row.row, AttributeRow) and folder in ATTRIBUTE_TASKS and (row.photo, folder) not in known:
+            text = f"{row.row.path}: labelled for {row.row.task}, but lies in the folder of {folder}"
+            yield Problem(row.file, row.line, text)
 
 
 def _contradictions(rows: Sequence[_Row], groups: Sequence[tuple[Path, ...]]) -> Iterator[Problem]:

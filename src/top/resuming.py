@@ -24,7 +24,8 @@ def resumed_config(run: Path, own: Config, asked: Callable[[Config], Config]) ->
     if changed:
         raise RunError(
             f"{run} was trained with another {', '.join(changed)}; an exact resume changes nothing. "
-            "To change it, start a new run from the weights: --resume True --resume-model FILE.weights.h5"
+            "To change it, start a new run from its weights: train.py --resume True --resume-model FILE.weights.h5, "
+            "train_attributes.py --load RUN"
         )
     return own
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -102,7 +102,7 @@ def train(arguments: Sequence[str] | None) -> None:
     train_table, val_table = tables
     tell(f"{len(train_table)} photos to train on, {len(val_table)} to validate on, from {args.data}")
     _warn_of_missing(train_table)
-    facts = data_facts(_names(train_table), _names(val_table), args.debug)
+    facts = data_facts(train_table.photos.names, val_table.photos.names, args.debug)
     if run is not None:
         check_facts(run, facts, args.data)
     _fit(args, run, facts, train_table, val_table)
@@ -123,10 +123,6 @@ def _read_over(arguments: Sequence[str] | None, preset: Arguments, config: Attri
     return read_arguments(
         Arguments, "train_attributes.py", arguments, dataclasses.replace(preset, config=config)
     ).config
-
-
-def _names(table: LabelTable) -> Iterator[str]:
-    return (table.photos.name(row) for row in range(len(table)))
 
 
 def _warn_of_missing(table: LabelTable) -> None:

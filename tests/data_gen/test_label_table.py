@@ -134,3 +134,10 @@ def test_no_photos_at_all() -> None:
 def test_parts_that_do_not_fit(changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         table(**changes)
+
+
+def test_all_names_of_a_column_one_after_the_other(monkeypatch):
+    monkeypatch.setattr("aifashion.data_gen.label_table._PIECE", 4)
+    names = [f"{i}.jpg" for i in range(11)]
+    assert list(column(names)) == names and list(column([])) == []
+    assert list(PhotoFiles(Path("there"), column(names)).names) == names
