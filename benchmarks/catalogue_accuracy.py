@@ -1,0 +1,85 @@
+"""The roads of JingDong's 13 styles and of AliProducts' catalogues, each on a synthetic set of that shape.
+
+    python benchmarks/catalogue_accuracy.py [styles] [products]
+
+Draws the set, fetches it from a server on this machine (styles), trains, predicts and scores by the commands that a
+user types. It takes the better part of an hour on two cores; what is there already is not made again.
+"""
+
+import functools
+import http.server
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from measure import report
+
+HOME = Path(__file__).parents[1]
+DATA, RUNS, OUT = HOME / "data", HOME / "trained_models" / "catalogue_accuracy", HOME / "submission"
+COMMON = ("--model", "lite", "--batch-size", "32", "--size", "96", "--learning-rate", "0.001")
+COMMON = (*COMMON, "--precision", "mixed_bfloat16")
+
+
+def run(*words: object) -> None:
+    print("$", *words, flush=True)
+    subprocess.run([sys.executable, *map(str, words)], cwd=HOME, check=True)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+def trained(task: str, *words: object) -> Path:
+    folder = RUNS / "attributes" / task
+    if not any(folder.glob("*/calibration.json")):
+        again = ("--resume", "True") if any(folder.glob("*/states/index.json")) else ()
+        run("src/top/train_attributes.py", "--task", task, "--output", RUNS, *words, *again)
+    return folder
+
+
+def styles() -> None:
+    drawn, shards = DATA / "synthetic_styles", DATA / "synthetic_styles_shards"
+    handler = functools.partial(Quiet, directory=str(drawn))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 8765), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        words = ("--count", 6000, "--test-count", 1000, "--size", 128, "--seed", 1, "--workers", 2)
+        run("src/top/cli.py", "data", "synth-styles", "--out", drawn, *words, "--url", "http://127.0.0.1:8765")
+        for part in ("train", "test"):
+            words = ("--out", shards / part, "--allow-private", "True")
+            run("src/top/cli.py", "data", "fetch-styles", drawn / f"{part}.txt", *words)
+        server.shutdown()
+    folder = trained("style", "--data", shards / "train", "--epochs", 8, *COMMON)
+    words = ("--modelpath", folder, "--data", shards / "test", "--outpath", OUT, "--flip", "True")
+    run("src/top/test_attributes.py", *words)
+    result = OUT / "style_score.json"
+    words = ("--truth", drawn / "answer.txt", "--predicted", OUT / "style_submission.csv", "--json", result)
+    run("src/top/cli.py", "score", "styles", *words)
+    case = "13 styles, 6000 photos of 128 px, lite at 96 px, 8 epochs"
+    report("catalogue_accuracy", case, 100 * json.loads(result.read_text())["f2"], "% F2")
+
+
+def products() -> None:
+    drawn = DATA / "synthetic_products"
+    words = ("--count", 8000, "--classes", 200, "--test-count", 1000, "--size", 128, "--seed", 1, "--workers", 2)
+    run("src/top/cli.py", "data", "synth-products", "--out", drawn, *words)
+    words = ("--data", drawn, "--epochs", 10, "--label-smoothing", 0.1, "--balance", 0.5, "--tag", "catalogue", *COMMON)
+    folder = trained("product", *words)
+    words = ("--modelpath", folder, "--data", drawn / "test.txt", "--outpath", OUT, "--flip", "True")
+    run("src/top/test_attributes.py", *words)
+    result = OUT / "product_score.json"
+    words = ("--truth", drawn / "test_answer.txt", "--predicted", OUT / "product_submission.txt", "--json", result)
+    run("src/top/cli.py", "score", "products", *words)
+    case = "200 products, 8000 photos of 128 px, lite at 96 px, 10 epochs"
+    error = json.loads(result.read_text())["mean_class_error"]
+    report("catalogue_accuracy", case, 100 * error, "% mean class error")
+
+
+if __name__ == "__main__":
+    parts = {"styles": styles, "products": products}
+    for name in sys.argv[1:] or parts:
+        if name not in parts:
+            raise SystemExit(f"no part called {name}; these are there: {', '.join(parts)}")
+        parts[name]()
