@@ -15,6 +15,7 @@ from .heatmaps import DECODERS, Decoder, HeatmapCodec
 Precision = Literal["float32", "mixed_bfloat16"]
 Layers = Literal["all", "heads"]
 LengthHeads = Literal["ordinal", "exclusive"]
+TaskWeights = Literal["equal", "photos"]
 Labels = Literal["soft", "hard"]
 Crop = Literal["image", "keypoints", "heatmap", "cam"]
 CROPS: tuple[str, ...] = typing.get_args(Crop)
@@ -147,6 +148,8 @@ class AttributeConfig:
     """what is trained: heads alone, on the backbone as it is, or all layers"""
     length_heads: LengthHeads = "ordinal"
     """lengths as cumulative labels in their order, or as classes like any other"""
+    task_weights: TaskWeights = "equal"
+    """what counts the same in the loss of all tasks together: each task, as in mAP, or each labelled photo"""
 
     epochs: int = 40
     """passes over the training set"""
@@ -242,6 +245,7 @@ class AttributeConfig:
             "val_fraction": 0 < self.val_fraction < 1,
             "layers": self.layers in typing.get_args(Layers),
             "length_heads": self.length_heads in typing.get_args(LengthHeads),
+            "task_weights": self.task_weights in typing.get_args(TaskWeights),
             "labels": self.labels in typing.get_args(Labels),
             "precision": self.precision in typing.get_args(Precision),
         }

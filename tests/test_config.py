@@ -59,6 +59,7 @@ def test_every_field_of_a_classifier_goes_to_json_and_back():
         "crop": "heatmap",
         "layers": "heads",
         "length_heads": "exclusive",
+        "task_weights": "photos",
         "optimizer": "sgd",
         "schedule": "5=0.1,9=0.01",
         "precision": "mixed_bfloat16",

@@ -144,7 +144,12 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
 
     from aifashion.data_gen.attribute_batches import attribute_batches
     from aifashion.data_gen.batches import steps_per_epoch
-    from aifashion.unet.attribute_losses import attribute_objective, loss_names, positive_weights
+    from aifashion.unet.attribute_losses import (
+        attribute_objective,
+        equal_head_weights,
+        loss_names,
+        positive_weights,
+    )
     from aifashion.unet.attribute_net import freeze_backbone
     from aifashion.unet.optimizers import make_optimizer
     from aifashion.unet.predictors import attribute_predictor
@@ -163,11 +168,13 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
         steps, epochs = min(steps, 10), min(epochs, 2)
     rate = learning_rate_schedule(config.schedule, config.learning_rate, steps, epochs, config.warmup_epochs)
     optimizer = make_optimizer(config.optimizer, rate, config.weight_decay, config.clip_norm)
+    labelled = {head.name: int((train_table.codes[:, place] >= 0).sum()) for place, head in enumerate(heads)}
     weights = {
-        head.name: positive_weights(train_table.counts(place), int((train_table.codes[:, place] >= 0).sum()))
+        head.name: positive_weights(train_table.counts(place), labelled[head.name])
         for place, head in enumerate(heads)
         if head.kind == "independent"
     }
+    head_weights = equal_head_weights(labelled) if config.task_weights == "equal" else {}
     unreadable: set[str] = set()
 
     def leave_out(name: str) -> None:
@@ -190,7 +197,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
     tell(f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) on {devices()} in {run}")
     history = fit(
         net,
-        lambda targets, outputs: attribute_objective(targets, outputs, heads, weights),
+        lambda targets, outputs: attribute_objective(targets, outputs, heads, weights, head_weights),
         loss_names(heads),
         optimizer,
         batches,

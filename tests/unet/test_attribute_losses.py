@@ -10,6 +10,7 @@ from aifashion.garments import ATTRIBUTE_TASKS, STYLES
 from aifashion.records import HeadSpec
 from aifashion.unet.attribute_losses import (
     attribute_objective,
+    equal_head_weights,
     exclusive_loss,
     independent_losses,
     loss_names,
@@ -155,6 +156,23 @@ def test_every_labelled_photo_counts_the_same_in_whichever_head(seed):
         expected = (each.T * known[head.name]).sum(axis=-1) / 4
         names = loss_names([head])
         np.testing.assert_allclose([float(numbers(parts[name])) for name in names], np.atleast_1d(expected), rtol=1e-5)
+
+
+def test_heads_can_count_the_same_however_many_photos_they_have():
+    assert equal_head_weights({"a": 10, "b": 30, "c": 0, "d": 20}) == {
+        "a": 2.0,
+        "b": pytest.approx(2 / 3),
+        "c": 1,
+        "d": 1,
+    }
+    assert equal_head_weights({"style": 7}) == {"style": 1.0}
+    known = {"shape": [1, 0, 0, 1], "length": [0, 1, 0, 0], "style": [1, 1, 1, 0]}
+    targets, outputs = random_batch(known, 0)
+    plain = attribute_objective(targets, outputs, HEADS, WEIGHTS)
+    weighted = attribute_objective(targets, outputs, HEADS, WEIGHTS, {"length": 3.0, "style": 0.5})
+    for name, value in plain.items():
+        factor = {"shape": 1, "length": 3}.get(name, 0.5)
+        np.testing.assert_allclose(float(numbers(weighted[name])), factor * float(numbers(value)), rtol=1e-6)
 
 
 def test_photos_that_are_not_labelled_have_no_gradient():
