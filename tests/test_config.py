@@ -70,7 +70,7 @@ def test_every_field_of_a_classifier_goes_to_json_and_back():
     }
     for i, field in enumerate(dataclasses.fields(AttributeConfig)):
         if field.name not in values:
-            values[field.name] = 33 + i if isinstance(field.default, int) else round(0.32 + i / 128, 6)
+            values[field.name] = 34 + i if isinstance(field.default, int) else round(0.32 + i / 128, 6)
     config = AttributeConfig(**values)
     assert all(getattr(config, f.name) != f.default for f in dataclasses.fields(config))
     assert json.loads(config.to_json()) == {"kind": "attributes", **values, "scales": [0.75, 1.0, 1.25]}
