@@ -5,7 +5,9 @@ import keras
 import numpy as np
 import pytest
 
-from aifashion.unet.backbones import WeightsError
+from aifashion.records import HeadSpec
+from aifashion.unet.attribute_net import build_attribute_net
+from aifashion.unet.backbones import WeightsError, classifiers
 from aifashion.unet.backbones.applications import FAMILIES, NORMALISATION, normalised
 from aifashion.unet.backbones.classifiers import CLASSIFIERS, build_classifier_backbone
 
@@ -128,3 +130,14 @@ def test_weights_that_do_not_fit(tmp_path):
         build_classifier_backbone("lite", path)
     with pytest.raises(WeightsError, match="no ImageNet weights"):
         build_classifier_backbone("lite", "imagenet")
+
+
+def test_the_model_of_one_s_own_in_the_readme(monkeypatch):
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (code,) = (block.partition("```")[0] for block in text.split("```python\n")[1:] if "def build_mine" in block)
+    monkeypatch.setattr(classifiers, "CLASSIFIERS", dict(classifiers.CLASSIFIERS))
+    exec(code, vars(classifiers))
+    heads = [HeadSpec("length", "ordinal", ("short", "knee", "long"))]
+    outputs = build_attribute_net("mine", heads)({"image": photos(3, (96, 64))})
+    assert outputs["length"].shape == (3, 2)
+    assert len(code.strip().splitlines()) <= 12
