@@ -15,7 +15,7 @@ from aifashion.data_gen.formats.fashionai_attributes import attribute_root, find
 from aifashion.data_gen.images import ImageError, read_image, resolve_image
 from aifashion.eval.activation import frame_by_activation
 from aifashion.eval.crops import Framed, cut, frame_garment
-from aifashion.eval.reading import read_ahead
+from aifashion.eval.reading import read_ahead, work_behind
 from aifashion.files import atomic_path, write_atomic
 from aifashion.records import Sample
 from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
@@ -61,17 +61,20 @@ def crop_photos(args: CropArguments) -> None:
     choose_device(args.gpu_id)
     crops, settings = _by_activation(args, photos) if args.crop == "cam" else _by_keypoints(args)
     _claim(args.out, settings)
-    missing = [
-        Sample(relative, own.path, None) for relative, own in photos.items() if not (args.out / relative).exists()
-    ]
-    whole = unreadable = 0
-    for sample, photo, framed, error in progress_bar(crops(missing), len(missing)):
+    missing = [Sample(place, own.path, None) for place, own in photos.items() if not (args.out / place).exists()]
+
+    def write(found: Found) -> tuple[bool, str | None]:
+        sample, photo, framed, error = found
         if photo is None or framed is None:
-            warn(f"left out: {error}")
-            unreadable += 1
-            continue
+            return False, error
         _write_crop(args.out / sample.image_id, photo, framed)
-        whole += framed.fell_back
+        return framed.fell_back, None
+
+    whole = unreadable = 0
+    for fell_back, error in progress_bar(work_behind(crops(missing), write), len(missing)):
+        if error is not None:
+            warn(f"left out: {error}")
+        whole, unreadable = whole + fell_back, unreadable + (error is not None)
     for csv in (*lists.labels, *lists.questions, *lists.answers):
         target = args.out / csv.relative_to(args.data)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,14 +110,14 @@ def _photos(data: Path, csvs: Sequence[Path]) -> dict[str, _Photo]:
     return photos
 
 
-Crops = Iterator[tuple[Sample, np.ndarray | None, Framed | None, str | None]]
+Found = tuple[Sample, np.ndarray | None, Framed | None, str | None]
 """Sample, photo (H, W, 3) uint8 and its box; or, of a photo that cannot be read, neither of them but the reason."""
 
 
-def _by_keypoints(args: CropArguments) -> tuple[Callable[[list[Sample]], Crops], dict]:
+def _by_keypoints(args: CropArguments) -> tuple[Callable[[list[Sample]], Iterator[Found]], dict]:
     model = load_keypoint_model(args.modelpath)
 
-    def crops(samples: list[Sample]) -> Crops:
+    def crops(samples: list[Sample]) -> Iterator[Found]:
         for result in model.predict(samples, args.batch_size, keep_photos=True):
             framed = None
             if result.error is None:
@@ -124,7 +127,9 @@ def _by_keypoints(args: CropArguments) -> tuple[Callable[[list[Sample]], Crops],
     return crops, _settings(args, model.run, model.config.category)
 
 
-def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Callable[[list[Sample]], Crops], dict]:
+def _by_activation(
+    args: CropArguments, photos: dict[str, _Photo]
+) -> tuple[Callable[[list[Sample]], Iterator[Found]], dict]:
     model = load_attribute_model(args.modelpath or CHECKOUT / "trained_models" / FOLDER / "all")
     told = {head.name for head in model.heads}
     unknown = {task for photo in photos.values() for task in photo.tasks} - told
@@ -137,7 +142,7 @@ def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Call
         except ImageError as error:
             return sample, str(error)
 
-    def crops(samples: list[Sample]) -> Crops:
+    def crops(samples: list[Sample]) -> Iterator[Found]:
         for group in read_ahead(samples, load, args.batch_size):
             readable = [(sample, photo) for sample, photo in group if not isinstance(photo, str)]
             tasks = [photos[sample.image_id].tasks for sample, _ in readable]
