@@ -114,7 +114,10 @@ Found = tuple[Sample, np.ndarray | None, Framed | None, str | None]
 """Sample, photo (H, W, 3) uint8 and its box; or, of a photo that cannot be read, neither of them but the reason."""
 
 
-def _by_keypoints(args: CropArguments) -> tuple[Callable[[list[Sample]], Iterator[Found]], dict]:
+Cropper = Callable[[list[Sample]], Iterator[Found]]
+
+
+def _by_keypoints(args: CropArguments) -> tuple[Cropper, dict]:
     model = load_keypoint_model(args.modelpath)
 
     def crops(samples: list[Sample]) -> Iterator[Found]:
@@ -127,9 +130,7 @@ def _by_keypoints(args: CropArguments) -> tuple[Callable[[list[Sample]], Iterato
     return crops, _settings(args, model.run, model.config.category)
 
 
-def _by_activation(
-    args: CropArguments, photos: dict[str, _Photo]
-) -> tuple[Callable[[list[Sample]], Iterator[Found]], dict]:
+def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Cropper, dict]:
     model = load_attribute_model(args.modelpath or CHECKOUT / "trained_models" / FOLDER / "all")
     told = {head.name for head in model.heads}
     unknown = {task for photo in photos.values() for task in photo.tasks} - told

@@ -114,7 +114,8 @@ def test_the_same_set_is_written_with_every_photo_cropped(data: Path, maps: Maps
     whole = read_image(out / "base/Images/b.jpg").astype(int)
     assert whole.shape == (64, 64, 3) and abs(whole - read_image(data / "base/Images/b.jpg")).max() < 12
     # It can be trained on, and says what its photos are.
-    assert len(load_attribute_table(out)) == 4
+    table = load_attribute_table(out)
+    assert len(table) == 3 and (table.codes >= 0).sum() == 4
     check_crop(out, "heatmap")
 
 
