@@ -1,0 +1,40 @@
+"""docs/tutorial.ipynb runs from its first cell to its last, and was kept as it ran."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOK = Path(__file__).parent.parent / "docs" / "tutorial.ipynb"
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list[str]:
+    """What each code cell showed, as text."""
+    return [json.dumps(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_the_tutorial_is_kept_with_its_outputs():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    shown = outputs(notebook)
+    assert len(shown) > 8
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(shown) + 1))
+    text = "\n".join(shown)
+    assert '"output_type": "error"' not in text and text.count("image/png") + text.count("image/jpeg") >= 5
+    # What it was run on is nobody's business.
+    assert str(Path.home()) not in text and "/tmp/" not in text and "site-packages" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
+def test_the_tutorial_runs(tmp_path):
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    here = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, timeout=1800, kernel_name="python3", resources=here).execute()
+    submission = (tmp_path / "tutorial" / "submission" / "attribute_submission.csv").read_text().splitlines()
+    score = json.loads((tmp_path / "tutorial" / "score.json").read_text())
+    assert score["images"] == len(submission) > 20 and 0 < score["map"] <= 1
+    assert len(list((tmp_path / "tutorial" / "demo").glob("*.json"))) == 1
