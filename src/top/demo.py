@@ -12,6 +12,7 @@ import numpy as np
 import tyro
 from PIL import Image
 
+from aifashion.data_gen.preprocess import sample_image
 from aifashion.data_gen.synthetic.scene import render
 from aifashion.eval.crops import cut
 from aifashion.eval.drawing import (
@@ -25,8 +26,8 @@ from aifashion.eval.drawing import (
 from aifashion.eval.two_stage import Garment, describe_garment
 from aifashion.files import atomic_path, write_atomic
 from aifashion.garments import CATEGORIES
-from aifashion.geometry import Frame
-from aifashion.records import ABSENT, Sample
+from aifashion.geometry import Frame, resize
+from aifashion.records import ABSENT, Box, Sample
 from aifashion.regions import summed_heatmap
 from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
 from aifashion.top.photos import find_photos
@@ -97,18 +98,18 @@ def draw_garment(model: TwoStageModel, garment: Garment) -> np.ndarray:
         raise ValueError(f"{result.sample.path} has no prediction to draw: {result.error}")
     words, codec = model.keypoints.words, model.keypoints.config.codec
     present = prediction.state != ABSENT
-    cells_to_photo = Frame(codec.frame.inverse).then(Frame(frame.inverse))
-    over = cv2.warpAffine(
-        summed_heatmap(heatmaps, present),
-        cells_to_photo.matrix,
-        (photo.shape[1], photo.shape[0]),
-        flags=cv2.INTER_LINEAR,
-    )
+    points = draw_keypoints(photo, prediction.xy, prediction.state, prediction.score, words)
+    # All panels in the size of this one: on a small photo lines and letters would else be enlarged with it.
+    size = points.shape[1], points.shape[0]
+    to_panel = resize((photo.shape[1], photo.shape[0]), size)
+    cells_to_panel = Frame(codec.frame.inverse).then(Frame(frame.inverse)).then(to_panel)
+    heat = cv2.warpAffine(summed_heatmap(heatmaps, present), cells_to_panel.matrix, size, flags=cv2.INTER_LINEAR)
+    box = framed.box
+    left, top = np.rint(to_panel.forward(np.array([box.left, box.top]) - 0.5) + 0.5).astype(int).tolist()
+    right, bottom = np.rint(to_panel.forward(np.array([box.right, box.bottom]) - 0.5) + 0.5).astype(int).tolist()
     name = "whole photo: no garment found" if framed.fell_back else "region"
-    panels = [
-        draw_keypoints(photo, prediction.xy, prediction.state, prediction.score, words),
-        draw_box(draw_heatmaps(photo, over), framed.box, name),
-    ]
+    warm = draw_heatmaps(sample_image(photo, to_panel, size), heat)
+    panels = [points, draw_box(warm, Box(left, top, right, bottom), name)]
     if model.attributes is not None:
         crop = cut(photo, framed.box)
         tallest = max(panel.shape[0] for panel in [*panels, crop])
