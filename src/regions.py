@@ -52,7 +52,8 @@ def largest_region(heat: np.ndarray, threshold: float) -> np.ndarray | None:
 def squared_box(points: np.ndarray, size: Size, margin: float) -> Box:
     """The square about (N, 2) px points, `margin` (a fraction of its side) added on each side.
 
-    Kept inside the image of `size` by shifting. A square larger than the image stays square and reaches beyond it,
+    Kept inside the image of `size` by shifting. Where it is longer than the image's longer side, it has only as much
+    margin as there is image. One that is longer than the shorter side stays square and reaches beyond the image,
     centred, to be padded: it is never squeezed. Raises ValueError without points.
     """
     if len(points) == 0:
@@ -62,7 +63,9 @@ def squared_box(points: np.ndarray, size: Size, margin: float) -> Box:
 
 
 def _squared_area(low: np.ndarray, high: np.ndarray, size: Size, margin: float) -> Box:
-    side = max(1, round(float((high - low).max()) * (1 + 2 * margin)))
+    extent = float((high - low).max())
+    # More margin than that would show nothing, and the garment smaller.
+    side = max(1, round(min(extent * (1 + 2 * margin), max(extent, *size))))
     corner = []
     for centre, length in zip((low + high) / 2, size, strict=True):
         start = round(float(centre + 0.5 - side / 2))

@@ -68,9 +68,11 @@ def test_no_cell_reaches_the_threshold():
         # At the right and lower edge it is shifted back.
         ([[30, 20], [39, 29]], 0.1, Box(28, 18, 40, 30)),
         ([[12, 7]], 0.0, Box(12, 7, 13, 8)),
-        # 40 x 30: larger than the image is high, so it reaches 7 rows beyond on each side; 44 in all with its margin.
+        # 40 x 30: larger than the image is high, so it reaches 5 rows beyond on each side.
         ([[0, 3], [39, 20]], 0.0, Box(0, -5, 40, 35)),
-        ([[0, 3], [39, 20]], 0.05, Box(-2, -7, 42, 37)),
+        # A margin would show nothing; of 38 columns there are two to spare, of the eight that a tenth would want.
+        ([[0, 3], [39, 20]], 0.05, Box(0, -5, 40, 35)),
+        ([[1, 3], [38, 20]], 0.1, Box(0, -5, 40, 35)),
     ],
 )
 def test_squared_boxes_by_hand(points, margin, expected):
@@ -81,7 +83,7 @@ def test_squared_boxes_by_hand(points, margin, expected):
 def test_a_squared_box_is_square_and_holds_its_points(points: np.ndarray, margin: float):
     box = squared_box(points, (60, 40), margin)
     assert box.width == box.height
-    side = (np.ptp(points, axis=0).max() + 1) * (1 + 2 * margin)
+    side = min((np.ptp(points, axis=0).max() + 1) * (1 + 2 * margin), 60)
     assert abs(box.width - side) <= 0.5 + 1e-9
     # Its side and its start are whole pixels: half a pixel may be lost to either.
     low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5

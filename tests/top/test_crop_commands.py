@@ -120,15 +120,24 @@ def test_the_same_set_is_written_with_every_photo_cropped(data: Path, maps: Maps
 
 
 def test_the_box_of_the_keypoints(data: Path, maps: Maps, tmp_path: Path):
-    # Points 36 px apart, that is 37 pixels. With a half on each side 74, more than the photo: padded, not squeezed.
+    # Points 36 px apart, that is 37 pixels. With a half on each side 74, but there are only 64.
     crop(data, tmp_path / "tight", "--crop", "keypoints", "--margin", "0")
     assert read_image(tmp_path / "tight" / "base/Images/a.jpg").shape == (37, 37, 3)
     crop(data, tmp_path / "wide", "--crop", "keypoints", "--margin", "0.5")
     wide = read_image(tmp_path / "wide" / "base/Images/a.jpg").astype(int)
-    assert wide.shape == (74, 74, 3)
-    assert abs(wide[:3] - PADDING).max() < 30 and abs(wide[:, :3] - PADDING).max() < 30
-    assert abs(wide[10:60, 20:60] - [255, 0, 0]).max() < 12
+    assert wide.shape == (64, 64, 3) and abs(wide - read_image(data / "base/Images/a.jpg")).max() < 12
     assert json.loads((tmp_path / "wide" / "crops.json").read_text())["margin"] == 0.5
+
+
+def test_a_square_that_the_photo_does_not_hold_is_padded_and_not_squeezed(data: Path, maps: Maps, tmp_path: Path):
+    # Twice as wide as high: the network sees it with padding above and below, the points 36 px apart in 64 of 128.
+    save(data / "base" / "Images" / "a.jpg", (255, 0, 0), (128, 64))
+    crop(data, tmp_path / "wide", "--crop", "keypoints", "--margin", "0.2")
+    wide = read_image(tmp_path / "wide" / "base/Images/a.jpg").astype(int)
+    # 73 pixels and a fifth on each side: 102, of which 64 rows are photo and 19 on each side padding.
+    assert wide.shape == (102, 102, 3)
+    assert abs(wide[:17] - PADDING).max() < 30 and abs(wide[-17:] - PADDING).max() < 30
+    assert abs(wide[22:80, 20:] - [255, 0, 0]).max() < 12
 
 
 class Looks:
