@@ -96,3 +96,9 @@ def run_command(
         fail(error)
     except KeyboardInterrupt:
         fail("stopped by the keyboard")
+    except Exception as error:
+        # TensorFlow's own error, known by its name: the commands that do without TensorFlow shall not load it.
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            fail(f"out of memory ({reason}): take a smaller --batch-size or --size")
+        raise

@@ -105,6 +105,23 @@ def test_the_keyboard_stops_without_a_traceback(capsys):
     assert caught.value.code == 1 and "stopped by the keyboard" in capsys.readouterr().err
 
 
+def test_too_little_memory_is_told_with_what_to_do(capsys):
+    class ResourceExhaustedError(Exception):  # as TensorFlow calls its own
+        pass
+
+    for error in (ResourceExhaustedError("OOM when allocating [16,512,512]\nmore"), MemoryError()):
+
+        def command(words, error=error):
+            raise error
+
+        with pytest.raises(SystemExit) as caught:
+            run_command("a.py", None, [], command)
+        assert caught.value.code == 1
+    shown = capsys.readouterr().err
+    assert "error: out of memory (OOM when allocating [16,512,512]): take a smaller --batch-size or --size" in shown
+    assert "out of memory (MemoryError)" in shown
+
+
 def test_the_words_are_read_for_the_body():
     read: list[Options] = []
     run_command("a.py", Options, ["--batchSize", "5"], read.append)
