@@ -42,34 +42,39 @@ class Busy:
         return timed
 
 
-with tempfile.TemporaryDirectory() as name:
-    folder = Path(name)
-    write_dataset(folder / "data", PHOTOS, SEED, SIDE, test_count=0, workers=2)
-    keypoints, attributes = keypoint_preset("lite"), replace(attribute_preset("lite"), crop="heatmap")
-    heads = attribute_heads(ordinal=True)
-    first = new_run(folder, "all", keypoints.to_json())
-    save_model(first, keypoint_net(keypoints), 1, 0.5, 1)
-    second = new_run(folder / "attributes", "all", attributes.to_json())
-    (second / "heads.json").write_text(json.dumps([asdict(head) for head in heads]))
-    save_model(second, attribute_net(attributes, heads), 1, 0.5, 1)
-    model = load_two_stage_model(first, second)
-    assert model.attributes is not None
-    busy = Busy()
-    timed = replace(
-        model,
-        keypoints=replace(model.keypoints, maps=busy.wrapped(model.keypoints.maps)),
-        attributes=replace(model.attributes, predict=busy.wrapped(model.attributes.predict)),
-    )
-    command.load_two_stage_model = lambda *_: timed
-    shares, rates = [], []
-    for number in range(ROUNDS + 1):
-        busy.seconds, start = 0.0, time.perf_counter()
-        words = command.Arguments(folder / "data" / "train" / "Images", out=folder / f"{number}.csv")
-        command.predict(words)
-        taken = time.perf_counter() - start
-        if number:  # the first round also compiles
-            shares.append(busy.seconds / taken)
-            rates.append(PHOTOS / taken)
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_dataset(folder / "data", PHOTOS, SEED, SIDE, test_count=0, workers=2)
+        keypoints, attributes = keypoint_preset("lite"), replace(attribute_preset("lite"), crop="heatmap")
+        heads = attribute_heads(ordinal=True)
+        first = new_run(folder, "all", keypoints.to_json())
+        save_model(first, keypoint_net(keypoints), 1, 0.5, 1)
+        second = new_run(folder / "attributes", "all", attributes.to_json())
+        (second / "heads.json").write_text(json.dumps([asdict(head) for head in heads]))
+        save_model(second, attribute_net(attributes, heads), 1, 0.5, 1)
+        model = load_two_stage_model(first, second)
+        assert model.attributes is not None
+        busy = Busy()
+        timed = replace(
+            model,
+            keypoints=replace(model.keypoints, maps=busy.wrapped(model.keypoints.maps)),
+            attributes=replace(model.attributes, predict=busy.wrapped(model.attributes.predict)),
+        )
+        command.load_two_stage_model = lambda *_: timed
+        shares, rates = [], []
+        for number in range(ROUNDS + 1):
+            busy.seconds, start = 0.0, time.perf_counter()
+            words = command.Arguments(folder / "data" / "train" / "Images", out=folder / f"{number}.csv")
+            command.predict(words)
+            taken = time.perf_counter() - start
+            if number:  # the first round also compiles
+                shares.append(busy.seconds / taken)
+                rates.append(PHOTOS / taken)
 
-report("two_stage_predict", f"{PHOTOS} JPEGs of {SIDE} px, network at work", 100 * np.median(shares), "%", ">= 85")
-report("two_stage_predict", f"{PHOTOS} JPEGs of {SIDE} px, lite + lite", float(np.median(rates)), "photos/s")
+    report("two_stage_predict", f"{PHOTOS} JPEGs of {SIDE} px, network at work", 100 * np.median(shares), "%", ">= 85")
+    report("two_stage_predict", f"{PHOTOS} JPEGs of {SIDE} px, lite + lite", float(np.median(rates)), "photos/s")
+
+
+if __name__ == "__main__":  # the processes that draw import this file again
+    main()
