@@ -49,6 +49,10 @@ def row_targets(table: LabelTable, row: int, config: AttributeConfig) -> Batch:
     """`target/<head>` (C,) float32 and `known/<head>` () float32 of one row, hardened and smoothed as configured."""
     targets = {}
     for place, head in enumerate(table.heads):
+        if table.codes[row, place] < 0:
+            blank = {f"target/{head.name}": np.zeros(len(head.classes), np.float32)}
+            targets |= blank | {f"known/{head.name}": np.float32(0)}
+            continue
         target, known = (array[0] for array in table.target(place, np.array([row])))
         if head.kind != "independent":
             if config.labels == "hard" and known:
