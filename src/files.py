@@ -1,17 +1,22 @@
 """Files written whole or not at all: write beside, flush to the disk, rename over the old file."""
 
 import errno
+import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, flush: bool = True) -> Iterator[Path]:
     """Yields a path beside `path` to write to; on leaving, that file replaces `path` in one step.
+
+    flush: first to the disk, so that it is whole even after a power cut; for thousands of small files that can be made
+    again this takes too long.
 
     The temporary name ends in `path.name`, for writers that judge by the suffix. Any failure leaves `path` as it was
     and removes the temporary file. An OSError (a full disk, a folder that is missing or read-only) is raised again
@@ -22,9 +27,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         try:
             yield beside
-            _flush(beside)
+            if flush:
+                _flush(beside)
             beside.replace(path)
-            if os.name != "nt":  # Windows cannot open a folder, and journals the rename by itself
+            if flush and os.name != "nt":  # Windows cannot open a folder, and journals the rename by itself
                 _flush(path.parent)
         finally:
             beside.unlink(missing_ok=True)
@@ -33,10 +39,34 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise OSError(error.errno or errno.EIO, reason) from error
 
 
-def write_atomic(path: Path, data: bytes | str) -> None:
-    """Writes `data` to `path`, text as UTF-8 with its line ends kept. Errors as in `atomic_path`."""
-    with atomic_path(path) as beside:
+def write_atomic(path: Path, data: bytes | str, flush: bool = True) -> None:
+    """Writes `data` to `path`, text as UTF-8 with its line ends kept. `flush` and errors as in `atomic_path`."""
+    with atomic_path(path, flush) as beside:
         beside.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def claim_folder(
+    folder: Path, manifest: str, facts: Mapping[str, Any], assumed: Mapping[str, Any] | None = None
+) -> None:
+    """Makes the folder with the JSON file `manifest` that tells what it is for, or finds the same told there.
+
+    assumed: facts that an older manifest does not tell. So a command that is called again goes on, and one that was
+    called otherwise, or with somebody else's folder, changes nothing: raises FileExistsError.
+    """
+    folder, assumed = Path(folder), dict(assumed or {})
+    # Hidden files are left by file managers, and by writing that was cut short.
+    names = sorted(path.name for path in folder.glob("[!.]*"))
+    if names and manifest not in names:
+        raise FileExistsError(f"{folder} holds other things ({', '.join(names[:5])}); give an empty or a new folder")
+    if names:
+        found, wanted = assumed | json.loads((folder / manifest).read_text(encoding="utf-8")), assumed | dict(facts)
+        differing = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
+        if differing:
+            told = ", ".join(f"{name} {found.get(name)}, not {wanted.get(name)}" for name in differing)
+            raise FileExistsError(f"{folder} was begun with {told}; give the same, or an empty or a new folder")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / manifest, json.dumps(dict(facts)) + "\n")
 
 
 def _flush(path: Path) -> None:

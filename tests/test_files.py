@@ -1,10 +1,11 @@
 import errno
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from aifashion.files import atomic_path, write_atomic
+from aifashion.files import atomic_path, claim_folder, write_atomic
 
 
 def test_replaces_whole_files_and_keeps_line_ends(tmp_path: Path) -> None:
@@ -94,3 +95,30 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_a_writer_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="cannot write"), atomic_path(tmp_path / "x"):
         pass
+
+
+def test_a_folder_is_claimed_once_and_found_again(tmp_path):
+    out = tmp_path / "new" / "set"
+    claim_folder(out, "facts.json", {"seed": 3, "size": 64})
+    assert json.loads((out / "facts.json").read_text()) == {"seed": 3, "size": 64}
+    (out / "photo.jpg").touch()
+    (out / ".half-written").touch()
+    before = (out / "facts.json").read_bytes()
+    claim_folder(out, "facts.json", {"size": 64, "seed": 3})
+    # What an older manifest does not tell is assumed.
+    claim_folder(out, "facts.json", {"size": 64, "seed": 3, "labels": "one"}, assumed={"labels": "one"})
+    for facts, told in (
+        ({"seed": 4, "size": 64}, "was begun with seed 3, not 4;"),
+        ({"seed": 3}, "was begun with size 64, not None;"),
+        ({"seed": 3, "size": 64, "labels": "all"}, "was begun with labels one, not all;"),
+    ):
+        with pytest.raises(FileExistsError, match=told):
+            claim_folder(out, "facts.json", facts, assumed={"labels": "one"} if "labels" in facts else None)
+    assert (out / "facts.json").read_bytes() == before
+
+
+def test_somebody_else_s_folder_is_not_claimed(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(FileExistsError, match=r"holds other things \(thesis\.txt\)"):
+        claim_folder(tmp_path, "facts.json", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

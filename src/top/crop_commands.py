@@ -1,6 +1,5 @@
 """`aifashion data crop`: cuts the garment out of every photo of an attribute set, once, so that training need not."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ from aifashion.data_gen.images import ImageError, read_image, resolve_image
 from aifashion.eval.activation import frame_by_activation
 from aifashion.eval.crops import Framed, cut, frame_garment
 from aifashion.eval.reading import read_ahead, work_behind
-from aifashion.files import atomic_path, write_atomic
+from aifashion.files import atomic_path, claim_folder
 from aifashion.records import Sample
 from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
 from aifashion.top.attribute_data import CROPS_FILE
@@ -60,7 +59,7 @@ def crop_photos(args: CropArguments) -> None:
         raise ValueError(f"{args.data} has neither labels nor questions: no photos to crop")
     choose_device(args.gpu_id)
     crops, settings = _by_activation(args, photos) if args.crop == "cam" else _by_keypoints(args)
-    _claim(args.out, settings)
+    claim_folder(args.out, CROPS_FILE, settings)
     missing = [Sample(place, own.path, None) for place, own in photos.items() if not (args.out / place).exists()]
 
     def write(found: Found) -> tuple[bool, str | None]:
@@ -159,19 +158,6 @@ def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Crop
 
 def _settings(args: CropArguments, run: Path, trained_for: str) -> dict:
     return {"crop": args.crop, "margin": args.margin, "model": run.name, "category": trained_for}
-
-
-def _claim(out: Path, settings: dict) -> None:
-    """Makes the folder with what its crops are, or finds the same there. Raises FileExistsError for anything else."""
-    path = out / CROPS_FILE
-    if path.is_file():
-        if json.loads(path.read_text(encoding="utf-8")) != settings:
-            raise FileExistsError(f"{out} holds other crops ({path.name} differs): choose another --out, or delete it")
-        return
-    if out.is_dir() and any(out.iterdir()):
-        raise FileExistsError(f"{out} is not empty and holds no crops: choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, json.dumps(settings, indent=1) + "\n")
 
 
 def _write_crop(target: Path, photo: np.ndarray, framed: Framed) -> None:

@@ -18,10 +18,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from ...files import claim_folder, write_atomic
 from ...garments import CATEGORIES, STYLES
 from .cloth import PATTERNS, Cloth
 from .scene import render
-from .writer import claim_folder, one_thread, write_whole
+from .writer import MANIFEST, one_thread
 
 STYLE_LIST, STYLE_TEST, STYLE_ANSWER = "train.txt", "test.txt", "answer.txt"
 PRODUCT_ANSWER = "test_answer.txt"
@@ -64,7 +65,8 @@ def write_style_set(
     """
     out = Path(out)
     test_count = max(count // 10, 5) if test_count is None else test_count
-    claim_folder(out, {"kind": "styles", "count": count, "seed": seed, "size": size, "test_count": test_count})
+    facts = {"kind": "styles", "count": count, "seed": seed, "size": size, "test_count": test_count}
+    claim_folder(out, MANIFEST, facts)
     names = [f"{number:06d}" for number in range(count + test_count)]
     jobs = [
         _Job(out / "Images" / f"{name}.jpg", (seed, 0, number), (seed, 1, number), size)
@@ -75,7 +77,7 @@ def write_style_set(
     full = [f"{name},{base}/Images/{name}.jpg,{cells}" for name, cells in zip(names, labels, strict=True)]
     bare = [f"{name},{base}/Images/{name}.jpg" for name in names]
     for file, lines in ((STYLE_LIST, full[:count]), (STYLE_TEST, bare[count:]), (STYLE_ANSWER, full[count:])):
-        write_whole(out / file, "".join(f"{line}\n" for line in lines).encode(), sync=True)
+        write_atomic(out / file, "".join(f"{line}\n" for line in lines))
 
 
 def write_product_set(
@@ -91,7 +93,7 @@ def write_product_set(
         raise ValueError(f"need 2 classes or more and 3 photos for each; got {classes} and {count} photos")
     test_count = max(count // 10, 5) if test_count is None else test_count
     arguments = {"kind": "products", "count": count, "classes": classes, "seed": seed, "size": size}
-    claim_folder(out, arguments | {"test_count": test_count})
+    claim_folder(out, MANIFEST, arguments | {"test_count": test_count})
     rng = np.random.default_rng([seed, 2])
     # Three of each, and the rest by Zipf's law.
     odds = 1 / np.arange(1, classes + 1)
@@ -113,7 +115,7 @@ def write_product_set(
     lists = {"train.txt": rows["train"], "val.txt": rows["val"], PRODUCT_ANSWER: answers}
     lists["test.txt"] = [row.partition(" ")[0] for row in answers]
     for file, lines in lists.items():
-        write_whole(out / file, "".join(f"{line}\n" for line in lines).encode(), sync=True)
+        write_atomic(out / file, "".join(f"{line}\n" for line in lines))
 
 
 def _drawn(jobs: list[_Job], workers: int) -> Iterable[str]:
@@ -133,5 +135,6 @@ def _draw(job: _Job) -> str:
     cloth: Cloth = PATTERNS[pattern](design)
     photo = render(np.random.default_rng(job.number), job.size, category, cloth)
     _, packed = cv2.imencode(".jpg", photo.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    write_whole(job.path, packed.tobytes())
+    job.path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(job.path, packed.tobytes(), flush=False)
     return ",".join("1" if _RULES[style](category, pattern) else "0" for style in STYLES)

@@ -1,9 +1,8 @@
 """Writes synthetic photos as a data set in the official layout of keypoints and attributes."""
 
-import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -15,6 +14,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ...files import claim_folder, write_atomic
 from ...garments import CATEGORIES, KEYPOINTS
 from ...records import ABSENT, Keypoints
 from .scene import render
@@ -72,7 +72,8 @@ def write_dataset(
     if count < 1 or test_count < 0 or workers < 1:
         raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
     out = Path(out)
-    claim_folder(out, {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels})
+    facts = {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels}
+    claim_folder(out, MANIFEST, facts, assumed={"labels": "one"})
     for split in ("train", "test"):
         for category in CATEGORIES:
             (out / split / "Images" / category).mkdir(parents=True, exist_ok=True)
@@ -80,19 +81,6 @@ def write_dataset(
     rows = list(_progress(_draw_all(jobs, workers), len(jobs)))
     _write_lists(out, rows)
     Console(stderr=True).print(f"wrote {count} training and {test_count} test photos to {out}")
-
-
-def claim_folder(out: Path, arguments: Mapping[str, int | str]) -> None:
-    """Write down whose folder this is. Other data, a real data set above all, must never be written over."""
-    names = sorted(p.name for p in out.iterdir()) if out.is_dir() else []
-    manifest = out / MANIFEST
-    if names and not manifest.is_file():
-        raise FileExistsError(f"{out} holds other things ({', '.join(names[:5])}); give an empty or a new folder")
-    if names and (found := {"labels": "one"} | json.loads(manifest.read_text())) != {"labels": "one"} | dict(arguments):
-        raise FileExistsError(
-            f"{out} holds a set drawn with {found}, not with {arguments}; give an empty or a new folder"
-        )
-    write_whole(manifest, (json.dumps(dict(arguments)) + "\n").encode(), sync=True)
 
 
 def _draw_all(jobs: list[_Job], workers: int) -> Iterable[_Row]:
@@ -128,7 +116,7 @@ def _draw(job: _Job) -> _Row:
     image_id = f"Images/{category}/{name}.jpg"
     quality = int(rng.integers(80, 96))
     _, packed = cv2.imencode(".jpg", photo.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    write_whole(job.out / job.split / image_id, packed.tobytes())
+    write_atomic(job.out / job.split / image_id, packed.tobytes(), flush=False)
     labels = photo.attributes if job.labels == "all" else {task: photo.attributes[task]}
     return _Row(job.split, image_id, category, _cells(photo.keypoints), task, labels)
 
@@ -140,20 +128,9 @@ def _cells(keypoints: Keypoints) -> str:
     )
 
 
-def write_whole(path: Path, content: bytes, sync: bool = False) -> None:
-    """Beside first, then into place, so that nobody meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as file:
-        file.write(content)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    beside.replace(path)
-
-
 def _write_lines(path: Path, lines: list[str]) -> None:
-    write_whole(path, ("\n".join(lines) + "\n").encode() if lines else b"", sync=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, "".join(f"{line}\n" for line in lines))
 
 
 def _link(source: Path, target: Path) -> None:
