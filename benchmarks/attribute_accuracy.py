@@ -64,10 +64,7 @@ def cropped(args: argparse.Namespace, crop: str) -> Path:
         return args.data
     out = args.data.with_name(f"{args.data.name}_{crop}")
     model = newest(args.runs / "image") if crop == "cam" else args.keypoints
-    done = out / "cropped"
-    if not done.is_file():
-        run("src/top/cli.py", "data", "crop", "--data", args.data, "--out", out, "--crop", crop, "--modelpath", model)
-        done.touch()
+    run("src/top/cli.py", "data", "crop", "--data", args.data, "--out", out, "--crop", crop, "--modelpath", model)
     return out
 
 

@@ -40,6 +40,15 @@ def trained(task: str, *words: object) -> Path:
     return folder
 
 
+def scored(kind: str, runs: Path, data: Path, truth: Path, submission: str) -> dict:
+    """The score of the predictions for the test set `data`, each photo seen twice, once mirrored."""
+    run("src/top/test_attributes.py", "--modelpath", runs, "--data", data, "--outpath", OUT, "--flip", "True")
+    result = OUT / f"{kind}_score.json"
+    words = ("--truth", truth, "--predicted", OUT / submission, "--json", result)
+    run("src/top/cli.py", "score", f"{kind}s", *words)
+    return json.loads(result.read_text())
+
+
 def styles() -> None:
     drawn, shards = DATA / "synthetic_styles", DATA / "synthetic_styles_shards"
     handler = functools.partial(Quiet, directory=str(drawn))
@@ -52,13 +61,8 @@ def styles() -> None:
             run("src/top/cli.py", "data", "fetch-styles", drawn / f"{part}.txt", *words)
         server.shutdown()
     folder = trained("style", "--data", shards / "train", "--epochs", 8, *COMMON)
-    words = ("--modelpath", folder, "--data", shards / "test", "--outpath", OUT, "--flip", "True")
-    run("src/top/test_attributes.py", *words)
-    result = OUT / "style_score.json"
-    words = ("--truth", drawn / "answer.txt", "--predicted", OUT / "style_submission.csv", "--json", result)
-    run("src/top/cli.py", "score", "styles", *words)
-    case = "13 styles, 6000 photos of 128 px, lite at 96 px, 8 epochs"
-    report("catalogue_accuracy", case, 100 * json.loads(result.read_text())["f2"], "% F2")
+    score = scored("style", folder, shards / "test", drawn / "answer.txt", "style_submission.csv")
+    report("catalogue_accuracy", "13 styles, 6000 photos of 128 px, lite at 96 px, 8 epochs", 100 * score["f2"], "% F2")
 
 
 def products() -> None:
@@ -67,14 +71,9 @@ def products() -> None:
     run("src/top/cli.py", "data", "synth-products", "--out", drawn, *words)
     words = ("--data", drawn, "--epochs", 10, "--label-smoothing", 0.1, "--balance", 0.5, "--tag", "catalogue", *COMMON)
     folder = trained("product", *words)
-    words = ("--modelpath", folder, "--data", drawn / "test.txt", "--outpath", OUT, "--flip", "True")
-    run("src/top/test_attributes.py", *words)
-    result = OUT / "product_score.json"
-    words = ("--truth", drawn / "test_answer.txt", "--predicted", OUT / "product_submission.txt", "--json", result)
-    run("src/top/cli.py", "score", "products", *words)
+    score = scored("product", folder, drawn / "test.txt", drawn / "test_answer.txt", "product_submission.txt")
     case = "200 products, 8000 photos of 128 px, lite at 96 px, 10 epochs"
-    error = json.loads(result.read_text())["mean_class_error"]
-    report("catalogue_accuracy", case, 100 * error, "% mean class error")
+    report("catalogue_accuracy", case, 100 * score["mean_class_error"], "% mean class error")
 
 
 if __name__ == "__main__":

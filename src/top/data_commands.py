@@ -13,58 +13,13 @@ from aifashion.top.arguments import console, run_command, tell
 
 
 @dataclass(frozen=True)
-class SynthArguments:
-    """Draw synthetic garments and write them in the official FashionAI layout, keypoints and attributes."""
+class DrawArguments:
+    """What all synthetic sets are told."""
 
     out: Path
     """folder to write; it must be new, empty or an earlier set of this command"""
     count: int = 2000
-    """training photos"""
-    seed: int = 0
-    """the same seed draws the same photos"""
-    size: int = 256
-    """longer side of a photo in px"""
-    test_count: int | None = None
-    """test photos with hidden answers; a tenth of the training photos by default"""
-    labels: Literal["one", "all"] = "one"
-    """attribute labels: of one task for each photo, as in the challenge, or of all tasks that its garment has"""
-    workers: int = 1
-    """processes that draw"""
-
-
-@dataclass(frozen=True)
-class SynthStylesArguments:
-    """Draw synthetic garments with 13 style labels, and lists of them as the JingDong challenge has.
-
-    Serve the folder, for example with `python -m http.server --directory OUT`, and fetch the lists from there.
-    """
-
-    out: Path
-    """folder to write; it must be new, empty or an earlier set of this command"""
-    count: int = 2000
-    """training photos"""
-    seed: int = 0
-    """the same seed draws the same photos"""
-    size: int = 256
-    """longer side of a photo in px"""
-    test_count: int | None = None
-    """test photos with hidden answers; a tenth of the training photos by default"""
-    url: str = "http://127.0.0.1:8000"
-    """where the folder will be served"""
-    workers: int = 1
-    """processes that draw"""
-
-
-@dataclass(frozen=True)
-class SynthProductsArguments:
-    """Draw a synthetic catalogue of many products, and lists of its photos as AliProducts has."""
-
-    out: Path
-    """folder to write; it must be new, empty or an earlier set of this command"""
-    count: int = 4000
-    """photos to train and validate on"""
-    classes: int = 200
-    """products"""
+    """photos to train on"""
     seed: int = 0
     """the same seed draws the same photos"""
     size: int = 256
@@ -73,6 +28,35 @@ class SynthProductsArguments:
     """test photos with hidden answers; a tenth of the others by default"""
     workers: int = 1
     """processes that draw"""
+
+
+@dataclass(frozen=True)
+class SynthArguments(DrawArguments):
+    """Draw synthetic garments and write them in the official FashionAI layout, keypoints and attributes."""
+
+    labels: Literal["one", "all"] = "one"
+    """attribute labels: of one task for each photo, as in the challenge, or of all tasks that its garment has"""
+
+
+@dataclass(frozen=True)
+class SynthStylesArguments(DrawArguments):
+    """Draw synthetic garments with 13 style labels, and lists of them as the JingDong challenge has.
+
+    Serve the folder, for example with `python -m http.server --directory OUT`, and fetch the lists from there.
+    """
+
+    url: str = "http://127.0.0.1:8000"
+    """where the folder will be served"""
+
+
+@dataclass(frozen=True)
+class SynthProductsArguments(DrawArguments):
+    """Draw a synthetic catalogue of many products, and lists of its photos as AliProducts has."""
+
+    count: int = 4000
+    """photos to train and validate on"""
+    classes: int = 200
+    """products"""
 
 
 @dataclass(frozen=True)

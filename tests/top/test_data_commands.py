@@ -18,7 +18,7 @@ def test_synthetic_data_as_asked_for(tmp_path, fails):
     with (out / "test" / "test.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 2
     data_commands.synth(words)  # the same again finishes what is there
-    assert "not with" in fails(data_commands.synth, *words, "--count", "5")
+    assert "was begun with count 4, not 5" in fails(data_commands.synth, *words, "--count", "5")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"")
     assert "holds other things (photo.jpg)" in fails(data_commands.synth, "--out", tmp_path / "mine", "--count", "4")
