@@ -62,8 +62,10 @@ def recognise(
 
     def looked_at() -> Iterator[Looked]:
         while group := list(islice(results, batch_size)):
-            own = classifier is not None and classifier.crop == "cam"
-            yield group, _look_where_it_looks(classifier, group, batch_size) if own and classifier else None
+            if classifier is not None and classifier.crop == "cam":
+                yield group, _look_where_it_looks(classifier, group, batch_size)
+            else:
+                yield group, None
 
     def prepare(looked: Looked) -> Prepared:
         group, framed = looked

@@ -114,8 +114,8 @@ def load_state(run: Path, warn) -> State | None:
             return State({name: file.get_tensor(name) for name in file.keys()}, progress)  # noqa: SIM118
     if has_state(run):
         raise RunError(
-            f"{run} has no intact state left: start a new run from one of its models, "
-            f"--resume True --resume-model {run / 'models' / 'epoch_XXX.weights.h5'}"
+            f"{run} has no intact state left: start a new run from one of the models in {run / 'models'}, with "
+            "train.py --resume True --resume-model FILE or train_attributes.py --load FILE"
         )
     return None
 

@@ -168,7 +168,7 @@ def test_a_damaged_state_is_passed_over_with_a_word(tmp_path, damage):
 def test_without_an_intact_state_nothing_starts_over(tmp_path):
     save_state(tmp_path, state(3, 1))
     change(tmp_path / "states" / "epoch_003_step_0000001.safetensors")
-    with pytest.raises(RunError, match="no intact state left: start a new run from one of its models"):
+    with pytest.raises(RunError, match="no intact state left: start a new run from one of the models in"):
         load_state(tmp_path, lambda text: None)
 
 
