@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_web import Route, Server, drip, first, send, serving
+from unreliable_server import Route, Server, drip, first, send, serving
 
 from aifashion.data_gen import fetch
 from aifashion.data_gen.fetch import Outcome, fetch_photos, photo_path, read_failures, whole_photo, write_failures
