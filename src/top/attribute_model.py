@@ -17,6 +17,7 @@ from aifashion.eval.heads import head_probabilities
 from aifashion.eval.style_metrics import tune_thresholds
 from aifashion.files import write_atomic
 from aifashion.records import HeadSpec
+from aifashion.serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact
 from aifashion.top.arguments import tell, warn
 from aifashion.top.attribute_scores import known_answers
 
@@ -36,22 +37,25 @@ class Calibration:
 
 @dataclass(frozen=True)
 class AttributeModel:
-    """The run's folder, its configuration and heads, `predict`, the function from images to logits, and where it
-    looks."""
+    """The folder of the run or artifact, its configuration and heads, `predict`, the function from images to logits,
+    and where it looks, which an artifact tells only of crops that depend on it."""
 
     run: Path
     config: AttributeConfig
     heads: tuple[HeadSpec, ...]
     predict: AttributePredict
     calibration: Calibration
-    activation: ActivationNet
+    activation: ActivationNet | None
 
 
 def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | None = None) -> AttributeModel:
-    """The best model of a run folder, or of the latest run in a folder of runs; that of `epoch`; or a `weights` file.
+    """The best model of a run folder, or of the latest run in a folder of runs; that of `epoch`; or a `weights` file;
+    or an artifact, which does without Keras.
 
     Raises RunError or ValueError where the run is unusable.
     """
+    if is_artifact(run):
+        return _load_artifact(run, epoch, weights)
     from aifashion.unet.predictors import (  # Keras loads here
         activation_predictor,
         attribute_predictor,
@@ -71,6 +75,25 @@ def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | No
     tell(f"{run}: {config.model} at {config.size} px for {config.task}, {which}")
     activation = ActivationNet(activation_predictor(net), head_kernels(net, heads), heads, config.size)
     return AttributeModel(run, config, heads, attribute_predictor(net), read_calibration(run), activation)
+
+
+def _load_artifact(folder: Path, epoch: int | None, weights: Path | None) -> AttributeModel:
+    from aifashion.serve.runtime import activation_net, attribute_outputs, attribute_predict, load_network
+
+    if epoch is not None or weights is not None:
+        raise ArtifactError(f"{folder} is an artifact of one epoch: --epoch and --load go with a run folder")
+    manifest = Manifest.read(folder)
+    looks = KERNELS in manifest.files
+    network = load_network(folder, (*attribute_outputs(manifest), *(("features",) if looks else ())))
+    config = manifest.attribute_config
+    if network.note:
+        warn(network.note)
+    tell(f"{folder}: {config.model} at {config.size} px for {config.task} for {manifest.format}, {manifest.precision}")
+    calibration = Calibration(
+        {name: np.array(value, np.float64) for name, value in manifest.temperatures.items()}, manifest.thresholds
+    )
+    predict, activation = attribute_predict(network), activation_net(network)
+    return AttributeModel(folder, config, manifest.heads, predict, calibration, activation)
 
 
 def read_heads(run: Path) -> tuple[HeadSpec, ...]:

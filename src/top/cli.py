@@ -10,6 +10,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train-attributes": ("train_attributes:main", "train a classifier of attributes, styles or products"),
     "test-attributes": ("test_attributes:main", "predict a test set with classifiers and write the submission"),
     "evaluate": ("evaluate:main", "score a run of any kind on its validation set"),
+    "export": ("export:main", "turn a run into an artifact that runs without TensorFlow"),
     "predict": ("predict:main", "tell keypoints, crop and attributes of a folder of photos, as a table"),
     "demo": ("demo:main", "draw keypoints, heatmap and region on photos"),
     "score keypoints": ("score:keypoints", "score predicted keypoints against the truth (NE, PCK)"),

@@ -131,6 +131,9 @@ def _by_keypoints(args: CropArguments) -> tuple[Cropper, dict]:
 
 def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Cropper, dict]:
     model = load_attribute_model(args.modelpath or CHECKOUT / "trained_models" / FOLDER / "all")
+    activation = model.activation
+    if activation is None:
+        raise ValueError(f"{model.run} does not tell where it looks: name the run that it was exported from")
     told = {head.name for head in model.heads}
     unknown = {task for photo in photos.values() for task in photo.tasks} - told
     if unknown:
@@ -147,7 +150,7 @@ def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Crop
             readable = [(sample, photo) for sample, photo in group if not isinstance(photo, str)]
             tasks = [photos[sample.image_id].tasks for sample, _ in readable]
             images = [photo for _, photo in readable]
-            boxes = frame_by_activation(model.activation, images, tasks, args.batch_size, args.margin)
+            boxes = frame_by_activation(activation, images, tasks, args.batch_size, args.margin)
             found = {sample.image_id: box for (sample, _), box in zip(readable, boxes, strict=True)}
             for sample, photo in group:
                 bad = isinstance(photo, str)

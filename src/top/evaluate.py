@@ -7,10 +7,12 @@ from pathlib import Path
 
 import tyro
 
-from aifashion.config import PRODUCT, STYLE, AttributeConfig, KeypointConfig
+from aifashion.config import PRODUCT, STYLE
 from aifashion.eval.attribute_inference import Outcome, predict_attributes
 from aifashion.files import write_atomic
+from aifashion.serve.artifact import Manifest, is_artifact
 from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
+from aifashion.top.keypoint_model import load_keypoint_model
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Arguments:
     """Score a run, of keypoints or of a classifier, on its validation set."""
 
     run: tyro.conf.Positional[Path]
-    """run folder, or a folder of runs to take the latest of"""
+    """run folder, a folder of runs to take the latest of, or an artifact"""
     data: Path = CHECKOUT / "data"
     """the data folder that the run was trained on"""
     load: Path | None = None
@@ -38,11 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def evaluate(args: Arguments) -> None:
     choose_device(args.gpu_id)
-    from aifashion.unet.runs import find_run, read_config  # Keras loads here
+    run, kind = args.run, Manifest.read(args.run).stage if is_artifact(args.run) else None
+    if kind is None:
+        from aifashion.unet.runs import find_run, read_config  # Keras loads here
 
-    run = find_run(args.run)
-    kind = json.loads(read_config(run)).get("kind")
-    score = {"keypoints": _keypoints, "attributes": _attributes}.get(kind)
+        run = find_run(args.run)
+        kind = json.loads(read_config(run)).get("kind")
+    elif args.load is not None:
+        raise ValueError(f"--load goes with a run folder; {run} is an artifact")
+    score = {"keypoints": _keypoints, "attributes": _attributes}.get(str(kind))
     if score is None:
         raise ValueError(f"{run / 'config.json'} tells of a run of kind {kind!r}; expected keypoints or attributes")
     if args.pictures is not None:
@@ -59,16 +65,12 @@ def _keypoints(run: Path, args: Arguments) -> dict[str, float]:
     from aifashion.eval.report import draw_keypoint_score
     from aifashion.top.keypoint_scores import predict_validation, validation_numbers
     from aifashion.top.train import load_parts
-    from aifashion.unet.predictors import keypoint_predictor, trained_keypoint_net
-    from aifashion.unet.runs import best_model, read_config
 
-    config = KeypointConfig.from_json(read_config(run), run / "config.json")
-    _, samples = load_parts(args.data, config)
-    weights = args.load or best_model(run, warn).path
-    tell(f"{weights}: {len(samples)} validation photos from {args.data}")
-    net = trained_keypoint_net(config, weights)
-    seen = predict_validation(keypoint_predictor(net), samples, config, lambda path: warn(f"cannot be read: {path}"))
-    result, numbers = validation_numbers(seen, config.vocabulary)
+    model = load_keypoint_model(run, weights=args.load)
+    _, samples = load_parts(args.data, model.config)
+    tell(f"{len(samples)} validation photos from {args.data}")
+    seen = predict_validation(model.maps, samples, model.config, lambda path: warn(f"cannot be read: {path}"))
+    result, numbers = validation_numbers(seen, model.words)
     if args.pictures is not None:
         draw_keypoint_score(result, args.pictures / "score.png")
         tell(f"Wrote {args.pictures / 'score.png'}")
@@ -80,12 +82,11 @@ def _attributes(run: Path, args: Arguments) -> dict[str, float]:
     from aifashion.top.attribute_data import check_crop, load_tables
     from aifashion.top.attribute_model import load_attribute_model
     from aifashion.top.attribute_scores import reliabilities, score_outcomes, score_tasks
-    from aifashion.unet.runs import read_config
 
-    config = AttributeConfig.from_json(read_config(run), run / "config.json")
+    model = load_attribute_model(run, weights=args.load)
+    config = model.config
     check_crop(args.data, config.crop)
     _, table = load_tables(args.data, config)
-    model = load_attribute_model(run, weights=args.load)
     tell(f"{len(table)} validation photos from {args.data}")
     outcomes: list[Outcome] = []
     temperatures = model.calibration.temperatures

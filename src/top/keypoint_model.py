@@ -10,12 +10,13 @@ from aifashion.eval.tta import with_flip, with_rotations
 from aifashion.garments import Vocabulary
 from aifashion.heatmaps import Decoder
 from aifashion.records import Sample
+from aifashion.serve.artifact import ArtifactError, is_artifact
 from aifashion.top.arguments import CHECKOUT, tell, warn
 
 
 @dataclass(frozen=True)
 class KeypointModel:
-    """The run's folder, its configuration, and `maps`, the function from images to heatmaps."""
+    """The folder of the run or artifact, its configuration, and `maps`, the function from images to heatmaps."""
 
     run: Path
     config: KeypointConfig
@@ -33,21 +34,47 @@ class KeypointModel:
 
 
 def load_keypoint_model(
-    run: Path | None, epoch: int | None = None, augment: bool = False, decoder: Decoder | None = None
+    run: Path | None,
+    epoch: int | None = None,
+    augment: bool = False,
+    decoder: Decoder | None = None,
+    weights: Path | None = None,
 ) -> KeypointModel:
-    """The best model of a run folder, or that of `epoch`.
+    """The best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
 
     run: the folder, or one that holds runs, of which the latest is taken; None is trained_models/all.
     augment: flip and rotation test-time augmentation. Raises RunError or ValueError where the run is unusable.
     """
+    if run is not None and is_artifact(run):
+        if epoch is not None or weights is not None:
+            raise ArtifactError(f"{run} is an artifact of one epoch: --epoch and --load go with a run folder")
+        return _load_artifact(run, augment, decoder)
     from aifashion.unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
     from aifashion.unet.runs import best_model, find_run, read_config
 
     run = find_run(run or CHECKOUT / "trained_models" / "all")
     config = KeypointConfig.from_json(read_config(run), run / "config.json")
-    model = best_model(run, warn, epoch)
-    maps: Callable = keypoint_predictor(trained_keypoint_net(config, model.path))
+    which = str(weights)
+    if weights is None:
+        model = best_model(run, warn, epoch)
+        weights, which = model.path, f"epoch {model.epoch}, validation NE {model.score:.2%}"
+    maps: Callable = keypoint_predictor(trained_keypoint_net(config, weights))
     if augment:
         maps = with_rotations(with_flip(maps, config.vocabulary.twins))
-    tell(f"{run}: {config.network} at {config.size} px, epoch {model.epoch}, validation NE {model.score:.2%}")
+    tell(f"{run}: {config.network} at {config.size} px, {which}")
     return KeypointModel(run, config, maps, decoder or config.decoder)
+
+
+def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> KeypointModel:
+    from aifashion.serve.runtime import keypoint_predict, load_network
+
+    network = load_network(folder, ("heatmaps", "category"))
+    manifest, config = network.manifest, network.manifest.keypoint_config
+    if network.note:
+        warn(network.note)
+    maps: Callable = keypoint_predict(network)
+    if augment:
+        flipped = maps if manifest.flip else with_flip(maps, config.vocabulary.twins)
+        maps = with_rotations(flipped)
+    tell(f"{folder}: {config.network} at {config.size} px for {manifest.format}, {manifest.precision}")
+    return KeypointModel(folder, config, maps, decoder or config.decoder)

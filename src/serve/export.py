@@ -1,0 +1,110 @@
+"""A run becomes an artifact: converted beside its place, measured against the run, and put there only if it agrees."""
+
+import dataclasses
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from .artifact import KERNELS, MODEL_FILES, ArtifactError, Manifest, is_artifact
+from .converters import Batches, convert, quantise_within
+from .runtime import Arrays, Network, load_network
+
+PACKAGES = ("aifashion", "keras", "tensorflow", "openvino", "nncf", "onnx", "tf2onnx")
+
+Measure = Callable[[Network], dict[str, Any]]
+"""What an artifact's answers differ from the run's, by name; `excess` above 0 says by how much it is too far."""
+
+
+def write_artifact(
+    out: Path,
+    serving: keras.Model,
+    manifest: Manifest,
+    measure: Measure,
+    calibration: Batches = (),
+    kernels: Mapping[str, np.ndarray] | None = None,
+) -> Manifest:
+    """Exports a serving net to the folder `out`, which may hold an earlier artifact; returns the manifest written.
+
+    calibration: for int8, inputs by name. kernels: by head, for class activation maps. An int8 artifact for OpenVINO
+    that is too far from the run is made again, layer by layer back in higher precision, until it is not.
+    Raises ArtifactError where it stays too far, and then `out` is as it was; FileExistsError where `out` is something
+    else than an artifact.
+    """
+    if out.exists() and not is_artifact(out) and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"{out} holds other things than an artifact: choose another --out")
+    manifest = dataclasses.replace(manifest, versions=_versions())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_name(f".{secrets.token_hex(4)}-{out.name}")
+    beside.mkdir()
+    try:
+        if kernels:
+            from safetensors.numpy import save_file
+
+            save_file(dict(kernels), beside / KERNELS)
+        convert(serving, manifest.format, manifest.precision, beside, calibration)
+        manifest.write(beside)
+        found = measure(open_network(beside))
+        if found["excess"] > 0 and (manifest.format, manifest.precision) == ("openvino", "int8"):
+            path = beside / MODEL_FILES["openvino"]
+            quantise_within(serving, path, calibration, lambda compute: -_excess(measure, beside, manifest, compute))
+            manifest.write(beside)
+            found = measure(open_network(beside))
+        if found["excess"] > 0:
+            told = ", ".join(f"{name} {value:.4g}" for name, value in found.items() if isinstance(value, float))
+            raise ArtifactError(
+                f"{manifest.format} in {manifest.precision} differs too much from the run ({told}): "
+                "take a higher --precision"
+            )
+        del found["excess"]
+        dataclasses.replace(manifest, differences=found).write(beside)
+        _replace_folder(out, beside)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return Manifest.read(out)
+
+
+def open_network(folder: Path) -> Network:
+    """`load_network`, and SavedModels as well, for which TensorFlow loads."""
+    manifest = Manifest.read(folder)
+    if manifest.format != "saved_model":
+        return load_network(folder)
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder / MODEL_FILES["saved_model"]))
+    run = loaded.signatures["serving_default"]  # pyright: ignore[reportAttributeAccessIssue]
+    wanted = run.structured_input_signature[1]
+
+    def compute(inputs: Mapping[str, np.ndarray]) -> Arrays:
+        told = run(**{name: tf.constant(inputs[name]) for name in wanted})
+        # The network itself stays alive as long as it is held on to.
+        return {name: value.numpy() for name, value in told.items()} if loaded else {}
+
+    return Network(folder, manifest, compute)
+
+
+def _excess(measure: Measure, folder: Path, manifest: Manifest, compute: Callable) -> float:
+    return float(measure(Network(folder, manifest, compute))["excess"])
+
+
+def _replace_folder(out: Path, beside: Path) -> None:
+    old = out.with_name(f".{secrets.token_hex(4)}-{out.name}.old")
+    if out.exists():
+        out.rename(old)
+    beside.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

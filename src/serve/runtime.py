@@ -1,0 +1,188 @@
+"""Artifacts at work, without TensorFlow and Keras: the `predict` functions that the evaluation takes.
+
+OpenVINO computes by default; ONNX Runtime is the portable second, and LiteRT the one of small devices.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..eval.activation import ActivationNet
+from ..eval.attribute_inference import AttributePredict
+from ..eval.inference import KeypointPredict
+from .artifact import KERNELS, MODEL_FILES, ArtifactError, Manifest
+
+Arrays = dict[str, np.ndarray]
+Compute = Callable[[Mapping[str, np.ndarray]], Arrays]
+"""Inputs by name -> outputs by name, all with the batch in front."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """An artifact that is loaded. compute: of any batch but an empty one. note: what was done otherwise than asked."""
+
+    folder: Path
+    manifest: Manifest
+    compute: Compute
+    note: str | None = None
+
+    @property
+    def side(self) -> int:
+        return int(self.manifest.config["size"])
+
+    def __call__(self, images: np.ndarray, **more: np.ndarray) -> Arrays:
+        """images (B, S, S, 3) uint8, B > 0 -> outputs by name. Raises ValueError for another shape or type."""
+        wanted = (self.side, self.side, 3)
+        if images.ndim != 4 or images.shape[1:] != wanted or images.dtype != np.uint8 or not len(images):
+            raise ValueError(
+                f"{self.folder} takes images (B, {', '.join(map(str, wanted))}) of uint8, B > 0; "
+                f"got {images.shape} of {images.dtype}"
+            )
+        return self.compute({"image": np.ascontiguousarray(images), **more})
+
+
+def load_network(folder: Path, outputs: tuple[str, ...] = (), threads: int | None = None) -> Network:
+    """The network of an artifact, in the runtime of its format.
+
+    outputs: names of those that are wanted, all by default; where the runtime can, the rest is not computed.
+    threads: at most so many, the runtime's own choice by default. Raises ArtifactError where the artifact is damaged,
+    of another version, or for a runtime that is not installed.
+    """
+    folder = Path(folder)
+    manifest = Manifest.read(folder)
+    loaders = {"openvino": _load_openvino, "onnx": _load_onnx, "litert": _load_litert}
+    if manifest.format not in loaders:
+        raise ArtifactError(f"{folder} is a SavedModel, which TensorFlow runs: export {', '.join(loaders)} for here")
+    path = folder / MODEL_FILES[manifest.format]
+    try:
+        compute, note = loaders[manifest.format](path, manifest, outputs, threads)
+    except ImportError as error:
+        raise ArtifactError(
+            f"{folder} needs {error.name}, which is not installed: pip install 'aifashion[export]', or take an "
+            "artifact for OpenVINO"
+        ) from None
+    except RuntimeError as error:
+        raise ArtifactError(f"{path} cannot be loaded ({str(error).splitlines()[0]}): export the run again") from None
+    return Network(folder, manifest, compute, note)
+
+
+def keypoint_predict(network: Network) -> KeypointPredict:
+    """images (B, S, S, 3) uint8 -> heatmaps (B, h, w, K), not masked, and category probabilities (B, C), float32."""
+    config = network.manifest.keypoint_config
+    count, (h, w) = len(config.vocabulary.keypoints), config.codec.shape
+
+    def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if not len(images):
+            return np.zeros((0, h, w, count), np.float32), np.zeros((0, len(config.vocabulary.categories)), np.float32)
+        told = network(images, mask=np.ones((len(images), count), np.float32))
+        return told["heatmaps"], told["category"]
+
+    return predict
+
+
+def attribute_predict(network: Network) -> AttributePredict:
+    """images (B, S, S, 3) uint8, S as exported -> logits by head, (B, logits) float32."""
+    network.manifest.attribute_config  # noqa: B018  raises for a keypoint network
+    heads = network.manifest.heads
+
+    def predict(images: np.ndarray) -> Arrays:
+        if not len(images):
+            return {
+                head.name: np.zeros((0, len(head.classes) - (head.kind == "ordinal")), np.float32) for head in heads
+            }
+        told = network(images)
+        return {head.name: told[f"logits_{head.name}"] for head in heads}
+
+    return predict
+
+
+def attribute_outputs(manifest: Manifest) -> tuple[str, ...]:
+    """Names of what `attribute_predict` reads."""
+    return tuple(f"logits_{head.name}" for head in manifest.heads)
+
+
+def activation_net(network: Network) -> ActivationNet | None:
+    """Where the classifier looks; None for one whose crops do not depend on it."""
+    path = network.folder / KERNELS
+    if KERNELS not in network.manifest.files:
+        return None
+    from safetensors.numpy import load_file
+
+    heads = network.manifest.heads
+
+    def features(images: np.ndarray) -> tuple[np.ndarray, Arrays]:
+        told = network(images)
+        return told["features"], {head.name: told[f"logits_{head.name}"] for head in heads}
+
+    return ActivationNet(features, load_file(path), heads, network.side)
+
+
+Loaded = tuple[Compute, str | None]
+
+
+def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> Loaded:
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(path)
+    if outputs:
+        for result in list(model.get_results()):
+            if not set(outputs) & set(result.input_value(0).get_names()):
+                model.remove_result(result)
+    low, note = manifest.precision != "f32", None
+    if low and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        low, note = False, f"this processor has no bfloat16: {path.parent} is computed in float32 where it is not int8"
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if low else "f32"}
+    if threads is not None:
+        options["INFERENCE_NUM_THREADS"] = str(threads)
+    compiled = core.compile_model(model, "CPU", options)
+    names = {output: next(iter(output.get_names())) for output in compiled.outputs}
+    wanted = {name for taken in compiled.inputs for name in taken.get_names()}
+    request = compiled.create_infer_request()
+
+    def compute(inputs: Mapping[str, np.ndarray]) -> Arrays:
+        told = request.infer({name: inputs[name] for name in wanted}, share_inputs=True)
+        return {names[output]: np.array(array) for output, array in told.items()}
+
+    return compute, note
+
+
+def _load_onnx(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> Loaded:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no common base but Exception
+        raise RuntimeError(str(error)) from error
+    wanted = {taken.name for taken in session.get_inputs()}
+    known = [output.name for output in session.get_outputs()]
+    asked = [name for name in known if not outputs or name in outputs]
+
+    def compute(inputs: Mapping[str, np.ndarray]) -> Arrays:
+        told = session.run(asked, {name: inputs[name] for name in wanted})
+        return dict(zip(asked, (np.asarray(array) for array in told), strict=True))
+
+    return compute, None
+
+
+def _load_litert(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> Loaded:
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(str(path), num_threads=threads)
+        run = interpreter.get_signature_runner()
+    except ValueError as error:
+        raise RuntimeError(str(error)) from error
+    wanted = set(interpreter.get_signature_list()["serving_default"]["inputs"])
+
+    def compute(inputs: Mapping[str, np.ndarray]) -> Arrays:
+        told = run(**{name: inputs[name] for name in wanted})
+        return {name: np.array(array) for name, array in told.items() if not outputs or name in outputs}
+
+    return compute, None

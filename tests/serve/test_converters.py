@@ -1,0 +1,85 @@
+import json
+
+import numpy as np
+import pytest
+
+from aifashion.serve.artifact import ArtifactError, Manifest
+from aifashion.serve.converters import convert, kept_in_float
+from aifashion.serve.export import open_network
+from aifashion.serve.serving_net import attribute_serving_net, keypoint_serving_net
+from aifashion.unet.predictors import attribute_predictor, keypoint_predictor
+from conftest import CONFIG, HEADS, some_images
+
+
+def test_int8_leaves_the_ends_of_the_network_and_what_follows_it():
+    kinds = {
+        "pixels": "Parameter",
+        "scaled": "Multiply",
+        "stem": "Convolution",
+        "relu": "Relu",
+        "body": "Convolution",
+        "head": "Convolution",
+        "mask": "Parameter",
+        "masked": "Multiply",
+        "odds": "MatMul",
+        "softmax": "SoftMax",
+    }
+    consumers = dict.fromkeys(kinds, ()) | {
+        "pixels": ["scaled"],
+        "scaled": ["stem"],
+        "stem": ["relu"],
+        "relu": ["body"],
+        "body": ["head", "odds"],
+        "head": ["masked"],
+        "mask": ["masked"],
+        "odds": ["softmax"],
+    }
+    assert kept_in_float(kinds, consumers) == ["stem", "head", "mask", "masked", "odds", "softmax"]
+
+
+def test_int8_needs_photos(keypoint_net, tmp_path):
+    with pytest.raises(ArtifactError, match="int8 needs photos"):
+        convert(keypoint_net, "openvino", "int8", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["openvino", "onnx", "litert", "saved_model"])
+def test_every_format_tells_what_the_keras_model_tells(keypoint_net, tmp_path, form):
+    convert(keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins), form, "f32", tmp_path)
+    Manifest("keypoints", form, "f32", json.loads(CONFIG.to_json())).write(tmp_path)
+    images, mask = some_images(64), np.ones((3, 24), np.float32)
+    heatmaps, odds = keypoint_predictor(keypoint_net)(images)
+    for count in (3, 1):  # of whatever length the batch is
+        told = open_network(tmp_path)(images[:count], mask=mask[:count])
+        np.testing.assert_allclose(told["heatmaps"], heatmaps[:count], atol=2e-5)
+        np.testing.assert_allclose(told["category"], odds[:count], atol=1e-5)
+        xy, _ = CONFIG.codec.decode(told["heatmaps"], "dark")
+        np.testing.assert_allclose(told["keypoints"][..., :2], xy, atol=5e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["openvino", "onnx", "litert"])
+def test_int8_keeps_points_and_probabilities_in_float(keypoint_net, attribute_net, tmp_path, form):
+    photos = some_images(64, 24)
+    mask = np.ones((1, 24), np.float32)
+    serving = keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins)
+    convert(serving, form, "int8", tmp_path, [{"image": photo[None], "mask": mask} for photo in photos])
+    Manifest("keypoints", form, "int8", json.loads(CONFIG.to_json())).write(tmp_path)
+    told = open_network(tmp_path)(photos[:3], mask=np.repeat(mask, 3, axis=0))
+    xy, peaks = CONFIG.codec.decode(told["heatmaps"], "dark")
+    np.testing.assert_allclose(told["keypoints"][..., :2], xy, atol=5e-3)
+    np.testing.assert_allclose(told["keypoints"][..., 2], peaks, atol=1e-6)
+    expected, _ = keypoint_predictor(keypoint_net)(photos[:3])
+    assert np.corrcoef(told["heatmaps"].ravel(), expected.ravel())[0, 1] > 0.98
+
+    own = tmp_path / "attributes"
+    own.mkdir()
+    small = some_images(32, 24)
+    serving = attribute_serving_net(attribute_net, HEADS, 32, {})
+    convert(serving, form, "int8", own, [{"image": photo[None]} for photo in small])
+    manifest = Manifest("attributes", form, "int8", {"size": 32}, heads=HEADS)
+    manifest.write(own)
+    told, expected = open_network(own)(small[:3]), attribute_predictor(attribute_net)(small[:3])
+    np.testing.assert_allclose(told["colour"].sum(axis=1), 1, atol=1e-5)
+    for name, logits in expected.items():
+        assert np.abs(told[f"logits_{name}"] - logits).max() < 0.15 * np.abs(logits).max()

@@ -1,0 +1,130 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from aifashion.serve.artifact import ArtifactError, Manifest
+from aifashion.serve.runtime import attribute_outputs, attribute_predict, keypoint_predict, load_network
+from aifashion.unet.predictors import attribute_predictor, keypoint_predictor
+from conftest import CONFIG, HEADS, some_images
+
+
+def test_keypoints_are_predicted_as_by_the_run(keypoint_net, keypoint_artifact):
+    images = some_images(64)
+    expected = keypoint_predictor(keypoint_net)(images)
+    for told, wanted in zip(keypoint_predict(load_network(keypoint_artifact))(images), expected, strict=True):
+        assert told.dtype == np.float32
+        np.testing.assert_allclose(told, wanted, atol=2e-5)
+
+
+def test_logits_are_predicted_as_by_the_run(attribute_net, attribute_artifact):
+    images = some_images(32)
+    expected = attribute_predictor(attribute_net)(images)
+    told = attribute_predict(load_network(attribute_artifact))(images)
+    assert list(told) == [head.name for head in HEADS]
+    for name, logits in told.items():
+        np.testing.assert_allclose(logits, expected[name], atol=1e-4)
+
+
+def test_an_answer_is_not_overwritten_by_the_next(keypoint_artifact):
+    predict = keypoint_predict(load_network(keypoint_artifact))
+    first, _ = predict(some_images(64))
+    kept = first.copy()
+    predict(255 - some_images(64))
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_batches_of_any_length_go_through_one_network(keypoint_artifact):
+    network, images = load_network(keypoint_artifact), some_images(64, 5)
+    whole, _ = keypoint_predict(network)(images)
+    parts = [keypoint_predict(network)(images[i : i + 2])[0] for i in (0, 2, 4)]
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-6)
+
+
+def test_an_empty_batch_has_empty_answers(keypoint_artifact, attribute_artifact):
+    heatmaps, odds = keypoint_predict(load_network(keypoint_artifact))(np.zeros((0, 64, 64, 3), np.uint8))
+    assert heatmaps.shape == (0, 16, 16, 24) and odds.shape == (0, 5)
+    told = attribute_predict(load_network(attribute_artifact))(np.zeros((0, 32, 32, 3), np.uint8))
+    assert {name: logits.shape for name, logits in told.items()} == {
+        "colour": (0, 3),
+        "length": (0, 3),
+        "style": (0, 2),
+    }
+
+
+def test_only_what_is_wanted_is_computed(attribute_artifact, keypoint_artifact):
+    manifest = Manifest.read(attribute_artifact)
+    told = load_network(attribute_artifact, attribute_outputs(manifest))(some_images(32))
+    assert sorted(told) == ["logits_colour", "logits_length", "logits_style"]
+    told = load_network(keypoint_artifact, ("keypoints",))(some_images(64), mask=np.ones((3, 24), np.float32))
+    assert sorted(told) == ["keypoints"]
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.zeros((1, 32, 64, 3), np.uint8), np.zeros((64, 64, 3), np.uint8), np.zeros((1, 64, 64, 3), np.float32)],
+)
+def test_an_image_of_another_shape_or_type_is_named(keypoint_artifact, images):
+    with pytest.raises(ValueError, match=r"takes images \(B, 64, 64, 3\) of uint8, B > 0; got \("):
+        keypoint_predict(load_network(keypoint_artifact))(images)
+
+
+def test_an_artifact_of_the_other_stage_is_refused(keypoint_artifact, attribute_artifact):
+    with pytest.raises(ArtifactError, match="tells attributes, where one that tells keypoints is wanted"):
+        keypoint_predict(load_network(attribute_artifact))
+    with pytest.raises(ArtifactError, match="tells keypoints, where one that tells attributes is wanted"):
+        attribute_predict(load_network(keypoint_artifact))
+
+
+def test_without_bfloat16_the_rest_is_float32_and_that_is_said(keypoint_artifact, tmp_path, monkeypatch):
+    import openvino
+
+    for file in keypoint_artifact.glob("model.*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    Manifest("keypoints", "openvino", "bf16", json.loads(CONFIG.to_json())).write(tmp_path)
+    able = openvino.Core().get_property
+
+    class OldProcessor(openvino.Core):
+        def get_property(self, device, name):
+            return ["FP32", "INT8"] if name == "OPTIMIZATION_CAPABILITIES" else able(device, name)
+
+    monkeypatch.setattr(openvino, "Core", OldProcessor)
+    network = load_network(tmp_path)
+    assert network.note is not None and "no bfloat16" in network.note
+    images = some_images(64)
+    expected = keypoint_predict(load_network(keypoint_artifact))(images)[0]
+    np.testing.assert_allclose(keypoint_predict(network)(images)[0], expected, atol=2e-5)
+
+
+def test_a_file_that_is_no_network_is_named(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"no network")
+    Manifest("keypoints", "onnx", "f32", json.loads(CONFIG.to_json())).write(tmp_path)
+    with pytest.raises(ArtifactError, match=r"model\.onnx cannot be loaded"):
+        load_network(tmp_path)
+
+
+def test_a_saved_model_is_left_to_tensorflow(tmp_path):
+    (tmp_path / "saved_model").mkdir()
+    (tmp_path / "saved_model" / "saved_model.pb").write_bytes(b"")
+    Manifest("keypoints", "saved_model", "f32", json.loads(CONFIG.to_json())).write(tmp_path)
+    with pytest.raises(ArtifactError, match="SavedModel, which TensorFlow runs"):
+        load_network(tmp_path)
+
+
+def test_a_runtime_that_is_not_installed_is_named(keypoint_artifact, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ArtifactError, match="needs openvino, which is not installed"):
+        load_network(keypoint_artifact)
+
+
+def test_neither_keras_nor_tensorflow_is_loaded(keypoint_artifact, attribute_artifact):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from aifashion.top.two_stage_model import load_two_stage_model\n"
+        f"load_two_stage_model(Path({str(keypoint_artifact)!r}), Path({str(attribute_artifact)!r}))\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'keras', 'tensorflow', 'torch', 'jax'}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,82 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aifashion.config import KeypointConfig
+from aifashion.serve.artifact import Manifest
+from aifashion.top import demo, evaluate, export, predict, test
+from aifashion.top.keypoint_model import load_keypoint_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def artifact(all_run, data, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("exports") / "f32"
+    export.main([str(all_run), "--data", str(data), "--out", str(out)])
+    return out
+
+
+def test_the_manifest_tells_where_it_comes_from_and_how_far_it_differs(all_run, artifact):
+    manifest = Manifest.read(artifact)
+    assert manifest.source["run"] == all_run.name and manifest.source["epoch"] in (1, 2)
+    assert manifest.keypoint_config == KeypointConfig.from_json((all_run / "config.json").read_text())
+    assert manifest.differences["points_px"] < 1e-3 and manifest.differences["photos"] > 5
+
+
+def test_a_test_set_gets_the_same_submission(all_run, artifact, data, tmp_path):
+    for name, model in (("run", all_run), ("artifact", artifact)):
+        test.main(["--modelpath", str(model), "--data", str(data), "--outpath", str(tmp_path / name)])
+    run, own = (pd.read_csv(tmp_path / name / "submission.csv") for name in ("run", "artifact"))
+    assert list(run.columns) == list(own.columns) and len(run) == 12
+    points = [c for c in run.columns if c not in ("image_id", "image_category")]
+    for column in points:
+        told = np.array([run[column].str.split("_", expand=True), own[column].str.split("_", expand=True)], float)
+        assert np.abs(told[0] - told[1]).max() <= 1, column  # pixels are rounded
+
+
+def test_the_other_commands_take_it_too(all_run, artifact, data, tmp_path, capsys):
+    photos = data / "test" / "Images" / "skirt"
+    demo.main([str(photos), "--modelfile", str(artifact), "--outpath", str(tmp_path / "demo"), "--show", "False"])
+    assert len(list((tmp_path / "demo").glob("*.jpg"))) == len(list(photos.iterdir()))
+    tables = []
+    for name, model in (("run", all_run), ("artifact", artifact)):
+        out = tmp_path / f"{name}.json"
+        predict.main([str(data / "test" / "Images"), "--out", str(out), "--modelfile", str(model)])
+        tables.append(json.loads(out.read_text()))
+        numbers = tmp_path / f"{name}_score.json"
+        evaluate.main([str(model), "--data", str(data), "--json", str(numbers)])
+    assert [row["category"] for row in tables[0]] == [row["category"] for row in tables[1]]
+    scores = [json.loads((tmp_path / f"{name}_score.json").read_text()) for name in ("run", "artifact")]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-3, nan_ok=True)
+
+
+def test_another_size_and_the_mirror_image_are_part_of_it(all_run, data, tmp_path):
+    out = tmp_path / "large"
+    export.main([str(all_run), "--data", str(data), "--out", str(out), "--size", "96", "--flip", "True"])
+    model = load_keypoint_model(out)
+    assert model.config.size == 96 and Manifest.read(out).flip
+    heatmaps, _ = model.maps(np.zeros((2, 96, 96, 3), np.uint8))
+    # A grey image is its own mirror image, and so is what is told of it, left and right exchanged.
+    np.testing.assert_allclose(heatmaps, heatmaps[:, :, ::-1][..., model.words.twins], atol=1e-5)
+
+
+def test_int8_is_scored_on_validation_photos(all_run, data, tmp_path):
+    words = ["--precision", "int8", "--photos", "8", "--data", str(data), "--out", str(tmp_path / "int8")]
+    export.main([str(all_run), *words])
+    differences = Manifest.read(tmp_path / "int8").differences
+    assert abs(differences["ne"] - differences["ne_of_run"]) <= export.NE_BOUND
+
+
+def test_what_does_not_go_together_is_said(all_run, artifact, data, tmp_path, fails):
+    said = fails(export.main, all_run, "--format", "onnx", "--precision", "bf16")
+    assert said == "--format onnx is computed in f32 or int8, not in bf16"
+    said = fails(test.main, "--modelpath", artifact, "--data", data, "--epoch", "1", "--outpath", tmp_path)
+    assert "is an artifact of one epoch" in said
+    said = fails(demo.main, data / "test", "--modelfile", all_run, "--attributes", artifact, "--outpath", tmp_path)
+    assert "tells keypoints, where one that tells attributes is wanted" in said
+    said = fails(export.main, all_run, "--precision", "bf16", "--data", tmp_path / "none")
+    assert "none" in said
