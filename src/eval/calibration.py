@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 BINS = 15
 """As in the paper."""
@@ -143,6 +142,8 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -
 
 
 def _minimum(loss: Callable[[float], float]) -> float:
+    from scipy.optimize import minimize_scalar  # takes longer to load than a network to answer, and few fit anything
+
     # The loss is convex in 1 / temperature, so that on the logarithm, too, it has one valley.
     low, high = np.log(LIMITS)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})

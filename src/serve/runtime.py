@@ -3,9 +3,12 @@
 OpenVINO computes by default; ONNX Runtime is the portable second, and LiteRT the one of small devices.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -119,6 +122,11 @@ def activation_net(network: Network) -> ActivationNet | None:
     return ActivationNet(features, load_file(path), heads, network.side)
 
 
+KEPT_SHAPES = 4
+"""Lengths of batches for which a compiled network is kept."""
+LARGE_BATCH = 4
+"""From here on a batch is divided among streams of one core each, which need not wait for each other at every layer."""
+
 Loaded = tuple[Compute, str | None]
 
 
@@ -131,22 +139,48 @@ def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], thr
         for result in list(model.get_results()):
             if not set(outputs) & set(result.input_value(0).get_names()):
                 model.remove_result(result)
+    names = [next(iter(output.get_names())) for output in model.outputs]
+    wanted = [next(iter(taken.get_names())) for taken in model.inputs]
     low, note = manifest.precision != "f32", None
     if low and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         low, note = False, f"this processor has no bfloat16: {path.parent} is computed in float32 where it is not int8"
-    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if low else "f32"}
+    options = {"INFERENCE_PRECISION_HINT": "bf16" if low else "f32"}
     if threads is not None:
         options["INFERENCE_NUM_THREADS"] = str(threads)
-    compiled = core.compile_model(model, "CPU", options)
-    names = {output: next(iter(output.get_names())) for output in compiled.outputs}
-    wanted = {name for taken in compiled.inputs for name in taken.get_names()}
-    request = compiled.create_infer_request()
+
+    @lru_cache(maxsize=KEPT_SHAPES)
+    def requests(batch: int) -> list[Any]:
+        """One request of the whole batch, or where it is large enough one a stream, each of an equal part."""
+        if batch < LARGE_BATCH:
+            return [_compiled(core, model, batch, options | {"PERFORMANCE_HINT": "LATENCY"}).create_infer_request()]
+        streams = min(threads or _cores(), batch // 2)
+        divided = options | {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": str(streams)}
+        compiled = _compiled(core, model, -(-batch // streams), divided)
+        return [compiled.create_infer_request() for _ in range(streams)]
 
     def compute(inputs: Mapping[str, np.ndarray]) -> Arrays:
-        told = request.infer({name: inputs[name] for name in wanted}, share_inputs=True)
-        return {names[output]: np.array(array) for output, array in told.items()}
+        batch = len(inputs["image"])
+        workers = requests(batch)
+        part = -(-batch // len(workers))
+        for number, worker in enumerate(workers):
+            rows = np.minimum(np.arange(number * part, (number + 1) * part), batch - 1)
+            worker.start_async({name: inputs[name][rows] for name in wanted}, share_inputs=True)
+        for worker in workers:
+            worker.wait()
+        return {name: np.concatenate([worker.get_tensor(name).data for worker in workers])[:batch] for name in names}
 
     return compute, note
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _compiled(core: Any, model: Any, batch: int, options: dict[str, str]) -> Any:
+    # With every shape known beforehand the network runs up to twice as fast.
+    fixed = model.clone()
+    fixed.reshape({next(iter(i.get_names())): [batch, *list(i.get_partial_shape())[1:]] for i in fixed.inputs})
+    return core.compile_model(fixed, "CPU", options)
 
 
 def _load_onnx(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> Loaded:

@@ -19,7 +19,6 @@ from aifashion.files import write_atomic
 from aifashion.records import HeadSpec
 from aifashion.serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact
 from aifashion.top.arguments import tell, warn
-from aifashion.top.attribute_scores import known_answers
 
 CALIBRATION = "calibration.json"
 FOLDER = "attributes"
@@ -124,6 +123,8 @@ def read_calibration(run: Path) -> Calibration:
 
 def calibrate(run: Path, table: LabelTable, outcomes: Sequence[Outcome]) -> Calibration:
     """Fits temperatures and thresholds on validation outcomes, and keeps them in the run's `calibration.json`."""
+    from aifashion.top.attribute_scores import known_answers  # slow to load, and of use only after training
+
     temperatures: dict[str, Any] = {}
     thresholds: dict[str, list[float]] = {}
     for place, head in enumerate(table.heads):

@@ -13,7 +13,6 @@ import tyro
 from PIL import Image
 
 from aifashion.data_gen.preprocess import sample_image
-from aifashion.data_gen.synthetic.scene import render
 from aifashion.eval.crops import cut
 from aifashion.eval.drawing import (
     contact_sheet,
@@ -136,6 +135,8 @@ def _sentence(facts: dict) -> str:
 
 def _synthetic_photos(folder: Path) -> list[Path]:
     """One synthetic photo a category, drawn anew; they are called synthetic in their names."""
+    from aifashion.data_gen.synthetic.scene import render  # slow to load, and of use only here
+
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, category in enumerate(CATEGORIES):

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from .backbones import Weights, build_backbone
-from .blocks import basic_block, bottleneck, conv_bn, upsample
+from .blocks import basic_block, bottleneck, conv_bn, merged_bn, merged_bottleneck, upsample
 
 LEVELS = ("P5", "P4", "P3", "P2")
 
@@ -80,11 +80,12 @@ def build_keypoint_net(
         x, key = pyramid[level], level.lower()
         for step in range(int(level[1]) - 2):
             x = block(x, spec.width, f"refine_{key}_{step}")
-        columns.append(upsample(x, 2 ** (int(level[1]) - 2), f"refine_{key}_up", nearest=spec.cpu))
-    x = layers.Concatenate(name="refine_concat")(columns)
+        columns.append(x)
+    # Their sizes differ: brought to that of P2 by what merges them.
     if spec.cpu:
-        x = conv_bn(x, spec.width, 1, "refine_reduce")
-    x = block(x, spec.width, "refine_final")
+        x = basic_block(merged_bn(columns, spec.width, "refine_reduce", nearest=True), spec.width, "refine_final")
+    else:
+        x = merged_bottleneck(columns, spec.width, "refine_final")
     outputs["refined"] = heatmaps(x, 1, "refined")
     if categories > 1:
         pooled = layers.GlobalAveragePooling2D(name="category_pool")(features["P5"])

@@ -5,24 +5,13 @@ import json
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 from keras import layers
+from small_networks import CLASSES, CONFIG, HEADS, TEMPERATURES
 
-from aifashion.config import AttributeConfig, KeypointConfig
-from aifashion.records import HeadSpec
 from aifashion.serve.artifact import Manifest
 from aifashion.serve.converters import convert
 from aifashion.serve.serving_net import attribute_serving_net, keypoint_serving_net
-
-CONFIG = KeypointConfig(network="lite", size=64)
-CLASSES = AttributeConfig(task="all", model="lite", size=32)
-HEADS = (
-    HeadSpec("colour", "exclusive", ("red", "green", "blue")),
-    HeadSpec("length", "ordinal", ("short", "middle", "long", "longest")),
-    HeadSpec("style", "independent", ("sport", "office")),
-)
-TEMPERATURES = {"colour": 2.0, "style": [0.5, 3.0]}
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +36,6 @@ def attribute_net() -> keras.Model:
     widths = {head.name: len(head.classes) - (head.kind == "ordinal") for head in HEADS}
     outputs = {name: layers.Dense(width, name=f"head_{name}")(x) for name, width in widths.items()}
     return keras.Model({"image": image}, outputs)
-
-
-def some_images(side: int, count: int = 3) -> np.ndarray:
-    return np.random.default_rng(5).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="session")

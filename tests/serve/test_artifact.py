@@ -3,9 +3,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from small_networks import CLASSES, CONFIG, HEADS
 
 from aifashion.serve.artifact import MANIFEST, ArtifactError, Manifest, is_artifact
-from conftest import CLASSES, CONFIG, HEADS
 
 
 @pytest.fixture

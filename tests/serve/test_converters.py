@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from small_networks import CONFIG, HEADS, some_images
 
 from aifashion.serve.artifact import ArtifactError, Manifest
 from aifashion.serve.converters import convert, kept_in_float
 from aifashion.serve.export import open_network
 from aifashion.serve.serving_net import attribute_serving_net, keypoint_serving_net
 from aifashion.unet.predictors import attribute_predictor, keypoint_predictor
-from conftest import CONFIG, HEADS, some_images
 
 
 def test_int8_leaves_the_ends_of_the_network_and_what_follows_it():

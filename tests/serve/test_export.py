@@ -3,13 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_networks import CLASSES, HEADS, some_images
 
 from aifashion.serve.artifact import ArtifactError, Manifest
 from aifashion.serve.export import write_artifact
 from aifashion.serve.runtime import activation_net, load_network
 from aifashion.serve.serving_net import attribute_serving_net
 from aifashion.unet.predictors import head_kernels
-from conftest import CLASSES, HEADS, some_images
 
 
 def manifest() -> Manifest:

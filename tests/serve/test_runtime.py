@@ -4,11 +4,11 @@ import sys
 
 import numpy as np
 import pytest
+from small_networks import CONFIG, HEADS, some_images
 
 from aifashion.serve.artifact import ArtifactError, Manifest
 from aifashion.serve.runtime import attribute_outputs, attribute_predict, keypoint_predict, load_network
 from aifashion.unet.predictors import attribute_predictor, keypoint_predictor
-from conftest import CONFIG, HEADS, some_images
 
 
 def test_keypoints_are_predicted_as_by_the_run(keypoint_net, keypoint_artifact):
@@ -41,6 +41,12 @@ def test_batches_of_any_length_go_through_one_network(keypoint_artifact):
     whole, _ = keypoint_predict(network)(images)
     parts = [keypoint_predict(network)(images[i : i + 2])[0] for i in (0, 2, 4)]
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-6)
+
+
+def test_a_large_batch_is_divided_and_put_together_in_order(keypoint_artifact):
+    network, images = load_network(keypoint_artifact, threads=2), some_images(64, 9)
+    one_by_one = np.concatenate([keypoint_predict(network)(images[i : i + 1])[0] for i in range(9)])
+    np.testing.assert_allclose(keypoint_predict(network)(images)[0], one_by_one, atol=2e-6)
 
 
 def test_an_empty_batch_has_empty_answers(keypoint_artifact, attribute_artifact):

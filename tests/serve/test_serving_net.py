@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from small_networks import CONFIG, HEADS, TEMPERATURES, some_images
 
 from aifashion.eval.heads import head_probabilities
 from aifashion.eval.tta import with_flip
 from aifashion.serve.serving_net import attribute_serving_net, keypoint_serving_net
 from aifashion.unet.predictors import attribute_predictor, keypoint_predictor
-from conftest import CONFIG, HEADS, TEMPERATURES, some_images
 
 TWINS = CONFIG.vocabulary.twins
 
