@@ -20,6 +20,12 @@ MAX_PIXELS = 64_000_000
 # Formats that decode in process. Pillow's full list starts Ghostscript for EPS.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _ORIENTATION_TAG = 0x0112
+_FLAGS = {
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
 _SCAN_STARTS, _IMAGE_ENDS = b"\xff\xda", b"\xff\xd9"
 
 
@@ -34,16 +40,25 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     that is missing, empty, truncated, damaged, not an image, or of more than `max_pixels` pixels; the size is taken
     from the header, before anything is decoded.
     """
+    return read_reduced(path, None, max_pixels)[0]
+
+
+def read_reduced(path: Path, side: int | None, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, Size]:
+    """`read_image` for one who does with a longer side of `side` px, and the (width, height) of the photo as it is.
+
+    A JPEG is decoded to a half, a quarter or an eighth of its size, the smallest that is not below `side`, which takes
+    a fraction of the time; all else, and where `side` is None, at its size.
+    """
     try:
         with Path(path).open("rb") as stream:
-            return _decode(stream, str(path), max_pixels)
+            return _decode(stream, str(path), max_pixels, side)
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}") from error
 
 
 def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """`read_image` for the bytes of a file; `name` stands for it in errors."""
-    return _decode(io.BytesIO(data), name, max_pixels)
+    return _decode(io.BytesIO(data), name, max_pixels)[0]
 
 
 def image_size(path: Path) -> Size:
@@ -102,21 +117,26 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
         raise ImageError(f"{name}: {_reason(error)}") from error
 
 
-def _decode(stream: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
+def _decode(stream: BinaryIO, name: str, max_pixels: int, side: int | None = None) -> tuple[np.ndarray, Size]:
     with _open(stream, name) as image:
         width, height = image.size
         if width * height > max_pixels:
             raise ImageError(f"{name}: {width} x {height} pixels are more than the limit of {max_pixels:,}")
         orientation = _orientation(image)
         try:
-            pixels = _decode_jpeg(stream, image)
+            pixels = _decode_jpeg(stream, image, _reduction(max(width, height), side))
             pixels = _to_rgb(image) if pixels is None else pixels
         except Exception as error:  # as in _open
             raise ImageError(f"{name}: {_reason(error)}") from error
-    return _upright(pixels, orientation)
+    return _upright(pixels, orientation), (height, width) if orientation >= 5 else (width, height)
 
 
-def _decode_jpeg(stream: BinaryIO, image: Image.Image) -> np.ndarray | None:
+def _reduction(length: int, side: int | None) -> int:
+    """1, 2, 4 or 8: by how much a photo of this longer side may be reduced and still have `side` px."""
+    return 1 if side is None else next((by for by in (8, 4, 2) if length >= by * side), 1)
+
+
+def _decode_jpeg(stream: BinaryIO, image: Image.Image, reduction: int = 1) -> np.ndarray | None:
     """The pixels of an 8-bit RGB or grey JPEG; None where it is something else, or not whole (Pillow says how)."""
     if image.format != "JPEG" or image.mode not in ("RGB", "L"):
         return None
@@ -127,7 +147,7 @@ def _decode_jpeg(stream: BinaryIO, image: Image.Image) -> np.ndarray | None:
     # Neither marker can stand within compressed data; the end of an embedded thumbnail lies before the last scan.
     if data.rfind(_IMAGE_ENDS) < data.rfind(_SCAN_STARTS):
         return None
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def _reason(error: Exception) -> str:

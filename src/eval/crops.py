@@ -7,7 +7,7 @@ import numpy as np
 from ..config import Crop
 from ..data_gen.preprocess import sample_image
 from ..garments import Vocabulary
-from ..geometry import Frame, crop
+from ..geometry import Frame, Size, crop, letterbox, resize
 from ..heatmaps import HeatmapCodec
 from ..records import ABSENT, Box
 from ..regions import garment_region, squared_box
@@ -50,3 +50,13 @@ def frame_garment(
 def cut(photo: np.ndarray, box: Box) -> np.ndarray:
     """The box of the photo (H, W, 3) uint8, padded where it reaches beyond: (box.height, box.width, 3)."""
     return sample_image(photo, crop(box), (box.width, box.height))
+
+
+def classifier_input(photo: np.ndarray, box: Box, side: int, size: Size) -> np.ndarray:
+    """The box of the photo in the middle of an input of (side, side, 3), sampled once.
+
+    photo: (H, W, 3) uint8, which may be reduced from the photo of `size` that the box is of.
+    """
+    framed = crop(box).then(letterbox((box.width, box.height), (side, side)))
+    own = photo.shape[1], photo.shape[0]
+    return sample_image(photo, framed if own == size else resize(own, size).then(framed), (side, side))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data_gen.images import ImageError, read_image
+from ..data_gen.images import ImageError, read_reduced
 from ..data_gen.preprocess import letterboxed
 from ..garments import Vocabulary
 from ..geometry import Frame
@@ -20,7 +20,8 @@ KeypointPredict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoResult:
     """One photo's outcome: the prediction; the probability of every category, (C,); the masked heatmaps (h, w, K);
-    the frame from photo to network pixels; the photo's (width, height); and, if asked for, the photo itself.
+    the frame from photo to network pixels; the photo's (width, height); and, if asked for, the photo itself, which may
+    be a reduced one.
 
     Where the photo could not be read, `error` says why and all else is None.
     """
@@ -44,20 +45,22 @@ def predict_photos(
     batch_size: int = 16,
     threads: int = 2,
     keep_photos: bool = False,
+    photo_side: int | None = None,
 ) -> Iterator[PhotoResult]:
     """The results in the order of `samples`; a photo that cannot be read gives a result with `error`.
 
     A sample whose category is None gets the most probable one. keep_photos: for those who go on to crop them.
+    photo_side: a longer side in px to which large photos may be reduced while they are decoded.
     Reading and decoding go on in threads while the network works.
     """
 
     def load(sample: Sample) -> tuple[Sample, Loaded | str]:
         try:
-            photo = read_image(sample.path)
+            photo, size = read_reduced(sample.path, photo_side)
         except ImageError as error:
             return sample, str(error)
-        image, frame = letterboxed(photo, codec.size)
-        return sample, (image, frame, (photo.shape[1], photo.shape[0]), photo if keep_photos else None)
+        image, frame = letterboxed(photo, codec.size, size)
+        return sample, (image, frame, size, photo if keep_photos else None)
 
     def answers() -> Iterator[Answer]:
         for group in read_ahead(samples, load, batch_size, threads):

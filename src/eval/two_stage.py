@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..config import Crop
-from ..data_gen.preprocess import letterboxed
 from ..garments import CATEGORY_ATTRIBUTES, Vocabulary
 from ..heatmaps import HeatmapCodec
 from ..records import ABSENT, HeadSpec, Sample
 from .activation import ActivationNet, frame_by_activation
 from .attribute_inference import AttributePredict
-from .crops import Framed, cut, frame_garment
+from .crops import Framed, classifier_input, frame_garment
 from .heads import head_probabilities
 from .inference import PhotoResult
 from .reading import full_batch, work_behind
@@ -104,11 +103,10 @@ def _look_where_it_looks(classifier: Classifier, group: Sequence[PhotoResult], b
 def _inputs(
     classifier: Classifier, group: Sequence[PhotoResult], framed: Sequence[Framed | None]
 ) -> dict[int, np.ndarray]:
-    side = (classifier.size, classifier.size)
     return {
-        place: letterboxed(cut(result.photo, where.box), side)[0]
+        place: classifier_input(result.photo, where.box, classifier.size, result.size)
         for place, (result, where) in enumerate(zip(group, framed, strict=True))
-        if where is not None and result.photo is not None
+        if where is not None and result.photo is not None and result.size is not None
     }
 
 

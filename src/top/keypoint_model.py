@@ -27,9 +27,19 @@ class KeypointModel:
     def words(self) -> Vocabulary:
         return self.config.vocabulary
 
-    def predict(self, samples: Iterable[Sample], batch_size: int, keep_photos: bool = False) -> Iterator[PhotoResult]:
+    def predict(
+        self, samples: Iterable[Sample], batch_size: int, keep_photos: bool = False, photo_side: int | None = None
+    ) -> Iterator[PhotoResult]:
+        """`predict_photos` with what is this model's own."""
         return predict_photos(
-            self.maps, samples, self.words, self.config.codec, self.decoder, batch_size, keep_photos=keep_photos
+            self.maps,
+            samples,
+            self.words,
+            self.config.codec,
+            self.decoder,
+            batch_size,
+            keep_photos=keep_photos,
+            photo_side=photo_side,
         )
 
 

@@ -26,10 +26,15 @@ class TwoStageModel:
     def heads(self) -> tuple[HeadSpec, ...]:
         return self.attributes.heads if self.attributes else ()
 
-    def recognise(self, samples: Iterable[Sample], batch_size: int) -> Iterator[Garment]:
+    def recognise(self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True) -> Iterator[Garment]:
+        """whole_photos: the results hold the photos in their full size; else large ones are reduced while decoded."""
         model, classifier = self.keypoints, None
+        side = None if whole_photos else 2 * model.config.size
         if self.attributes is not None:
             own = self.attributes
+            if side is not None:
+                # A crop of at least half of the photo is still as sharp as its classifier can see.
+                side = None if own.config.crop == "cam" else max(side, 2 * own.config.size)
             classifier = Classifier(
                 own.heads,
                 own.config.size,
@@ -39,7 +44,7 @@ class TwoStageModel:
                 own.activation,
             )
         return recognise(
-            lambda wanted: model.predict(wanted, batch_size, keep_photos=True),
+            lambda wanted: model.predict(wanted, batch_size, keep_photos=True, photo_side=side),
             classifier,
             samples,
             model.words,

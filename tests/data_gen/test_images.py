@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from aifashion.data_gen.images import ImageError, decode_image, image_size, read_image, resolve_image
+from aifashion.data_gen.images import ImageError, decode_image, image_size, read_image, read_reduced, resolve_image
 
 
 @pytest.fixture
@@ -240,3 +240,31 @@ def test_symbolic_links_out_of_the_root_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="symbolic link"):
             resolve_image(root, image_id)
     resolve_image(root, "Images/y.jpg")
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"), [(None, (101, 60)), (101, (101, 60)), (51, (101, 60)), (50, (51, 30)), (12, (13, 8))]
+)
+def test_a_jpeg_is_decoded_no_larger_than_is_needed(tmp_path, side, expected):
+    x, y = np.meshgrid(np.arange(101), np.arange(60))
+    photo = np.stack([x * 2, y * 4, x + y], axis=-1).astype(np.uint8)
+    Image.fromarray(photo).save(tmp_path / "a.jpg", quality=95)
+    pixels, size = read_reduced(tmp_path / "a.jpg", side)
+    assert size == (101, 60) and pixels.shape == (expected[1], expected[0], 3)
+    by = -(-101 // expected[0])
+    h, w = 60 // by, 101 // by
+    blocks = photo[: h * by, : w * by].reshape(h, by, w, by, 3).mean(axis=(1, 3))
+    assert np.abs(pixels[:h, :w] - blocks).mean() < 3
+
+
+def test_a_reduced_photo_stands_upright_too(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (80, 40), (200, 30, 30)).save(tmp_path / "a.jpg", exif=exif)
+    pixels, size = read_reduced(tmp_path / "a.jpg", 40)
+    assert size == (40, 80) and pixels.shape == (40, 20, 3)
+
+
+def test_other_formats_are_decoded_at_their_size(tmp_path):
+    Image.new("RGB", (80, 40)).save(tmp_path / "a.png")
+    assert read_reduced(tmp_path / "a.png", 10)[0].shape == (40, 80, 3)

@@ -131,3 +131,10 @@ def test_the_photo_is_left_alone():
 def test_sides_are_multiples_of_32_where_the_size_is_one():
     assert [scaled_side(224, scale) for scale in (1, 0.5, 1.25, 0.875, 1.08, 0.01)] == [224, 128, 288, 192, 256, 32]
     assert [scaled_side(100, scale) for scale in (1, 0.5, 1.257, 0.001)] == [100, 50, 126, 1]
+
+
+def test_a_photo_of_the_right_size_is_taken_as_it_is():
+    photo = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    image, frame = letterboxed(photo, (40, 40))
+    assert image is photo
+    np.testing.assert_array_equal(frame.matrix, np.eye(2, 3))

@@ -217,3 +217,15 @@ def test_the_same_photo_twice(tmp_path: Path):
     first, second = predict_photos(answers(np.full((1, 5), 0.2)), [sample, sample], ALL, CODEC)
     assert first.prediction is not None and second.prediction is not None
     np.testing.assert_array_equal(first.prediction.xy, second.prediction.xy)
+
+
+def test_points_of_a_reduced_photo_are_in_its_own_pixels(tmp_path):
+    xy = np.array([[100, 120], [420, 130], [60, 700], [500, 710]], float)
+    sample = save_spots(tmp_path / "spots.jpg", xy, (600, 800), 14)
+    (whole,) = predict_photos(see_spots, [sample], SKIRT, CODEC, keep_photos=True)
+    (reduced,) = predict_photos(see_spots, [sample], SKIRT, CODEC, keep_photos=True, photo_side=128)
+    assert whole.photo is not None and reduced.photo is not None and whole.prediction and reduced.prediction
+    assert whole.photo.shape == (800, 600, 3) and reduced.photo.shape == (200, 150, 3)
+    assert reduced.size == (600, 800)
+    np.testing.assert_allclose(reduced.prediction.xy, whole.prediction.xy, atol=4)  # half a cell of the heatmap
+    np.testing.assert_allclose(reduced.prediction.xy, xy, atol=8)

@@ -39,7 +39,7 @@ class Model:
     lines: list[int] = field(default_factory=list)
     asked: list[Sample] = field(default_factory=list)
 
-    def recognise(self, samples: Iterable[Sample], batch_size: int) -> Iterator[Garment]:
+    def recognise(self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True) -> Iterator[Garment]:
         for number, sample in enumerate(samples):
             if number == self.stop_after:
                 raise KeyboardInterrupt
