@@ -10,3 +10,5 @@ settings.load_profile("aifashion")
 
 # The commands that are tested are none of the user's.
 os.environ["AIFASHION_RUN_LOG"] = ""
+# Nor do they leave anything in the user's folders.
+os.environ["AIFASHION_CACHE"] = ""

@@ -46,9 +46,10 @@ def _saved_model(net: keras.Model, precision: Numbers, target: Path, scratch: Pa
 
 def _openvino(net: keras.Model, precision: Numbers, target: Path, scratch: Path, calibration: Batches) -> None:
     import openvino
+    from openvino.tools.ovc import convert_model
 
     _saved_model(net, "f32", scratch / "saved_model", scratch, ())
-    model = openvino.convert_model(scratch / "saved_model")
+    model = convert_model(scratch / "saved_model")
     if precision == "int8":
         model = _quantised(model, calibration, _openvino_float_part(model))
     # Halves the file; what is computed in bfloat16 or int8 has no use for more.
@@ -98,6 +99,7 @@ def quantise_within(
     """
     import nncf
     import openvino
+    from openvino.tools.ovc import convert_model
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
 
@@ -113,7 +115,7 @@ def quantise_within(
 
     with tempfile.TemporaryDirectory() as scratch:
         _saved_model(net, "f32", Path(scratch) / "saved_model", Path(scratch), ())
-        model = openvino.convert_model(Path(scratch) / "saved_model")
+        model = convert_model(Path(scratch) / "saved_model")
     found = nncf.quantize_with_accuracy_control(
         model,
         nncf.Dataset(list(calibration)),

@@ -4,10 +4,12 @@ OpenVINO computes by default; ONNX Runtime is the portable second, and LiteRT th
 """
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,11 +26,16 @@ Compute = Callable[[Mapping[str, np.ndarray]], Arrays]
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """An artifact that is loaded. compute: of any batch but an empty one. note: what was done otherwise than asked."""
+    """An artifact that is loaded.
+
+    compute: of any batch but an empty one. prepare: makes ready for batches of a length, which else the first one does.
+    note: what was done otherwise than asked.
+    """
 
     folder: Path
     manifest: Manifest
     compute: Compute
+    prepare: Callable[[int], Any] = lambda batch: None
     note: str | None = None
 
     @property
@@ -60,7 +67,7 @@ def load_network(folder: Path, outputs: tuple[str, ...] = (), threads: int | Non
         raise ArtifactError(f"{folder} is a SavedModel, which TensorFlow runs: export {', '.join(loaders)} for here")
     path = folder / MODEL_FILES[manifest.format]
     try:
-        compute, note = loaders[manifest.format](path, manifest, outputs, threads)
+        loaded = loaders[manifest.format](path, manifest, outputs, threads)
     except ImportError as error:
         raise ArtifactError(
             f"{folder} needs {error.name}, which is not installed: pip install 'aifashion[export]', or take an "
@@ -68,7 +75,7 @@ def load_network(folder: Path, outputs: tuple[str, ...] = (), threads: int | Non
         ) from None
     except RuntimeError as error:
         raise ArtifactError(f"{path} cannot be loaded ({str(error).splitlines()[0]}): export the run again") from None
-    return Network(folder, manifest, compute, note)
+    return Network(folder, manifest, *loaded)
 
 
 def keypoint_predict(network: Network) -> KeypointPredict:
@@ -127,13 +134,15 @@ KEPT_SHAPES = 4
 LARGE_BATCH = 4
 """From here on a batch is divided among streams of one core each, which need not wait for each other at every layer."""
 
-Loaded = tuple[Compute, str | None]
+Loaded = tuple[Compute] | tuple[Compute, Callable[[int], Any], str | None]
 
 
 def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> Loaded:
-    import openvino
-
+    openvino = _openvino()
     core = openvino.Core()
+    cache = cache_folder()
+    if cache is not None:
+        core.set_property({"CACHE_DIR": str(cache)})
     model = core.read_model(path)
     if outputs:
         for result in list(model.get_results()):
@@ -148,6 +157,8 @@ def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], thr
     if threads is not None:
         options["INFERENCE_NUM_THREADS"] = str(threads)
 
+    lock = Lock()
+
     @lru_cache(maxsize=KEPT_SHAPES)
     def requests(batch: int) -> list[Any]:
         """One request of the whole batch, or where it is large enough one a stream, each of an equal part."""
@@ -158,9 +169,13 @@ def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], thr
         compiled = _compiled(core, model, -(-batch // streams), divided)
         return [compiled.create_infer_request() for _ in range(streams)]
 
+    def prepared(batch: int) -> list[Any]:
+        with lock:  # who comes second waits, instead of compiling it once more
+            return requests(batch)
+
     def compute(inputs: Mapping[str, np.ndarray]) -> Arrays:
         batch = len(inputs["image"])
-        workers = requests(batch)
+        workers = prepared(batch)
         part = -(-batch // len(workers))
         for number, worker in enumerate(workers):
             rows = np.minimum(np.arange(number * part, (number + 1) * part), batch - 1)
@@ -169,7 +184,41 @@ def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], thr
             worker.wait()
         return {name: np.concatenate([worker.get_tensor(name).data for worker in workers])[:batch] for name in names}
 
-    return compute, note
+    return compute, prepared, note
+
+
+def cache_folder() -> Path | None:
+    """Where compiled networks are kept, so that the next start takes a third of the time; None for nowhere.
+
+    The folder that AIFASHION_CACHE names (empty: none), or else the user's own for such things.
+    """
+    named = os.environ.get("AIFASHION_CACHE")
+    if named is not None:
+        return Path(named) if named else None
+    if os.name == "nt":
+        above = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        above = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = above / "aifashion"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _openvino() -> Any:
+    # Its converters load with it, and take longer than all the rest; it does without them where they are not there.
+    hidden = "openvino.tools.ovc"
+    if "openvino" not in sys.modules and hidden not in sys.modules:
+        sys.modules[hidden] = None  # pyright: ignore[reportArgumentType]
+        try:
+            import openvino
+        finally:
+            del sys.modules[hidden]
+    import openvino
+
+    return openvino
 
 
 def _cores() -> int:
@@ -202,7 +251,7 @@ def _load_onnx(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads
         told = session.run(asked, {name: inputs[name] for name in wanted})
         return dict(zip(asked, (np.asarray(array) for array in told), strict=True))
 
-    return compute, None
+    return (compute,)
 
 
 def _load_litert(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> Loaded:
@@ -219,4 +268,4 @@ def _load_litert(path: Path, manifest: Manifest, outputs: tuple[str, ...], threa
         told = run(**{name: inputs[name] for name in wanted})
         return {name: np.array(array) for name, array in told.items() if not outputs or name in outputs}
 
-    return compute, None
+    return (compute,)

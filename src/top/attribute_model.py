@@ -1,7 +1,7 @@
 """A trained classifier, ready to predict: what all commands that use one share."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ class Calibration:
 @dataclass(frozen=True)
 class AttributeModel:
     """The folder of the run or artifact, its configuration and heads, `predict`, the function from images to logits,
-    and where it looks, which an artifact tells only of crops that depend on it."""
+    where it looks, which an artifact tells only of crops that depend on it, and `prepare`, which makes it ready for
+    batches of a length."""
 
     run: Path
     config: AttributeConfig
@@ -45,6 +46,7 @@ class AttributeModel:
     predict: AttributePredict
     calibration: Calibration
     activation: ActivationNet | None
+    prepare: Callable[[int], Any] = lambda batch: None
 
 
 def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | None = None) -> AttributeModel:
@@ -92,7 +94,7 @@ def _load_artifact(folder: Path, epoch: int | None, weights: Path | None) -> Att
         {name: np.array(value, np.float64) for name, value in manifest.temperatures.items()}, manifest.thresholds
     )
     predict, activation = attribute_predict(network), activation_net(network)
-    return AttributeModel(folder, config, manifest.heads, predict, calibration, activation)
+    return AttributeModel(folder, config, manifest.heads, predict, calibration, activation, network.prepare)
 
 
 def read_heads(run: Path) -> tuple[HeadSpec, ...]:

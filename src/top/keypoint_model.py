@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aifashion.config import KeypointConfig
 from aifashion.eval.inference import KeypointPredict, PhotoResult, predict_photos
@@ -16,12 +17,14 @@ from aifashion.top.arguments import CHECKOUT, tell, warn
 
 @dataclass(frozen=True)
 class KeypointModel:
-    """The folder of the run or artifact, its configuration, and `maps`, the function from images to heatmaps."""
+    """The folder of the run or artifact, its configuration, `maps`, the function from images to heatmaps, and
+    `prepare`, which makes it ready for batches of a length."""
 
     run: Path
     config: KeypointConfig
     maps: KeypointPredict
     decoder: Decoder
+    prepare: Callable[[int], Any] = lambda batch: None
 
     @property
     def words(self) -> Vocabulary:
@@ -87,4 +90,4 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> Keyp
         flipped = maps if manifest.flip else with_flip(maps, config.vocabulary.twins)
         maps = with_rotations(flipped)
     tell(f"{folder}: {config.network} at {config.size} px for {manifest.format}, {manifest.precision}")
-    return KeypointModel(folder, config, maps, decoder or config.decoder)
+    return KeypointModel(folder, config, maps, decoder or config.decoder, network.prepare)

@@ -64,7 +64,8 @@ def predict(args: Arguments) -> None:
     with partial.open("a", encoding="utf-8") as file:
         if not done and partial.stat().st_size == 0:
             file.write(json.dumps({"model": model.name}) + "\n")
-        for garment in progress_bar(model.recognise(left, args.batch_size, whole_photos=False), len(left)):
+        batch_size = max(1, min(args.batch_size, len(left)))
+        for garment in progress_bar(model.recognise(left, batch_size, whole_photos=False), len(left)):
             facts = describe_garment(garment, model.keypoints.words, model.heads)
             done[facts["photo"]] = facts
             file.write(json.dumps(facts) + "\n")

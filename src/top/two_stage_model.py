@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 from aifashion.eval.two_stage import Classifier, Garment, recognise
 from aifashion.records import HeadSpec, Sample
@@ -30,8 +31,11 @@ class TwoStageModel:
         """whole_photos: the results hold the photos in their full size; else large ones are reduced while decoded."""
         model, classifier = self.keypoints, None
         side = None if whole_photos else 2 * model.config.size
+        Thread(target=model.prepare, args=(batch_size,)).start()
         if self.attributes is not None:
             own = self.attributes
+            # While the first photos are read and seen by stage 1.
+            Thread(target=own.prepare, args=(batch_size,)).start()
             if side is not None:
                 # A crop of at least half of the photo is still as sharp as its classifier can see.
                 side = None if own.config.crop == "cam" else max(side, 2 * own.config.size)

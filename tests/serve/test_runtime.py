@@ -7,7 +7,13 @@ import pytest
 from small_networks import CONFIG, HEADS, some_images
 
 from aifashion.serve.artifact import ArtifactError, Manifest
-from aifashion.serve.runtime import attribute_outputs, attribute_predict, keypoint_predict, load_network
+from aifashion.serve.runtime import (
+    attribute_outputs,
+    attribute_predict,
+    cache_folder,
+    keypoint_predict,
+    load_network,
+)
 from aifashion.unet.predictors import attribute_predictor, keypoint_predictor
 
 
@@ -134,3 +140,22 @@ def test_neither_keras_nor_tensorflow_is_loaded(keypoint_artifact, attribute_art
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_compiled_networks_are_kept_where_the_user_says(keypoint_artifact, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIFASHION_CACHE", str(tmp_path / "own"))
+    keypoint_predict(load_network(keypoint_artifact))(some_images(64))
+    assert list((tmp_path / "own").iterdir())
+    monkeypatch.setenv("AIFASHION_CACHE", "")
+    assert cache_folder() is None
+    monkeypatch.delenv("AIFASHION_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "cache"))
+    assert cache_folder() == tmp_path / "cache" / "aifashion"
+
+
+def test_what_is_prepared_is_used(keypoint_artifact):
+    network = load_network(keypoint_artifact)
+    first = network.prepare(2)
+    keypoint_predict(network)(some_images(64, 2))
+    assert network.prepare(2) is first
