@@ -47,8 +47,8 @@ VARIANTS = {
     "cam": Variant("crop by the activation maps of `image`", "cam", QUICK),
 }
 ENSEMBLES = {
-    "two-seeds": ("heatmap + other-seed", ("heatmap", "other-seed")),
-    "three": ("heatmap + other-seed + exclusive", ("heatmap", "other-seed", "exclusive")),
+    "two": ("heatmap + exclusive", ("heatmap", "exclusive")),
+    "three": ("heatmap + exclusive + hard", ("heatmap", "exclusive", "hard")),
 }
 TTA = {"full-tta": ("full, ten-crop at three scales", ("full",))}
 

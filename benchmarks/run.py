@@ -14,6 +14,7 @@ NAMES = (
     "training_step",
     "training_memory",
     "two_stage_predict",
+    "runtime",
 )
 
 

@@ -41,9 +41,9 @@ class Arguments:
     photos: tyro.conf.Positional[tuple[Path, ...]] = ()
     """photos or folders of photos; without any, a few synthetic ones are drawn"""
     modelfile: Path | None = None
-    """run folder, or a folder of runs to take the latest of; trained_models/all by default"""
+    """run folder, a folder of runs to take the latest of, or an artifact; trained_models/all by default"""
     attributes: Path | None = None
-    """run folder of a classifier; the latest in trained_models/attributes/all by default, none where there is none"""
+    """run folder or artifact of a classifier; the latest run in trained_models/attributes/all by default, if any"""
     category: str = "auto"
     """the garment's category, or auto to let the network tell it"""
     outpath: Path = CHECKOUT / "submission" / "demo"

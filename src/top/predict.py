@@ -31,9 +31,9 @@ class Arguments:
     out: Path
     """the table to write: .csv, .json or .parquet"""
     modelfile: Path | None = None
-    """run folder of the keypoint network; the latest in trained_models/all by default"""
+    """run folder or artifact of the keypoint network; the latest run in trained_models/all by default"""
     attributes: Path | None = None
-    """run folder of a classifier; the latest in trained_models/attributes/all by default, none where there is none"""
+    """run folder or artifact of a classifier; the latest run in trained_models/attributes/all by default, if any"""
     category: str = "auto"
     """the category of all photos, or auto to let the network tell it"""
     batch_size: int = 16

@@ -24,7 +24,7 @@ class Arguments:
     """Predict the keypoints of a test set and write submission.csv in the official columns."""
 
     modelpath: Path | None = None
-    """run folder, or a folder of runs to take the latest of; trained_models/all by default"""
+    """run folder, a folder of runs to take the latest of, or an artifact; trained_models/all by default"""
     outpath: Path = CHECKOUT / "submission"
     """folder for submission.csv"""
     data: Path = CHECKOUT / "data"

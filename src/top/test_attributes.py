@@ -29,7 +29,7 @@ class Arguments:
     """Predict attributes, styles or products of a test set and write the submission in the official form."""
 
     modelpath: tuple[Path, ...] = (CHECKOUT / "trained_models" / FOLDER / "all",)
-    """run folders, or folders of runs to take the latest of; several are blended where they tell the same"""
+    """run folders, folders of runs to take the latest of, or artifacts; several are blended where they tell the same"""
     data: Path = CHECKOUT / "data"
     """the test list (question.csv, test.txt), or the folder that holds it; for styles the folder of shards"""
     outpath: Path = CHECKOUT / "submission"

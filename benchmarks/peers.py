@@ -1,0 +1,357 @@
+"""This project's runtime beside its peers, on the same photos: `make bench-peers`, or `python benchmarks/peers.py`.
+
+Every peer is a worker of its own (benchmarks/peers/), most of them in an environment of their own (.venv-peers/), made
+at the first call. Each is checked against the outputs of Keras where it is the same network, and looks for the modes
+and the batch that are fastest for it. Then come the rounds, in which the peers take turns; in every round each starts
+anew, which gives its start-up time and memory as well, and so that nothing else is loaded beside it.
+
+Ratios are medians over the rounds of the ratios within a round.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from measure import SEED, report
+from rich.console import Console
+from rich.table import Table
+
+from aifashion.top.arguments import read_arguments
+
+HERE = Path(__file__).resolve().parent / "peers"
+ENVIRONMENTS = HERE.parents[1] / ".venv-peers"
+PHOTO_SIDE = 512
+UNITS = {"p50": "ms", "p99": "ms", "rate": "photos/s", "start": "s", "memory": "GiB"}
+"""What is measured in a round: latency of one photo, photos of a folder, start to first result, peak memory."""
+console = Console(soft_wrap=True, emoji=False, highlight=False)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Measure this project's runtime and its peers in interleaved rounds."""
+
+    network: Literal["v11", "lite"] = "v11"
+    """v11 at 512 px or lite at 192 px"""
+    rounds: int = 5
+    """times that each peer is measured"""
+    photos: int = 40
+    """synthetic photos of 512 px that each round tells"""
+    peers: tuple[str, ...] = ()
+    """peers by name, or by the beginning of their names; all by default"""
+    run: Path | None = None
+    """run folder of a trained network, with --artifacts; by default the weights are random: no time depends on them"""
+    artifacts: Path | None = None
+    """folder of exported artifacts: openvino-f32, -bf16, -int8, onnx-f32; by default they are made of random weights"""
+    threads: int = os.cpu_count() or 1
+    """threads of every peer"""
+    record: bool = True
+    """add rows to results.csv"""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A worker, the environment that it runs in, and its variant. size: side of its input in px; 0: the network's."""
+
+    worker: str
+    environment: str = "torch"
+    precision: str = "f32"
+    variant: str = ""
+    size: int = 0
+    artifact: str = ""
+
+
+PEERS: dict[str, Spec] = {
+    **{f"runtime-{p}": Spec("runtime", "project", p, artifact=f"openvino-{p}") for p in ("f32", "bf16", "int8")},
+    "keras": Spec("keras", "project"),
+    "torch-f32": Spec("torch"),
+    "torch-bf16": Spec("torch", precision="bf16"),
+    "onnxruntime": Spec("onnxruntime", "onnxruntime", artifact="onnx-f32/model.onnx"),
+    **{
+        f"{name}-640": Spec("ultralytics", variant=name, size=640)
+        for name in ("yolo11n", "yolo11s", "yolo26n", "yolo26s")
+    },
+    "yolo26n": Spec("ultralytics", variant="yolo26n"),
+    "rtmpose-m-f32": Spec("rtmpose"),
+    "rtmpose-m-bf16": Spec("rtmpose", precision="bf16"),
+    "limit": Spec("limit"),
+}
+
+
+class PeerError(RuntimeError):
+    """A peer that cannot be measured, and why."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where everything lies that the workers are told of."""
+
+    work: Path
+    artifacts: Path
+    photos: tuple[Path, ...]
+    config: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    threads: int
+
+    def command(self, spec: Spec, settings: Mapping[str, Any]) -> list[str]:
+        """Raises PeerError where the peer's artifact is not there."""
+        path = ENVIRONMENTS / spec.environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+        python = sys.executable if spec.environment == "project" else str(path)
+        words = {
+            "work": self.work,
+            "first": self.photos[0],
+            "precision": spec.precision,
+            "variant": spec.variant,
+            "size": spec.size or self.config["size"],
+            "threads": self.threads,
+            "settings": json.dumps(settings),
+        }
+        if spec.artifact:
+            words["artifact"] = self.artifacts / spec.artifact
+            if not words["artifact"].exists():
+                raise PeerError(f"no artifact {spec.artifact}")
+        return [python, str(HERE / f"worker_{spec.worker}.py"), *(f"--{name}={word}" for name, word in words.items())]
+
+
+class Worker:
+    """A worker that has started and told its first photo. seconds: how long that took. greeting: what it said."""
+
+    def __init__(self, command: Sequence[str], threads: int, log: Path) -> None:
+        count = str(threads)
+        names = ("OMP", "MKL", "OPENBLAS", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
+        thread_words = {f"{name}_THREADS" if "_" in name else f"{name}_NUM_THREADS": count for name in names}
+        self.log = log
+        with log.open("a") as errors:
+            start = time.perf_counter()
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | thread_words | {"CUDA_VISIBLE_DEVICES": ""},
+            )
+        self.greeting = self._answer()["ready"]
+        self.seconds = time.perf_counter() - start
+
+    def ask(self, do: str, **words: Any) -> dict[str, Any]:
+        """The worker's answer to a command. Raises PeerError where it cannot do it."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps({"do": do, **words}) + "\n")
+            self.process.stdin.flush()
+        except OSError:
+            raise self._failure("it is gone") from None
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise self._failure("it ended without an answer")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise self._failure(answer["error"])
+        return answer
+
+    def _failure(self, reason: str) -> PeerError:
+        self.close()
+        last = self.log.read_text(errors="replace").splitlines()[-1:]
+        return PeerError(": ".join([reason, *(line for line in last if line not in reason)]))
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write('{"do": "quit"}\n')
+            self.process.stdin.close()
+            self.process.wait(30)
+        except (OSError, ValueError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def started(bench: Bench, name: str, settings: Mapping[str, Any]) -> Iterator[Worker]:
+    worker = Worker(bench.command(PEERS[name], settings), bench.threads, bench.work / f"{name}.log")
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+def prepare(words: Arguments, work: Path, names: Sequence[str]) -> Bench:
+    """Environments, photos, weights, reference outputs and artifacts."""
+    environments = sorted({PEERS[name].environment for name in names} - {"project"})
+    _python(HERE / "environments.py", *environments)
+    photos = work / "photos"
+    count = ("--count", words.photos, "--test-count", 0, "--seed", SEED, "--size", PHOTO_SIDE)
+    _python("-m", "aifashion.top.cli", "data", "synth", "--out", photos, *count, "--workers", words.threads)
+    images = photos / "train" / "Images"
+    given = ("--run", words.run) if words.run else ()
+    _python(HERE / "prepare.py", "--network", words.network, "--photos", images, "--out", work, *given)
+    facts = json.loads((work / "facts.json").read_text())
+    artifacts = words.artifacts or work / "artifacts"
+    needed = sorted({PEERS[name].artifact.partition("/")[0] for name in names} - {""})
+    if needed and words.artifacts is None and words.run is None:
+        _python(HERE / "export.py", "--run", facts["run"], "--photos", photos, "--out", artifacts, *needed)
+    config = json.loads((work / "config.json").read_text())
+    return Bench(work, artifacts, tuple(sorted(images.rglob("*.jpg"))), config, facts, words.threads)
+
+
+def _python(*words: object) -> None:
+    subprocess.run([sys.executable, *map(str, words)], check=True)
+
+
+def check_and_tune(bench: Bench, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By peer that can be measured: its settings, and the versions of its libraries. Says why others cannot."""
+    ready = {}
+    for name in names:
+        try:
+            with started(bench, name, {}) as worker:
+                ready[name] = {"versions": worker.greeting["versions"]}
+                if name != "limit":
+                    found = worker.ask("check")["differences"]
+                    ready[name] |= worker.ask("tune", photos=[str(path) for path in bench.photos])["settings"]
+                    told = ", ".join(f"{precision} {value:.2g}" for precision, value in found.items())
+                    console.print(f"{name}: {ready[name]}" + (f"; differs from Keras: {told}" if told else ""))
+        except PeerError as error:
+            console.print(f"{name} is left out: {error}", markup=False)
+            ready.pop(name, None)
+    return ready
+
+
+def measure_once(bench: Bench, name: str, settings: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of one round, in UNITS."""
+    with started(bench, name, settings) as worker:
+        photos = worker.ask("latency", photos=[str(path) for path in bench.photos])["seconds"]
+        folder = worker.ask("throughput", folder=str(bench.photos[0].parents[1]))
+        return {
+            "p50": 1000 * float(np.percentile(photos, 50)),
+            "p99": 1000 * float(np.percentile(photos, 99)),
+            "rate": folder["photos"] / folder["seconds"],
+            "start": worker.seconds,
+            "memory": worker.ask("memory")["bytes"] / 2**30,
+        }
+
+
+def measure_limit(bench: Bench) -> dict[str, dict[str, float]]:
+    """By precision: what one photo takes where every multiply-add runs at the rate of the best matrix product."""
+    with started(bench, "limit", {}) as worker:
+        rates = worker.ask("rate")
+    seconds = {f"limit-{precision}": bench.facts["multiply_adds"] / rate for precision, rate in rates.items()}
+    return {name: {"p50": 1000 * taken, "p99": 1000 * taken, "rate": 1 / taken} for name, taken in seconds.items()}
+
+
+Rounds = dict[str, list[dict[str, float]]]
+"""By peer, the figures of each round."""
+
+
+def take_turns(bench: Bench, ready: Mapping[str, dict[str, Any]], rounds: int) -> Rounds:
+    figures: Rounds = {}
+    for number in range(rounds):
+        for name, settings in ready.items():
+            console.print(f"round {number + 1} of {rounds}: {name}", style="dim")
+            found = measure_limit(bench) if name == "limit" else {name: measure_once(bench, name, settings)}
+            for key, values in found.items():
+                figures.setdefault(key, []).append(values)
+    return figures
+
+
+def bases(figures: Rounds, name: str) -> dict[str, str]:
+    """The runtimes that a peer is compared with: the one of its precision, and the fastest."""
+    runtimes = [key for key in figures if key.startswith("runtime-")]
+    if not runtimes:
+        return {}
+    precision = name.rpartition("-")[2]
+    same = f"runtime-{precision if precision in ('f32', 'bf16', 'int8') else 'f32'}"
+    fastest = min(runtimes, key=lambda key: median(figures, key, "p50"))
+    return {kind: key for kind, key in (("same", same), ("fastest", fastest)) if key in figures}
+
+
+def median(figures: Rounds, name: str, figure: str) -> float:
+    return float(np.median([found[figure] for found in figures[name]]))
+
+
+def ratio(figures: Rounds, name: str, base: str, figure: str) -> float:
+    """How many times as long the peer takes, or as much memory it needs, as the runtime; for rates, the inverse."""
+    pairs = [(peer[figure], own[figure]) for peer, own in zip(figures[name], figures[base], strict=True)]
+    return float(np.median([own / peer if figure == "rate" else peer / own for peer, own in pairs]))
+
+
+def rows(figures: Rounds) -> list[list[str]]:
+    """A row for each peer: each figure, then its ratios to the runtime of its precision and to the fastest."""
+    table = []
+    for name, found in figures.items():
+        row = [name]
+        for figure in UNITS:
+            if figure not in found[0]:
+                row.append("")
+                continue
+            ratios = [f"{ratio(figures, name, base, figure):.2f}x" for base in bases(figures, name).values()]
+            row.append(f"{median(figures, name, figure):.3g}" + (f" ({', '.join(ratios)})" if ratios else ""))
+        table.append(row)
+    return table
+
+
+def show(title: str, figures: Rounds) -> None:
+    """The table for the terminal, then the same in Markdown."""
+    heads = ["peer", *(f"{figure}, {unit}" for figure, unit in UNITS.items())]
+    table = Table(*heads, title=title)
+    found = rows(figures)
+    for row in found:
+        table.add_row(*row)
+    console.print(table, width=140, crop=False)
+    lines = "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *found])
+    fastest = bases(figures, next(iter(figures))).get("fastest")
+    meaning = "times as slow, or as much memory, as the runtime of the same precision, and as the fastest runtime"
+    note = f"\n\nIn brackets: {meaning}, {fastest}." if fastest else ""
+    console.print(f"{title}\n\n{lines}{note}", markup=False)
+
+
+def record(title: str, figures: Rounds, ready: Mapping[str, dict[str, Any]]) -> None:
+    """Adds every figure and ratio to results.csv, with the versions of the peer's libraries."""
+    for name, found in figures.items():
+        case = f"{title}, {name} ({ready[name if name in ready else 'limit']['versions']})"
+        for figure, unit in UNITS.items():
+            if figure not in found[0]:
+                continue
+            report("peers", f"{case}: {figure}", median(figures, name, figure), unit)
+            for base in dict.fromkeys(bases(figures, name).values()):
+                if base != name:
+                    report("peers", f"{case}: {figure}, of {base}", ratio(figures, name, base, figure), "x")
+
+
+def chosen(wanted: Sequence[str]) -> list[str]:
+    """The peers whose names are wanted, or begin with a wanted word that is no name; all where none is wanted."""
+    unknown = [word for word in wanted if not any(name.startswith(word) for name in PEERS)]
+    if unknown:
+        raise SystemExit(f"no peer called {', '.join(unknown)}; these are there: {', '.join(PEERS)}")
+    starts = tuple(word for word in wanted if word not in PEERS)
+    return [name for name in PEERS if not wanted or name in wanted or (starts and name.startswith(starts))]
+
+
+def main() -> None:
+    words = read_arguments(Arguments, "peers.py")
+    names = chosen(words.peers)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = prepare(words, Path(folder), names)
+        ready = check_and_tune(bench, names)
+        figures = take_turns(bench, ready, words.rounds)
+    if not figures:
+        raise SystemExit("no peer could be measured")
+    title = f"{words.network} {bench.config['size']} px"
+    show(f"{title}, {words.photos} photos, {words.rounds} rounds, {words.threads} threads", figures)
+    if words.record:
+        record(title, figures, ready)
+
+
+if __name__ == "__main__":
+    main()
