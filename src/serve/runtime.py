@@ -157,7 +157,7 @@ def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], thr
     if threads is not None:
         options["INFERENCE_NUM_THREADS"] = str(threads)
 
-    lock = Lock()
+    compiling, computing = Lock(), Lock()
 
     @lru_cache(maxsize=KEPT_SHAPES)
     def requests(batch: int) -> list[Any]:
@@ -170,19 +170,23 @@ def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], thr
         return [compiled.create_infer_request() for _ in range(streams)]
 
     def prepared(batch: int) -> list[Any]:
-        with lock:  # who comes second waits, instead of compiling it once more
+        with compiling:  # who comes second waits, instead of compiling it once more
             return requests(batch)
 
     def compute(inputs: Mapping[str, np.ndarray]) -> Arrays:
         batch = len(inputs["image"])
         workers = prepared(batch)
         part = -(-batch // len(workers))
-        for number, worker in enumerate(workers):
-            rows = np.minimum(np.arange(number * part, (number + 1) * part), batch - 1)
-            worker.start_async({name: inputs[name][rows] for name in wanted}, share_inputs=True)
-        for worker in workers:
-            worker.wait()
-        return {name: np.concatenate([worker.get_tensor(name).data for worker in workers])[:batch] for name in names}
+        # The last part is filled up with the last image.
+        rows = [np.minimum(np.arange(n * part, (n + 1) * part), batch - 1) for n in range(len(workers))]
+        parts = [{name: inputs[name][own] for name in wanted} for own in rows]
+        with computing:  # requests are not for two at a time
+            for worker, own in zip(workers, parts, strict=True):
+                worker.start_async(own, share_inputs=True)
+            for worker in workers:
+                worker.wait()
+            told = {name: np.concatenate([worker.get_tensor(name).data for worker in workers]) for name in names}
+        return {name: values[:batch] for name, values in told.items()}
 
     return compute, prepared, note
 

@@ -68,7 +68,7 @@ def test_the_identity_changes_nothing():
         # 100 x 50 into 64 x 64: 32 of 64 rows. 50 x 100 into 96 x 64: 32 of 96 columns. Much larger; much smaller.
         ((100, 50), (64, 64), (slice(16, 48), slice(None))),
         ((50, 100), (96, 64), (slice(None), slice(32, 64))),
-        ((1000, 500), (64, 64), (slice(16, 48), slice(None))),
+        ((960, 480), (64, 64), (slice(16, 48), slice(None))),
         ((64, 64), (64, 64), (slice(None), slice(None))),
     ],
 )
@@ -80,6 +80,20 @@ def test_letterbox_keeps_the_aspect_and_pads_with_the_padding(photo, size, fille
     np.testing.assert_array_equal(image, expected)
     assert frame.matrix[0, 0] == frame.matrix[1, 1]
     np.testing.assert_array_equal(frame.matrix, letterbox(photo, size).matrix)
+
+
+@pytest.mark.parametrize("photo", [(1000, 500), (997, 503), (331, 512), (130, 129)])
+def test_a_much_larger_photo_ends_within_half_a_pixel_of_where_it_should(photo):
+    image, frame = letterboxed(np.full((photo[1], photo[0], 3), COLOUR), (64, 64))
+    # How much of every row and column is photo, by the share of the colour in it.
+    share = (image[..., 0].astype(float) - PADDING[0]) / (float(COLOUR[0]) - PADDING[0])
+    low, high = frame.forward(np.array([[-0.5, -0.5], [photo[0] - 0.5, photo[1] - 0.5]]))
+    np.testing.assert_allclose([share[32].sum(), share[:, 32].sum()], high - low, atol=0.55)
+    # The middle lies where it should, whatever happens at the edges.
+    ramp = np.broadcast_to(np.linspace(0, 250, photo[0])[None, :, None], (photo[1], photo[0], 3)).astype(np.uint8)
+    image, frame = letterboxed(ramp, (64, 64))
+    xy = frame.back(np.array([[24.0, 32.0], [40.0, 32.0]]))
+    np.testing.assert_allclose(image[32, [24, 40], 0], xy[:, 0] * 250 / (photo[0] - 1), atol=1.5)
 
 
 def test_enlarged_photos_blend_into_the_padding_by_half_a_source_pixel_at_most():

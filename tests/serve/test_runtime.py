@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -159,3 +160,12 @@ def test_what_is_prepared_is_used(keypoint_artifact):
     first = network.prepare(2)
     keypoint_predict(network)(some_images(64, 2))
     assert network.prepare(2) is first
+
+
+def test_threads_may_share_a_network(keypoint_artifact):
+    predict = keypoint_predict(load_network(keypoint_artifact))
+    batches = [np.random.default_rng(n).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8) for n in range(24)]
+    alone = [predict(batch)[0] for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda batch: predict(batch)[0], batches))
+    np.testing.assert_array_equal(together, alone)
