@@ -15,6 +15,7 @@ NAMES = (
     "training_memory",
     "two_stage_predict",
     "runtime",
+    "scaling",
 )
 
 

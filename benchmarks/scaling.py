@@ -1,0 +1,113 @@
+"""Time and memory of `lite` against batch, size of the image and cores, in training and in the runtime.
+
+Every case is a process of its own, so that its peak of memory is its own. Weights and images are random.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from measure import SEED, report
+
+CASES = [(4, 192, 2), (16, 192, 2), (64, 192, 2), (16, 128, 2), (16, 256, 2), (16, 384, 2), (16, 192, 1)]
+"""Batch, side in px, cores."""
+SINGLE = [(1, 192, 2), (1, 192, 1)]
+"""Cases of the runtime alone."""
+SECONDS = 4.0
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        for what, cases in (("training", CASES), ("runtime", [*SINGLE, *CASES])):
+            for batch, side, cores in cases:
+                words = [sys.executable, __file__, what, name, str(batch), str(side), str(cores)]
+                done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
+                rate, memory = json.loads(done.stdout.splitlines()[-1])
+                case = f"{what} of lite, batch {batch}, {side} px, {cores} cores"
+                report("scaling", case, rate, "images/s")
+                report("scaling", f"{case}, peak", memory, "GiB")
+
+
+def measured(what: str, folder: Path, batch: int, side: int, cores: int) -> None:
+    """Prints images/s and the peak of memory in GiB."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    step = {"training": training_step, "runtime": runtime_step}[what](folder, batch, side)
+    for _ in range(3):
+        step()
+    times, start = [], time.perf_counter()
+    while time.perf_counter() - start < SECONDS or len(times) < 5:
+        before = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - before)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps([batch / float(np.median(times)), peak]))
+
+
+def training_step(folder: Path, batch: int, side: int):
+    from aifashion.config import keypoint_preset
+    from aifashion.unet.losses import keypoint_objective
+    from aifashion.unet.optimizers import adamw
+    from aifashion.unet.predictors import keypoint_net
+    from aifashion.unet.training import TrainedNet
+
+    config = replace(keypoint_preset("lite"), size=side, batch_size=batch)
+    model = TrainedNet(
+        keypoint_net(config),
+        lambda y, out: keypoint_objective(y, out, config.sigma, config.hard_fraction, config.category_weight),
+    )
+    model.track(["global", "refined", "category"])
+    model.compile(optimizer=adamw(config.learning_rate, config.weight_decay, config.clip_norm), jit_compile=False)
+    rng = np.random.default_rng(SEED)
+    h, w = config.codec.shape
+    ones = np.ones((batch, 24), np.float32)
+    inputs = {"image": rng.integers(0, 256, (batch, side, side, 3)).astype(np.float32), "mask": ones}
+    targets = {
+        "heatmaps": rng.random((batch, h, w, 24), np.float32),
+        "labelled": ones,
+        "mask": ones,
+        "category": np.zeros(batch, np.int32),
+        "readable": np.ones(batch, np.float32),
+    }
+    return lambda: model.train_on_batch(inputs, targets)
+
+
+def runtime_step(folder: Path, batch: int, side: int):
+    from aifashion.serve.runtime import keypoint_predict, load_network
+
+    artifact = folder / f"lite_{side}"
+    if not artifact.is_dir():
+        subprocess.run([sys.executable, __file__, "export", str(folder), "0", str(side), "0"], check=True)
+    predict = keypoint_predict(load_network(artifact, ("heatmaps", "category")))
+    images = np.random.default_rng(SEED).integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
+    return lambda: predict(images)
+
+
+def exported(folder: Path, side: int) -> None:
+    from aifashion.config import keypoint_preset
+    from aifashion.serve.artifact import Manifest
+    from aifashion.serve.export import write_artifact
+    from aifashion.serve.serving_net import keypoint_serving_net
+    from aifashion.unet.predictors import keypoint_net
+
+    config = replace(keypoint_preset("lite"), size=side)
+    serving = keypoint_serving_net(keypoint_net(config), config.codec, config.decoder, config.vocabulary.twins)
+    manifest = Manifest("keypoints", "openvino", "bf16", json.loads(config.to_json()))
+    write_artifact(folder / f"lite_{side}", serving, manifest, lambda network: {"excess": 0.0})
+
+
+if __name__ == "__main__":
+    os.environ["TF_CPP_MIN_LOG_LEVEL"], os.environ["AIFASHION_CACHE"] = "3", ""
+    if len(sys.argv) < 2:
+        main()
+    elif sys.argv[1] == "export":
+        exported(Path(sys.argv[2]), int(sys.argv[4]))
+    else:
+        measured(sys.argv[1], Path(sys.argv[2]), *(int(word) for word in sys.argv[3:6]))
