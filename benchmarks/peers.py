@@ -266,14 +266,19 @@ Rounds = dict[str, list[dict[str, float]]]
 
 
 def take_turns(bench: Bench, ready: Mapping[str, dict[str, Any]], rounds: int) -> Rounds:
-    figures: Rounds = {}
+    """A peer that fails in one round is left out of the whole, so that every other has all rounds."""
+    taken: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in ready}
     for number in range(rounds):
-        for name, settings in ready.items():
+        for name in list(taken):
             console.print(f"round {number + 1} of {rounds}: {name}", style="dim")
-            found = measure_limit(bench) if name == "limit" else {name: measure_once(bench, name, settings)}
-            for key, values in found.items():
-                figures.setdefault(key, []).append(values)
-    return figures
+            try:
+                once = measure_limit(bench) if name == "limit" else {name: measure_once(bench, name, ready[name])}
+            except PeerError as error:
+                console.print(f"{name} is left out: {error}", markup=False)
+                del taken[name]
+            else:
+                taken[name].append(once)
+    return {key: [once[key] for once in turns] for turns in taken.values() for key in turns[0]}
 
 
 def bases(figures: Rounds, name: str) -> dict[str, str]:

@@ -20,6 +20,9 @@ def keypoint_net() -> keras.Model:
     keras.utils.set_random_seed(3)
     image, mask = layers.Input((64, 64, 3), name="image"), layers.Input((24,), name="mask")
     x = layers.Conv2D(8, 5, strides=4, padding="same", activation="relu")(layers.Rescaling(1 / 64, offset=-2.0)(image))
+    # Between the first and the last convolution there is something to quantise.
+    for _ in range(2):
+        x = layers.Conv2D(16, 3, padding="same", activation="relu")(x)
     maps = layers.Conv2D(24, 3, padding="same", name="refined_conv")(x)
     plane = layers.Reshape((1, 1, 24))(mask)
     odds = layers.Dense(5, name="category")(layers.GlobalAveragePooling2D()(x))
@@ -32,6 +35,8 @@ def attribute_net() -> keras.Model:
     keras.utils.set_random_seed(4)
     image = layers.Input((None, None, 3), name="image")
     x = layers.Conv2D(6, 5, strides=4, padding="same", activation="relu")(layers.Rescaling(1 / 64, offset=-2.0)(image))
+    for _ in range(2):
+        x = layers.Conv2D(12, 3, padding="same", activation="relu")(x)
     x = layers.GlobalAveragePooling2D(name="pooled")(x)
     widths = {head.name: len(head.classes) - (head.kind == "ordinal") for head in HEADS}
     outputs = {name: layers.Dense(width, name=f"head_{name}")(x) for name, width in widths.items()}

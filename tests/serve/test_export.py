@@ -3,13 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_networks import CLASSES, HEADS, some_images
+from small_networks import CLASSES, CONFIG, HEADS, some_images
 
 from aifashion.serve.artifact import ArtifactError, Manifest
 from aifashion.serve.export import write_artifact
 from aifashion.serve.runtime import activation_net, load_network
-from aifashion.serve.serving_net import attribute_serving_net
-from aifashion.unet.predictors import head_kernels
+from aifashion.serve.serving_net import attribute_serving_net, keypoint_serving_net
+from aifashion.unet.predictors import head_kernels, keypoint_predictor
 
 
 def manifest() -> Manifest:
@@ -55,3 +55,26 @@ def test_a_folder_of_other_things_is_left_alone(attribute_net, tmp_path):
     with pytest.raises(FileExistsError, match="holds other things than an artifact: choose another --out"):
         write_artifact(tmp_path, attribute_net, manifest(), measured)
     assert names(tmp_path) == ["thesis.txt"]
+
+
+@pytest.mark.slow
+def test_layers_that_cost_accuracy_go_back_to_higher_precision(keypoint_net, tmp_path):
+    photos, mask = some_images(64, 24), np.ones((1, 24), np.float32)
+    calibration = [{"image": photo[None], "mask": mask} for photo in photos]
+    expected, _ = keypoint_predictor(keypoint_net)(photos[:4])
+    found = []
+
+    def measure(network) -> dict:
+        told = network(photos[:4], mask=np.repeat(mask, 4, axis=0))["heatmaps"]
+        found.append(float(np.abs(told - expected).mean()))
+        return {"error": found[-1], "excess": found[-1] - bound}
+
+    serving = keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins)
+    told = Manifest("keypoints", "openvino", "int8", json.loads(CONFIG.to_json()))
+    bound = np.inf
+    write_artifact(tmp_path / "whole", serving, told, measure, calibration)
+    whole = found[-1]
+    bound = whole / 2
+    write_artifact(tmp_path / "part", serving, told, measure, calibration)
+    assert 0 < found[-1] <= bound < whole
+    assert (tmp_path / "part" / "model.bin").stat().st_size > (tmp_path / "whole" / "model.bin").stat().st_size

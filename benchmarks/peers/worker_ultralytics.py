@@ -1,0 +1,71 @@
+"""An Ultralytics pose model of 24 keypoints, built from its description with random weights, through its own `predict`.
+
+`--variant yolo26n` names the model, `--size` the side of its input in px. Random weights find nothing, so suppressing
+overlaps, which photos with garments would need, costs it nothing here.
+"""
+
+# pyright: reportMissingImports=false
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import yaml  # pyright: ignore[reportMissingModuleSource]
+from torch_modes import versions
+from worker import Options, Peer, read_jpeg, serve
+
+SETTINGS = tempfile.TemporaryDirectory()
+"""Where Ultralytics writes its settings, as long as the worker lives."""
+
+
+def import_ultralytics() -> ModuleType:
+    """Nothing is to be fetched, installed or reported, which it asks the environment when it is imported."""
+    os.environ |= {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": SETTINGS.name}
+    import ultralytics
+
+    return ultralytics
+
+
+def description(models: Path, variant: str, keypoints: int, classes: int, folder: Path) -> Path:
+    """The model's description file, such as yolo26n-pose.yaml, for as many keypoints and classes."""
+    (source,) = models.rglob(f"{variant[:-1]}-pose.yaml")
+    words = yaml.safe_load(source.read_text())
+    words |= {"kpt_shape": [keypoints, 3], "nc": classes}
+    path = folder / f"{variant}-pose.yaml"  # it reads the model's scale off the name
+    path.write_text(yaml.safe_dump(words))
+    return path
+
+
+def build(options: Options) -> Peer:
+    ultralytics = import_ultralytics()
+    torch.manual_seed(0)
+    words = options.config.vocabulary
+    models = Path(str(ultralytics.__file__)).parent / "cfg" / "models"
+    with tempfile.TemporaryDirectory() as folder:
+        path = description(models, options.variant, len(words.keypoints), len(words.categories), Path(folder))
+        model = ultralytics.YOLO(str(path), task="pose")
+
+    def infer(images: Sequence[np.ndarray]) -> list[Any]:
+        # Its first call sets the threads to one less than the cores.
+        torch.set_num_threads(options.threads)
+        return model.predict(list(images), imgsz=options.size, device="cpu", verbose=False, save=False)
+
+    def finish(results: list[Any], places: Sequence[None]) -> list[np.ndarray]:
+        return [result.keypoints.xy.numpy() for result in results]
+
+    return Peer(
+        prepare=lambda data: (read_jpeg(data, cv2.IMREAD_COLOR_BGR), None),
+        infer=infer,
+        finish=finish,
+        versions=f"Ultralytics {ultralytics.__version__}, {versions()}",
+    )
+
+
+if __name__ == "__main__":
+    serve(build)
