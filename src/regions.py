@@ -30,15 +30,17 @@ def join_keypoints(
     """
     height, width, count = heatmaps.shape
     flat = heatmaps.reshape(-1, count)
-    peaks, places = flat.max(axis=0), flat.argmax(axis=0)
-    joined = heat.copy()
+    places = flat.argmax(axis=0)
+    peaks = flat[places, np.arange(count)].tolist()
+    lines = []
     for a, b in edges:
         if present[a] and present[b]:
             ends = [(int(places[k] % width), int(places[k] // width)) for k in (a, b)]
-            warmth = float(np.clip(min(peaks[a], peaks[b]), 0, 1))
-            line = cv2.line(np.zeros((height, width), np.float32), ends[0], ends[1], (warmth,))
-            joined = np.maximum(joined, line)
-    return joined
+            lines.append((min(max(min(peaks[a], peaks[b]), 0.0), 1.0), *ends))
+    drawn = np.zeros((height, width), np.float32)
+    for warmth, start, end in sorted(lines):  # the warmest last, over the others
+        cv2.line(drawn, start, end, (warmth,))
+    return np.maximum(heat, drawn)
 
 
 def largest_region(heat: np.ndarray, threshold: float) -> np.ndarray | None:
@@ -92,9 +94,13 @@ def garment_region(
     region = largest_region(heat, threshold)
     if region is None:
         return None
-    rows, columns = np.nonzero(region)
-    # A cell is an area, not a point: its four corners bound the region in the photo.
-    corners = np.concatenate([np.stack([columns + dx, rows + dy], 1) for dx in (-0.5, 0.5) for dy in (-0.5, 0.5)])
+    # The ends of its rows bound it, however it is turned.
+    rows = np.flatnonzero(region.any(axis=1))
+    first = region[rows].argmax(axis=1)
+    last = region.shape[1] - 1 - region[rows, ::-1].argmax(axis=1)
+    # A cell is an area, not a point: its corners bound the region in the photo.
+    ends = [np.stack([columns, rows + dy], 1) for columns in (first - 0.5, last + 0.5) for dy in (-0.5, 0.5)]
+    corners = np.concatenate(ends)
     photo = np.clip(cells_to_photo.forward(corners), -0.5, np.array(size) - 0.5)
     low, high = photo.min(axis=0), photo.max(axis=0)
     # A region that lies wholly in the padding about the photo frames nothing of it.

@@ -7,7 +7,7 @@ import numpy as np
 from ..config import Crop
 from ..data_gen.preprocess import sample_image
 from ..garments import Vocabulary
-from ..geometry import Frame, Size, crop, letterbox, resize
+from ..geometry import Frame, Size, crop, letterbox, resize, shift
 from ..heatmaps import HeatmapCodec
 from ..records import ABSENT, Box
 from ..regions import garment_region, squared_box
@@ -57,6 +57,10 @@ def classifier_input(photo: np.ndarray, box: Box, side: int, size: Size) -> np.n
 
     photo: (H, W, 3) uint8, which may be reduced from the photo of `size` that the box is of.
     """
-    framed = crop(box).then(letterbox((box.width, box.height), (side, side)))
+    framed = letterbox((box.width, box.height), (side, side))
     own = photo.shape[1], photo.shape[0]
-    return sample_image(photo, framed if own == size else resize(own, size).then(framed), (side, side))
+    if own != size:
+        return sample_image(photo, resize(own, size).then(crop(box)).then(framed), (side, side))
+    left, top = max(box.left, 0), max(box.top, 0)
+    seen = photo[top : max(box.bottom, 0), left : max(box.right, 0)]
+    return sample_image(seen, shift(left - box.left, top - box.top).then(framed), (side, side))
