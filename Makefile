@@ -12,7 +12,7 @@ DEMO := data/demo
 # A short training learns more from photos that are changed less.
 GENTLE := --rotate 5 --zoom 0.1 --shift 0.05 --colour 0.2 --blur 0 --erase 0 --ema 0.99 --category-weight 0.3
 
-.PHONY: setup test test-all lint types demo bench clean
+.PHONY: setup test test-all lint types demo bench bench-peers clean
 
 setup: $(READY)
 
@@ -49,5 +49,10 @@ demo: setup
 bench: setup
 	$(BIN)/python benchmarks/run.py
 
+# Environments of their own, in .venv-peers: 5 GB.
+bench-peers: setup
+	$(BIN)/python benchmarks/peers.py --network v11
+	$(BIN)/python benchmarks/peers.py --network lite
+
 clean:
-	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', 'typings', '.pytest_cache', '.ruff_cache', '.hypothesis')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.venv-peers', 'typings', '.pytest_cache', '.ruff_cache', '.hypothesis')]"

@@ -39,13 +39,12 @@ def main() -> None:
         write_dataset(folder / "data", max(FOLDERS.values()), SEED, SIDE, test_count=0, workers=2)
         photos = sorted((folder / "data").rglob("*.jpg"))
         learned = [read_image(path) for path in photos[:LEARNED]]
-        attributes = {
-            precision: _attributes(folder / f"attributes_{precision}", precision, learned)
-            for precision in ("bf16", "int8")
-        }
+        precisions: tuple[Numbers, ...] = ("bf16", "int8")
+        attributes = {p: _attributes(folder / f"attributes_{p}", p, learned) for p in precisions}
         for network, count in FOLDERS.items():
             some = _subset(folder / network, photos[:count])
-            for precision, second in attributes.items():
+            for precision in precisions:
+                second = attributes[precision]
                 first = _keypoints(folder / f"{network}_{precision}", network, precision, learned)
                 if network == "lite":
                     _starts(first, second, photos[0], precision, folder)

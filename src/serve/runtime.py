@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -134,10 +134,16 @@ KEPT_SHAPES = 4
 LARGE_BATCH = 4
 """From here on a batch is divided among streams of one core each, which need not wait for each other at every layer."""
 
-Loaded = tuple[Compute] | tuple[Compute, Callable[[int], Any], str | None]
+
+class _Loaded(NamedTuple):
+    """What a runtime gives of an artifact; see `Network`."""
+
+    compute: Compute
+    prepare: Callable[[int], Any] = lambda batch: None
+    note: str | None = None
 
 
-def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> Loaded:
+def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> _Loaded:
     openvino = _openvino()
     core = openvino.Core()
     cache = cache_folder()
@@ -188,7 +194,7 @@ def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], thr
             told = {name: np.concatenate([worker.get_tensor(name).data for worker in workers]) for name in names}
         return {name: values[:batch] for name, values in told.items()}
 
-    return compute, prepared, note
+    return _Loaded(compute, prepared, note)
 
 
 def cache_folder() -> Path | None:
@@ -236,7 +242,7 @@ def _compiled(core: Any, model: Any, batch: int, options: dict[str, str]) -> Any
     return core.compile_model(fixed, "CPU", options)
 
 
-def _load_onnx(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> Loaded:
+def _load_onnx(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> _Loaded:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -255,10 +261,10 @@ def _load_onnx(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads
         told = session.run(asked, {name: inputs[name] for name in wanted})
         return dict(zip(asked, (np.asarray(array) for array in told), strict=True))
 
-    return (compute,)
+    return _Loaded(compute)
 
 
-def _load_litert(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> Loaded:
+def _load_litert(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads: int | None) -> _Loaded:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
@@ -272,4 +278,4 @@ def _load_litert(path: Path, manifest: Manifest, outputs: tuple[str, ...], threa
         told = run(**{name: inputs[name] for name in wanted})
         return {name: np.array(array) for name, array in told.items() if not outputs or name in outputs}
 
-    return (compute,)
+    return _Loaded(compute)
