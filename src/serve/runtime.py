@@ -48,7 +48,7 @@ class Network:
         if images.ndim != 4 or images.shape[1:] != wanted or images.dtype != np.uint8 or not len(images):
             raise ValueError(
                 f"{self.folder} takes images (B, {', '.join(map(str, wanted))}) of uint8, B > 0; "
-                f"got {images.shape} of {images.dtype}"
+                f"got {images.shape} of {images.dtype}. An artifact has one size: other scales need the run itself"
             )
         return self.compute({"image": np.ascontiguousarray(images), **more})
 

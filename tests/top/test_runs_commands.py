@@ -11,6 +11,7 @@ import pytest
 from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.top import runs_commands
 from aifashion.top.runs_commands import clear, find_runs, list_runs
+from links import link
 
 
 def make_run(root: Path, name: str, config: str, epochs: int = 0, best: tuple[float, int] | None = None) -> Path:
@@ -156,11 +157,11 @@ def test_what_lies_inside_a_run_is_part_of_it(root: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows asks for rights to make links")
 def test_links_are_not_followed(root: Path, tmp_path: Path, fails) -> None:
     outside = attribute_run(tmp_path / "elsewhere", "2026_01_05_00_00_00", "linked")
-    (root / "link").symlink_to(outside, target_is_directory=True)
-    (root / "links").symlink_to(outside.parent, target_is_directory=True)
+    link(root / "link", outside)
+    link(root / "links", outside.parent)
     assert "no run with tag 'linked'" in fails(clear, "--tag", "linked", "--folder", root, "--yes", "True")
-    (root / "skirt_length" / "2026_01_02_00_00_00" / "models" / "link").symlink_to(outside, target_is_directory=True)
-    (root / "skirt_length" / "2026_01_02_00_00_00" / "link").symlink_to(outside, target_is_directory=True)
+    link(root / "skirt_length" / "2026_01_02_00_00_00" / "models" / "link", outside)
+    link(root / "skirt_length" / "2026_01_02_00_00_00" / "link", outside)
     clear(["--tag", "try", "--folder", str(root), "--yes", "True"])
     assert len(folders(root)) == 2 and (outside / "models" / "epoch_001.weights.h5").exists()
 
