@@ -3,7 +3,6 @@
 Weights are random: how long a network takes does not depend on them. Photos are drawn.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -14,18 +13,14 @@ from pathlib import Path
 
 import numpy as np
 from measure import SEED, report
+from random_artifacts import attribute_artifact, keypoint_artifact
 
-from aifashion.config import AttributeConfig, KeypointConfig, attribute_preset, keypoint_preset
-from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
+from aifashion.config import attribute_preset, keypoint_preset
 from aifashion.data_gen.images import read_image
-from aifashion.data_gen.preprocess import letterboxed
 from aifashion.data_gen.synthetic.writer import write_dataset
-from aifashion.serve.artifact import Manifest, Numbers
-from aifashion.serve.export import write_artifact
-from aifashion.serve.serving_net import attribute_serving_net, keypoint_serving_net
+from aifashion.serve.artifact import Numbers
 from aifashion.top import predict as command
 from aifashion.top.two_stage_model import TwoStageModel, load_two_stage_model
-from aifashion.unet.predictors import attribute_net, keypoint_net
 
 SIDE, BATCH, STARTS, ROUNDS, LEARNED = 512, 16, 7, 5, 16
 FOLDERS = {"lite": 1000, "v11": 200}
@@ -40,40 +35,18 @@ def main() -> None:
         photos = sorted((folder / "data").rglob("*.jpg"))
         learned = [read_image(path) for path in photos[:LEARNED]]
         precisions: tuple[Numbers, ...] = ("bf16", "int8")
-        attributes = {p: _attributes(folder / f"attributes_{p}", p, learned) for p in precisions}
+        second_config = replace(attribute_preset("lite"), crop="heatmap")
+        attributes = {p: attribute_artifact(folder / f"attributes_{p}", second_config, p, learned) for p in precisions}
         for network, count in FOLDERS.items():
             some = _subset(folder / network, photos[:count])
             for precision in precisions:
                 second = attributes[precision]
-                first = _keypoints(folder / f"{network}_{precision}", network, precision, learned)
+                first = keypoint_artifact(
+                    folder / f"{network}_{precision}", keypoint_preset(network), precision, learned
+                )
                 if network == "lite":
                     _starts(first, second, photos[0], precision, folder)
                 _throughput(load_two_stage_model(first, second), some, f"{network} + lite, {precision}", folder)
-
-
-def _keypoints(out: Path, network: str, precision: Numbers, learned: list[np.ndarray]) -> Path:
-    config: KeypointConfig = keypoint_preset(network)
-    words, side = config.vocabulary, (config.size, config.size)
-    serving = keypoint_serving_net(keypoint_net(config), config.codec, config.decoder, words.twins)
-    mask = np.ones((1, len(words.keypoints)), np.float32)
-    batches = [{"image": letterboxed(photo, side)[0][None], "mask": mask} for photo in learned]
-    manifest = Manifest("keypoints", "openvino", precision, json.loads(config.to_json()))
-    write_artifact(out, serving, manifest, _accepted, batches if precision == "int8" else ())
-    return out
-
-
-def _attributes(out: Path, precision: Numbers, learned: list[np.ndarray]) -> Path:
-    config: AttributeConfig = replace(attribute_preset("lite"), crop="heatmap")
-    heads, side = attribute_heads(ordinal=True), (config.size, config.size)
-    serving = attribute_serving_net(attribute_net(config, heads), heads, config.size, {})
-    batches = [{"image": letterboxed(photo, side)[0][None]} for photo in learned]
-    manifest = Manifest("attributes", "openvino", precision, json.loads(config.to_json()), heads=tuple(heads))
-    write_artifact(out, serving, manifest, _accepted, batches if precision == "int8" else ())
-    return out
-
-
-def _accepted(network) -> dict:
-    return {"excess": 0.0}
 
 
 def _subset(folder: Path, photos: list[Path]) -> Path:

@@ -91,16 +91,11 @@ def runtime_step(folder: Path, batch: int, side: int):
 
 
 def exported(folder: Path, side: int) -> None:
-    from aifashion.config import keypoint_preset
-    from aifashion.serve.artifact import Manifest
-    from aifashion.serve.export import write_artifact
-    from aifashion.serve.serving_net import keypoint_serving_net
-    from aifashion.unet.predictors import keypoint_net
+    from random_artifacts import keypoint_artifact
 
-    config = replace(keypoint_preset("lite"), size=side)
-    serving = keypoint_serving_net(keypoint_net(config), config.codec, config.decoder, config.vocabulary.twins)
-    manifest = Manifest("keypoints", "openvino", "bf16", json.loads(config.to_json()))
-    write_artifact(folder / f"lite_{side}", serving, manifest, lambda network: {"excess": 0.0})
+    from aifashion.config import keypoint_preset
+
+    keypoint_artifact(folder / f"lite_{side}", replace(keypoint_preset("lite"), size=side), "bf16")
 
 
 if __name__ == "__main__":

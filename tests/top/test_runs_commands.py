@@ -154,7 +154,6 @@ def test_what_lies_inside_a_run_is_part_of_it(root: Path) -> None:
     assert not export.exists()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows asks for rights to make links")
 def test_links_are_not_followed(root: Path, tmp_path: Path, fails) -> None:
     outside = attribute_run(tmp_path / "elsewhere", "2026_01_05_00_00_00", "linked")
     link(root / "link", outside)
