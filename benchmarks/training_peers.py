@@ -13,20 +13,20 @@ from pathlib import Path
 import numpy as np
 from measure import report
 
-HERE = Path(__file__).resolve().parent / "peers"
-TORCH = HERE.parents[1] / ".venv-peers" / "torch" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+HERE = Path(__file__).resolve().parent
+TORCH = HERE.parent / ".venv-peers" / "torch" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 ROUNDS = 5
 CASES = {"lite": {"size": 256, "batch": 16, "steps": 6}, "v11": {"size": 256, "batch": 4, "steps": 3}}
 PRECISIONS = ("float32", "mixed_bfloat16")
 LAYOUTS = ("contiguous_format", "channels_last")
 
 
-def seconds(python: object, worker: str, **words: object) -> float:
+def seconds(python: object, worker: Path, **words: object) -> float:
     """Of a step, the median. Both workers build networks of as many parameters."""
     options = [f"--{name}={word}" for name, word in {**words, "threads": os.cpu_count()}.items()]
-    done = subprocess.run([str(python), str(HERE / worker), *options], check=True, capture_output=True, text=True)
+    done = subprocess.run([str(python), str(worker), *options], check=True, capture_output=True, text=True)
     told = json.loads(done.stdout.splitlines()[-1])
-    print(f"{worker} {' '.join(options)}: {np.median(told['seconds']):.3f} s, {told['parameters']} parameters")
+    print(f"{worker.name} {' '.join(options)}: {np.median(told['seconds']):.3f} s, {told['parameters']} parameters")
     return float(np.median(told["seconds"]))
 
 
@@ -37,10 +37,10 @@ def measure(network: str) -> None:
     for _ in range(ROUNDS):
         for precision, taken in own.items():
             words = {"network": network, "precision": precision, **case}
-            taken.append(seconds(sys.executable, "worker_keras_training.py", **words))
+            taken.append(seconds(sys.executable, HERE / "random_training.py", **words))
         for (precision, layout), taken in eager.items():
             words = {"network": network, "precision": precision, "layout": layout, **case}
-            taken.append(seconds(TORCH, "worker_torch_training.py", **words))
+            taken.append(seconds(TORCH, HERE / "peers" / "worker_torch_training.py", **words))
     name = f"{network}, batch {case['batch']}, {case['size']} px"
     for precision, taken in own.items():
         report("training_peers", f"{name}, {precision}", case["batch"] / float(np.median(taken)), "images/s")
@@ -59,7 +59,7 @@ def main() -> None:
     unknown = sorted(set(sys.argv[1:]) - set(CASES))
     if unknown:
         raise SystemExit(f"no network called {', '.join(unknown)}; these are there: {', '.join(CASES)}")
-    subprocess.run([sys.executable, str(HERE / "environments.py"), "torch"], check=True)
+    subprocess.run([sys.executable, str(HERE / "peers" / "environments.py"), "torch"], check=True)
     for network in sys.argv[1:] or CASES:
         measure(network)
 

@@ -8,23 +8,19 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
-import numpy as np
 import tensorflow as tf
-from measure import SEED, report
+from measure import report
+from random_training import training_step
 from rich.console import Console
 from rich.table import Table
 from tensorflow.tsl.profiler.protobuf import xplane_pb2  # pyright: ignore[reportMissingImports]
 
-from aifashion.config import keypoint_preset
-from aifashion.unet.losses import keypoint_objective
-from aifashion.unet.optimizers import adamw
-from aifashion.unet.predictors import keypoint_net
-from aifashion.unet.training import TrainedNet
+from aifashion.config import Precision
 
 CASES = {"lite": (256, 16), "v11": (256, 4)}
 """Side in px and batch."""
@@ -32,32 +28,16 @@ STEPS, SHOWN = 4, 14
 MATRIX_WORK = ("Conv", "MatMul", "_FusedConv", "_MklConv")
 
 
-def profile(network: str, precision: str) -> Counter[str]:
+def profile(network: str, precision: Precision) -> Counter[str]:
     """Milliseconds of a step by operation, all threads together."""
     size, batch = CASES[network]
-    config = replace(keypoint_preset(network), size=size, precision=precision)
-    net = keypoint_net(config)
-    model = TrainedNet(
-        net, lambda y, out: keypoint_objective(y, out, config.sigma, config.hard_fraction, config.category_weight)
-    )
-    model.track(["global", "refined", "category"])
-    model.compile(optimizer=adamw(1e-3, config.weight_decay, config.clip_norm), jit_compile=False)
-    rng, count = np.random.default_rng(SEED), len(config.vocabulary.keypoints)
-    some = np.ones((batch, count), np.float32)
-    targets = {
-        "heatmaps": rng.random((batch, size // 4, size // 4, count), np.float32),
-        "labelled": some,
-        "mask": some,
-        "category": np.zeros(batch, np.int32),
-        "readable": np.ones(batch, np.float32),
-    }
-    inputs = {"image": rng.uniform(0, 255, (batch, size, size, 3)).astype(np.float32), "mask": some}
+    step, _ = training_step(network, batch, size, precision)
     for _ in range(2):
-        model.train_on_batch(inputs, targets)
+        step()
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder)
         for _ in range(STEPS):
-            model.train_on_batch(inputs, targets)
+            step()
         tf.profiler.experimental.stop()
         (path,) = Path(folder).rglob("*.xplane.pb")
         return operations(path.read_bytes())
@@ -90,7 +70,7 @@ def main() -> None:
         if network not in CASES:
             raise SystemExit(f"no network called {network}; these are there: {', '.join(CASES)}")
         size, batch = CASES[network]
-        for precision in ("float32", "mixed_bfloat16"):
+        for precision in get_args(Precision):
             taken = profile(network, precision)
             whole = sum(taken.values())
             title = f"{network}, batch {batch}, {size} px, {precision}"

@@ -24,6 +24,7 @@ def test_the_manifest_tells_where_it_comes_from_and_how_far_it_differs(all_run, 
     manifest = Manifest.read(artifact)
     assert manifest.source["run"] == all_run.name and manifest.source["epoch"] in (1, 2)
     assert manifest.keypoint_config == KeypointConfig.from_json((all_run / "config.json").read_text())
+    assert load_keypoint_model(artifact).visibility.to_json() == load_keypoint_model(all_run).visibility.to_json()
     assert manifest.differences["points_px"] < 1e-3 and manifest.differences["photos"] > 5
 
 
