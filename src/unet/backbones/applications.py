@@ -38,6 +38,12 @@ class ReverseChannels(layers.Layer):
         return x[..., ::-1]
 
 
+def imagenet_normalised(image):
+    """An RGB input of 0..255 less the mean of ImageNet, by its deviation, as PyTorch's networks expect it."""
+    variance = tuple(deviation**2 for deviation in _IMAGENET_DEVIATION)
+    return layers.Normalization(mean=_IMAGENET_MEAN, variance=variance, name="normalise")(image)
+
+
 def normalised(image, application: str):
     """An RGB input of 0..255 as the network of keras.applications expects it. (B, H, W, 3) -> the same shape."""
     family = NORMALISATION[application]
@@ -47,8 +53,7 @@ def normalised(image, application: str):
     if family == "symmetric":
         return layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(image)
     if family == "torch":
-        variance = tuple(deviation**2 for deviation in _IMAGENET_DEVIATION)
-        return layers.Normalization(mean=_IMAGENET_MEAN, variance=variance, name="normalise")(image)
+        return imagenet_normalised(image)
     if family == "efficientnet":
         # The network itself subtracts the mean and divides by the deviation. That its published weights want more than
         # that, keras.applications knows only where it fetches them. About the mean, so that it stays where it is.
