@@ -79,9 +79,7 @@ RESIDUAL: dict[str, Residual] = {
     "iresnet200": Residual((3, 24, 36, 3), staged, "arXiv:2004.04989"),
     "seresnext50_32x4d": Residual(_50, bottleneck, "arXiv:1709.01507", _resnext(32, 4, "se")),
     "seresnext101_32x4d": Residual(_101, bottleneck, "arXiv:1709.01507", _resnext(32, 4, "se")),
-    "legacy_seresnext50_32x4d": Residual(
-        _50, bottleneck, "arXiv:1709.01507", _resnext(32, 4, "se_module"), caffe=True
-    ),
+    "legacy_seresnext50_32x4d": Residual(_50, bottleneck, "arXiv:1709.01507", _resnext(32, 4, "se_module"), caffe=True),
     "legacy_seresnext101_32x4d": Residual(
         _101, bottleneck, "arXiv:1709.01507", _resnext(32, 4, "se_module"), caffe=True
     ),
