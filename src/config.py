@@ -31,7 +31,7 @@ class KeypointConfig:
     category: str = "all"
     """all, or one category, whose points alone are then trained"""
     network: str = "v11"
-    """v11 (CPN on ResNet101), resnet50, lite (for a CPU), or a CPN on another backbone by its name, such as resnest50d"""
+    """v11 (CPN on ResNet101), resnet50, lite (for a CPU), or the same on another backbone, such as resnest50d"""
     size: int = 512
     """side of the square network input in px, a multiple of 32"""
     sigma: float = 1.5

@@ -125,7 +125,10 @@ def main() -> None:
             try:
                 found[name] = compare(name, reference, Path(work))
                 facts = found[name]["facts"]
-                print(f"{name:<26} {facts['parameters'] / 1e6:8.2f} M  {facts['error']:.1e} at {facts['worst']}", flush=True)
+                print(
+                    f"{name:<26} {facts['parameters'] / 1e6:8.2f} M  {facts['error']:.1e} at {facts['worst']}",
+                    flush=True,
+                )
             except ValueError as error:
                 failed.append(name)
                 print(f"{name:<26} {error}", flush=True)

@@ -3,7 +3,7 @@
 Runs in an environment with torch and timm, and without this project. Weights are loaded strictly: a name or shape that
 the reference does not have ends it.
 
-    {"name": "resnet18d", "weights": "in.safetensors", "images": "images.npz", "checkpoint": "out.pth", "told": "out.npz"}
+    {"name": "resnet18d", "weights": "in.safetensors", "images": "in.npz", "checkpoint": "out.pth", "told": "out.npz"}
 """
 
 import json
@@ -16,7 +16,12 @@ import torch
 from torch import nn
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-DEPTHS = {"iresnet50": (3, 4, 6, 3), "iresnet101": (3, 4, 23, 3), "iresnet152": (3, 8, 36, 3), "iresnet200": (3, 24, 36, 3)}
+DEPTHS = {
+    "iresnet50": (3, 4, 6, 3),
+    "iresnet101": (3, 4, 23, 3),
+    "iresnet152": (3, 8, 36, 3),
+    "iresnet200": (3, 24, 36, 3),
+}
 
 
 class ImprovedBlock(nn.Module):

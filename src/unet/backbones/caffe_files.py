@@ -1,7 +1,7 @@
 """ResNets of Caffe in HDF5, as Keras 1 and 2 wrote them: `resnet101_weights_tf.h5` and its like.
 
-Their layers are called as in Caffe (`res4b12_branch2a`), and what normalises is two layers: one with the statistics, and
-a `scale` of factor and offset. They fit the ResNets of keras.applications, which have biases and one layer instead.
+Their layers are called as in Caffe (`res4b12_branch2a`), and what normalises is two layers: one with the statistics,
+and a `scale` of factor and offset. They fit the ResNets of keras.applications, which have biases and one layer instead.
 """
 
 import re
@@ -61,7 +61,7 @@ def load_caffe_file(body: keras.Model, path: str | Path) -> None:
 
 def _layers(file: h5py.File) -> dict[str, list[np.ndarray]]:
     """Layer -> its weights in their order; of Keras 1 as of Keras 2."""
-    root = file["model_weights"] if "model_weights" in file else file
+    root = file.get("model_weights", file)
     names = [_text(name) for name in root.attrs.get("layer_names", [])]
     return {name: [np.asarray(root[name][_text(w)]) for w in root[name].attrs["weight_names"]] for name in names}
 

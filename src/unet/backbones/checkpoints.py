@@ -8,10 +8,8 @@ import numpy as np
 import safetensors
 
 from .torch_files import BFLOAT16, numbers, read_torch_file
-from .weights import WeightsError, beginning
+from .weights import CHECKPOINTS, SAFETENSORS, WeightsError, beginning
 
-SAFETENSORS, TORCH = (".safetensors",), (".pth", ".pt", ".bin", ".tar", ".ckpt")
-ENDINGS = SAFETENSORS + TORCH
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net")
 """Under what a training script keeps the state dict among other things."""
 _KINDS = {"F32": "f4", "F16": "f2", "F64": "f8", "BF16": BFLOAT16, "I64": "i8", "I32": "i4", "BOOL": "?", "U8": "u1"}
@@ -24,8 +22,8 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
     """
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}")
-    if path.suffix not in ENDINGS:
-        raise WeightsError(f"{path} is no checkpoint by its ending; expected one of {', '.join(ENDINGS)}")
+    if path.suffix not in CHECKPOINTS:
+        raise WeightsError(f"{path} is no checkpoint by its ending; expected one of {', '.join(CHECKPOINTS)}")
     kind = beginning(path)
     if path.suffix in SAFETENSORS:
         if kind:

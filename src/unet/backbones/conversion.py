@@ -3,14 +3,17 @@
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
-from .residual import RESIDUAL
-from .weights import WeightsError
+from ...files import atomic_path
+from .checkpoints import read_checkpoint
+from .residual import RESIDUAL, build_residual
+from .weights import WeightsError, save_file
 
 _UNUSED = ("num_batches_tracked",)
 """What normalisation keeps in PyTorch and nothing here needs."""
@@ -90,6 +93,30 @@ def load_state(
     for name in present:
         wanted[name].variable.assign(wanted[name].value(state[name]))
     return missing, extra
+
+
+def convert_checkpoint(
+    path: Path,
+    backbone: str,
+    out: Path,
+    accept_missing: Sequence[str] = (),
+    accept_unexpected: Sequence[str] = (),
+) -> tuple[list[str], list[str]]:
+    """Writes the tensors of a checkpoint as a Keras weights file of the backbone, whole or not at all.
+
+    Patterns and result as in `load_state`. Raises ValueError for an unknown backbone or a file name that Keras does not
+    write to, WeightsError where the checkpoint cannot be read or does not fit, OSError where `out` cannot be written.
+    """
+    if backbone not in RESIDUAL:
+        raise ValueError(f"no weights of PyTorch fit {backbone!r}; they do {', '.join(RESIDUAL)}")
+    if not out.name.endswith(".weights.h5"):
+        raise ValueError(f"{out} must end in .weights.h5, by which Keras knows a weights file")
+    state = read_checkpoint(path)
+    net = build_residual(backbone, (None, None, 3))
+    accepted = load_state(net, backbone, state, path, accept_missing, accept_unexpected)
+    with atomic_path(out) as beside:
+        save_file(net, beside, backbone)
+    return accepted
 
 
 def _unused(name: str, modules: set[str]) -> bool:

@@ -8,6 +8,7 @@ from keras import KerasTensor, layers
 
 from .applications import imagenet_normalised
 from .residual_blocks import (
+    PLAIN,
     STAGE_WIDTHS,
     Place,
     Traits,
@@ -30,7 +31,7 @@ class Residual:
     depths: tuple[int, int, int, int]
     block: Callable[[KerasTensor, Place, Traits], KerasTensor]
     paper: str
-    traits: Traits = Traits()
+    traits: Traits = PLAIN
     stem: int = 0
     caffe: bool = False
 

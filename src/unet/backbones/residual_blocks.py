@@ -1,4 +1,4 @@
-"""The blocks of the residual family. Every one: features (B, H, W, C) -> (B, ~H/stride, ~W/stride, 4 or 1 times width)."""
+"""The blocks of the residual family: features (B, H, W, C) -> (B, ~H/stride, ~W/stride, 1 or 4 times the width)."""
 
 from dataclasses import dataclass
 
@@ -40,6 +40,9 @@ class Traits:
     down_kernel: int = 1
     squeeze: str = ""
     scales: int = 4
+
+
+PLAIN = Traits()
 
 
 def basic(x: KerasTensor, place: Place, traits: Traits) -> KerasTensor:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import keras
 
-from .checkpoints import ENDINGS, read_checkpoint
+from .checkpoints import read_checkpoint
 from .conversion import load_state
 from .residual import build_residual
-from .weights import Weights, WeightsError, check_finite, load_file, told_backbone
+from .weights import CHECKPOINTS, Weights, WeightsError, check_finite, load_file, told_backbone
 
 
 def build_started(name: str, image_shape: tuple[int | None, int | None, int], weights: Weights) -> keras.Model:
@@ -27,7 +27,7 @@ def build_started(name: str, image_shape: tuple[int | None, int | None, int], we
 
 
 def _load(net: keras.Model, name: str, path: Path) -> None:
-    if path.suffix in ENDINGS:
+    if path.suffix in CHECKPOINTS:
         load_state(net, name, read_checkpoint(path), path)
         return
     told = told_backbone(path)

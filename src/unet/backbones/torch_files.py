@@ -232,7 +232,8 @@ def _run(file: io.BufferedIOBase) -> Any:
             pairs = below(2) if name == "SETITEM" else since_mark()
             _plain(stack[-1], dict).update(zip(pairs[::2], pairs[1::2], strict=True))
         elif name in ("APPEND", "APPENDS"):
-            _plain(stack[-1], list).extend(below(1) if name == "APPEND" else since_mark())
+            values = below(1) if name == "APPEND" else since_mark()
+            _plain(stack[-1], list).extend(values)
         elif name == "STOP":
             return stack[-1]
         elif name not in ("PROTO", "FRAME"):

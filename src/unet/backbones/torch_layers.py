@@ -31,7 +31,7 @@ class GroupedConv(layers.Conv2D):
         outputs = []
         for x, weights in zip(ops.split(inputs, parts, axis=-1), ops.split(kernel, parts, axis=-1), strict=True):
             if joined > 1:
-                among = keras.ops.cast(ops.repeat(ops.eye(joined), filters // self.groups, axis=1), weights.dtype)
+                among = ops.cast(ops.repeat(ops.eye(joined), filters // self.groups, axis=1), weights.dtype)
                 weights = ops.tile(weights, (1, 1, joined, 1)) * ops.repeat(among, channels // self.groups, axis=0)
             outputs.append(
                 ops.conv(x, weights, strides=self.strides, padding=self.padding, data_format=self.data_format)
@@ -51,7 +51,7 @@ def named(module: str) -> str:
 def conv(
     x: KerasTensor, filters: int, kernel: int, module: str, stride: int = 1, groups: int = 1, bias: bool = False
 ) -> KerasTensor:
-    """Convolution with PyTorch's padding of kernel // 2 on all sides. (B, H, W, C) -> (B, ~H/stride, ~W/stride, filters)
+    """Convolution with PyTorch's padding: kernel // 2 on all sides. (B, H, W, C) -> (B, ~H/stride, ~W/stride, filters)
 
     Keras' own `same` pads less above and to the left where it strides over an even size.
     """

@@ -10,6 +10,9 @@ import numpy as np
 Weights = str | Path | None
 """`"imagenet"`, a Keras weights file or a checkpoint of PyTorch, or None for a random start."""
 
+SAFETENSORS, TORCH = (".safetensors",), (".pth", ".pt", ".bin", ".tar", ".ckpt")
+CHECKPOINTS = SAFETENSORS + TORCH
+"""Endings of the checkpoints of PyTorch."""
 _BEGINNINGS = {
     b"PK\x03\x04": "a ZIP archive, as torch.save writes",
     b"\x80\x02": "a pickle, as torch.save wrote before PyTorch 1.6",
@@ -38,6 +41,9 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no weights file at {path}")
+    if path.suffix in CHECKPOINTS:
+        reason = "a checkpoint of PyTorch fits the residual family alone, such as resnet50_torch"
+        raise WeightsError(f"{path} does not fit {model.name}: {reason}")
     kind = beginning(path)
     if kind and "HDF5" not in kind:
         raise WeightsError(f"{path} does not fit {model.name}: it is no Keras weights file but {kind}")
