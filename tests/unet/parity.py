@@ -19,7 +19,7 @@ import formula_weights
 import keras
 import numpy as np
 import safetensors.numpy
-from parity_table import write_table
+from parity_table import PUBLISHED, deviations, write_table
 
 from aifashion.files import write_atomic
 from aifashion.unet.backbones.checkpoints import read_checkpoint
@@ -57,7 +57,7 @@ def kept(values: np.ndarray) -> dict[str, Any]:
     return {"shape": list(values.shape), **rounded, "values": [float(f"{v:.8g}") for v in flat[places]]}
 
 
-def multiply_adds(name: str, side: int = 224) -> int:
+def multiply_adds(name: str, side: int) -> int:
     """Of convolutions and the classifier, for one image of that side."""
     net = build_residual(name, (side, side, 3))
     total = formula_weights.CLASSES * net.output["P5"].shape[-1]
@@ -98,11 +98,14 @@ def compare(name: str, reference: subprocess.Popen, folder: Path) -> dict[str, A
         raise ValueError(f"{name} differs at {worst} by {errors[worst]:.2g}: {errors}")
     facts = {
         "parameters": int(sum(np.prod(value.shape) for part, value in state.items() if "running_" not in part)),
-        "multiply_adds": multiply_adds(name),
+        "multiply_adds": multiply_adds(name, 224),
+        "multiply_adds_published_side": multiply_adds(name, PUBLISHED[name].side),
         "error": float(f"{errors[worst]:.2g}"),
         "worst": worst,
         "versions": json.loads(answer)["versions"],
     }
+    if deviations(name, facts):
+        raise ValueError(f"{name} has {'; '.join(deviations(name, facts))}")
     return {"facts": facts, "outputs": golden}
 
 
@@ -134,10 +137,10 @@ def main() -> None:
                 print(f"{name:<26} {error}", flush=True)
             keras.backend.clear_session()
             gc.collect()
+            ordered = {name: found[name] for name in RESIDUAL if name in found}
+            write_atomic(GOLDEN, json.dumps(ordered, indent=0) + "\n")
+            write_table(TABLE, {name: entry["facts"] for name, entry in ordered.items()})
         reference.communicate()
-    ordered = {name: found[name] for name in RESIDUAL if name in found}
-    write_atomic(GOLDEN, json.dumps(ordered, indent=0) + "\n")
-    write_table(TABLE, {name: entry["facts"] for name, entry in ordered.items()})
     if failed:
         raise SystemExit(f"not the same as the reference: {', '.join(failed)}")
 

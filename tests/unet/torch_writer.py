@@ -73,7 +73,7 @@ def _pickled(content: Any, protocol: int = 2) -> tuple[bytes, list[np.ndarray]]:
 
 
 def tensors(state: dict[str, np.ndarray]) -> OrderedDict:
-    return OrderedDict((name, Tensor(np.ascontiguousarray(array))) for name, array in state.items())
+    return OrderedDict((name, Tensor(np.asarray(array, order="C"))) for name, array in state.items())
 
 
 def write_torch_file(path: Path, content: Any, protocol: int = 2, compression: int = zipfile.ZIP_STORED) -> Path:
