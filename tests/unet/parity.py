@@ -43,7 +43,8 @@ def shapes_of(name: str, net: keras.Model) -> dict[str, tuple[int, ...]]:
 def outputs(name: str, net: keras.Model, state: Mapping[str, np.ndarray], side: int) -> dict[str, np.ndarray]:
     """P2 to P5 and logits of the image of that side. state: for the classifier, which a backbone does not have."""
     head = RESIDUAL[name].head
-    told = {level: np.asarray(x) for level, x in net.predict_on_batch(formula_weights.image(side)).items()}
+    # Called as it is: `predict` would first compile the network, for every size anew.
+    told = {level: keras.ops.convert_to_numpy(x) for level, x in net(formula_weights.image(side)).items()}
     logits = told["P5"].mean((1, 2)) @ state[f"{head}.weight"].T + state[f"{head}.bias"]
     return told | {"logits": logits}
 

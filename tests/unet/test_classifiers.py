@@ -10,6 +10,7 @@ from aifashion.unet.attribute_net import build_attribute_net
 from aifashion.unet.backbones import WeightsError, classifiers
 from aifashion.unet.backbones.applications import FAMILIES, NORMALISATION, normalised
 from aifashion.unet.backbones.classifiers import CLASSIFIERS, build_classifier_backbone
+from aifashion.unet.backbones.residual import RESIDUAL
 
 SMALL = ("lite", "mobilenetv3small")
 OF_EACH_FAMILY = ["resnet50", "mobilenetv2", "densenet121", "efficientnetb0", "mobilenetv3small"]
@@ -27,14 +28,19 @@ def application_of(name: str):
     return application, make, sys.modules[make.__module__]
 
 
+APPLICATIONS = [name.lower() for name in NORMALISATION]
+
+
 def test_the_menu():
-    assert set(CLASSIFIERS) == {"lite", *(name.lower() for name in NORMALISATION)}
+    assert set(CLASSIFIERS) == {"lite", *APPLICATIONS, *RESIDUAL}
     assert len(NORMALISATION) == sum(map(len, FAMILIES.values()))  # none in two families
     for wanted in ("resnet152v2", "inceptionv3", "xception", "densenet201", "efficientnetb7", "vgg16"):
         assert wanted in CLASSIFIERS
 
 
-@pytest.mark.parametrize("name", [n if n in SMALL else pytest.param(n, marks=pytest.mark.slow) for n in CLASSIFIERS])
+@pytest.mark.parametrize(
+    "name", ["lite", *(n if n in SMALL else pytest.param(n, marks=pytest.mark.slow) for n in APPLICATIONS)]
+)
 def test_every_model_builds_for_any_size(name):
     backbone = build_classifier_backbone(name)
     assert backbone.name == "backbone" and backbone.input.shape == (None, None, None, 3)

@@ -35,7 +35,7 @@ def test_every_output_has_a_cell_for_four_pixels(lite):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", sorted(set(NETWORKS) - {"lite"}))
+@pytest.mark.parametrize("network", ["v11", "resnet50"])
 def test_the_large_networks_have_the_same_outputs(network):
     net = build_keypoint_net(network, 64, 24, 5)
     check_shapes(net)

@@ -6,6 +6,7 @@ tensors follow from the network itself.
 """
 
 import keras
+import numpy as np
 from keras import KerasTensor, layers, ops
 
 from ..normalization import BatchNorm
@@ -31,8 +32,9 @@ class GroupedConv(layers.Conv2D):
         outputs = []
         for x, weights in zip(ops.split(inputs, parts, axis=-1), ops.split(kernel, parts, axis=-1), strict=True):
             if joined > 1:
-                among = ops.cast(ops.repeat(ops.eye(joined), filters // self.groups, axis=1), weights.dtype)
-                weights = ops.tile(weights, (1, 1, joined, 1)) * ops.repeat(among, channels // self.groups, axis=0)
+                block = np.ones((channels // self.groups, filters // self.groups))
+                among = ops.convert_to_tensor(np.kron(np.eye(joined), block), weights.dtype)
+                weights = ops.tile(weights, (1, 1, joined, 1)) * among
             outputs.append(
                 ops.conv(x, weights, strides=self.strides, padding=self.padding, data_format=self.data_format)
             )
