@@ -26,17 +26,17 @@ def uniform(name: str, shape: tuple[int, ...]) -> np.ndarray:
 def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """A tensor of PyTorch, float32, of a size that keeps features alive through hundreds of layers.
 
-    Uneven statistics in every normalisation: a network that swapped two of them would show it.
+    Uneven statistics in every normalisation: a network that swapped two of them would show it. Branches end small, and
+    so are the logits of split attention: else features grow with depth until its softmax is a switch, which rounding
+    throws (two computations in float32 then differ, while in float64 they agree).
     """
     x = uniform(name, shape)
     part = name.rpartition(".")[2]
     if len(shape) > 1:
-        x = (2 * x - 1) * np.sqrt(6 / np.prod(shape[1:]))
+        x = (2 * x - 1) * np.sqrt(6 / np.prod(shape[1:])) * (0.2 if ".conv2.fc2." in name else 1.0)
     elif part == "running_var":
         x = 0.5 + x
     elif part == "weight":
-        # Small where a branch ends: else features grow with depth until the softmax over splits is a switch, which
-        # rounding throws.
         x = (0.2 if name.endswith("bn3.weight") else 0.6) + 0.4 * x
     else:
         x = 0.4 * x - 0.2

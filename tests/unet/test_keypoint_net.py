@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from aifashion.garments import ALL, vocabulary
-from aifashion.unet.keypoint_net import NETWORKS, build_keypoint_net
+from aifashion.unet.keypoint_net import build_keypoint_net
 from aifashion.unet.losses import keypoint_objective
 
 HEATMAPS = ("global_p2", "global_p3", "global_p4", "global_p5", "refined")

@@ -44,11 +44,14 @@ class Residual:
 _D = Traits(average_down=True)
 _RES2, _RES2_D = Traits(group_width=26), Traits(group_width=26, average_down=True)
 _SHORT, _50, _101, _152 = (2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 23, 3), (3, 8, 36, 3)
-_SENET = {"groups": 64, "group_width": 4, "reduce_first": 2, "down_kernel": 3}
 
 
 def _resnext(groups: int, width: int, squeeze: str = "") -> Traits:
     return Traits(groups, width, squeeze=squeeze)
+
+
+def _senet(squeeze: str) -> Traits:
+    return Traits(64, 4, reduce_first=2, down_kernel=3, squeeze=squeeze)
 
 
 RESIDUAL: dict[str, Residual] = {
@@ -84,10 +87,8 @@ RESIDUAL: dict[str, Residual] = {
     "legacy_seresnext101_32x4d": Residual(
         _101, bottleneck, "arXiv:1709.01507", _resnext(32, 4, "se_module"), caffe=True
     ),
-    "senet154": Residual(_152, bottleneck, "arXiv:1709.01507", Traits(**_SENET, squeeze="se"), 64),
-    "legacy_senet154": Residual(
-        _152, bottleneck, "arXiv:1709.01507", Traits(**_SENET, squeeze="se_module"), 64, caffe=True
-    ),
+    "senet154": Residual(_152, bottleneck, "arXiv:1709.01507", _senet("se"), 64),
+    "legacy_senet154": Residual(_152, bottleneck, "arXiv:1709.01507", _senet("se_module"), 64, caffe=True),
 }
 """The names are timm's, whose weights fit; plain ResNets, of which keras.applications has others, end in `_torch`."""
 

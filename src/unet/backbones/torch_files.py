@@ -12,13 +12,15 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 
 from .weights import WeightsError
 
 BFLOAT16 = "bfloat16"
+Order = Literal["<", ">"]
+"""Of the bytes of a number: the lowest first, or the highest."""
 _STORAGES = {
     "FloatStorage": "f4",
     "HalfStorage": "f2",
@@ -98,14 +100,14 @@ def _advice(path: Path) -> str:
     return f'Where you trust it, turn it into safetensors with PyTorch: python -c "{code}"'
 
 
-def _read_archive(file: io.BufferedReader) -> Any:
+def _read_archive(file: IO[bytes]) -> Any:
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         (pickled,) = [name for name in names if name.rpartition("/")[2] == "data.pkl"][:1] or [""]
         if not pickled:
             raise ValueError("a ZIP archive without data.pkl, so not one of torch.save")
         folder = pickled.removesuffix("data.pkl")
-        order = ">" if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") == b"big" else "<"
+        order: Order = ">" if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") == b"big" else "<"
 
         def load(storage: _Storage) -> bytes:
             entry = f"{folder}data/{storage.key}"
@@ -118,7 +120,7 @@ def _read_archive(file: io.BufferedReader) -> Any:
         return _materialised(_run(io.BytesIO(archive.read(pickled))), load, order)
 
 
-def _read_legacy(file: io.BufferedReader) -> Any:
+def _read_legacy(file: IO[bytes]) -> Any:
     """Several pickles one after another, then the numbers of every storage behind their count."""
     try:
         magic = _run(file)
@@ -127,7 +129,7 @@ def _read_legacy(file: io.BufferedReader) -> Any:
     if magic != _MAGIC:
         raise ValueError("it is not a file of torch.save")
     _run(file)  # the version of the protocol
-    order = "<" if _run(file).get("little_endian", True) else ">"
+    order: Order = "<" if _run(file).get("little_endian", True) else ">"
     content = _run(file)
     found: dict[str, bytes] = {}
     kinds = {storage.key: storage.kind for storage in _storages(content)}
@@ -151,14 +153,14 @@ def _item_size(kind: str) -> int:
     return 2 if kind == BFLOAT16 else np.dtype(kind).itemsize
 
 
-def numbers(data: bytes, kind: str, order: str = "<") -> np.ndarray:
+def numbers(data: bytes, kind: str, order: Order = "<") -> np.ndarray:
     """The numbers of a kind that NumPy names, or bfloat16, which become float32."""
     if kind != BFLOAT16:
         return np.frombuffer(data, np.dtype(kind).newbyteorder(order))
     return (np.frombuffer(data, f"{order}u2").astype(np.uint32) << 16).view(np.float32)
 
 
-def _materialised(value: Any, load: Callable[[_Storage], bytes], order: str) -> Any:
+def _materialised(value: Any, load: Callable[[_Storage], bytes], order: Order) -> Any:
     loaded: dict[str, np.ndarray] = {}
 
     def array(tensor: _Tensor) -> np.ndarray:
@@ -185,7 +187,7 @@ def _materialised(value: Any, load: Callable[[_Storage], bytes], order: str) -> 
     return walked(value)
 
 
-def _run(file: io.BufferedIOBase) -> Any:
+def _run(file: IO[bytes]) -> Any:
     """Reads one pickle. Raises _Refused for opcodes and names that a state dict does not need."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -203,8 +205,8 @@ def _run(file: io.BufferedIOBase) -> Any:
         del stack[len(stack) - count :]
         return values
 
-    for opcode, argument, _ in pickletools.genops(file):
-        name = opcode.name
+    for opcode, read, _ in pickletools.genops(file):
+        name, argument = opcode.name, cast(Any, read)
         if name in _CONSTANTS:
             stack.append(_CONSTANTS[name])
         elif name in _LITERALS:
