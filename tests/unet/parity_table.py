@@ -55,7 +55,7 @@ PUBLISHED: dict[str, Published] = {
     "legacy_senet154": Published(115.09, 20.77),
 }
 CLOSE = 0.01
-"""By what share a count may differ: the published ones are rounded, and not all count the classifier."""
+"""By what share a count may differ: the published ones are rounded, and count the normalisation as well."""
 
 HEAD = """# The residual family
 
@@ -64,8 +64,8 @@ Written by `make parity`; do not edit. Every network gets the same weights as it
 (P2 to P5 and the classifier's logits), as a share of the output's largest value, in float32.
 
 Parameters include the classifier of 1000 classes, and so do multiply-adds, beside those of the convolutions. Published
-are the figures of timm at the side that it gives them for; ours at that side are beside them. Published parameters of
-iResNet are those of the ResNet of the same depth, which its paper says it has.
+are the figures of timm at the side that it gives them for, which count the normalisation too; ours at that side are
+beside them. Published parameters of iResNet are those of the ResNet of the same depth, which its paper says it has.
 
 | backbone | paper | parameters, M | published | multiply-adds at 224 px, G | published | ours at its side | error |
 |---|---|---|---|---|---|---|---|
