@@ -28,7 +28,7 @@ from aifashion.unet.training import TrainedNet
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("kind", SMALL)]
 HEADS = (HeadSpec("colour", "exclusive", ("red", "green", "blue")),)
-STEPS, SIDE = 4, 64
+STEPS, SIDE = 3, 64
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +83,11 @@ def test_keypoints(kind, precision, tmp_path):
     }
     objective = partial(keypoint_objective, sigma=config.sigma, hard_fraction=0.5, category_weight=0.1)
     train(net, objective, ["global", "refined", "category"], inputs, targets)
+    if precision != "float32":
+        return  # the weights are float32 there too, and are kept alike
     fresh = reloaded(net, keypoint_net(config), tmp_path)
     # Every kind is exported as a classifier; the other stage has the same layers in it.
-    if precision == "float32" and kind == "small_resnest":
+    if kind == "small_resnest":
         serving = keypoint_serving_net(fresh, config.codec, "argmax", words.twins)
         expected, _ = keypoint_predictor(fresh)(images())
 
@@ -105,14 +107,15 @@ def test_attributes(kind, precision, tmp_path):
     targets = {"target/colour": np.eye(3, dtype=np.float32)[[0, 2]], "known/colour": np.ones(2, np.float32)}
     objective = partial(attribute_objective, heads=HEADS, weights={})
     train(net, objective, loss_names(HEADS), {"image": images()}, targets, compiled=precision == "float32")
+    if precision != "float32":
+        return
     fresh = reloaded(net, attribute_net(config, HEADS), tmp_path)
-    if precision == "float32":
-        expected = np.asarray(fresh.predict_on_batch({"image": images()})["colour"])
+    expected = np.asarray(fresh({"image": images()})["colour"])
 
-        def measured(network) -> dict:
-            told = network(images())["logits_colour"]
-            return {"logits": float(np.abs(told - expected).max()), "excess": 0.0}
+    def measured(network) -> dict:
+        told = network(images())["logits_colour"]
+        return {"logits": float(np.abs(told - expected).max()), "excess": 0.0}
 
-        manifest = Manifest("attributes", "openvino", "f32", json.loads(config.to_json()), heads=HEADS)
-        told = write_artifact(tmp_path / "artifact", attribute_serving_net(fresh, HEADS, SIDE, {}), manifest, measured)
-        assert told.differences["logits"] < 1e-3 * max(1, np.abs(expected).max())
+    manifest = Manifest("attributes", "openvino", "f32", json.loads(config.to_json()), heads=HEADS)
+    told = write_artifact(tmp_path / "artifact", attribute_serving_net(fresh, HEADS, SIDE, {}), manifest, measured)
+    assert told.differences["logits"] < 1e-3 * max(1, np.abs(expected).max())

@@ -18,7 +18,7 @@ from .residual_blocks import (
     split_attention,
     staged,
 )
-from .torch_layers import conv, conv_norm, max_pool, norm
+from .torch_layers import conv_norm, max_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +114,17 @@ def build_residual(name: str, image_shape: tuple[int | None, int | None, int]) -
 
 
 def _stem(x: KerasTensor, spec: Residual) -> KerasTensor:
-    first, width = ("layer0.", 64) if spec.caffe else ("", 64)
-    if spec.stem:
-        names = ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")
-        if not spec.caffe:
-            names = ("conv1.0", "conv1.1", "conv1.3", "conv1.4", "conv1.6", "bn1")
-        c1, n1, c2, n2, c3, n3 = (f"{first}{name}" for name in names)
-        x = conv_norm(x, spec.stem, 3, (c1, n1), stride=2)
-        x = conv_norm(x, spec.stem, 3, (c2, n2))
-        x = conv_norm(x, 2 * spec.stem, 3, (c3, n3))
+    if spec.caffe:
+        modules = [(f"layer0.conv{number}", f"layer0.bn{number}") for number in (1, 2, 3)]
+    elif spec.stem:
+        modules = [("conv1.0", "conv1.1"), ("conv1.3", "conv1.4"), ("conv1.6", "bn1")]
     else:
-        x = norm(conv(x, width, 7, f"{first}conv1", stride=2), f"{first}bn1")
+        modules = [("conv1", "bn1")]
+    if spec.stem:
+        for number, pair in enumerate(modules):
+            x = conv_norm(x, spec.stem * (2 if number == 2 else 1), 3, pair, stride=1 if number else 2)
+    else:
+        x = conv_norm(x, 64, 7, modules[0], stride=2)
     if spec.block is staged:
         return x
     return max_pool(x, "pool0" if spec.caffe else "maxpool", ceil=spec.caffe)
