@@ -9,6 +9,8 @@ BIN := .venv/bin
 endif
 READY := .venv/ready
 DEMO := data/demo
+# Most of a test is Python, on one core; a file stays in one process, with what its tests share.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 # A short training learns more from photos that are changed less.
 GENTLE := --rotate 5 --zoom 0.1 --shift 0.05 --colour 0.2 --blur 0 --erase 0 --ema 0.99 --category-weight 0.3
 
@@ -24,10 +26,10 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 test: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: setup lint types
-	$(BIN)/python -m pytest -m ""
+	$(PYTEST) -m ""
 
 lint: setup
 	$(BIN)/ruff check

@@ -39,7 +39,7 @@ def measured(what: str, folder: Path, batch: int, side: int, cores: int) -> None
     """Prints images/s and the peak of memory in GiB."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    step = {"training": training_step, "runtime": runtime_step}[what](folder, batch, side)
+    step = {"training": training, "runtime": runtime}[what](folder, batch, side)
     for _ in range(3):
         step()
     times, start = [], time.perf_counter()
@@ -51,35 +51,13 @@ def measured(what: str, folder: Path, batch: int, side: int, cores: int) -> None
     print(json.dumps([batch / float(np.median(times)), peak]))
 
 
-def training_step(folder: Path, batch: int, side: int):
-    from aifashion.config import keypoint_preset
-    from aifashion.unet.losses import keypoint_objective
-    from aifashion.unet.optimizers import adamw
-    from aifashion.unet.predictors import keypoint_net
-    from aifashion.unet.training import TrainedNet
+def training(folder: Path, batch: int, side: int):
+    from random_training import training_step
 
-    config = replace(keypoint_preset("lite"), size=side, batch_size=batch)
-    model = TrainedNet(
-        keypoint_net(config),
-        lambda y, out: keypoint_objective(y, out, config.sigma, config.hard_fraction, config.category_weight),
-    )
-    model.track(["global", "refined", "category"])
-    model.compile(optimizer=adamw(config.learning_rate, config.weight_decay, config.clip_norm), jit_compile=False)
-    rng = np.random.default_rng(SEED)
-    h, w = config.codec.shape
-    ones = np.ones((batch, 24), np.float32)
-    inputs = {"image": rng.integers(0, 256, (batch, side, side, 3)).astype(np.float32), "mask": ones}
-    targets = {
-        "heatmaps": rng.random((batch, h, w, 24), np.float32),
-        "labelled": ones,
-        "mask": ones,
-        "category": np.zeros(batch, np.int32),
-        "readable": np.ones(batch, np.float32),
-    }
-    return lambda: model.train_on_batch(inputs, targets)
+    return training_step("lite", batch, side)[0]
 
 
-def runtime_step(folder: Path, batch: int, side: int):
+def runtime(folder: Path, batch: int, side: int):
     from aifashion.serve.runtime import keypoint_predict, load_network
 
     artifact = folder / f"lite_{side}"

@@ -86,7 +86,9 @@ class Prediction:
     """What stage 1 says of one photo.
 
     xy: (K, 2) px in the photo. score: (K,) heatmap peaks in 0..1. state: (K,) int8, -1 where the category has
-    no such keypoint. category_probability is that of the category head, None where the category was given.
+    no such keypoint, 0 where it is unlikely to be visible. category_probability is that of the category head, None
+    where the category was given. visible: (K,) probabilities, and found: whether there is a garment at all; both None
+    for a network that was not calibrated, whose keypoints all count as visible.
     """
 
     image_id: str
@@ -95,6 +97,8 @@ class Prediction:
     xy: np.ndarray
     score: np.ndarray
     state: np.ndarray
+    visible: np.ndarray | None = None
+    found: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from ..data_gen.preprocess import letterboxed
 from ..garments import Vocabulary
 from ..geometry import Frame
 from ..heatmaps import Decoder, HeatmapCodec
-from ..records import ABSENT, VISIBLE, Prediction, Sample
+from ..records import ABSENT, HIDDEN, VISIBLE, Prediction, Sample
 from .reading import full_batch, read_ahead, work_behind
+from .visibility import THRESHOLD, Visibility, mean_peak
 
 KeypointPredict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """images (B, S, S, 3) uint8 -> heatmaps (B, h, w, K) float32 and category probabilities (B, C)."""
@@ -46,11 +47,13 @@ def predict_photos(
     threads: int = 2,
     keep_photos: bool = False,
     photo_side: int | None = None,
+    visibility: Visibility | None = None,
 ) -> Iterator[PhotoResult]:
     """The results in the order of `samples`; a photo that cannot be read gives a result with `error`.
 
     A sample whose category is None gets the most probable one. keep_photos: for those who go on to crop them.
     photo_side: a longer side in px to which large photos may be reduced while they are decoded.
+    visibility: tells which keypoints are visible, and whether there is a garment.
     Reading and decoding go on in threads while the network works.
     """
 
@@ -74,7 +77,7 @@ def predict_photos(
         told: Iterator[PhotoResult] = iter(())
         if answer is not None:
             heatmaps, odds = (part[: len(readable)] for part in answer)
-            told = _decode(readable, heatmaps, odds, words, codec, decoder)
+            told = _decode(readable, heatmaps, odds, words, codec, decoder, visibility)
         return [PhotoResult(s, error=loaded) if isinstance(loaded, str) else next(told) for s, loaded in group]
 
     for results in work_behind(answers(), finish):
@@ -95,6 +98,7 @@ def _decode(
     words: Vocabulary,
     codec: HeatmapCodec,
     decoder: Decoder,
+    visibility: Visibility | None,
 ) -> Iterator[PhotoResult]:
     xy, peaks = codec.decode(heatmaps, decoder)
     for place, (sample, (_, frame, size, photo)) in enumerate(readable):
@@ -107,5 +111,10 @@ def _decode(
         points = np.clip(points, 0, np.array(size) - 1.0)
         state = np.where(present, VISIBLE, ABSENT).astype(np.int8)
         score = np.where(present, np.clip(peaks[place], 0, 1), 0).astype(np.float32)
-        prediction = Prediction(sample.image_id, category, probability, points, score, state)
+        visible = found = None
+        if visibility is not None:
+            visible = np.where(present, visibility.probability(score), 0)
+            state[present & (visible < THRESHOLD)] = HIDDEN
+            found = bool(mean_peak(score, present) >= visibility.found)
+        prediction = Prediction(sample.image_id, category, probability, points, score, state, visible, found)
         yield PhotoResult(sample, prediction, odds[place], heatmaps[place] * present, frame, size, photo)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data_gen.formats.fashionai import write_keypoint_csv
 from ..garments import ALL, KEYPOINTS, Vocabulary
-from ..records import ABSENT, VISIBLE, Keypoints, Prediction, Sample
+from ..records import ABSENT, Keypoints, Prediction, Sample
 from .keypoint_metrics import matched
 
 
@@ -17,7 +17,8 @@ def submission_samples(
 ) -> list[Sample]:
     """What was predicted, as samples with the 24 official keypoints.
 
-    Predicted keypoints of the sample's category are visible (1), all others absent (-1) at (-1, -1).
+    Predicted keypoints of the sample's category are visible (1) or, where that is unlikely, hidden (0); all others are
+    absent (-1) at (-1, -1).
 
     Args:
         predictions: one for each sample, in any order; predictions of other images are left out.
@@ -61,5 +62,5 @@ def _official(prediction: Prediction, vocabulary: Vocabulary) -> Keypoints:
     xy = np.full((len(KEYPOINTS), 2), -1.0)
     state = np.full(len(KEYPOINTS), ABSENT)
     xy[vocabulary.indices[present]] = prediction.xy[present]
-    state[vocabulary.indices[present]] = VISIBLE
+    state[vocabulary.indices[present]] = prediction.state[present]
     return Keypoints(xy, state)

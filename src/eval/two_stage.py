@@ -132,27 +132,31 @@ def applies(head: HeadSpec, category: str) -> bool:
 
 
 def describe_garment(garment: Garment, words: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
-    """Plain data for JSON: photo, size, category, region, keypoints with scores, and attributes with probabilities.
+    """Plain data for JSON: photo, size, whether there is a garment, category, region, keypoints with scores and
+    probabilities to be visible, and attributes with probabilities.
 
-    An attribute has a class; one of independent labels has those that are likelier than not.
+    An attribute has a class; one of independent labels has those that are likelier than not. Without a calibration of
+    the keypoints nothing is told of garment and visibility.
     """
     result = garment.result
     if result.error is not None or result.prediction is None or result.size is None or garment.framed is None:
         return {"photo": str(result.sample.path), "error": result.error}
     prediction, box = result.prediction, garment.framed.box
-    here = prediction.state != ABSENT
+    seen = prediction.visible
     by_name = {head.name: head for head in heads}
     return {
         "photo": str(result.sample.path),
         "width": result.size[0],
         "height": result.size[1],
+        **({} if prediction.found is None else {"garment": prediction.found}),
         "category": prediction.category,
         "category_probability": prediction.category_probability,
         "region": None if garment.framed.fell_back else [box.left, box.top, box.right, box.bottom],
         "keypoints": {
-            name: {"x": round(float(x), 2), "y": round(float(y), 2), "score": round(float(score), 4)}
-            for name, (x, y), score, present in zip(words.keypoints, prediction.xy, prediction.score, here, strict=True)
-            if present
+            name: {"x": round(float(x), 2), "y": round(float(y), 2), "score": round(float(prediction.score[k]), 4)}
+            | ({} if seen is None else {"visible": round(float(seen[k]), 4)})
+            for k, (name, (x, y)) in enumerate(zip(words.keypoints, prediction.xy, strict=True))
+            if prediction.state[k] != ABSENT
         },
         "attributes": {task: _describe_answer(by_name[task], values) for task, values in garment.attributes.items()},
     }

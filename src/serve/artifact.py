@@ -49,8 +49,9 @@ class Manifest:
     """What an artifact is.
 
     config: the configuration of the run, with the size exported. flip: whether the graph averages over the mirror
-    image. temperatures, thresholds: by head, as in the run's calibration. source: run, epoch and score. differences:
-    what was measured against the run. files: sha256 by relative path. versions: of the packages that made it.
+    image. temperatures, thresholds: by head, and visibility: of keypoints, as in the run's calibration. source: run,
+    epoch and score. differences: what was measured against the run. files: sha256 by relative path. versions: of the
+    packages that made it.
     """
 
     stage: Stage
@@ -61,6 +62,7 @@ class Manifest:
     heads: tuple[HeadSpec, ...] = ()
     temperatures: dict[str, Any] = field(default_factory=dict)
     thresholds: dict[str, list[float]] = field(default_factory=dict)
+    visibility: dict[str, Any] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
     differences: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from aifashion.eval.drawing import (
     side_by_side,
 )
 from aifashion.eval.two_stage import Garment, describe_garment
+from aifashion.eval.visibility import THRESHOLD
 from aifashion.files import atomic_path, write_atomic
 from aifashion.garments import CATEGORIES
 from aifashion.geometry import Frame, resize
@@ -107,6 +108,8 @@ def draw_garment(model: TwoStageModel, garment: Garment) -> np.ndarray:
     left, top = np.rint(to_panel.forward(np.array([box.left, box.top]) - 0.5) + 0.5).astype(int).tolist()
     right, bottom = np.rint(to_panel.forward(np.array([box.right, box.bottom]) - 0.5) + 0.5).astype(int).tolist()
     name = "whole photo: no garment found" if framed.fell_back else "region"
+    if prediction.found is False:
+        name = "probably no garment"
     warm = draw_heatmaps(sample_image(photo, to_panel, size), heat)
     panels = [points, draw_box(warm, Box(left, top, right, bottom), name)]
     if model.attributes is not None:
@@ -127,7 +130,11 @@ def _likeliest(model: TwoStageModel, garment: Garment, count: int = 2) -> list[t
 
 def _sentence(facts: dict) -> str:
     odds = facts["category_probability"]
-    told = [facts["category"] + ("" if odds is None else f" ({odds:.0%})"), f"{len(facts['keypoints'])} keypoints"]
+    hidden = sum(point.get("visible", 1) < THRESHOLD for point in facts["keypoints"].values())
+    points = f"{len(facts['keypoints'])} keypoints" + (f", {hidden} of them hidden" if hidden else "")
+    told = [facts["category"] + ("" if odds is None else f" ({odds:.0%})"), points]
+    if not facts.get("garment", True):
+        told = ["probably no garment", *told]
     for answer in facts["attributes"].values():
         told += answer["labels"] if "labels" in answer else [f"{answer['class']} ({answer['probability']:.0%})"]
     return ", ".join(told)

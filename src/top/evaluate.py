@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import tyro
 
 from aifashion.config import PRODUCT, STYLE
 from aifashion.eval.attribute_inference import Outcome, predict_attributes
+from aifashion.eval.calibration import Reliability, reliability
+from aifashion.eval.inference import PhotoResult
 from aifashion.files import write_atomic
 from aifashion.serve.artifact import Manifest, is_artifact
 from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
-from aifashion.top.keypoint_model import load_keypoint_model
+from aifashion.top.keypoint_model import KeypointModel, load_keypoint_model, visibility_answers
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,9 @@ class Arguments:
     json: Path | None = None
     """also write the numbers to this JSON file"""
     pictures: Path | None = None
-    """also draw to this folder: of keypoints the PCK curve and the NE of each; of a classifier the confusion matrices
-    of FashionAI's tasks, and for every head how reliable its probabilities are before and after its temperature"""
+    """also draw to this folder: of keypoints the PCK curve, the NE of each, and how well peaks and probabilities tell
+    whether it is visible; of a classifier the confusion matrices of FashionAI's tasks, and for every head how
+    reliable its probabilities are before and after its temperature"""
     gpu_id: str | None = None
     """GPUs to use, such as 0 or 0,1; all by default"""
 
@@ -62,6 +66,7 @@ def evaluate(args: Arguments) -> None:
 
 
 def _keypoints(run: Path, args: Arguments) -> dict[str, float]:
+    from aifashion.eval.attribute_report import draw_reliability
     from aifashion.eval.report import draw_keypoint_score
     from aifashion.top.keypoint_scores import predict_validation, validation_numbers
     from aifashion.top.train import load_parts
@@ -71,10 +76,32 @@ def _keypoints(run: Path, args: Arguments) -> dict[str, float]:
     tell(f"{len(samples)} validation photos from {args.data}")
     seen = predict_validation(model.maps, samples, model.config, lambda path: warn(f"cannot be read: {path}"))
     result, numbers = validation_numbers(seen, model.words)
+    states = visibility_reliabilities(seen, model) if model.visibility else {}
+    for name in states.keys() & {"visible"}:
+        numbers |= {f"ece_{name}_before": states[name][0].ece, f"ece_{name}_after": states[name][1].ece}
     if args.pictures is not None:
         draw_keypoint_score(result, args.pictures / "score.png")
         tell(f"Wrote {args.pictures / 'score.png'}")
+        if states:
+            draw_reliability(states, args.pictures / "reliability.png")
+            tell(f"Wrote {args.pictures / 'reliability.png'}")
     return numbers
+
+
+def visibility_reliabilities(
+    seen: Sequence[PhotoResult], model: KeypointModel
+) -> dict[str, tuple[Reliability, Reliability]]:
+    """How reliable peaks and probabilities are, for all keypoints together as `visible`, and for each by its name."""
+    assert model.visibility is not None
+    peaks, visible, present = visibility_answers(seen, model.words)
+    told = model.visibility.probability(peaks)
+    peaks = np.clip(peaks, 0, 1)
+    states = {"visible": (reliability(peaks[present], visible[present]), reliability(told[present], visible[present]))}
+    for k, name in enumerate(model.words.keypoints):
+        own = present[:, k]
+        if own.any():
+            states[name] = (reliability(peaks[own, k], visible[own, k]), reliability(told[own, k], visible[own, k]))
+    return states
 
 
 def _attributes(run: Path, args: Arguments) -> dict[str, float]:

@@ -86,6 +86,7 @@ def _keypoints(run: Path, out: Path, args: Arguments) -> Manifest:
     from aifashion.serve.export import write_artifact
     from aifashion.serve.runtime import Network, keypoint_predict
     from aifashion.serve.serving_net import keypoint_serving_net
+    from aifashion.top.keypoint_model import read_visibility
     from aifashion.top.keypoint_scores import validate
     from aifashion.unet.predictors import keypoint_predictor, trained_keypoint_net
     from aifashion.unet.runs import best_model, read_config
@@ -95,6 +96,7 @@ def _keypoints(run: Path, out: Path, args: Arguments) -> Manifest:
     # Of whatever precision it was trained in: the weights are float32, and the artifact decides anew.
     config = dataclasses.replace(config, precision="float32", size=args.size or config.size)
     net, words = trained_keypoint_net(config, model.path), config.vocabulary
+    visibility = read_visibility(run, config)
     predict: KeypointPredict = keypoint_predictor(net)
     if args.flip:
         predict = with_flip(predict, words.twins)
@@ -136,6 +138,7 @@ def _keypoints(run: Path, out: Path, args: Arguments) -> Manifest:
             args.precision,
             json.loads(config.to_json()),
             args.flip,
+            visibility=visibility.to_json() if visibility else {},
             source={"run": run.name, "epoch": model.epoch, "score": model.score},
         ),
         errors_apart if low else points_apart,

@@ -1,29 +1,37 @@
 """A trained run, ready to predict: what test.py and demo.py share."""
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aifashion.config import KeypointConfig
 from aifashion.eval.inference import KeypointPredict, PhotoResult, predict_photos
 from aifashion.eval.tta import with_flip, with_rotations
+from aifashion.eval.visibility import Visibility, fit_visibility
+from aifashion.files import write_atomic
 from aifashion.garments import Vocabulary
 from aifashion.heatmaps import Decoder
-from aifashion.records import Sample
+from aifashion.records import VISIBLE, Sample
 from aifashion.serve.artifact import ArtifactError, is_artifact
 from aifashion.top.arguments import CHECKOUT, tell, warn
+
+CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True)
 class KeypointModel:
-    """The folder of the run or artifact, its configuration, `maps`, the function from images to heatmaps, and
-    `prepare`, which makes it ready for batches of a length."""
+    """The folder of the run or artifact, its configuration, `maps`, the function from images to heatmaps, what peaks
+    say of visibility, where that is known, and `prepare`, which makes it ready for batches of a length."""
 
     run: Path
     config: KeypointConfig
     maps: KeypointPredict
     decoder: Decoder
+    visibility: Visibility | None = None
     prepare: Callable[[int], Any] = lambda batch: None
 
     @property
@@ -43,6 +51,7 @@ class KeypointModel:
             batch_size,
             keep_photos=keep_photos,
             photo_side=photo_side,
+            visibility=self.visibility,
         )
 
 
@@ -75,7 +84,7 @@ def load_keypoint_model(
     if augment:
         maps = with_rotations(with_flip(maps, config.vocabulary.twins))
     tell(f"{run}: {config.network} at {config.size} px, {which}")
-    return KeypointModel(run, config, maps, decoder or config.decoder)
+    return KeypointModel(run, config, maps, decoder or config.decoder, read_visibility(run, config))
 
 
 def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> KeypointModel:
@@ -90,4 +99,37 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> Keyp
         flipped = maps if manifest.flip else with_flip(maps, config.vocabulary.twins)
         maps = with_rotations(flipped)
     tell(f"{folder}: {config.network} at {config.size} px for {manifest.format}, {manifest.precision}")
-    return KeypointModel(folder, config, maps, decoder or config.decoder, network.prepare)
+    count = len(config.vocabulary.keypoints)
+    visibility = Visibility.from_json(manifest.visibility, count) if manifest.visibility else None
+    return KeypointModel(folder, config, maps, decoder or config.decoder, visibility, network.prepare)
+
+
+def read_visibility(run: Path, config: KeypointConfig) -> Visibility | None:
+    """What was found on the validation set; None without the file.
+
+    Raises ValueError where the file is not what training wrote.
+    """
+    path = run / CALIBRATION
+    if not path.is_file():
+        return None
+    try:
+        return Visibility.from_json(json.loads(path.read_text(encoding="utf-8")), len(config.vocabulary.keypoints))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; train the run again") from None
+
+
+def calibrate(run: Path, seen: Sequence[PhotoResult], config: KeypointConfig) -> Visibility:
+    """Fits the visibility of the keypoints on validation results, and keeps it in the run's `calibration.json`."""
+    found = fit_visibility(*visibility_answers(seen, config.vocabulary))
+    write_atomic(run / CALIBRATION, json.dumps(found.to_json(), indent=1) + "\n")
+    return found
+
+
+def visibility_answers(seen: Sequence[PhotoResult], words: Vocabulary) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The peaks (N, K) of annotated photos, which keypoints are visible, and which their categories have."""
+    told = [
+        (r.prediction, r.sample.keypoints.select(words.indices)) for r in seen if r.prediction and r.sample.keypoints
+    ]
+    peaks = np.stack([prediction.score for prediction, _ in told])
+    visible = np.stack([truth.state == VISIBLE for _, truth in told])
+    return peaks, visible, np.stack([words.mask(prediction.category) for prediction, _ in told])

@@ -137,7 +137,9 @@ def flat_row(row: dict[str, Any]) -> dict[str, Any]:
     Of independent labels those that hold stand in one cell, between semicolons.
     """
     region = row.get("region") or [None] * len(_REGION)
-    flat = {name: row.get(name) for name in ("photo", "error", "width", "height", "category", "category_probability")}
+    flat = {name: row.get(name) for name in ("photo", "error", "width", "height")}
+    flat |= {"garment": row["garment"]} if "garment" in row else {}
+    flat |= {name: row.get(name) for name in ("category", "category_probability")}
     flat |= dict(zip(_REGION, region, strict=True))
     for name, point in row.get("keypoints", {}).items():
         flat |= {f"{name}_{part}": value for part, value in point.items()}

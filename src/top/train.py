@@ -25,7 +25,8 @@ from aifashion.top.arguments import (
     tell,
     warn,
 )
-from aifashion.top.keypoint_scores import validate
+from aifashion.top.keypoint_model import calibrate
+from aifashion.top.keypoint_scores import predict_validation, validate
 from aifashion.top.resuming import check_facts, data_facts, resumed_config
 from aifashion.top.starting_weights import Start, find_start
 
@@ -138,7 +139,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
     from aifashion.unet.losses import keypoint_objective
     from aifashion.unet.optimizers import adamw, warmup_cosine
     from aifashion.unet.predictors import keypoint_predictor
-    from aifashion.unet.runs import load_weights, new_run
+    from aifashion.unet.runs import best_model, load_weights, new_run
     from aifashion.unet.start import devices
     from aifashion.unet.training import Schedule, fit
 
@@ -198,6 +199,8 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
     )
     for path in sorted(unreadable):
         warn(f"left out, cannot be read: {path}")
+    load_weights(net, best_model(run, warn).path)
+    calibrate(run, predict_validation(predict, val_set, config, leave_out), config)
     best = min(history, key=lambda row: (math.isnan(row["ne"]), row["ne"]))
     tell(f"Best: epoch {best['epoch']}, NE {best['ne']:.2%} on {len(val_set)} validation photos. Wrote {run}")
 

@@ -30,7 +30,7 @@ class TwoStageModel:
     def recognise(self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True) -> Iterator[Garment]:
         """whole_photos: the results hold the photos in their full size; else large ones are reduced while decoded."""
         model, classifier = self.keypoints, None
-        side = None if whole_photos else 2 * model.config.size
+        side = None if whole_photos else model.config.size
         Thread(target=model.prepare, args=(batch_size,)).start()
         if self.attributes is not None:
             own = self.attributes

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_QUIET = "2"
+_QUIET, _SPEAKING = "2", ("0", "1")
 _NOTICES = re.compile(rb"WARNING: All log messages before absl|[IW]0000 |E0000 .*cuInit")
 """Lines of TensorFlow's C++ code: how it was built, and that a machine without a GPU has none."""
 
@@ -15,9 +15,9 @@ def import_keras() -> None:
     """Imports Keras and looks for devices, with TensorFlow's notices kept off the terminal; other lines still appear.
 
     The notices go straight to the process's standard error, before any log level counts. Whoever sets
-    TF_CPP_MIN_LOG_LEVEL, to 0 say, sees them all.
+    TF_CPP_MIN_LOG_LEVEL to 0 or 1 sees them all.
     """
-    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _QUIET) != _QUIET:
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _QUIET) in _SPEAKING:
         return
     with _without_notices():
         import keras

@@ -8,6 +8,7 @@ from PIL import Image
 
 from aifashion.data_gen.preprocess import PADDING
 from aifashion.eval.inference import predict_photos
+from aifashion.eval.visibility import Visibility
 from aifashion.garments import ALL, vocabulary
 from aifashion.heatmaps import HeatmapCodec
 from aifashion.records import Sample
@@ -194,6 +195,28 @@ def test_scores_lie_between_0_and_1(tmp_path: Path, value: float, score: float):
     (result,) = predict_photos(predict, flat_photos(tmp_path, 2, "skirt")[1:], ALL, CODEC)
     assert result.prediction is not None
     assert result.prediction.score[15:19].tolist() == [score] * 4
+
+
+def test_keypoints_unlikely_to_be_visible_count_as_hidden(tmp_path: Path):
+    offset = np.zeros(24)
+    offset[16] = -2.0
+    # A peak of 0.7 is odds of 7 to 3; by exp(-2) less, hidden.
+    visibility = Visibility(np.ones(24), offset, found=0.6)
+    predict = answers(np.full((1, 5), 0.2), 0.7, point=(61.5, 61.5))
+    (result,) = predict_photos(predict, flat_photos(tmp_path, 2, "skirt")[1:], ALL, CODEC, visibility=visibility)
+    told = result.prediction
+    assert told is not None and told.visible is not None and told.found
+    assert told.state[15:19].tolist() == [1, 0, 1, 1] and (np.delete(told.state, range(15, 19)) == -1).all()
+    np.testing.assert_allclose(told.visible[15:19], [0.7, 7 / (7 + 3 * np.exp(2)), 0.7, 0.7], atol=1e-6)
+    assert (np.delete(told.visible, range(15, 19)) == 0).all()
+
+
+@pytest.mark.parametrize(("value", "found"), [(0.61, True), (0.59, False)])
+def test_where_all_points_are_low_there_is_no_garment(tmp_path: Path, value: float, found: bool):
+    predict = answers(np.full((1, 5), 0.2), value, point=(61.5, 61.5))
+    visibility = Visibility(np.ones(24), np.zeros(24), found=0.6)
+    (result,) = predict_photos(predict, flat_photos(tmp_path, 2, "skirt")[1:], ALL, CODEC, visibility=visibility)
+    assert result.prediction is not None and result.prediction.found is found
 
 
 def test_points_in_the_padding_are_moved_to_the_photo_s_edge(tmp_path: Path):

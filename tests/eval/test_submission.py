@@ -54,14 +54,16 @@ def test_unknown_category_takes_the_predicted_one():
     assert (filled.keypoints.state == 1).sum() == 7
 
 
-def test_points_outside_the_category_are_dropped_and_hidden_ones_written_as_visible():
+def test_points_outside_the_category_are_dropped_and_hidden_ones_have_their_place():
     prediction = predict("a.jpg", "trousers", LEGS)
-    prediction.state[:] = 0
+    prediction.state[[0, 5]] = 0
     (filled,) = submission_samples([prediction], [listed("a.jpg", "trousers")], LEGS)
     assert filled.keypoints is not None
-    np.testing.assert_array_equal(
-        filled.keypoints.state == 1, [k in vocabulary("trousers").keypoints for k in KEYPOINTS]
-    )
+    own = np.flatnonzero([k in vocabulary("trousers").keypoints for k in KEYPOINTS])
+    # The fifth of both categories' keypoints is the fourth of trousers: waistband, no hemline, crotch, bottoms.
+    np.testing.assert_array_equal(filled.keypoints.state[own], [0, 1, 1, 0, 1, 1, 1])
+    np.testing.assert_allclose(filled.keypoints.xy[own[3]], [50.4, 50.6])
+    assert (np.delete(filled.keypoints.state, own) == -1).all()
     np.testing.assert_array_equal(filled.keypoints.xy[filled.keypoints.state == -1], -1)
 
 

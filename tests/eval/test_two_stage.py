@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 
@@ -219,6 +220,16 @@ def test_what_is_told_of_a_garment_is_plain_data():
     )
     assert list(sleeve["probabilities"]) == list(ATTRIBUTE_TASKS["sleeve_length"])
     assert sleeve["probability"] == sleeve["probabilities"][sleeve["class"]] == round(np.e / (np.e + 8), 4)
+
+
+def test_a_calibrated_network_tells_of_visibility_and_of_the_garment():
+    (garment,) = garments(["dress"], classifier())
+    prediction = garment.result.prediction
+    assert prediction is not None and "garment" not in describe_garment(garment, ALL, HEADS)
+    told = replace(prediction, visible=np.full(24, 0.25), found=False)
+    facts = describe_garment(replace(garment, result=replace(garment.result, prediction=told)), ALL, HEADS)
+    assert facts["garment"] is False
+    assert facts["keypoints"]["neckline_left"] == {"x": 20.0, "y": 20.0, "score": 0.9, "visible": 0.25}
 
 
 def test_of_independent_labels_those_that_hold_are_listed():

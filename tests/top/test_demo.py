@@ -44,7 +44,8 @@ def test_a_folder_of_photos(skirt_run, own_data, tmp_path, capsys):
             assert (facts["width"], facts["height"]) == image.size
         for point in facts["keypoints"].values():
             assert 0 <= point["x"] < facts["width"] and 0 <= point["y"] < facts["height"]
-            assert 0 <= point["score"] <= 1
+            assert 0 <= point["score"] <= 1 and 0 <= point["visible"] <= 1
+        assert facts["garment"] in (True, False)
         with Image.open(out / f"{photo.stem}.jpg") as picture:
             picture.load()
             assert picture.width > picture.height

@@ -24,7 +24,9 @@ def test_a_keypoint_run_scores_as_it_did_in_training(all_run, data, tmp_path):
     numbers = json.loads((tmp_path / "score.json").read_text())
     with (Path(all_run) / "history.csv").open(newline="") as file:
         best = min(csv.DictReader(file), key=lambda row: float(row["score"]))
+    before, after = numbers.pop("ece_visible_before"), numbers.pop("ece_visible_after")
+    assert 0 <= after < before  # fitted on these very photos
     for name, value in numbers.items():
         assert value == pytest.approx(float(best[name]), nan_ok=True, abs=1e-6)
-    assert [path.name for path in pictures.iterdir()] == ["score.png"]
-    assert cv2.imread(str(pictures / "score.png")) is not None
+    assert {path.name for path in pictures.iterdir()} == {"score.png", "reliability.png"}
+    assert all(cv2.imread(str(path)) is not None for path in pictures.iterdir())

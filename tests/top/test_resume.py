@@ -116,20 +116,26 @@ def check_same_run(run: Path, whole: Path) -> None:
     assert (best["epoch"], best["score"]) == (other["epoch"], other["score"])
 
 
-@pytest.mark.parametrize(
-    "moments",
-    [
-        pytest.param([after_state(1, 0), after_state(2, 2)], id="before the first step, and within an epoch"),
-        pytest.param([while_writing("states", "epoch_001_step_0000002.safetensors")], id="while keeping a state"),
-        pytest.param([while_writing("models", "epoch_002.weights.h5")], id="after validating, while keeping the model"),
-    ],
-)
-def test_killed_and_resumed(data, whole, tmp_path, moments):
+def test_killed_and_resumed_again_and_again(data, whole, tmp_path):
     process = start(tmp_path, data, *OPTIONS.split())
-    for moment in moments:
+    kill_when(process, tmp_path, lambda run: (run / "config.json").exists())
+    (run,) = tmp_path.glob("all/*")
+    # Whatever came after the configuration was a matter of milliseconds: it may not have come.
+    shutil.rmtree(run / "states", ignore_errors=True)
+    (run / "data.json").unlink(missing_ok=True)
+
+    resume = ("--resume", "True", "--save-every", "2")
+    process = start(tmp_path, data, *resume)
+    kill_when(process, tmp_path, after_state(1, 0))  # before the first step
+    assert "Resumed" not in (tmp_path / "log.txt").read_text()
+    for moment in (
+        while_writing("states", "epoch_001_step_0000002.safetensors"),
+        after_state(2, 2),
+        while_writing("models", "epoch_002.weights.h5"),  # after validating
+    ):
+        process = start(tmp_path, data, *resume)
         kill_when(process, tmp_path, moment)
-        process = start(tmp_path, data, "--resume", "True", "--save-every", "2")
-    check_same_run(finish(process, tmp_path), whole[0])
+    check_same_run(finish(start(tmp_path, data, *resume), tmp_path), whole[0])
     assert "Resumed" in (tmp_path / "log.txt").read_text()
 
 
@@ -137,18 +143,6 @@ def test_training_says_nothing_but_what_it_does(whole):
     log = (whole[0].parent.parent / "log.txt").read_text()
     assert "Best: epoch" in log
     assert not [line for line in log.splitlines() if "absl" in line or "0000 00:00" in line or "arning" in line]
-
-
-def test_killed_before_the_first_state(data, whole, tmp_path):
-    process = start(tmp_path, data, *OPTIONS.split())
-    kill_when(process, tmp_path, lambda run: (run / "config.json").exists())
-    (run,) = tmp_path.glob("all/*")
-    # Whatever came after the configuration was a matter of milliseconds: it may not have come.
-    shutil.rmtree(run / "states", ignore_errors=True)
-    (run / "data.json").unlink(missing_ok=True)
-    process = start(tmp_path, data, "--resume", "True", "--save-every", "2")
-    check_same_run(finish(process, tmp_path), whole[0])
-    assert "Resumed" not in (tmp_path / "log.txt").read_text()
 
 
 def test_killed_at_any_time(data, whole, tmp_path):

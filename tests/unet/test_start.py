@@ -36,7 +36,7 @@ def test_devices():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("level", "quiet"), [(None, True), ("0", False)])
+@pytest.mark.parametrize(("level", "quiet"), [(None, True), ("3", True), ("0", False)])
 def test_the_framework_starts_in_silence_unless_asked_to_speak(level, quiet):
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     environment |= {"TF_CPP_MIN_LOG_LEVEL": level} if level else {}

@@ -1,0 +1,104 @@
+"""How likely a keypoint is to be visible where the network says it lies, and whether there is a garment at all.
+
+A heatmap's peak is no probability: how high it is for a point that is there differs from keypoint to keypoint. On
+validation photos a logistic curve is fitted to each (Platt scaling), held the closer to the one that fits all keypoints
+together, the fewer examples the keypoint has.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from .calibration import sigmoid
+
+THRESHOLD = 0.5
+"""A keypoint that is less likely to be visible counts as hidden."""
+LOST = 0.005
+"""Share of validation photos whose garment may go unseen."""
+_STRENGTH = 10.0
+"""Precision of the normal distribution of a keypoint's slope and offset about those of all."""
+_FLOOR = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visibility:
+    """slope, offset: (K,), probability = sigmoid(slope logit(peak) + offset). found: the mean peak of a category's
+    keypoints below which a photo shows no garment."""
+
+    slope: np.ndarray
+    offset: np.ndarray
+    found: float
+
+    def probability(self, peaks: np.ndarray) -> np.ndarray:
+        """Heatmap peaks (..., K) -> (..., K) in 0..1, that the keypoint is visible. Never falls as a peak rises."""
+        return sigmoid(self.slope * _logit(peaks) + self.offset)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"slope": self.slope.tolist(), "offset": self.offset.tolist(), "found": self.found}
+
+    @classmethod
+    def from_json(cls, facts: dict[str, Any], keypoints: int) -> Self:
+        """Raises ValueError for what `to_json` did not write, or for another number of keypoints."""
+        try:
+            made = cls(np.array(facts["slope"], float), np.array(facts["offset"], float), float(facts["found"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no calibration of keypoints: {error}") from None
+        sound = np.isfinite([*made.slope.ravel(), *made.offset.ravel(), made.found]).all()
+        if made.slope.shape != (keypoints,) or made.offset.shape != (keypoints,) or not sound:
+            raise ValueError(
+                f"expected {keypoints} finite slopes and offsets; got {made.slope.shape} and {made.offset.shape}"
+            )
+        return made
+
+
+def fit_visibility(peaks: np.ndarray, visible: np.ndarray, present: np.ndarray) -> Visibility:
+    """The curves that make the visibility of validation photos likeliest.
+
+    Args:
+        peaks: (N, K) heatmap peaks.
+        visible: (N, K) bool, annotated as visible.
+        present: (N, K) bool, the keypoints that the garment's category has; only they count.
+
+    Raises:
+        ValueError: shapes that differ, peaks that are not finite, or a photo without a present keypoint.
+    """
+    peaks, visible, present = np.asarray(peaks, float), np.asarray(visible, bool), np.asarray(present, bool)
+    if peaks.ndim != 2 or not peaks.shape == visible.shape == present.shape or not len(peaks):
+        raise ValueError(f"expected (N, K) three times; got {peaks.shape}, {visible.shape} and {present.shape}")
+    if not np.isfinite(peaks).all():
+        raise ValueError("a heatmap peak is not finite; look for a diverged model")
+    if not present.any(axis=1).all():
+        raise ValueError("a photo has no keypoint that its category has")
+    logits = _logit(peaks)
+    # Where all were visible, or none, the curve would be a step: the prior keeps it a curve.
+    shared = _curve(logits[present], visible[present], np.array([1.0, 0.0]), 1e-3)
+    own = np.array(
+        [_curve(logits[present[:, k], k], visible[present[:, k], k], shared, _STRENGTH) for k in range(peaks.shape[1])]
+    )
+    means = (np.clip(peaks, 0, 1) * present).sum(axis=1) / present.sum(axis=1)
+    return Visibility(own[:, 0], own[:, 1], float(np.quantile(means, LOST)))
+
+
+def mean_peak(peaks: np.ndarray, present: np.ndarray) -> float:
+    """What `Visibility.found` is held against: the mean of the peaks (K,) of the keypoints that are present (K,)."""
+    return float(np.clip(peaks[present], 0, 1).mean()) if present.any() else 0.0
+
+
+def _curve(logits: np.ndarray, holds: np.ndarray, centre: np.ndarray, strength: float) -> np.ndarray:
+    """(slope, offset) of the likeliest curve, with a normal prior about `centre`; the slope is never negative."""
+    from scipy.optimize import minimize  # slow to load, and few fit anything
+
+    def loss(curve: np.ndarray) -> tuple[float, np.ndarray]:
+        odds = curve[0] * logits + curve[1]
+        wrong = sigmoid(odds) - holds
+        apart = curve - centre
+        value = (np.logaddexp(0, odds) - holds * odds).sum() + strength * (apart @ apart) / 2
+        return float(value), np.array([wrong @ logits, wrong.sum()]) + strength * apart
+
+    return minimize(loss, centre, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]).x
+
+
+def _logit(peaks: np.ndarray) -> np.ndarray:
+    inside = np.clip(np.asarray(peaks, float), _FLOOR, 1 - _FLOOR)
+    return np.log(inside / (1 - inside))

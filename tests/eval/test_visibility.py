@@ -1,0 +1,92 @@
+import json
+
+import numpy as np
+import pytest
+
+from aifashion.eval.calibration import reliability, sigmoid
+from aifashion.eval.visibility import LOST, Visibility, fit_visibility, mean_peak
+
+
+def drawn(count: int, slope: np.ndarray, offset: np.ndarray, seed: int = 0):
+    """Peaks, and visibility drawn with the probabilities of known curves."""
+    rng = np.random.default_rng(seed)
+    peaks = rng.uniform(0.02, 0.98, (count, len(slope)))
+    odds = slope * np.log(peaks / (1 - peaks)) + offset
+    return peaks, rng.random(peaks.shape) < sigmoid(odds)
+
+
+def test_the_curves_that_it_was_drawn_from_are_found():
+    slope, offset = np.array([1.0, 2.0, 0.5]), np.array([0.0, 1.5, -1.0])
+    peaks, visible = drawn(20_000, slope, offset)
+    found = fit_visibility(peaks, visible, np.ones_like(visible))
+    np.testing.assert_allclose(found.slope, slope, atol=0.1)
+    np.testing.assert_allclose(found.offset, offset, atol=0.1)
+    told = found.probability(peaks)
+    assert reliability(told.ravel(), visible.ravel()).ece < 0.01 < reliability(peaks.ravel(), visible.ravel()).ece
+
+
+def test_a_keypoint_with_few_examples_follows_the_others():
+    slope, offset = np.full(3, 1.5), np.full(3, 0.7)
+    peaks, visible = drawn(4000, slope, offset)
+    present = np.ones_like(visible)
+    present[3:, 2] = False
+    visible[:3, 2] = True
+    found = fit_visibility(peaks, visible, present)
+    assert abs(found.slope[2] - 1.5) < 0.3 and abs(found.offset[2] - 0.7) < 0.6
+
+
+def test_keypoints_that_are_always_visible_or_never_keep_a_curve():
+    peaks, _ = drawn(500, np.ones(2), np.zeros(2))
+    visible = np.stack([np.ones(500, bool), np.zeros(500, bool)], axis=1)
+    found = fit_visibility(peaks, visible, np.ones_like(visible))
+    told = found.probability(np.array([0.5, 0.5]))
+    assert told[0] > 0.9 and told[1] < 0.1 and np.isfinite(found.offset).all()
+    rising = found.probability(np.linspace(0, 1, 9)[:, None])
+    assert (np.diff(rising, axis=0) >= 0).all()
+
+
+def test_a_photo_whose_points_are_all_low_shows_no_garment():
+    rng = np.random.default_rng(0)
+    peaks = np.full((1000, 4), 0.7) + rng.uniform(-0.1, 0.1, (1000, 1))
+    present = np.array([True, True, True, False])[None].repeat(1000, axis=0)
+    peaks[:, 3] = 0  # of another category: does not count
+    found = fit_visibility(peaks, present, present).found
+    means = [mean_peak(*pair) for pair in zip(peaks, present, strict=True)]
+    assert np.mean(np.array(means) < found) == pytest.approx(LOST, abs=0.002)
+    assert mean_peak(np.full(4, 0.3), present[0]) < found < mean_peak(np.full(4, 0.7), present[0])
+    assert mean_peak(np.ones(4), np.zeros(4, bool)) == 0
+
+
+def test_it_is_kept_as_json():
+    found = Visibility(np.array([1.0, 2.0]), np.array([0.5, -0.5]), 0.25)
+    again = Visibility.from_json(json.loads(json.dumps(found.to_json())), 2)
+    peaks = np.array([[0.2, 0.9]])
+    assert (again.probability(peaks) == found.probability(peaks)).all() and again.found == 0.25
+    assert found.probability(peaks)[0, 0] == pytest.approx(1 / (1 + np.exp(-(np.log(0.25) + 0.5))))
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"slope": [1.0]}, "no calibration of keypoints: 'offset'"),
+        ({"slope": [1.0], "offset": [0.0], "found": 0.1}, r"expected 2 finite slopes and offsets; got \(1,\)"),
+        ({"slope": [1.0, float("nan")], "offset": [0.0, 0.0], "found": 0.1}, "expected 2 finite"),
+    ],
+)
+def test_what_is_no_calibration(facts, message):
+    with pytest.raises(ValueError, match=message):
+        Visibility.from_json(facts, 2)
+
+
+@pytest.mark.parametrize(
+    ("peaks", "present", "message"),
+    [
+        (np.zeros((2, 3)), np.ones((2, 2), bool), r"expected \(N, K\) three times"),
+        (np.zeros((0, 3)), np.ones((0, 3), bool), r"expected \(N, K\) three times"),
+        (np.full((2, 3), np.nan), np.ones((2, 3), bool), "not finite"),
+        (np.zeros((2, 3)), np.zeros((2, 3), bool), "a photo has no keypoint"),
+    ],
+)
+def test_what_cannot_be_fitted(peaks, present, message):
+    with pytest.raises(ValueError, match=message):
+        fit_visibility(peaks, present, present)
