@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 # A short training learns more from photos that are changed less.
 GENTLE := --rotate 5 --zoom 0.1 --shift 0.05 --colour 0.2 --blur 0 --erase 0 --ema 0.99 --category-weight 0.3
 
-.PHONY: setup test test-all lint types demo bench bench-peers clean
+.PHONY: setup test test-all lint types demo bench bench-peers parity clean
 
 setup: $(READY)
 
@@ -55,6 +55,10 @@ bench: setup
 bench-peers: setup
 	$(BIN)/python benchmarks/peers.py --network v11
 	$(BIN)/python benchmarks/peers.py --network lite
+
+# Every backbone of the residual family against its reference in PyTorch; writes the goldens and docs/backbones.md.
+parity: setup
+	$(BIN)/python tests/unet/parity.py
 
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.venv-peers', 'typings', '.pytest_cache', '.ruff_cache', '.hypothesis')]"

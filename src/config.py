@@ -31,7 +31,7 @@ class KeypointConfig:
     category: str = "all"
     """all, or one category, whose points alone are then trained"""
     network: str = "v11"
-    """v11 (CPN on ResNet101), resnet50 or lite (for a CPU)"""
+    """v11 (CPN on ResNet101), resnet50, lite (for a CPU), or the same on another backbone, such as resnest50d"""
     size: int = 512
     """side of the square network input in px, a multiple of 32"""
     sigma: float = 1.5
@@ -139,7 +139,7 @@ class AttributeConfig:
     task: str = "all"
     """all (the 8 FashionAI tasks in one network), one of them such as skirt_length_labels, style or product"""
     model: str = "resnet50v2"
-    """the backbone by name, such as lite, resnet50v2, densenet121 or efficientnetv2b0"""
+    """the backbone by name, such as lite, resnet50v2, densenet121, efficientnetv2b0 or resnest50d"""
     size: int = 224
     """side of the square network input in px"""
     crop: Crop = "image"
@@ -268,12 +268,27 @@ _PRESETS: dict[str, dict[str, Any]] = {
     "resnet50": {"size": 512, "batch_size": 4, "learning_rate": 5e-4},
     "lite": {"size": 256, "batch_size": 16, "learning_rate": 2e-3},
 }
+BACKBONE_NETWORKS: tuple[str, ...] = (
+    *(f"densenet{depth}" for depth in (121, 169, 201)),
+    *(f"efficientnetb{number}" for number in range(8)),
+    *(f"resnet{depth}_torch" for depth in (18, 34, 50, 101, 152)),
+    *(f"resnet{depth}d" for depth in (18, 34, 50, 101, 152)),
+    *("resnext50_32x4d", "resnext101_32x4d", "resnext101_32x8d", "resnext101_64x4d"),
+    *("resnest50d", "resnest101e", "resnest200e", "resnest269e"),
+    *("res2net50_26w_4s", "res2net101_26w_4s", "res2net50d", "res2net101d"),
+    *(f"iresnet{depth}" for depth in (50, 101, 152, 200)),
+    *("seresnext50_32x4d", "seresnext101_32x4d", "legacy_seresnext50_32x4d", "legacy_seresnext101_32x4d"),
+    *("senet154", "legacy_senet154"),
+)
+"""Keypoint networks that are called as their backbone; what they are is known where Keras is, in unet/backbones."""
 
 
 def keypoint_preset(network: str) -> KeypointConfig:
     """The configuration that a network is trained with unless told otherwise. Raises ValueError for an unknown one."""
+    if network in BACKBONE_NETWORKS:
+        return KeypointConfig(network=network, **_PRESETS["v11"])
     if network not in _PRESETS:
-        raise ValueError(f"unknown network {network!r}; expected one of {', '.join(_PRESETS)}")
+        raise ValueError(f"unknown network {network!r}; expected one of {', '.join((*_PRESETS, *BACKBONE_NETWORKS))}")
     return KeypointConfig(network=network, **_PRESETS[network])
 
 

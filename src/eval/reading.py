@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -36,6 +36,20 @@ def work_behind(items: Iterable[Item], work: Callable[[Item], Loaded]) -> Iterat
             before = behind
         if before is not None:
             yield before.result()
+
+
+def made_ahead(items: Iterable[Item], count: int) -> Iterator[Item]:
+    """The items in their order, each made in a thread of its own, up to `count` of them before they are asked for."""
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1) as pool:
+        waiting: deque[Future[Any]] = deque(pool.submit(next, source, end) for _ in range(count))
+        try:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(pool.submit(next, source, end))
+                yield item
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def full_batch(images: list[np.ndarray], batch_size: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from .attribute_inference import AttributePredict
 from .crops import Framed, classifier_input, frame_garment
 from .heads import head_probabilities
 from .inference import PhotoResult
-from .reading import full_batch, work_behind
+from .reading import full_batch, made_ahead, work_behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ def recognise(
 
     keypoints: stage 1, keeping the photos. Without a classifier there are no attributes.
     """
-    results = keypoints(samples)
+    # Stage 1 goes on in a thread of its own, so that neither network waits for what is done between the two.
+    results = made_ahead(keypoints(samples), batch_size)
 
     def looked_at() -> Iterator[Looked]:
         while group := list(islice(results, batch_size)):

@@ -28,6 +28,7 @@ from aifashion.top.arguments import (
 from aifashion.top.keypoint_model import calibrate
 from aifashion.top.keypoint_scores import predict_validation, validate
 from aifashion.top.resuming import check_facts, data_facts, resumed_config
+from aifashion.top.starting_weights import Start, find_start
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Arguments:
     output: Path = CHECKOUT / "trained_models"
     """folder in which the run folder is made"""
     weights: str = "auto"
-    """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, or a Keras weights file"""
+    """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, a Keras weights file, a
+    checkpoint of PyTorch for its backbone, or its name on the hub, such as hf://timm/resnet50d.ra2_in1k"""
     resume: bool = False
     """go on with a run, exactly: the newest of this category, or the one that --resume-model names"""
     resume_model: Path | None = None
@@ -147,7 +149,8 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
         steps = min(steps, 10)
     schedule = Schedule(epochs, steps, args.save_every, args.keep)
     keras.utils.set_random_seed(config.seed)
-    net = _network(args, run)
+    start = Start(args.weights) if _loaded_later(args, run) else find_start(args.weights)
+    net = _network(dataclasses.replace(args, weights=start.weights), run)
     if args.resume_model is not None and not args.resume_model.is_dir():
         load_weights(net, args.resume_model)
     total, warmup = steps * epochs, round(steps * config.warmup_epochs)
@@ -177,6 +180,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
     # Only now, so that a start that fails leaves no empty run behind.
     run = run or new_run(args.output, config.category, config.to_json())
     write_atomic(run / "data.json", facts)
+    start.write(run)
     tell(f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) on {devices()} in {run}")
     history = fit(
         net,
@@ -201,14 +205,18 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
     tell(f"Best: epoch {best['epoch']}, NE {best['ne']:.2%} on {len(val_set)} validation photos. Wrote {run}")
 
 
+def _loaded_later(args: Arguments, run: Path | None) -> bool:
+    from aifashion.unet.runs import has_state
+
+    return (run is not None and has_state(run)) or (run is None and args.resume)
+
+
 def _network(args: Arguments, run: Path | None):
     """The network as it starts: of a run with a state and of a weights file all weights are loaded later."""
     from aifashion.unet.backbones import WeightsError
     from aifashion.unet.predictors import keypoint_net
-    from aifashion.unet.runs import has_state
 
-    loaded_later = (run is not None and has_state(run)) or (run is None and args.resume)
-    if loaded_later or args.weights == "none" or (args.weights == "auto" and args.config.network == "lite"):
+    if _loaded_later(args, run) or args.weights == "none" or (args.weights == "auto" and args.config.network == "lite"):
         return keypoint_net(args.config)
     wanted = "imagenet" if args.weights == "auto" else args.weights
     try:

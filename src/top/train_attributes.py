@@ -30,6 +30,7 @@ from aifashion.top.attribute_data import check_crop, load_tables
 from aifashion.top.attribute_model import FOLDER, calibrate, read_heads
 from aifashion.top.attribute_scores import score_outcomes
 from aifashion.top.resuming import check_facts, data_facts, resumed_config
+from aifashion.top.starting_weights import Start, find_start
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Arguments:
     class_names: Path | None = None
     """products: a file with the name of each class, one a line"""
     weights: str = "auto"
-    """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, a Keras weights file, or the run
+    """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, a Keras weights file, a
+    checkpoint of PyTorch for its backbone or its name on the hub, such as hf://timm/resnet50d.ra2_in1k, or the run
     folder of a keypoint network with the same backbone"""
     load: Path | None = None
     """a run folder or weights file to start from; the second phase of transfer learning loads the run of the first"""
@@ -160,7 +162,8 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
 
     config, heads = args.config, train_table.heads
     keras.utils.set_random_seed(config.seed)
-    net = _network(args, run, heads)
+    start = Start(args.weights) if _loaded_later(args, run) else find_start(args.weights)
+    net = _network(dataclasses.replace(args, weights=start.weights), run, heads)
     if config.layers == "heads":
         freeze_backbone(net)
     steps, epochs = steps_per_epoch(len(train_table), config.batch_size), config.epochs
@@ -194,6 +197,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
     run = run or new_run(args.output / FOLDER, config.task, config.to_json())
     write_atomic(run / "heads.json", json.dumps([dataclasses.asdict(head) for head in heads], indent=1) + "\n")
     write_atomic(run / "data.json", facts)
+    start.write(run)
     tell(f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) on {devices()} in {run}")
     history = fit(
         net,
@@ -218,18 +222,24 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
     tell(f"Best: {_val_log(best).strip()}. Wrote {run}")
 
 
+def _loaded_later(args: Arguments, run: Path | None) -> bool:
+    from aifashion.unet.runs import has_state
+
+    return (run is not None and has_state(run)) or args.load is not None
+
+
 def _network(args: Arguments, run: Path | None, heads):
     """The network as it starts: of a run with a state all weights are loaded later."""
     from aifashion.unet.backbones import WeightsError
     from aifashion.unet.predictors import attribute_net, load_attribute_start, load_keypoint_backbone
-    from aifashion.unet.runs import RunError, find_run, has_state
+    from aifashion.unet.runs import RunError, find_run
 
     config = args.config
     whole_run = args.load if run is None and not args.reset and args.load is not None and args.load.is_dir() else None
     # Weights are loaded by their place: those of another task would fit a head of as many classes.
     if whole_run is not None and read_heads(whole_run) != tuple(heads):
         raise RunError(f"{whole_run} has other heads than this training: --reset True takes its backbone alone")
-    loaded_later = (run is not None and has_state(run)) or args.load is not None
+    loaded_later = _loaded_later(args, run)
     keypoint_run = find_run(Path(args.weights)) if not loaded_later and Path(args.weights).is_dir() else None
     plain = loaded_later or keypoint_run is not None or args.weights == "none"
     plain = plain or (args.weights == "auto" and config.model == "lite")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from .backbones import Weights, build_backbone
+from .backbones import BACKBONES, Weights, build_backbone
 from .blocks import basic_block, bottleneck, conv_bn, merged_bn, merged_bottleneck, upsample
 
 LEVELS = ("P5", "P4", "P3", "P2")
@@ -28,7 +28,9 @@ NETWORKS: dict[str, NetworkSpec] = {
     "v11": NetworkSpec("resnet101", 256, False),
     "resnet50": NetworkSpec("resnet50", 256, False),
     "lite": NetworkSpec("lite", 48, True),
+    **{name: NetworkSpec(name, 256, False) for name in BACKBONES if name not in ("lite", "resnet50", "resnet101")},
 }
+"""Two names of their own; every further backbone is a network by its name, of the shape of v11."""
 
 
 def build_keypoint_net(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from aifashion.eval.reading import full_batch, read_ahead, work_behind
+from aifashion.eval.reading import full_batch, made_ahead, read_ahead, work_behind
 
 
 def test_groups_keep_the_order_and_the_last_holds_the_rest():
@@ -51,6 +51,31 @@ def test_a_mistake_while_loading_is_raised():
     stream = read_ahead(range(6), load, 2)
     assert next(stream) == [0, 1]
     with pytest.raises(ValueError, match="item 3"):
+        next(stream)
+
+
+def test_items_are_made_ahead_of_their_use():
+    made, enough = [], threading.Event()
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            made.append(item)
+            if len(made) == 4:
+                enough.set()
+            yield item
+
+    stream = made_ahead(items(), 3)
+    assert next(stream) == 0
+    assert enough.wait(10)  # three more, though nobody asked for them
+    stream.close()  # type: ignore[attr-defined]
+    assert len(made) <= 5
+    assert list(made_ahead(range(7), 3)) == list(range(7)) and list(made_ahead([], 3)) == []
+
+
+def test_a_mistake_while_making_is_raised_in_its_place():
+    stream = made_ahead((1 / number for number in (1, 2, 0, 4)), 2)
+    assert [next(stream), next(stream)] == [1, 0.5]
+    with pytest.raises(ZeroDivisionError):
         next(stream)
 
 

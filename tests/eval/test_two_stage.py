@@ -190,7 +190,7 @@ def test_photos_are_taken_as_they_are_needed():
             yield Sample(f"{i}.jpg", Path(f"{i}.jpg"), None)
 
     stream = recognise(stage1(["skirt"] * 100), classifier(), endless(), ALL, CODEC, 2)
-    assert len(list(islice(stream, 3))) == 3 and len(taken) <= 4 + 2  # the next batch is made ready meanwhile
+    assert len(list(islice(stream, 3))) == 3 and len(taken) <= 4 + 2 + 2  # two batches ahead
 
 
 # ---------------------------------------------------------------------------------------------------- what is written

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -222,6 +223,17 @@ def test_a_new_run_from_the_weights_of_another(all_run, data, tmp_path):
     assert [float(row["learning_rate"]) for row in history(run)] == pytest.approx(
         [1e-9 * (0.01 + 0.99 * 0.5), 1e-9 * 0.01], rel=1e-3
     )
+
+
+@pytest.mark.slow
+def test_a_run_keeps_where_its_backbone_started(data, tmp_path):
+    from aifashion.unet.backbones import build_backbone
+
+    path = tmp_path / "lite.weights.h5"
+    build_backbone("lite", (64, 64, 3)).save_weights(path)
+    run = train_run(data, tmp_path / "runs", "--weights", str(path), "--debug", "True", "--epochs", "1")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert json.loads((run / "start.json").read_text()) == {"weights": str(path), "sha256": digest}
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from aifashion.unet.attribute_net import build_attribute_net
 from aifashion.unet.backbones import WeightsError, classifiers
 from aifashion.unet.backbones.applications import FAMILIES, NORMALISATION, normalised
 from aifashion.unet.backbones.classifiers import CLASSIFIERS, build_classifier_backbone
+from aifashion.unet.backbones.residual import RESIDUAL
 
 SMALL = ("lite", "mobilenetv3small")
 # Others differ from one of these in depth or width alone.
@@ -32,8 +33,11 @@ def application_of(name: str):
     return application, make, sys.modules[make.__module__]
 
 
+APPLICATIONS = [name.lower() for name in NORMALISATION]
+
+
 def test_the_menu():
-    assert set(CLASSIFIERS) == {"lite", *(name.lower() for name in NORMALISATION)}
+    assert set(CLASSIFIERS) == {"lite", *APPLICATIONS, *RESIDUAL}
     assert len(NORMALISATION) == sum(map(len, FAMILIES.values()))  # none in two families
     for wanted in ("resnet152v2", "inceptionv3", "xception", "densenet201", "efficientnetb7", "vgg16"):
         assert wanted in CLASSIFIERS

@@ -3,7 +3,8 @@
 import keras
 from keras import layers
 
-from .weights import Weights, WeightsError, load_file
+from .caffe_files import is_caffe_file, load_caffe_file
+from .weights import Weights, WeightsError, check_finite, load_file
 
 _IMAGENET_MEAN, _IMAGENET_DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _CAFFE_BGR_MEAN = (103.939, 116.779, 123.68)
@@ -38,6 +39,12 @@ class ReverseChannels(layers.Layer):
         return x[..., ::-1]
 
 
+def imagenet_normalised(image):
+    """An RGB input of 0..255 less the mean of ImageNet, by its deviation, as PyTorch's networks expect it."""
+    variance = tuple(deviation**2 for deviation in _IMAGENET_DEVIATION)
+    return layers.Normalization(mean=_IMAGENET_MEAN, variance=variance, name="normalise")(image)
+
+
 def normalised(image, application: str):
     """An RGB input of 0..255 as the network of keras.applications expects it. (B, H, W, 3) -> the same shape."""
     family = NORMALISATION[application]
@@ -47,8 +54,7 @@ def normalised(image, application: str):
     if family == "symmetric":
         return layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(image)
     if family == "torch":
-        variance = tuple(deviation**2 for deviation in _IMAGENET_DEVIATION)
-        return layers.Normalization(mean=_IMAGENET_MEAN, variance=variance, name="normalise")(image)
+        return imagenet_normalised(image)
     if family == "efficientnet":
         # The network itself subtracts the mean and divides by the deviation. That its published weights want more than
         # that, keras.applications knows only where it fetches them. About the mean, so that it stays where it is.
@@ -77,6 +83,32 @@ def application_body(application: str, image_shape: tuple[int | None, int | None
             reason = str(error).strip().partition("\n")[0]
             raise WeightsError(f"the ImageNet weights of {body.name} could not be fetched ({reason})") from None
         body.set_weights(source.get_weights())
+    elif weights is not None and NORMALISATION[application] == "caffe" and is_caffe_file(weights):
+        load_caffe_file(body, weights)
     elif weights is not None:
         load_file(body, weights)
+        check_finite(body, weights)
     return body
+
+
+PYRAMIDS = (*FAMILIES["torch"], *FAMILIES["efficientnet"])
+"""Networks of which the levels of a pyramid are known, beside the ResNets."""
+
+
+def build_pyramid(application: str, image_shape: tuple[int, int, int], weights: Weights) -> keras.Model:
+    """A network of `PYRAMIDS` as a backbone: image 0..255 (B, H, W, 3) -> {"P2": stride 4, ..., "P5": stride 32}.
+
+    Of a DenseNet a level is what enters the transition to the next, normalised; of an EfficientNet it is the end of the
+    last block of its stride. P5 is the network's output, so that all weights take part.
+    """
+    body = application_body(application, image_shape, weights)
+    if application.startswith("DenseNet"):
+        ends = {"P2": "pool2_relu", "P3": "pool3_relu", "P4": "pool4_relu"}
+    else:
+        # The layers of block 3 are called block3a_..., block3b_... and so on; block 4 has the stride of block 5.
+        starts = {"P2": "block2", "P3": "block3", "P4": "block5"}
+        ends = {level: [x.name for x in body.layers if x.name.startswith(word)][-1] for level, word in starts.items()}
+    outputs = {level: body.get_layer(name).output for level, name in ends.items()} | {"P5": body.output}
+    features = keras.Model(body.input, outputs, name=f"{body.name}_features")
+    image = layers.Input(image_shape, name="image")
+    return keras.Model(image, features(normalised(image, application)), name=f"{application.lower()}_backbone")

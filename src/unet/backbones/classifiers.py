@@ -11,6 +11,8 @@ from keras import layers
 
 from . import lite
 from .applications import NORMALISATION, application_body, normalised
+from .residual import RESIDUAL
+from .started import build_started
 from .weights import Weights
 
 ANY_SIZE = (None, None, 3)
@@ -18,7 +20,15 @@ ANY_SIZE = (None, None, 3)
 
 def build_lite(weights: Weights) -> keras.Model:
     """The backbone of the `lite` keypoint network, up to its last features."""
-    pyramid = lite.build(ANY_SIZE, weights)
+    return _last_level(lite.build(ANY_SIZE, weights))
+
+
+def build_residual_classifier(name: str, weights: Weights) -> keras.Model:
+    """A network of the residual family, up to its last features."""
+    return _last_level(build_started(name, ANY_SIZE, weights))
+
+
+def _last_level(pyramid: keras.Model) -> keras.Model:
     return keras.Model(pyramid.input, pyramid.output["P5"], name="backbone")
 
 
@@ -32,6 +42,7 @@ def build_application(application: str, weights: Weights) -> keras.Model:
 CLASSIFIERS: dict[str, Callable[[Weights], keras.Model]] = {
     "lite": build_lite,
     **{name.lower(): partial(build_application, name) for name in NORMALISATION},
+    **{name: partial(build_residual_classifier, name) for name in RESIDUAL},
 }
 """name -> build(weights): RGB image 0..255 (B, H, W, 3) -> features (B, h, w, F)."""
 

@@ -3,14 +3,37 @@
 import warnings
 from pathlib import Path
 
+import h5py
 import keras
+import numpy as np
 
 Weights = str | Path | None
-"""`"imagenet"`, a Keras weights file, or None for a random start."""
+"""`"imagenet"`, a Keras weights file or a checkpoint of PyTorch, or None for a random start."""
+
+SAFETENSORS, TORCH = (".safetensors",), (".pth", ".pt", ".bin", ".tar", ".ckpt")
+CHECKPOINTS = SAFETENSORS + TORCH
+"""Endings of the checkpoints of PyTorch."""
+_BEGINNINGS = {
+    b"PK\x03\x04": "a ZIP archive, as torch.save writes",
+    b"\x80\x02": "a pickle, as torch.save wrote before PyTorch 1.6",
+    b"\x89HDF": "an HDF5 file, as Keras writes",
+    b"<!DO": "a web page",
+    b"<htm": "a web page",
+    b"vers": "a pointer of Git LFS, not the file itself",
+}
+BACKBONE = "aifashion_backbone"
+"""The attribute of a weights file that tells which backbone it belongs to."""
 
 
 class WeightsError(ValueError):
     """Weights that cannot be had or do not fit; the message says why and what to do."""
+
+
+def beginning(path: Path) -> str:
+    """What a file is by its first bytes, in words; empty where they tell nothing."""
+    with path.open("rb") as file:
+        begin = file.read(4)
+    return next((kind for mark, kind in _BEGINNINGS.items() if begin.startswith(mark)), "")
 
 
 def load_file(model: keras.Model, path: str | Path) -> None:
@@ -18,6 +41,12 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no weights file at {path}")
+    if path.suffix in CHECKPOINTS:
+        reason = "a checkpoint of PyTorch fits the residual family alone, such as resnet50_torch"
+        raise WeightsError(f"{path} does not fit {model.name}: {reason}")
+    kind = beginning(path)
+    if kind and "HDF5" not in kind:
+        raise WeightsError(f"{path} does not fit {model.name}: it is no Keras weights file but {kind}")
     try:
         with warnings.catch_warnings():
             # Keras only warns that a part is missing in the file, and leaves the start weights there.
@@ -28,3 +57,26 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise WeightsError(f"{path} does not fit {model.name}: {reason}") from None
+
+
+def check_finite(model: keras.Model, path: str | Path) -> None:
+    """Raises WeightsError, naming the weights, where some of a file are no numbers."""
+    broken = [weight.path for weight in model.weights if not np.isfinite(keras.ops.convert_to_numpy(weight)).all()]
+    if broken:
+        raise WeightsError(f"{path} holds numbers that are not finite: {', '.join(broken)}")
+
+
+def told_backbone(path: Path) -> str:
+    """The backbone that a weights file says it belongs to; empty where it is none, or says nothing."""
+    try:
+        with h5py.File(path, "r") as file:
+            return str(file.attrs.get(BACKBONE, ""))
+    except OSError:
+        return ""
+
+
+def save_file(model: keras.Model, path: Path, backbone: str) -> None:
+    """Writes a Keras weights file that tells its backbone. Not atomic: call it within `files.atomic_path`."""
+    model.save_weights(path)
+    with h5py.File(path, "a") as file:
+        file.attrs[BACKBONE] = backbone

@@ -1,0 +1,132 @@
+"""Tensors of PyTorch into a network of the residual family."""
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from ...files import atomic_path
+from .checkpoints import read_checkpoint
+from .residual import RESIDUAL, build_residual
+from .weights import WeightsError, save_file
+
+_UNUSED = ("num_batches_tracked",)
+"""What normalisation keeps in PyTorch and nothing here needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A weight of a network. shape: that of the tensor in PyTorch, where kernels are (out, in, h, w)."""
+
+    variable: Any
+    shape: tuple[int, ...]
+
+    def value(self, tensor: np.ndarray) -> np.ndarray:
+        """The tensor as float32 in the order of Keras, where kernels are (h, w, in, out)."""
+        tensor = tensor.astype(np.float32)
+        return tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+
+
+def targets(net: keras.Model) -> dict[str, Target]:
+    """Tensor name in PyTorch -> weight, for all weights of a network of `residual.build_residual`."""
+    found = {}
+    for layer in net.layers:
+        module = layer.name.replace("-", ".")
+        if isinstance(layer, layers.Conv2D):
+            height, width, inputs, outputs = layer.kernel.shape
+            found[f"{module}.weight"] = Target(layer.kernel, (outputs, inputs, height, width))
+            if layer.use_bias:
+                found[f"{module}.bias"] = Target(layer.bias, (outputs,))
+        elif isinstance(layer, layers.BatchNormalization):
+            pairs = {
+                "weight": layer.gamma,
+                "bias": layer.beta,
+                "running_mean": layer.moving_mean,
+                "running_var": layer.moving_variance,
+            }
+            found |= {f"{module}.{part}": Target(weight, tuple(weight.shape)) for part, weight in pairs.items()}
+    return found
+
+
+def load_state(
+    net: keras.Model,
+    backbone: str,
+    state: Mapping[str, np.ndarray],
+    source: object,
+    accept_missing: Sequence[str] = (),
+    accept_unexpected: Sequence[str] = (),
+) -> tuple[list[str], list[str]]:
+    """Loads the tensors of a checkpoint into the backbone that bears that name; its classifier is left out.
+
+    accept_missing, accept_unexpected: patterns of names, such as `layer4.*`, that may be absent, and so stay as they
+    start, or too many. Returns both as found. Raises WeightsError, which names every tensor that is at fault, and then
+    changes nothing.
+    """
+    wanted, head = targets(net), RESIDUAL[backbone].head
+    known = set(wanted) | {f"{head}.weight", f"{head}.bias"}
+    modules = {name.rpartition(".")[0] for name in wanted}
+    extra = [name for name in state if name not in known and not _unused(name, modules)]
+    missing = [name for name in wanted if name not in state]
+    present = [name for name in wanted if name in state]
+    shapes = [
+        f"{name} {_shape(state[name].shape)} instead of {_shape(wanted[name].shape)}"
+        for name in present
+        if state[name].shape != wanted[name].shape
+    ]
+    broken = [name for name in present if not np.isfinite(state[name]).all()]
+    negative = [name for name in present if name.endswith(".running_var") and (state[name] < 0).any()]
+    faults = {
+        "lacks": _not_accepted(missing, accept_missing),
+        "has too many": _not_accepted(extra, accept_unexpected),
+        "has other shapes": shapes,
+        "holds numbers that are not finite": broken,
+        "holds negative variances": negative,
+    }
+    told = [f"it {fault} ({len(names)}): {', '.join(names)}" for fault, names in faults.items() if names]
+    if told:
+        raise WeightsError(f"{source} does not fit {backbone}: {'; '.join(told)}")
+    for name in present:
+        wanted[name].variable.assign(wanted[name].value(state[name]))
+    return missing, extra
+
+
+def convert_checkpoint(
+    path: Path,
+    backbone: str,
+    out: Path,
+    accept_missing: Sequence[str] = (),
+    accept_unexpected: Sequence[str] = (),
+) -> tuple[list[str], list[str]]:
+    """Writes the tensors of a checkpoint as a Keras weights file of the backbone, whole or not at all.
+
+    Patterns and result as in `load_state`. Raises ValueError for an unknown backbone or a file name that Keras does not
+    write to, WeightsError where the checkpoint cannot be read or does not fit, OSError where `out` cannot be written.
+    """
+    if backbone not in RESIDUAL:
+        raise ValueError(f"no weights of PyTorch fit {backbone!r}; they do {', '.join(RESIDUAL)}")
+    if not out.name.endswith(".weights.h5"):
+        raise ValueError(f"{out} must end in .weights.h5, by which Keras knows a weights file")
+    state = read_checkpoint(path)
+    net = build_residual(backbone, (None, None, 3))
+    accepted = load_state(net, backbone, state, path, accept_missing, accept_unexpected)
+    with atomic_path(out) as beside:
+        save_file(net, beside, backbone)
+    return accepted
+
+
+def _unused(name: str, modules: set[str]) -> bool:
+    module, _, part = name.rpartition(".")
+    return part in _UNUSED and module in modules
+
+
+def _not_accepted(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    return [name for name in names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _shape(sizes: Sequence[int]) -> str:
+    return "x".join(map(str, sizes)) or "scalar"

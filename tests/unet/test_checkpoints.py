@@ -1,0 +1,81 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from torch_writer import tensors, write_torch_file
+
+from aifashion.unet.backbones import WeightsError
+from aifashion.unet.backbones.checkpoints import read_checkpoint
+
+STATE = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "a.count": np.array(3)}
+
+
+def fault(path: Path) -> str:
+    with pytest.raises(WeightsError) as caught:
+        read_checkpoint(path)
+    return str(caught.value)
+
+
+def same(found: dict[str, np.ndarray]) -> bool:
+    return set(found) == set(STATE) and all(np.array_equal(found[name], STATE[name]) for name in STATE)
+
+
+def test_safetensors(tmp_path):
+    safetensors.numpy.save_file(STATE, tmp_path / "x.safetensors")
+    assert same(read_checkpoint(tmp_path / "x.safetensors"))
+
+
+def test_safetensors_in_bfloat16(tmp_path):
+    header = json.dumps({"x": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    bits = (np.array([1.5, -4.0], np.float32).view(np.uint32) >> 16).astype("<u2")
+    (tmp_path / "x.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bits.tobytes())
+    np.testing.assert_array_equal(read_checkpoint(tmp_path / "x.safetensors")["x"], np.array([1.5, -4.0], np.float32))
+
+
+@pytest.mark.parametrize("wrapper", ["", "state_dict", "model"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_state_dicts_are_unwrapped(tmp_path, wrapper, prefix):
+    content = tensors({f"{prefix}{name}": array for name, array in STATE.items()})
+    path = write_torch_file(tmp_path / "x.pth", {wrapper: content, "epoch": 3} if wrapper else content)
+    assert same(read_checkpoint(path))
+
+
+def test_files_that_are_not_what_their_ending_says(tmp_path):
+    torch_file = write_torch_file(tmp_path / "x.pth", tensors(STATE))
+    renamed = tmp_path / "x.safetensors"
+    renamed.write_bytes(torch_file.read_bytes())
+    assert "is not in the safetensors format but a ZIP archive, as torch.save writes" in fault(renamed)
+    keras_file = tmp_path / "y.pth"
+    keras_file.write_bytes(b"\x89HDF\r\n\x1a\n")
+    assert "is not a file of torch.save but an HDF5 file, as Keras writes" in fault(keras_file)
+    page = tmp_path / "z.pth"
+    page.write_text("<!DOCTYPE html>")
+    assert "is not a file of torch.save but a web page" in fault(page)
+    pointer = tmp_path / "z.safetensors"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    assert "a pointer of Git LFS, not the file itself" in fault(pointer)
+    safe = tmp_path / "safe.pth"
+    safetensors.numpy.save_file(STATE, safe)
+    assert "it is not a file of torch.save" in fault(safe)
+    (tmp_path / "x.onnx").write_text("x")
+    assert "is no checkpoint by its ending; expected one of .safetensors, .pth" in fault(tmp_path / "x.onnx")
+    assert "no checkpoint at" in fault(tmp_path / "nothing.pth")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.97])
+def test_safetensors_cut_short(tmp_path, share):
+    path = tmp_path / "x.safetensors"
+    safetensors.numpy.save_file({"x": np.ones(1000, np.float32)}, path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    assert f"{path} is damaged, cut short or no safetensors file" in fault(path)
+
+
+def test_what_holds_no_state_dict(tmp_path):
+    assert "these entries are no tensors: epoch, lr" in fault(
+        write_torch_file(tmp_path / "a.pth", {"epoch": 3, "lr": 0.1})
+    )
+    assert "holds no state dict but a list" in fault(write_torch_file(tmp_path / "b.pth", [1, 2]))
+    assert "holds no state dict but a dict" in fault(write_torch_file(tmp_path / "c.pth", {}))
