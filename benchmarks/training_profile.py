@@ -55,12 +55,7 @@ def operations(data: bytes) -> Counter[str]:
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
                 kind = name.rpartition(":")[2]
-                if (
-                    ":" in name
-                    and "::" not in name
-                    and kind.isidentifier()
-                    and kind[0] in "_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                ):
+                if ":" in name and "::" not in name and kind.isidentifier() and not kind[0].islower():
                     taken[kind] += event.duration_ps / 1e9 / STEPS
     return taken
 

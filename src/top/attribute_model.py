@@ -19,8 +19,8 @@ from aifashion.files import write_atomic
 from aifashion.records import HeadSpec
 from aifashion.serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact
 from aifashion.top.arguments import tell, warn
+from aifashion.top.keypoint_model import CALIBRATION
 
-CALIBRATION = "calibration.json"
 FOLDER = "attributes"
 """Folder of the classifiers' runs in trained_models/, beside those of the categories."""
 

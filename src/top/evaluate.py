@@ -77,8 +77,9 @@ def _keypoints(run: Path, args: Arguments) -> dict[str, float]:
     seen = predict_validation(model.maps, samples, model.config, lambda path: warn(f"cannot be read: {path}"))
     result, numbers = validation_numbers(seen, model.words)
     states = visibility_reliabilities(seen, model) if model.visibility else {}
-    for name in states.keys() & {"visible"}:
-        numbers |= {f"ece_{name}_before": states[name][0].ece, f"ece_{name}_after": states[name][1].ece}
+    if states:
+        before, after = states["visible"]
+        numbers |= {"ece_visible_before": before.ece, "ece_visible_after": after.ece}
     if args.pictures is not None:
         draw_keypoint_score(result, args.pictures / "score.png")
         tell(f"Wrote {args.pictures / 'score.png'}")
