@@ -58,10 +58,25 @@ def _openvino(net: keras.Model, precision: Numbers, target: Path, scratch: Path,
 
 def _onnx(net: keras.Model, precision: Numbers, target: Path, scratch: Path, calibration: Batches) -> None:
     import onnx
+    import tensorflow as tf
+    import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    # Keras exports to ONNX only what has been called.
-    net({name: np.zeros((1, *taken.shape[1:]), taken.dtype) for name, taken in net.input.items()})
-    net.export(target, format="onnx", verbose=False)
+    # Frozen first: left to itself, tf2onnx makes an input of every constant that a layer holds, such as the mean of a
+    # Normalization, and a network with such inputs nobody can call.
+    specs = {name: tf.TensorSpec((None, *taken.shape[1:]), taken.dtype, name) for name, taken in net.input.items()}
+    function = tf.function(lambda taken: net(taken, training=False)).get_concrete_function(specs)
+    frozen = convert_variables_to_constants_v2(function)
+    names = {tensor.name: tensor.name.partition(":")[0] for tensor in frozen.inputs}
+    names |= dict(zip((tensor.name for tensor in frozen.outputs), sorted(function.structured_outputs), strict=True))
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it calls what tf2onnx uses deprecated
+    tf2onnx.convert.from_graph_def(
+        frozen.graph.as_graph_def(),
+        input_names=[tensor.name for tensor in frozen.inputs],
+        output_names=[tensor.name for tensor in frozen.outputs],
+        tensors_to_rename=names,
+        output_path=str(target),
+    )
     if precision == "int8":
         model = onnx.load(target)
         takers: dict[str, list[str]] = {}

@@ -1,6 +1,8 @@
 import json
 
+import keras
 import numpy as np
+import onnx
 import pytest
 from small_networks import CONFIG, HEADS, some_images
 
@@ -55,6 +57,23 @@ def test_every_format_tells_what_the_keras_model_tells(keypoint_net, tmp_path, f
         np.testing.assert_allclose(told["category"], odds[:count], atol=1e-5)
         xy, _ = CONFIG.codec.decode(told["heatmaps"], "dark")
         np.testing.assert_allclose(told["keypoints"][..., :2], xy, atol=5e-3)
+
+
+def test_constants_of_layers_do_not_become_inputs(tmp_path):
+    # As the networks of keras.applications normalise, ResNet101 of v11 among them.
+    image = keras.layers.Input((8, 8, 3), name="image")
+    x = keras.layers.Normalization(mean=(1.0, 2.0, 3.0), variance=(1.0, 4.0, 9.0))(image)
+    inner = keras.Model(image, keras.layers.Conv2D(2, 3)(x))
+    net = keras.Model({"image": image}, {"second": inner(image) + 1, "first": inner(image)})
+    convert(net, "onnx", "f32", tmp_path)
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert [taken.name for taken in graph.input] == ["image"]
+    assert sorted(told.name for told in graph.output) == ["first", "second"]
+    Manifest("attributes", "onnx", "f32", {"size": 8}, heads=HEADS).write(tmp_path)
+    images = some_images(8)
+    told = open_network(tmp_path).compute({"image": images.astype(np.float32)})
+    for name, expected in net.predict_on_batch({"image": images.astype(np.float32)}).items():
+        np.testing.assert_allclose(told[name], expected, atol=1e-4)
 
 
 @pytest.mark.slow
