@@ -15,7 +15,7 @@ from measure import report
 
 HERE = Path(__file__).resolve().parent
 TORCH = HERE.parent / ".venv-peers" / "torch" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-ROUNDS = 5
+ROUNDS = {"lite": 5, "v11": 3}
 CASES = {"lite": {"size": 256, "batch": 16, "steps": 6}, "v11": {"size": 256, "batch": 4, "steps": 3}}
 PRECISIONS = ("float32", "mixed_bfloat16")
 LAYOUTS = ("contiguous_format", "channels_last")
@@ -34,7 +34,7 @@ def measure(network: str) -> None:
     case = CASES[network]
     own: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     eager: dict[tuple[str, str], list[float]] = {(p, layout): [] for p in PRECISIONS for layout in LAYOUTS}
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS[network]):
         for precision, taken in own.items():
             words = {"network": network, "precision": precision, **case}
             taken.append(seconds(sys.executable, HERE / "random_training.py", **words))
