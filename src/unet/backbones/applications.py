@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from ..normalization import BatchNorm
 from .caffe_files import is_caffe_file, load_caffe_file
 from .weights import Weights, WeightsError, check_finite, load_file
 
@@ -68,6 +69,10 @@ def application_body(application: str, image_shape: tuple[int | None, int | None
     """The network without its top. Raises WeightsError for weights that cannot be had or do not fit."""
     make = getattr(keras.applications, application)
     body = make(include_top=False, weights=None, input_shape=image_shape)
+    for layer in body.layers:
+        if type(layer) is layers.BatchNormalization:
+            # They differ in nothing but `call`; to build the network anew from their like would take twice as long.
+            layer.__class__ = BatchNorm
     if NORMALISATION[application] == "efficientnet":
         # Mean and deviation are weights there, but the layer computes with copies, which `set_weights` and a resumed
         # run would leave as they are: so they are right from the start.
