@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from aifashion.unet.backbones import WeightsError, build_backbone
+from aifashion.unet.backbones.applications import application_body
+from aifashion.unet.normalization import BatchNorm
 
 STRIDES = {"P2": 4, "P3": 8, "P4": 16, "P5": 32}
 LARGE = [pytest.param(name, marks=pytest.mark.slow) for name in ("resnet50", "resnet101")]
@@ -68,6 +70,19 @@ def test_a_file_that_is_no_weights_file(tmp_path, name):
 def test_a_file_that_is_not_there():
     with pytest.raises(WeightsError, match=r"no weights file at .*nowhere\.h5"):
         build_backbone("lite", (64, 64, 3), Path("nowhere.h5"))
+
+
+def test_a_network_of_keras_normalises_in_one_pass_and_is_the_same(tmp_path):
+    theirs = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(64, 64, 3))
+    theirs.save_weights(tmp_path / "mobile.weights.h5")
+    ours = application_body("MobileNetV2", (64, 64, 3), str(tmp_path / "mobile.weights.h5"))
+    kinds = {type(layer) for layer in ours.layers if isinstance(layer, keras.layers.BatchNormalization)}
+    assert kinds == {BatchNorm}
+    np.testing.assert_array_equal(ours.predict_on_batch(photos()), theirs.predict_on_batch(photos()))
+    features = [keras.ops.convert_to_numpy(net(photos(), training=True)) for net in (ours, theirs)]
+    np.testing.assert_allclose(*features, rtol=1e-3, atol=1e-3)
+    for found, expected in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, 1e-3, 1e-4)
 
 
 @pytest.mark.slow

@@ -21,9 +21,9 @@ def pair(channels: int = 5, dtype: str = "float32") -> list[keras.layers.BatchNo
     return layers
 
 
-def batch(count: int = 3, dtype: str = "float32"):
-    x = np.random.default_rng(2).normal(3, 2, (count, 4, 6, 5)).astype(np.float32)
-    return keras.ops.cast(x * np.array([1, 10, 0.1, 1, 1], np.float32), dtype)
+def batch(count: int = 3, dtype: str = "float32", channels: int = 5):
+    x = np.random.default_rng(2).normal(3, 2, (count, 4, 6, channels)).astype(np.float32)
+    return keras.ops.cast(x * np.resize(np.array([1, 10, 0.1, 1, 1], np.float32), channels), dtype)
 
 
 def numbers(tensor) -> np.ndarray:
@@ -75,10 +75,11 @@ def test_inference_uses_the_moving_statistics(frozen):
         np.testing.assert_array_equal(weight, before)
 
 
-def test_in_bfloat16_it_is_near_and_keeps_its_statistics_in_float32():
-    ours, _ = pair(dtype="mixed_bfloat16")
-    _, exact = pair()
-    x = batch(4, "bfloat16")
+@pytest.mark.parametrize("channels", [5, 16])
+def test_in_bfloat16_it_is_near_and_keeps_its_statistics_in_float32(channels):
+    ours, _ = pair(channels, "mixed_bfloat16")
+    _, exact = pair(channels)
+    x = batch(4, "bfloat16", channels)
     y = ours(x, training=True)
     assert y.dtype == "bfloat16" and ours.moving_mean.dtype == "float32"
     np.testing.assert_allclose(numbers(y), numbers(exact(numbers(x), training=True)), atol=0.03)

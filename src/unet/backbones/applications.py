@@ -69,10 +69,6 @@ def application_body(application: str, image_shape: tuple[int | None, int | None
     """The network without its top. Raises WeightsError for weights that cannot be had or do not fit."""
     make = getattr(keras.applications, application)
     body = make(include_top=False, weights=None, input_shape=image_shape)
-    for layer in body.layers:
-        if type(layer) is layers.BatchNormalization:
-            # They differ in nothing but `call`; to build the network anew from their like would take twice as long.
-            layer.__class__ = BatchNorm
     if NORMALISATION[application] == "efficientnet":
         # Mean and deviation are weights there, but the layer computes with copies, which `set_weights` and a resumed
         # run would leave as they are: so they are right from the start.
@@ -93,6 +89,11 @@ def application_body(application: str, image_shape: tuple[int | None, int | None
     elif weights is not None:
         load_file(body, weights)
         check_finite(body, weights)
+    for layer in body.layers:
+        if type(layer) is layers.BatchNormalization:
+            # They differ in nothing but `call`; to build the network anew from their like would take twice as long. Not
+            # before the weights are read: in a file they lie under the name of the class.
+            layer.__class__ = BatchNorm
     return body
 
 
