@@ -56,8 +56,10 @@ bench-peers: setup
 	$(BIN)/python benchmarks/peers.py --network v11
 	$(BIN)/python benchmarks/peers.py --network lite
 
-# Every backbone of the residual family against its reference in PyTorch; writes the goldens and docs/backbones.md.
+# Every backbone of the residual family against its reference in PyTorch, first its time, for which nothing else may run,
+# then its numbers; writes the goldens and docs/backbones.md.
 parity: setup
+	$(BIN)/python benchmarks/backbone_forward.py
 	$(BIN)/python tests/unet/parity.py
 
 clean:

@@ -19,7 +19,7 @@ import formula_weights
 import keras
 import numpy as np
 import safetensors.numpy
-from parity_table import PUBLISHED, deviations, write_table
+from parity_table import PUBLISHED, deviations, measured_times, write_table
 
 from aifashion.files import write_atomic
 from aifashion.unet.backbones.checkpoints import read_checkpoint
@@ -28,6 +28,7 @@ from aifashion.unet.backbones.residual import RESIDUAL, build_residual
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN, TABLE = ROOT / "tests" / "golden" / "backbones.json", ROOT / "docs" / "backbones.md"
+RESULTS = ROOT / "benchmarks" / "results.csv"
 BOUND = 1e-4
 KEPT = 12
 """Values kept of each output."""
@@ -147,7 +148,7 @@ def main() -> None:
             gc.collect()
             ordered = {name: found[name] for name in RESIDUAL if name in found}
             write_golden(ordered)
-            write_table(TABLE, {name: entry["facts"] for name, entry in ordered.items()})
+            write_table(TABLE, {name: entry["facts"] for name, entry in ordered.items()}, measured_times(RESULTS))
         reference.communicate()
     if failed:
         raise SystemExit(f"not the same as the reference: {', '.join(failed)}")

@@ -1,5 +1,6 @@
 """The table of the residual family: parameters and multiply-adds beside the published ones, and the largest error."""
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +68,15 @@ Parameters include the classifier of 1000 classes, and so do multiply-adds, besi
 are the figures of timm at the side that it gives them for, which count the normalisation too; ours at that side are
 beside them. Published parameters of iResNet are those of the ResNet of the same depth, which its paper says it has.
 
-| backbone | paper | parameters, M | published | multiply-adds at 224 px, G | published | ours at its side | error |
-|---|---|---|---|---|---|---|---|
+Times are those of one photo of 224 px by that of the reference in PyTorch's eager mode, both in float32 and in their
+faster ways, taken in turns on the same cores (`benchmarks/backbone_forward.py`): Keras, and the OpenVINO artifact.
+
 """
+COLUMNS = (
+    *("backbone", "paper", "parameters, M", "published", "multiply-adds at 224 px, G", "published"),
+    *("ours at its side", "error", "time, Keras", "artifact"),
+)
+MEASURED = {"Keras by PyTorch": 0, "runtime by PyTorch": 1}
 
 
 def deviations(name: str, facts: Mapping[str, Any]) -> list[str]:
@@ -85,9 +92,20 @@ def _apart(own: float, theirs: float) -> bool:
     return abs(own - theirs) > CLOSE * theirs
 
 
-def write_table(path: Path, facts: Mapping[str, Mapping[str, Any]]) -> None:
-    """facts: by network what `parity.compare` found."""
-    rows = []
+def measured_times(results: Path) -> dict[str, list[str]]:
+    """By network the last ratios of times in results.csv, Keras and artifact by PyTorch, as cells."""
+    found: dict[str, list[str]] = {}
+    with results.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            case, _, what = row["case"].partition(": ")
+            if row["benchmark"] == "backbone_forward" and what in MEASURED:
+                found.setdefault(case.partition(",")[0], ["-", "-"])[MEASURED[what]] = f"{float(row['value']):.2f}"
+    return found
+
+
+def write_table(path: Path, facts: Mapping[str, Mapping[str, Any]], times: Mapping[str, list[str]]) -> None:
+    """facts: by network what `parity.compare` found. times: what `measured_times` did."""
+    rows = [f"| {' | '.join(COLUMNS)} |\n", "|---" * len(COLUMNS) + "|\n"]
     for name, found in facts.items():
         published = PUBLISHED[name]
         theirs = ours = "-"
@@ -103,6 +121,7 @@ def write_table(path: Path, facts: Mapping[str, Mapping[str, Any]]) -> None:
             theirs,
             ours,
             f"{found['error']:.1e}",
+            *times.get(name, ["-", "-"]),
         ]
         rows.append(f"| {' | '.join(cells)} |\n")
     versions = sorted({found["versions"] for found in facts.values()})

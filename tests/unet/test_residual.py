@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from parity import GOLDEN, kept, outputs, shapes_of
-from parity_table import PUBLISHED, deviations
+from parity_table import PUBLISHED, deviations, measured_times
 from small_residuals import SMALL
 
 from aifashion.config import BACKBONE_NETWORKS
@@ -126,3 +126,11 @@ def test_grouped_convolution_learns():
         loss = tf.reduce_sum(layer(x) ** 2)
     gradient = tape.gradient(loss, layer.kernel.value)
     assert gradient.shape == layer.kernel.shape and np.isfinite(gradient).all() and np.abs(gradient).min() > 0
+
+
+def test_the_table_tells_the_last_times_that_were_measured(tmp_path):
+    rows = [("resnet18d", "Keras", 2), ("resnet18d", "runtime", 0.25), ("resnet18d", "Keras", 1.129)]
+    lines = [f'backbone_forward,"{name}, 224 px: {mode} by PyTorch",{value}\n' for name, mode, value in rows]
+    lines += ['backbone_forward,"resnet18d, 224 px: graph",77\n', 'peers,"resnet34d, 224 px: Keras by PyTorch",1\n']
+    (tmp_path / "results.csv").write_text("".join(["benchmark,case,value\n", *lines]))
+    assert measured_times(tmp_path / "results.csv") == {"resnet18d": ["1.13", "0.25"]}
