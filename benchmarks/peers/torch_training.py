@@ -15,7 +15,7 @@ from torch.nn import functional
 
 LEVELS = (5, 4, 3, 2)
 KEYPOINTS, CATEGORIES = 24, 5
-LITE = (24, (32, 64, 112, 160), (1, 2, 2, 2))
+LITE = (32, (32, 64, 112, 160), (1, 2, 2, 2))
 """The `lite` backbone: channels of the stem, and by level channels and blocks."""
 
 
