@@ -8,7 +8,6 @@ compiled by XLA or not. The OpenVINO artifact that the runtime takes has rows of
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from measure import interleaved, report
+from turns import Worker
 
 from aifashion.unet.start import import_keras
 
@@ -27,38 +27,19 @@ BOUND = 1.2
 """Times that the fastest mode of Keras may take, by PyTorch."""
 
 
-class Reference:
-    """The same network in PyTorch, in a process of its own environment: it measures itself when its turn comes."""
+class Reference(Worker):
+    """The same network in PyTorch, in a process of its own environment: it computes when its turn comes."""
 
     def __init__(self, python: Path, name: str, side: int, threads: int) -> None:
-        words = [python, HERE / "worker_backbone.py", name, str(side), str(threads)]
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}
-        self.process = subprocess.Popen(
-            list(map(str, words)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-        self.modes: list[str] = self._answer()["modes"]
+        words = [python, HERE / "worker_backbone.py", name, side, threads]
+        super().__init__(words, os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""})
+        self.modes: list[str] = self.facts["modes"]
 
     def use(self, mode: str) -> None:
-        self._ask({"use": mode})
+        self.ask(use=mode)
 
     def __call__(self) -> None:
-        self._ask({"run": 1})
-
-    def _ask(self, words: dict) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(words) + "\n")
-        self.process.stdin.flush()
-        self._answer()
-
-    def _answer(self) -> dict:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError("the reference ended")
-        return json.loads(line)
-
-    def close(self) -> None:
-        self.process.communicate()
+        self.ask(run=1)
 
 
 def keras_modes(name: str, side: int, folder: Path) -> dict[str, Callable[[], object]]:

@@ -1,10 +1,11 @@
 """A training step of a keypoint network on random photos, whose weights start at random: no time depends on either.
 
-Called by itself it times some steps and prints a line for `training_peers.py`.
+Called by itself it does one whenever `training_peers.py` sends a line.
 """
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +14,22 @@ from typing import Any, get_args
 import numpy as np
 from measure import SEED
 
-from aifashion.config import Precision, keypoint_preset
+from aifashion.config import KeypointConfig, Precision, keypoint_preset
 from aifashion.unet.losses import keypoint_objective
 from aifashion.unet.optimizers import adamw
 from aifashion.unet.predictors import keypoint_net
 from aifashion.unet.training import TrainedNet
+
+
+def training_model(config: KeypointConfig) -> TrainedNet:
+    """A network at a random start with its losses and its optimizer, as train.py has it."""
+    model = TrainedNet(
+        keypoint_net(config),
+        lambda y, out: keypoint_objective(y, out, config.sigma, config.hard_fraction, config.category_weight),
+    )
+    model.track(["global", "refined", "category"])
+    model.compile(optimizer=adamw(config.learning_rate, config.weight_decay, config.clip_norm), jit_compile=False)
+    return model
 
 
 def training_step(
@@ -25,12 +37,7 @@ def training_step(
 ) -> tuple[Callable[[], Any], int]:
     """A function that does one step with a batch of photos of `side` px, and the number of trained weights."""
     config = replace(keypoint_preset(network), size=side, batch_size=batch, precision=precision)
-    net = keypoint_net(config)
-    model = TrainedNet(
-        net, lambda y, out: keypoint_objective(y, out, config.sigma, config.hard_fraction, config.category_weight)
-    )
-    model.track(["global", "refined", "category"])
-    model.compile(optimizer=adamw(config.learning_rate, config.weight_decay, config.clip_norm), jit_compile=False)
+    model = training_model(config)
     rng, count = np.random.default_rng(SEED), len(config.vocabulary.keypoints)
     ones = np.ones((batch, count), np.float32)
     inputs = {"image": rng.integers(0, 256, (batch, side, side, 3)).astype(np.float32), "mask": ones}
@@ -41,13 +48,13 @@ def training_step(
         "category": np.zeros(batch, np.int32),
         "readable": np.ones(batch, np.float32),
     }
-    weights = sum(int(np.prod(weight.shape)) for weight in net.trainable_weights)
+    weights = sum(int(np.prod(weight.shape)) for weight in model.net.trainable_weights)
     return lambda: model.train_on_batch(inputs, targets), weights
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name in ("size", "batch", "steps", "threads"):
+    for name in ("size", "batch", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--network", required=True)
     parser.add_argument("--precision", choices=get_args(Precision), required=True)
@@ -56,13 +63,13 @@ def main() -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(words.threads)
     step, parameters = training_step(words.network, words.batch, words.size, words.precision)
-    taken = []
-    for _ in range(2 + words.steps):
+    for _ in range(2):  # which trace and compile
+        step()
+    print(json.dumps({"parameters": parameters}), flush=True)
+    for _ in sys.stdin:
         start = time.perf_counter()
         step()
-        taken.append(time.perf_counter() - start)
-    # The first two trace and compile.
-    print(json.dumps({"seconds": taken[2:], "parameters": parameters}))
+        print(json.dumps({"seconds": time.perf_counter() - start}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,54 +1,62 @@
 """A training step beside the same network in PyTorch eager: `python benchmarks/training_peers.py [lite] [v11]`.
 
-The networks take turns in processes of their own, so that nothing else is loaded beside them; ratios are medians over
-the rounds of the ratios within a round. PyTorch is measured in both of its memory layouts, of which the faster counts.
+Every network is in a process of its own and does a step when its turn comes; ratios are medians of those of steps that
+followed one another. PyTorch is measured in both of its memory layouts, of which the faster counts.
 """
 
-import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from measure import report
+from turns import Worker
 
 HERE = Path(__file__).resolve().parent
 TORCH = HERE.parent / ".venv-peers" / "torch" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-ROUNDS = {"lite": 5, "v11": 3}
-CASES = {"lite": {"size": 256, "batch": 16, "steps": 6}, "v11": {"size": 256, "batch": 4, "steps": 3}}
+CASES = {"lite": (256, 16, 15), "v11": (256, 4, 7)}
+"""Side in px, batch, and rounds of turns."""
 PRECISIONS = ("float32", "mixed_bfloat16")
 LAYOUTS = ("contiguous_format", "channels_last")
-
-
-def seconds(python: object, worker: Path, **words: object) -> float:
-    """Of a step, the median. Both workers build networks of as many parameters."""
-    options = [f"--{name}={word}" for name, word in {**words, "threads": os.cpu_count()}.items()]
-    done = subprocess.run([str(python), str(worker), *options], check=True, capture_output=True, text=True)
-    told = json.loads(done.stdout.splitlines()[-1])
-    print(f"{worker.name} {' '.join(options)}: {np.median(told['seconds']):.3f} s, {told['parameters']} parameters")
-    return float(np.median(told["seconds"]))
+PAUSE = 0.3
+"""Seconds after which the threads of a library have stopped to wait for more work on the cores."""
 
 
 def measure(network: str) -> None:
-    case = CASES[network]
-    own: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
-    eager: dict[tuple[str, str], list[float]] = {(p, layout): [] for p in PRECISIONS for layout in LAYOUTS}
-    for _ in range(ROUNDS[network]):
-        for precision, taken in own.items():
-            words = {"network": network, "precision": precision, **case}
-            taken.append(seconds(sys.executable, HERE / "random_training.py", **words))
-        for (precision, layout), taken in eager.items():
-            words = {"network": network, "precision": precision, "layout": layout, **case}
-            taken.append(seconds(TORCH, HERE / "peers" / "worker_torch_training.py", **words))
-    name = f"{network}, batch {case['batch']}, {case['size']} px"
-    for precision, taken in own.items():
-        report("training_peers", f"{name}, {precision}", case["batch"] / float(np.median(taken)), "images/s")
-        best = min((eager[precision, layout] for layout in LAYOUTS), key=np.median)
+    size, batch, rounds = CASES[network]
+    options = {"network": network, "size": size, "batch": batch, "threads": os.cpu_count()}
+    workers = {(p, "own"): Worker(_words(sys.executable, "random_training.py", options, p)) for p in PRECISIONS}
+    for precision in PRECISIONS:
+        for layout in LAYOUTS:
+            words = _words(TORCH, "peers/worker_torch_training.py", options | {"layout": layout}, precision)
+            workers[precision, layout] = Worker(words)
+    if len({worker.facts["parameters"] for worker in workers.values()}) > 1:
+        raise SystemExit(f"networks of different sizes: {[worker.facts for worker in workers.values()]}")
+    taken: dict[tuple[str, str], list[float]] = {key: [] for key in workers}
+    for _ in range(rounds):
+        for key, worker in workers.items():
+            taken[key].append(worker.ask(step=1)["seconds"])
+            time.sleep(PAUSE)
+    for key, worker in workers.items():
+        worker.close()
+        print(f"{network}, {', '.join(key)}: {np.median(taken[key]):.3f} s, fastest {min(taken[key]):.3f} s")
+    name = f"{network}, batch {batch}, {size} px"
+    for precision in PRECISIONS:
+        own = taken[precision, "own"]
+        report("training_peers", f"{name}, {precision}", batch / float(np.median(own)), "images/s")
+        best = min((taken[precision, layout] for layout in LAYOUTS), key=np.median)
         bound = ">= 1.5" if precision == "float32" else ""
-        report("training_peers", f"{name}, {precision}, times as fast as PyTorch eager", ratio(best, taken), "x", bound)
-    faster = ratio(own["float32"], own["mixed_bfloat16"])
+        report("training_peers", f"{name}, {precision}, times as fast as PyTorch eager", ratio(best, own), "x", bound)
+    faster = ratio(taken["float32", "own"], taken["mixed_bfloat16", "own"])
     report("training_peers", f"{name}, mixed_bfloat16, times as fast as float32", faster, "x", ">= 1")
+
+
+def _words(python: object, script: str, options: Mapping[str, object], precision: str) -> list[object]:
+    given = {**options, "precision": precision}
+    return [python, HERE / script, *(f"--{name}={word}" for name, word in given.items())]
 
 
 def ratio(one: list[float], other: list[float]) -> float:

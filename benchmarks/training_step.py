@@ -10,15 +10,13 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import tensorflow as tf
 from measure import SEED, interleaved, report, seconds
+from random_training import training_model
 
 from aifashion.config import keypoint_preset
 from aifashion.data_gen.formats.fashionai import load_training_samples
 from aifashion.data_gen.keypoint_batches import KeypointExamples, keypoint_batches
 from aifashion.data_gen.synthetic.writer import write_dataset
-from aifashion.unet.losses import hardest_keypoint_loss, keypoint_loss, keypoint_objective
-from aifashion.unet.optimizers import adamw
-from aifashion.unet.predictors import keypoint_net
-from aifashion.unet.training import TrainedNet
+from aifashion.unet.losses import hardest_keypoint_loss, keypoint_loss
 
 config = keypoint_preset("lite")
 CASE = f"lite, batch {config.batch_size}, {config.size} px"
@@ -32,12 +30,8 @@ with tempfile.TemporaryDirectory() as folder:
     pipeline = seconds(lambda: [make(i) for i in range(config.batch_size)], 9, time.process_time)
 
 keras.utils.set_random_seed(SEED)
-net = keypoint_net(config)
-model = TrainedNet(
-    net, lambda y, out: keypoint_objective(y, out, config.sigma, config.hard_fraction, config.category_weight)
-)
-model.track(["global", "refined", "category"])
-model.compile(optimizer=adamw(config.learning_rate, config.weight_decay, config.clip_norm), jit_compile=False)
+model = training_model(config)
+net = model.net
 inputs = {name: batch[name] for name in ("image", "mask")}
 step = seconds(lambda: model.train_on_batch(inputs, batch), 9)
 step_cpu = seconds(lambda: model.train_on_batch(inputs, batch), 9, time.process_time)

@@ -1,9 +1,10 @@
-"""Training steps of the same network in PyTorch, eager: `training_peers.py` starts it and reads the line it prints."""
+"""Training steps of the same network in PyTorch, eager: it does one whenever `training_peers.py` sends a line."""
 
 # pyright: reportMissingImports=false
 
 import argparse
 import json
+import sys
 import time
 
 import torch
@@ -12,7 +13,7 @@ from torch_training import KEYPOINTS, TrainingCpn, objective
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name in ("size", "batch", "steps", "threads"):
+    for name in ("size", "batch", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--network", required=True)
     parser.add_argument("--precision", choices=("float32", "mixed_bfloat16"), required=True)
@@ -43,7 +44,9 @@ def main() -> None:
     for _ in range(2):
         step()
     count = sum(parameter.numel() for parameter in net.parameters())
-    print(json.dumps({"seconds": [step() for _ in range(words.steps)], "parameters": count}))
+    print(json.dumps({"parameters": count}), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps({"seconds": step()}), flush=True)
 
 
 if __name__ == "__main__":

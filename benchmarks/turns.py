@@ -1,0 +1,36 @@
+"""Processes that take turns, so that a slow moment of the machine meets all of them: each does what a line asks it to.
+
+A worker first prints a line of facts about itself; then it answers every line that it reads with one. Both are JSON.
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class Worker:
+    """A process that answers. facts: what it said of itself. Raises RuntimeError where it ends before it is closed."""
+
+    def __init__(self, words: Sequence[object], environment: Mapping[str, str] | None = None) -> None:
+        self.words = [str(word) for word in words]
+        self.process = subprocess.Popen(
+            self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self.facts: dict[str, Any] = self._answer()
+
+    def ask(self, **words: object) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(words) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"`{' '.join(self.words)}` ended")
+        return json.loads(line)
+
+    def close(self) -> None:
+        self.process.communicate()
