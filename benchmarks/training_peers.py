@@ -34,8 +34,10 @@ def measure(network: str) -> None:
         for layout in LAYOUTS:
             words = _words(TORCH, "peers/worker_torch_training.py", options | {"layout": layout}, precision)
             workers[precision, layout] = Worker(words)
-    if len({worker.facts["parameters"] for worker in workers.values()}) > 1:
-        raise SystemExit(f"networks of different sizes: {[worker.facts for worker in workers.values()]}")
+    sizes = [worker.facts["parameters"] for worker in workers.values()]
+    # The convolutions of the ResNets in keras.applications have biases, which their normalisation makes idle.
+    if max(sizes) - min(sizes) > 0.002 * max(sizes):
+        raise SystemExit(f"networks of different sizes: {sizes}")
     taken: dict[tuple[str, str], list[float]] = {key: [] for key in workers}
     for _ in range(rounds):
         for key, worker in workers.items():
