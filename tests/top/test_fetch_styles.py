@@ -286,14 +286,17 @@ def test_a_run_that_is_stopped_in_the_middle_goes_on(server: Server, styles: Pat
     server.slow = {"/7", "/8", "/9"}
     command = [sys.executable, "-m", "aifashion.top.cli", "data", "fetch-styles", str(styles), "--out", str(out)]
     more = ["--shards", "2", "--workers", "4", "--allow-private", "True"]
-    process = subprocess.Popen([*command, *more], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    start = time.monotonic()
-    done = [index_path(shard_path(out, 0, 2)), *(photo_path(out / "loose", server.url(n)) for n in (5, 6))]
-    while not all(path.exists() for path in done):
-        assert process.poll() is None and time.monotonic() - start < 60
-        time.sleep(0.02)
-    process.send_signal(how)
-    _, told = process.communicate(timeout=20)
+    with subprocess.Popen([*command, *more], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        try:
+            start = time.monotonic()
+            done = [index_path(shard_path(out, 0, 2)), *(photo_path(out / "loose", server.url(n)) for n in (5, 6))]
+            while not all(path.exists() for path in done):
+                assert process.poll() is None and time.monotonic() - start < 60
+                time.sleep(0.02)
+            process.send_signal(how)
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == (1 if how == signal.SIGINT else -signal.SIGKILL)
     assert (b"stopped by the keyboard" in told) == (how == signal.SIGINT)
     server.slow = set()
