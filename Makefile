@@ -8,13 +8,13 @@ else
 BIN := .venv/bin
 endif
 READY := .venv/ready
-DEMO := data/demo
+WALK := data/walk
 # Most of a test is Python, on one core; a file stays in one process, with what its tests share.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 # A short training learns more from photos that are changed less.
 GENTLE := --rotate 5 --zoom 0.1 --shift 0.05 --colour 0.2 --blur 0 --erase 0 --ema 0.99 --category-weight 0.3
 
-.PHONY: setup test test-all lint types demo bench bench-peers parity clean
+.PHONY: setup test test-all lint types demo walk weights bench bench-peers parity clean
 
 setup: $(READY)
 
@@ -40,13 +40,21 @@ types: setup
 	$(BIN)/python -c "import pathlib; p = pathlib.Path('typings/aifashion'); p.parent.mkdir(exist_ok=True); p.is_symlink() or p.symlink_to('../src', target_is_directory=True)"
 	$(BIN)/pyright
 
-# The whole way on synthetic garments: draw a set, train a small network, predict, score, draw.
+# What the networks that come with the package see, in photos of yours (make demo PHOTOS="a.jpg folder") or in drawn ones.
 demo: setup
-	$(BIN)/aifashion data synth --out $(DEMO) --count 2000 --size 128 --seed 7 --workers 2
-	$(BIN)/python src/top/train.py --category all --network lite --size 128 --epochs 8 --batch-size 8 --data $(DEMO) --output $(DEMO)/runs $(GENTLE)
-	$(BIN)/python src/top/test.py --modelpath $(DEMO)/runs/all --data $(DEMO) --outpath submission/demo --augment True
-	$(BIN)/aifashion score keypoints --truth $(DEMO)/fashionAI_key_points_test_a_answer_synthetic.csv --predicted submission/demo/submission.csv --picture submission/demo/score.png
-	$(BIN)/python src/top/demo.py --modelfile $(DEMO)/runs/all --outpath submission/demo
+	$(BIN)/python src/top/demo.py $(PHOTOS) --modelfile shipped --attributes shipped --outpath submission/demo
+
+# The whole way on synthetic garments: draw a set, train a small network, predict, score, draw.
+walk: setup
+	$(BIN)/aifashion data synth --out $(WALK) --count 2000 --size 128 --seed 7 --workers 2
+	$(BIN)/python src/top/train.py --category all --network lite --size 128 --epochs 8 --batch-size 8 --data $(WALK) --output $(WALK)/runs $(GENTLE)
+	$(BIN)/python src/top/test.py --modelpath $(WALK)/runs/all --data $(WALK) --outpath submission/walk --augment True
+	$(BIN)/aifashion score keypoints --truth $(WALK)/fashionAI_key_points_test_a_answer_synthetic.csv --predicted submission/walk/submission.csv --picture submission/walk/score.png
+	$(BIN)/python src/top/demo.py --modelfile $(WALK)/runs/all --outpath submission/walk
+
+# The pair that comes with the package, from nothing, into src/serve/pair; goes on where it was stopped.
+weights: setup
+	$(BIN)/aifashion weights make
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

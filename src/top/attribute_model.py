@@ -18,6 +18,7 @@ from aifashion.eval.style_metrics import tune_thresholds
 from aifashion.files import write_atomic
 from aifashion.records import HeadSpec
 from aifashion.serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact
+from aifashion.serve.shipped import or_shipped
 from aifashion.top.arguments import tell, warn
 from aifashion.top.keypoint_model import CALIBRATION
 
@@ -51,10 +52,11 @@ class AttributeModel:
 
 def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | None = None) -> AttributeModel:
     """The best model of a run folder, or of the latest run in a folder of runs; that of `epoch`; or a `weights` file;
-    or an artifact, which does without Keras.
+    or an artifact, which does without Keras; `shipped` is the one that comes with the package.
 
     Raises RunError or ValueError where the run is unusable.
     """
+    run = or_shipped(run, "attributes")
     if is_artifact(run):
         return _load_artifact(run, epoch, weights)
     from aifashion.unet.predictors import (  # Keras loads here

@@ -42,13 +42,15 @@ class Arguments:
     photos: tyro.conf.Positional[tuple[Path, ...]] = ()
     """photos or folders of photos; without any, a few synthetic ones are drawn"""
     modelfile: Path | None = None
-    """run folder, a folder of runs to take the latest of, or an artifact; trained_models/all by default"""
+    """run folder, a folder of runs to take the latest of, an artifact, or shipped; the latest run in trained_models/all
+    by default, and without any there the pair that comes with the package"""
     attributes: Path | None = None
-    """run folder or artifact of a classifier; the latest run in trained_models/attributes/all by default, if any"""
+    """run folder or artifact of a classifier, or shipped; the latest run in trained_models/attributes/all by default,
+    if any"""
     category: str = "auto"
     """the garment's category, or auto to let the network tell it"""
     outpath: Path = CHECKOUT / "submission" / "demo"
-    """folder for the pictures and their JSON files"""
+    """folder for the pictures, crops/ and results.json"""
     augment: bool = False
     """test-time augmentation"""
     show: bool = True
@@ -63,29 +65,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def demonstrate(args: Arguments) -> None:
     choose_device(args.gpu_id)
-    args.outpath.mkdir(parents=True, exist_ok=True)
+    (args.outpath / "crops").mkdir(parents=True, exist_ok=True)
     photos = find_photos(args.photos) if args.photos else _synthetic_photos(args.outpath / "photos")
     model = load_two_stage_model(args.modelfile, args.attributes, args.augment)
     if args.category != "auto":
         model.keypoints.words.category_index(args.category)
     category = None if args.category == "auto" else args.category
     samples = [Sample(str(path), path, category) for path in photos]
-    pictures, failed = [], 0
+    pictures: list[np.ndarray] = []
+    results: list[dict] = []
     garments = progress_bar(model.recognise(samples, min(16, len(samples))), len(samples))
     for name, garment in zip(_unique_names(photos), garments, strict=True):
         if garment.result.error is not None:
             warn(f"left out: {garment.result.error}")
-            failed += 1
+            results.append(describe_garment(garment, model.keypoints.words, model.heads))
             continue
-        facts = describe_garment(garment, model.keypoints.words, model.heads) | {"model": model.name}
-        picture = draw_garment(model, garment)
-        _save_picture(args.outpath / f"{name}.jpg", picture)
-        write_atomic(args.outpath / f"{name}.json", json.dumps(facts, indent=1) + "\n")
+        picture, cropped = draw_garment(model, garment), garment_crop(garment)
+        places = {"picture": f"{name}.jpg", "crop": f"crops/{name}.jpg"}
+        facts = describe_garment(garment, model.keypoints.words, model.heads) | places | {"model": model.name}
+        _save_picture(args.outpath / places["picture"], picture)
+        _save_picture(args.outpath / places["crop"], cropped)
         pictures.append(picture)
+        results.append(facts)
         console.print(f"{facts['photo']}: {_sentence(facts)}", markup=False, highlight=False)
     if not pictures:
         raise ValueError("none of the photos could be read")
-    tell(f"Wrote {len(pictures)} pictures, each with a JSON file, to {args.outpath}; {failed} photos left out")
+    write_atomic(args.outpath / "results.json", json.dumps(results, indent=1) + "\n")
+    failed = len(results) - len(pictures)
+    tell(f"Wrote {len(pictures)} pictures, their crops and results.json to {args.outpath}; {failed} photos left out")
     if args.show and _has_display():
         Image.fromarray(contact_sheet(pictures[:12], columns=2, cell=800)).show("AiFashion")
 
@@ -113,10 +120,17 @@ def draw_garment(model: TwoStageModel, garment: Garment) -> np.ndarray:
     warm = draw_heatmaps(sample_image(photo, to_panel, size), heat)
     panels = [points, draw_box(warm, Box(left, top, right, bottom), name)]
     if model.attributes is not None:
-        crop = cut(photo, framed.box)
-        tallest = max(panel.shape[0] for panel in [*panels, crop])
-        panels += [crop, draw_answers(_likeliest(model, garment), (round(0.6 * tallest), tallest))]
+        cropped = garment_crop(garment)
+        tallest = max(panel.shape[0] for panel in [*panels, cropped])
+        panels += [cropped, draw_answers(_likeliest(model, garment), (round(0.6 * tallest), tallest))]
     return side_by_side(panels)
+
+
+def garment_crop(garment: Garment) -> np.ndarray:
+    """What stage 2 sees of the photo, (H, W, 3) uint8. Raises ValueError where the photo could not be read."""
+    if garment.result.photo is None or garment.framed is None:
+        raise ValueError(f"{garment.result.sample.path} has no crop: {garment.result.error}")
+    return cut(garment.result.photo, garment.framed.box)
 
 
 def _likeliest(model: TwoStageModel, garment: Garment, count: int = 2) -> list[tuple[str, list[tuple[str, float]]]]:

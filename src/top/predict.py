@@ -31,9 +31,11 @@ class Arguments:
     out: Path
     """the table to write: .csv, .json or .parquet"""
     modelfile: Path | None = None
-    """run folder or artifact of the keypoint network; the latest run in trained_models/all by default"""
+    """run folder or artifact of the keypoint network, or shipped; the latest run in trained_models/all by default, and
+    without any there the pair that comes with the package"""
     attributes: Path | None = None
-    """run folder or artifact of a classifier; the latest run in trained_models/attributes/all by default, if any"""
+    """run folder or artifact of a classifier, or shipped; the latest run in trained_models/attributes/all by default,
+    if any"""
     category: str = "auto"
     """the category of all photos, or auto to let the network tell it"""
     batch_size: int = 16

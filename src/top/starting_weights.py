@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 from aifashion.files import write_atomic
+from aifashion.serve.artifact import Stage
+from aifashion.serve.shipped import WORD, is_shipped, shipped_weights
 
 HUB = "hf://"
 START_FILE = "start.json"
@@ -29,11 +31,14 @@ class Start:
             write_atomic(run / START_FILE, json.dumps(self.facts, indent=1) + "\n")
 
 
-def find_start(word: str) -> Start:
+def find_start(word: str, stage: Stage | None = None) -> Start:
     """A name on the hub (`hf://owner/model`, with @REVISION if wanted) is fetched; all other words stay as they are.
 
-    Raises ValueError where the hub cannot be reached, or has no such weights.
+    stage: what `shipped` stands for, whose weights must then be there. Raises ValueError where the hub cannot be
+    reached, or has no such weights.
     """
+    if stage is not None and is_shipped(word):
+        return Start(WORD, {"weights": WORD, "sha256": _digest(shipped_weights(stage))})
     if word.startswith(HUB):
         return _from_hub(word)
     path = Path(word)

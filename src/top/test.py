@@ -24,7 +24,8 @@ class Arguments:
     """Predict the keypoints of a test set and write submission.csv in the official columns."""
 
     modelpath: Path | None = None
-    """run folder, a folder of runs to take the latest of, or an artifact; trained_models/all by default"""
+    """run folder, a folder of runs to take the latest of, an artifact, or shipped; the latest run in trained_models/all
+    by default, and without any there the network that comes with the package"""
     outpath: Path = CHECKOUT / "submission"
     """folder for submission.csv"""
     data: Path = CHECKOUT / "data"

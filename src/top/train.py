@@ -15,6 +15,8 @@ from aifashion.data_gen.formats.fashionai import load_training_samples
 from aifashion.data_gen.split import load_or_make_split
 from aifashion.files import write_atomic
 from aifashion.records import Sample
+from aifashion.serve.artifact import Manifest
+from aifashion.serve.shipped import is_shipped, shipped, shipped_weights
 from aifashion.top.arguments import (
     CHECKOUT,
     choose_device,
@@ -42,7 +44,8 @@ class Arguments:
     """folder in which the run folder is made"""
     weights: str = "auto"
     """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, a Keras weights file, a
-    checkpoint of PyTorch for its backbone, or its name on the hub, such as hf://timm/resnet50d.ra2_in1k"""
+    checkpoint of PyTorch for its backbone, or its name on the hub, such as hf://timm/resnet50d.ra2_in1k; or shipped, to
+    start the whole network from the one that comes with the package"""
     resume: bool = False
     """go on with a run, exactly: the newest of this category, or the one that --resume-model names"""
     resume_model: Path | None = None
@@ -68,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def train(arguments: Sequence[str] | None) -> None:
-    preset = Arguments(config=keypoint_preset(option_value(arguments, "--network", "v11")))
+    usual = shipped_keypoint_config().network if is_shipped(option_value(arguments, "--weights", "auto")) else "v11"
+    preset = Arguments(config=keypoint_preset(option_value(arguments, "--network", usual)))
     args = read_arguments(Arguments, "train.py", arguments, preset)
     choose_device(args.gpu_id)
     # Without this the same seed need not give the same weights. Read by TensorFlow when it starts.
@@ -95,6 +99,11 @@ def train(arguments: Sequence[str] | None) -> None:
     if run is not None:
         check_facts(run, facts, args.data)
     _fit(args, run, facts, train_set, val_set)
+
+
+def shipped_keypoint_config() -> KeypointConfig:
+    """Of the network that comes with the package."""
+    return Manifest.read(shipped("keypoints")).keypoint_config
 
 
 def _epochs(args: Arguments) -> int:
@@ -149,7 +158,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
         steps = min(steps, 10)
     schedule = Schedule(epochs, steps, args.save_every, args.keep)
     keras.utils.set_random_seed(config.seed)
-    start = Start(args.weights) if _loaded_later(args, run) else find_start(args.weights)
+    start = Start(args.weights) if _loaded_later(args, run) else find_start(args.weights, "keypoints")
     net = _network(dataclasses.replace(args, weights=start.weights), run)
     if args.resume_model is not None and not args.resume_model.is_dir():
         load_weights(net, args.resume_model)
@@ -218,6 +227,10 @@ def _network(args: Arguments, run: Path | None):
 
     if _loaded_later(args, run) or args.weights == "none" or (args.weights == "auto" and args.config.network == "lite"):
         return keypoint_net(args.config)
+    if is_shipped(args.weights):
+        from aifashion.unet.warm_start import warm_keypoint_net
+
+        return warm_keypoint_net(args.config, shipped_keypoint_config(), shipped_weights("keypoints"))
     wanted = "imagenet" if args.weights == "auto" else args.weights
     try:
         return keypoint_net(args.config, wanted)

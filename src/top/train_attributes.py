@@ -16,6 +16,8 @@ from aifashion.config import PRODUCT, AttributeConfig, attribute_preset
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.eval.attribute_inference import AttributePredict, Outcome, predict_attributes
 from aifashion.files import write_atomic
+from aifashion.serve.artifact import Manifest
+from aifashion.serve.shipped import is_shipped, shipped, shipped_weights
 from aifashion.top.arguments import (
     CHECKOUT,
     choose_device,
@@ -49,7 +51,8 @@ class Arguments:
     weights: str = "auto"
     """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, a Keras weights file, a
     checkpoint of PyTorch for its backbone or its name on the hub, such as hf://timm/resnet50d.ra2_in1k, or the run
-    folder of a keypoint network with the same backbone"""
+    folder of a keypoint network with the same backbone; or shipped, to start from the classifier that comes with the
+    package, with those of its heads that are wanted"""
     load: Path | None = None
     """a run folder or weights file to start from; the second phase of transfer learning loads the run of the first"""
     reset: bool = False
@@ -79,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def train(arguments: Sequence[str] | None) -> None:
-    preset = Arguments(config=attribute_preset(option_value(arguments, "--model", "resnet50v2")))
+    preset = Arguments(config=_preset(arguments))
     args = read_arguments(Arguments, "train_attributes.py", arguments, preset)
     choose_device(args.gpu_id)
     # Without this the same seed need not give the same weights. Read by TensorFlow when it starts.
@@ -108,6 +111,15 @@ def train(arguments: Sequence[str] | None) -> None:
     if run is not None:
         check_facts(run, facts, args.data)
     _fit(args, run, facts, train_table, val_table)
+
+
+def _preset(arguments: Sequence[str] | None) -> AttributeConfig:
+    """What a training does unless told otherwise; from the shipped classifier, with its backbone, size and crops."""
+    if not is_shipped(option_value(arguments, "--weights", "auto")):
+        return attribute_preset(option_value(arguments, "--model", "resnet50v2"))
+    own = Manifest.read(shipped("attributes")).attribute_config
+    preset = attribute_preset(option_value(arguments, "--model", own.model))
+    return dataclasses.replace(preset, size=own.size, crop=own.crop)
 
 
 def _with_schedule(config: AttributeConfig, arguments: Sequence[str] | None) -> AttributeConfig:
@@ -162,7 +174,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
 
     config, heads = args.config, train_table.heads
     keras.utils.set_random_seed(config.seed)
-    start = Start(args.weights) if _loaded_later(args, run) else find_start(args.weights)
+    start = Start(args.weights) if _loaded_later(args, run) else find_start(args.weights, "attributes")
     net = _network(dataclasses.replace(args, weights=start.weights), run, heads)
     if config.layers == "heads":
         freeze_backbone(net)
@@ -235,6 +247,11 @@ def _network(args: Arguments, run: Path | None, heads):
     from aifashion.unet.runs import RunError, find_run
 
     config = args.config
+    if not _loaded_later(args, run) and is_shipped(args.weights):
+        from aifashion.unet.warm_start import warm_attribute_net
+
+        own = Manifest.read(shipped("attributes"))
+        return warm_attribute_net(config, heads, own.attribute_config, own.heads, shipped_weights("attributes"))
     whole_run = args.load if run is None and not args.reset and args.load is not None and args.load.is_dir() else None
     # Weights are loaded by their place: those of another task would fit a head of as many classes.
     if whole_run is not None and read_heads(whole_run) != tuple(heads):

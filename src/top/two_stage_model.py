@@ -7,6 +7,7 @@ from threading import Thread
 
 from aifashion.eval.two_stage import Classifier, Garment, recognise
 from aifashion.records import HeadSpec, Sample
+from aifashion.serve.shipped import SHIPPED, WORD
 from aifashion.top.arguments import CHECKOUT
 from aifashion.top.attribute_model import FOLDER, AttributeModel, load_attribute_model
 from aifashion.top.keypoint_model import KeypointModel, load_keypoint_model
@@ -58,8 +59,13 @@ class TwoStageModel:
 
 
 def load_two_stage_model(keypoints: Path | None, attributes: Path | None, augment: bool = False) -> TwoStageModel:
-    """The run folders, or the latest runs in trained_models/; without a classifier there, stage 1 alone."""
+    """The run folders, or the latest runs in trained_models/; without a classifier there, stage 1 alone.
+
+    Without a keypoint network there it is the pair that comes with the package.
+    """
     first = load_keypoint_model(keypoints, augment=augment)
+    if attributes is None and first.run == SHIPPED / "keypoints":
+        attributes = Path(WORD)
     folder = attributes or CHECKOUT / "trained_models" / FOLDER / "all"
     if attributes is None and not any(folder.glob("*/best.json")):
         return TwoStageModel(first, None)

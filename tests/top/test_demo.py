@@ -14,7 +14,7 @@ def photos_of(data: Path, category: str) -> list[Path]:
 
 
 def facts_in(folder: Path) -> list[dict]:
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    return json.loads((folder / "results.json").read_text())
 
 
 def test_no_photos(fails, tmp_path, bare_run):
@@ -34,8 +34,9 @@ def test_a_folder_of_photos(skirt_run, own_data, tmp_path, capsys):
     demo.main([str(folder), "--modelfile", str(skirt_run), "--outpath", str(out), "--category", "skirt"])
     photos = photos_of(own_data, "skirt")
     text = capsys.readouterr().out
-    assert f"Wrote {len(photos)} pictures, each with a JSON file, to {out}; 0 photos left out" in text
-    assert {path.name for path in out.iterdir()} == {f"{p.stem}{end}" for p in photos for end in (".jpg", ".json")}
+    assert f"Wrote {len(photos)} pictures, their crops and results.json to {out}; 0 photos left out" in text
+    assert {path.name for path in out.iterdir()} == {f"{p.stem}.jpg" for p in photos} | {"crops", "results.json"}
+    assert {path.name for path in (out / "crops").iterdir()} == {f"{p.stem}.jpg" for p in photos}
     for facts, photo in zip(facts_in(out), photos, strict=True):
         assert facts["photo"] == str(photo) and facts["model"].startswith(str(skirt_run))
         assert (facts["category"], facts["category_probability"]) == ("skirt", None)
@@ -46,6 +47,9 @@ def test_a_folder_of_photos(skirt_run, own_data, tmp_path, capsys):
             assert 0 <= point["x"] < facts["width"] and 0 <= point["y"] < facts["height"]
             assert 0 <= point["score"] <= 1 and 0 <= point["visible"] <= 1
         assert facts["garment"] in (True, False)
+        left, top, right, bottom = facts["region"] or (0, 0, facts["width"], facts["height"])
+        with Image.open(out / facts["crop"]) as crop:
+            assert crop.size == (right - left, bottom - top)
         with Image.open(out / f"{photo.stem}.jpg") as picture:
             picture.load()
             assert picture.width > picture.height
@@ -63,7 +67,7 @@ def test_the_network_tells_the_category(all_run, data, tmp_path):
 @pytest.mark.slow
 def test_without_photos_it_draws_its_own(all_run, tmp_path):
     demo.main(["--modelfile", str(all_run), "--outpath", str(tmp_path)])
-    assert sorted(path.stem for path in tmp_path.glob("*.json")) == sorted(f"synthetic_{name}" for name in CATEGORIES)
+    assert [Path(facts["photo"]).stem for facts in facts_in(tmp_path)] == [f"synthetic_{name}" for name in CATEGORIES]
     assert len(list((tmp_path / "photos").glob("*.jpg"))) == len(CATEGORIES)
 
 
@@ -78,7 +82,9 @@ def test_photos_that_cannot_be_read_are_left_out(skirt_run, own_data, tmp_path, 
     text = capsys.readouterr().out
     assert "left out: " in text and bad.name in text
     assert "Wrote 2 pictures" in text and "; 1 photos left out" in text
-    assert [path.stem for path in sorted((tmp_path / "out").glob("*.json"))] == [good.stem, f"{good.stem}_2"]
+    told = facts_in(tmp_path / "out")
+    assert [facts.get("picture") for facts in told] == [f"{good.stem}.jpg", None, f"{good.stem}_2.jpg"]
+    assert bad.name in told[1]["error"] and "keypoints" not in told[1]
     assert "none of the photos could be read" in fails(demo.main, bad, own_data / "nowhere.jpg", *words)
 
 

@@ -1,0 +1,164 @@
+"""What a shipped network is, what it was made of and how well it does, as Markdown, from measured scores."""
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from aifashion.data_gen.formats.fashionai_attributes import scan_attribute_rows
+from aifashion.garments import ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS
+from aifashion.serve.artifact import Manifest
+
+_KEYPOINT_LIMITS = (
+    "It has seen drawn garments only. On photographs it is worse by far, as the table says; finetune it on yours.",
+    "One garment a photo. The category decides which points are told; where it is wrong, so are they.",
+    "Probabilities are calibrated on drawn photos, and too sure of themselves on photographs.",
+    "People appear in the photos; it tells of their clothes and is of no use to tell who they are.",
+)
+_ATTRIBUTE_LIMITS = (
+    "It has seen crops of drawn garments only, made with the keypoint network beside it: give it such crops.",
+    "Fine kinds of necklines, lapels and collars are hard to tell at its input size.",
+    "Probabilities are calibrated on drawn photos, and too sure of themselves on photographs.",
+)
+
+
+def keypoint_card(folder: Path, scores: Path, command: str, real: Path | None) -> str:
+    """The card of the keypoint artifact in `folder`; `scores` is what `weights make` measured."""
+    manifest = Manifest.read(folder)
+    names = ["synthetic", *(["real"] if real else [])]
+    told = {(n, t): _json(scores / f"keypoints_{n}_{t}" / "score.json") for n in names for t in ("plain", "tta")}
+    auto = {n: category_accuracy(_json(scores / f"auto_{n}" / "told.json"), _tests(scores, n, real)) for n in names}
+    columns = list(told)
+    header = [f"{n}, {'ten passes' if t == 'tta' else 'one pass'}" for n, t in columns]
+
+    def row(name: str, part: str | None) -> list[str]:
+        return [name, *(_percent(_cell(told[column], name, part)) for column in columns)]
+
+    validated = _json(scores / "validation.json")
+    return "\n".join(
+        [
+            "# Garment keypoints",
+            "",
+            *_about(manifest, folder, command),
+            "- **Tells** 24 keypoints, those of the garment's category as visible or hidden with a probability; five",
+            "  categories with probabilities; whether there is a garment at all; and heatmaps, for the crop.",
+            "",
+            "NE (normalised error, the official score; lower is better), categories given:",
+            "",
+            *_table(["", *header], [row("all", None), *(row(c, "per_category") for c in CATEGORIES)]),
+            "",
+            *(
+                f"- {n}: {told[n, 'plain']['garments']} photos, category right of {_percent(auto[n])}"
+                for n in names
+            ),
+            f"- validation photos (synthetic): NE {_percent(validated['ne'])}, "
+            f"category right of {_percent(validated['category_accuracy'])}",
+            "",
+            "By keypoint:",
+            "",
+            *_table(["", *header], [row(name, "per_keypoint") for name in KEYPOINTS]),
+            "",
+            *_limits(_KEYPOINT_LIMITS, real),
+        ]
+    )  # fmt: skip
+
+
+def attribute_card(folder: Path, scores: Path, command: str, real: Path | None) -> str:
+    """The card of the classifier's artifact in `folder`; `scores` is what `weights make` measured."""
+    manifest = Manifest.read(folder)
+    score = _json(scores / "attributes_synthetic" / "score.json")
+    rows = [["all", _percent(score["map"]), _percent(score["basic_precision"]), str(score["images"])]]
+    for task in ATTRIBUTE_TASKS:
+        part = score["per_task"].get(task)
+        if part:
+            rows.append([task, _percent(part["ap"]), _percent(part["basic_precision"]), str(part["images"])])
+    lines = [
+        "# Garment attributes",
+        "",
+        *_about(manifest, folder, command),
+        "- **Tells** the 8 FashionAI attribute tasks, 54 classes, those of the garment's category, as calibrated",
+        "  probabilities; lengths as steps in their order.",
+        "- **Crops**: the largest connected region of the keypoint network's heatmaps, squared.",
+        "",
+        "Hidden synthetic photos, each also mirrored:",
+        "",
+        *_table(["", "mAP", "BasicPrecision", "labels"], rows),
+        "",
+    ]
+    if real is not None:
+        right, total = labels_right(_json(scores / "auto_real" / "told.json"), real)
+        lines += [f"Photographs, from the photo alone, category and crop its own: {right} of {total} labels right.", ""]
+    return "\n".join([*lines, *_limits(_ATTRIBUTE_LIMITS, real)])
+
+
+def category_accuracy(told: Sequence[dict[str, Any]], test: Path) -> float:
+    """Share of the photos of a test list whose category `aifashion predict` told right."""
+    with test.open(newline="", encoding="utf-8-sig") as file:
+        wanted = {(test.parent / row["image_id"]).as_posix(): row["image_category"] for row in csv.DictReader(file)}
+    right = [row.get("category") == wanted[Path(row["photo"]).as_posix()] for row in told]
+    return sum(right) / len(right)
+
+
+def labels_right(told: Sequence[dict[str, Any]], real: Path) -> tuple[int, int]:
+    """How many attribute labels `aifashion predict` told right, and of how many; a class marked `m` is right, too."""
+    answers = {Path(row["photo"]).as_posix(): row.get("attributes", {}) for row in told}
+    rows, problems = scan_attribute_rows(real / "label.csv", "nnmyn")
+    if problems:
+        raise ValueError(problems[0])
+    right = 0
+    for row in rows:
+        answer = answers.get((real / row.path).as_posix(), {}).get(row.task)
+        classes = ATTRIBUTE_TASKS[row.task]
+        right += answer is not None and row.value[classes.index(answer["class"])] in "ym"
+    return right, len(rows)
+
+
+def _about(manifest: Manifest, folder: Path, command: str) -> list[str]:
+    config, source = manifest.config, manifest.source
+    weights = [folder / name for name in manifest.files if name.endswith(".h5")]
+    model = [folder / name for name in manifest.files if not name.endswith((".h5", ".md"))]
+    versions = ", ".join(f"{name} {number}" for name, number in manifest.versions.items())
+    apart = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in manifest.differences.items())
+    return [
+        f"- **Network**: `{config.get('network') or config['model']}` at {config['size']} px",
+        f"- **Files**: for {manifest.format} in {manifest.precision} {_megabytes(model)}; Keras weights, to finetune "
+        f"from, {_megabytes(weights)}",
+        f"- **Made by** `{command}`, epoch {source['epoch']} of its last phase, with {versions}",
+        f"- **Measured against its run**: {apart}",
+        "- **Data**: synthetic garments, drawn by this project; no photograph was trained on",
+        "- **Licence**: Apache-2.0, as the code",
+    ]
+
+
+def _limits(limits: Iterable[str], real: Path | None) -> list[str]:
+    note = (
+        []
+        if real is None
+        else ["- The photographs are few, annotated by hand: differences of some points mean nothing."]
+    )
+    return ["Limits:", "", *(f"- {limit}" for limit in limits), *note, ""]
+
+
+def _tests(scores: Path, name: str, real: Path | None) -> Path:
+    return scores.parent / "photos" / "test" / "test.csv" if name == "synthetic" or real is None else real / "test.csv"
+
+
+def _cell(score: dict[str, Any], name: str, part: str | None) -> float | None:
+    return score["ne"] if part is None else score[part].get(name)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2%}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+
+
+def _megabytes(paths: Iterable[Path]) -> str:
+    return f"{sum(path.stat().st_size for path in paths) / 1e6:.1f} MB"
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

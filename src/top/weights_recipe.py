@@ -1,0 +1,263 @@
+"""`aifashion weights make`: the pair of networks that ships with the package, from nothing, in one command.
+
+Synthetic photos are drawn; a keypoint network is trained on them at growing sizes, each phase going on from the best
+model of the one before; the photos are cropped to the regions of its heatmaps; a classifier of all 8 attribute tasks is
+trained on the crops, from the keypoint network's backbone; both become artifacts, are scored, and get a model card.
+Every step is a command of its own that may be stopped, and goes on where it was when the recipe is called again.
+"""
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from aifashion.config import Precision
+from aifashion.files import claim_folder, write_atomic
+from aifashion.serve.artifact import MANIFEST, Manifest, is_artifact
+from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WEIGHTS
+from aifashion.top.arguments import CHECKOUT, run_command, tell
+from aifashion.top.attribute_model import FOLDER
+from aifashion.top.keypoint_model import CALIBRATION
+from aifashion.top.model_card import attribute_card, keypoint_card
+
+RECIPE_FILE = "recipe.json"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """size: side of the input in px. The learning rate is the peak, reached after half an epoch."""
+
+    size: int
+    epochs: int
+    learning_rate: float
+
+
+KEYPOINT_PHASES = (Phase(128, 3, 2e-3), Phase(192, 2, 1e-3))
+ATTRIBUTE_PHASES = (Phase(96, 3, 2e-3), Phase(128, 4, 1e-3), Phase(160, 2, 4e-4))
+"""On small photos a network learns most of what it will, in a fraction of the time."""
+_KEYPOINT_WORDS = (
+    *("--category", "all", "--network", "lite", "--batch-size", "32", "--val-fraction", "0.05"),
+    *("--warmup-epochs", "0.5", "--ema", "0.999", "--category-weight", "0.3", "--rotate", "15", "--zoom", "0.25"),
+    *("--shift", "0.1", "--colour", "0.4", "--blur", "0.15", "--erase", "0.2"),
+)
+_ATTRIBUTE_WORDS = (
+    *("--task", "all", "--model", "lite", "--crop", "heatmap", "--batch-size", "32", "--val-fraction", "0.05"),
+    *("--warmup-epochs", "0.5", "--ema", "0.999", "--rotate", "10", "--zoom", "0.15", "--shift", "0.06"),
+    *("--blur", "0.1", "--erase", "0.1"),
+)
+
+
+@dataclass(frozen=True)
+class MakeArguments:
+    """Make the pair of networks that ships with the package: draw, train, crop, train, export, score, tell.
+
+    Called again, it goes on where it was. On two CPU cores that is some hours.
+    """
+
+    out: Path = SHIPPED
+    """folder for the pair, keypoints/ and attributes/; by default that of the package"""
+    work: Path = CHECKOUT / "data" / "weights"
+    """folder for the photos, crops and runs"""
+    count: int = 40000
+    """synthetic photos to train on"""
+    test_count: int = 2000
+    """synthetic photos with hidden answers, to score on"""
+    seed: int = 1
+    """seed of the photos; trainings have seed 0"""
+    epochs: float = 1.0
+    """how long all phases of the trainings are, as a multiple of the recipe's"""
+    precision: Precision | Literal["auto"] = "auto"
+    """of the trainings: mixed_bfloat16 on processors with AMX, else float32"""
+    numbers: Literal["f32", "bf16", "int8"] = "int8"
+    """of the artifacts"""
+    real: Path | None = None
+    """folder of annotated photographs (test.csv, answers.csv and label.csv): the model cards then tell of them too"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """words: of the command. done: exists once the command has ended well."""
+
+    words: tuple[str | Path, ...]
+    done: Path
+
+
+def make(arguments: Sequence[str] | None = None) -> None:
+    run_command("aifashion weights make", MakeArguments, arguments, make_pair)
+
+
+def make_pair(args: MakeArguments) -> None:
+    _check(args)
+    facts = {"count": args.count, "test_count": args.test_count, "seed": args.seed, "epochs": args.epochs}
+    claim_folder(args.work, RECIPE_FILE, facts)
+    made = args.work / "pair"
+    for step in steps(args):
+        if step.done.exists():
+            tell(f"Done before: {step.done}")
+            continue
+        run_step(step)
+    for stage in STAGES:
+        _finish(args, made / stage)
+    _put(made, args.out)
+    tell(f"Wrote the pair to {args.out}, with a {CARD} each")
+
+
+def _check(args: MakeArguments) -> None:
+    if not math.isfinite(args.epochs) or args.epochs <= 0:
+        raise ValueError(f"--epochs must be a multiple above 0, not {args.epochs}")
+    if args.real is not None:
+        missing = [name for name in ("test.csv", "answers.csv", "label.csv") if not (args.real / name).is_file()]
+        if missing:
+            raise FileNotFoundError(f"{args.real} has no {', '.join(missing)}: annotated photographs need all three")
+    if args.out.exists():
+        strange = sorted(path.name for path in args.out.iterdir() if path.name not in (*STAGES, "__init__.py"))
+        if strange:
+            raise FileExistsError(f"{args.out} holds other things ({', '.join(strange[:5])}); choose another --out")
+
+
+def steps(args: MakeArguments) -> Iterator[Step]:
+    """The commands in their order, each made when the one before has ended: it may depend on what that left."""
+    work, precision = args.work, train_precision(args.precision)
+    photos, crops, pair = work / "photos", work / "crops", work / "pair"
+    counts = ("--count", str(args.count), "--test-count", str(args.test_count), "--seed", str(args.seed))
+    draw = ("data", "synth", "--out", photos, *counts, "--size", "256", "--labels", "all", "--workers", "2")
+    yield Step(draw, photos / "attributes" / "base" / "Annotations" / "label.csv")
+
+    run: Path | None = None
+    for place, phase in enumerate(KEYPOINT_PHASES):
+        folder = work / "runs" / f"keypoints_{place}_{phase.size}"
+        start = () if run is None else ("--resume-model", best_weights(run), "--resume", "True")
+        words = ("train", *_KEYPOINT_WORDS, "--data", photos, "--output", folder)
+        yield _training(words, phase, args.epochs, precision, folder / "all", start, ("--resume", "True"))
+        run = only_run(folder / "all")
+    keypoints = run or work
+    yield _export(keypoints, pair / "keypoints", photos, args.numbers)
+
+    crop = ("data", "crop", "--data", photos / "attributes", "--out", crops, "--crop", "heatmap")
+    done = crops / "rank" / "Tests" / "question.csv"
+    yield Step((*crop, "--modelpath", pair / "keypoints", "--batch-size", "32"), done)
+    run = None
+    for place, phase in enumerate(ATTRIBUTE_PHASES):
+        folder = work / "runs" / f"attributes_{place}_{phase.size}"
+        start = ("--weights", keypoints) if run is None else ("--load", run)
+        words = ("train-attributes", *_ATTRIBUTE_WORDS, "--data", crops, "--output", folder)
+        yield _training(words, phase, args.epochs, precision, folder / FOLDER / "all", start, ("--resume", "True"))
+        run = only_run(folder / FOLDER / "all")
+    attributes = run or work
+    yield _export(attributes, pair / "attributes", crops, args.numbers)
+    for stage, made in (("keypoints", keypoints), ("attributes", attributes)):
+        weights = pair / stage / WEIGHTS
+        if not weights.exists():
+            shutil.copyfile(best_weights(made), weights)
+            Manifest.read(pair / stage).write(pair / stage)
+    yield from score_steps(pair, work / "scores", photos, crops, args.real)
+    yield Step(
+        ("evaluate", pair / "keypoints", "--data", photos, "--json", work / "scores" / "validation.json"),
+        work / "scores" / "validation.json",
+    )
+
+
+def score_steps(pair: Path, scores: Path, photos: Path, crops: Path, real: Path | None) -> Iterator[Step]:
+    """Hidden synthetic answers, and real ones where there are some."""
+    truths = {"synthetic": photos / "fashionAI_key_points_test_a_answer_synthetic.csv"}
+    tests = {"synthetic": photos / "test" / "test.csv"}
+    labels = {"synthetic": crops / "fashionAI_attributes_answer_a_synthetic.csv"}
+    if real is not None:
+        truths["real"], tests["real"], labels["real"] = (real / f for f in ("answers.csv", "test.csv", "label.csv"))
+    for name, truth in truths.items():
+        for augment, told in (("False", "plain"), ("True", "tta")):
+            folder = scores / f"keypoints_{name}_{told}"
+            words = ("test", "--modelpath", pair / "keypoints", "--data", tests[name], "--augment", augment)
+            yield Step((*words, "--outpath", folder), folder / "submission.csv")
+            score = ("score", "keypoints", "--truth", truth, "--predicted", folder / "submission.csv")
+            yield Step((*score, "--json", folder / "score.json"), folder / "score.json")
+        folder = scores / f"auto_{name}"
+        predict = ("predict", tests[name], "--modelfile", pair / "keypoints", "--attributes", pair / "attributes")
+        yield Step((*predict, "--out", folder / "told.json"), folder / "told.json")
+    folder = scores / "attributes_synthetic"
+    asked = ("--data", crops / "rank" / "Tests" / "question.csv")
+    yield Step(
+        ("test-attributes", "--modelpath", pair / "attributes", *asked, "--flip", "True", "--outpath", folder),
+        folder / "attribute_submission.csv",
+    )
+    score = ("score", "attributes", "--truth", labels["synthetic"])
+    predicted = ("--predicted", folder / "attribute_submission.csv", "--json", folder / "score.json")
+    yield Step((*score, *predicted), folder / "score.json")
+
+
+def _training(
+    words: tuple[str | Path, ...],
+    phase: Phase,
+    times: float,
+    precision: str,
+    runs: Path,
+    start: tuple[str | Path, ...],
+    resume: tuple[str, ...],
+) -> Step:
+    """A phase that has begun goes on exactly; its run is calibrated last of all."""
+    epochs = max(1, round(phase.epochs * times))
+    own = ("--size", str(phase.size), "--epochs", str(epochs), "--learning-rate", str(phase.learning_rate))
+    begun = next(runs.glob("*/states/index.json"), None) is not None
+    done = next(runs.glob(f"*/{CALIBRATION}"), runs / CALIBRATION)
+    return Step((*words, *own, "--precision", precision, *(resume if begun else start)), done)
+
+
+def _export(run: Path, out: Path, data: Path, numbers: str) -> Step:
+    return Step(("export", run, "--precision", numbers, "--data", data, "--out", out), out / MANIFEST)
+
+
+def run_step(step: Step) -> None:
+    """Raises ValueError where the command fails; it has then told why."""
+    words = [str(word) for word in step.words]
+    tell(f"> aifashion {' '.join(words)}")
+    ended = subprocess.run([sys.executable, "-m", "aifashion.top.cli", *words], check=False).returncode
+    if ended:
+        raise ValueError(
+            f"aifashion {' '.join(words[:2])} ended with {ended}; mend what it says and call weights make again"
+        )
+
+
+def train_precision(asked: str) -> str:
+    """For `auto` what is faster here: without matrix units bfloat16 trains more slowly than float32."""
+    if asked != "auto":
+        return asked
+    cpu = Path("/proc/cpuinfo")
+    return "mixed_bfloat16" if cpu.is_file() and "amx_bf16" in cpu.read_text() else "float32"
+
+
+def only_run(folder: Path) -> Path:
+    """The run of a phase. Raises ValueError where there is none, as in a step that is still to come."""
+    runs = sorted(path.parent for path in folder.glob("*/config.json"))
+    if not runs:
+        raise ValueError(f"no run in {folder}: the phase was not trained; call weights make again")
+    return runs[-1]
+
+
+def best_weights(run: Path) -> Path:
+    """The weights file of the best epoch of a run."""
+    return run / "models" / json.loads((run / "best.json").read_text(encoding="utf-8"))["file"]
+
+
+def _finish(args: MakeArguments, folder: Path) -> None:
+    """The model card, and the digests of all that lies there now."""
+    card = keypoint_card if folder.name == "keypoints" else attribute_card
+    command = f"aifashion weights make --count {args.count} --seed {args.seed} --epochs {args.epochs:g}"
+    write_atomic(folder / CARD, card(folder, args.work / "scores", command, args.real))
+    Manifest.read(folder).write(folder)
+
+
+def _put(made: Path, out: Path) -> None:
+    """Each stage in one step, so that at no time half of one is there."""
+    out.mkdir(parents=True, exist_ok=True)
+    for stage in STAGES:
+        beside = out / f".{stage}"
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(made / stage, beside)
+        if is_artifact(out / stage):
+            shutil.rmtree(out / stage)
+        beside.rename(out / stage)

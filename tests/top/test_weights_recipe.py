@@ -1,0 +1,100 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from aifashion.serve.artifact import Manifest
+from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
+from aifashion.top import weights_recipe
+from aifashion.top.weights_recipe import MakeArguments, Phase, Step, run_step, steps, train_precision
+
+
+def written(path: Path, text: str = "{}") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def value(words: tuple, name: str) -> str:
+    return str(words[words.index(name) + 1])
+
+
+def test_each_phase_goes_on_from_the_best_model_of_the_one_before(tmp_path):
+    asked = steps(MakeArguments(work=tmp_path, count=7, test_count=2, precision="float32", epochs=0.5))
+    draw = next(asked)
+    assert draw.words[:2] == ("data", "synth") and value(draw.words, "--count") == "7"
+    first = next(asked)
+    assert "--resume-model" not in first.words and value(first.words, "--size") == "128"
+    assert value(first.words, "--epochs") == "2"  # half of three
+    run = tmp_path / "runs" / "keypoints_0_128" / "all" / "2026_01_01_00_00_00"
+    written(run / "config.json")
+    written(run / "best.json", json.dumps({"file": "epoch_002.weights.h5"}))
+    second = next(asked)
+    assert value(second.words, "--resume-model") == str(run / "models" / "epoch_002.weights.h5")
+    assert value(second.words, "--size") == "192" and value(second.words, "--learning-rate") == "0.001"
+
+
+def test_a_phase_that_has_begun_goes_on_and_one_that_is_calibrated_is_done(tmp_path):
+    run = tmp_path / "runs" / "keypoints_0_128" / "all" / "2026_01_01_00_00_00"
+    written(run / "states" / "index.json")
+
+    def phase() -> Step:
+        asked = steps(MakeArguments(work=tmp_path, precision="float32"))
+        next(asked)
+        return next(asked)
+
+    assert value(phase().words, "--resume") == "True" and not phase().done.exists()
+    written(run / "calibration.json")
+    assert phase().done.exists()
+
+
+def test_a_step_that_fails_ends_the_recipe(tmp_path, capfd):
+    with pytest.raises(ValueError, match="aifashion score keypoints ended with 1; mend what it says"):
+        run_step(Step(("score", "keypoints", "--truth", "none.csv", "--predicted", "none.csv"), tmp_path / "x"))
+    assert "none.csv" in capfd.readouterr().err
+
+
+def test_what_cannot_be_made(fails, tmp_path):
+    def make(*words: object) -> str:
+        return fails(weights_recipe.make, "--work", tmp_path / "work", *words)
+
+    assert "--epochs must be a multiple above 0, not 0.0" in make("--epochs", 0)
+    written(tmp_path / "real" / "test.csv")
+    assert "has no answers.csv, label.csv: annotated" in make("--real", tmp_path / "real")
+    written(tmp_path / "other" / "mine.txt")
+    assert "holds other things (mine.txt); choose another --out" in make("--out", tmp_path / "other")
+    (tmp_path / "work").mkdir()
+    facts = {"count": 9, "test_count": 2000, "seed": 1, "epochs": 1.0}
+    written(tmp_path / "work" / "recipe.json", json.dumps(facts))
+    assert "was begun with count 9, not 40000" in make("--out", tmp_path / "out")
+
+
+@pytest.mark.skipif(sys.platform == "linux", reason="elsewhere what the processor has is not looked up")
+def test_precision_elsewhere():
+    assert train_precision("auto") == "float32"
+
+
+def test_precision():
+    assert train_precision("mixed_bfloat16") == "mixed_bfloat16"
+    assert train_precision("auto") in ("float32", "mixed_bfloat16")
+
+
+@pytest.mark.slow
+def test_the_whole_recipe_on_little(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(weights_recipe, "KEYPOINT_PHASES", (Phase(64, 1, 1e-3), Phase(96, 1, 1e-3)))
+    monkeypatch.setattr(weights_recipe, "ATTRIBUTE_PHASES", (Phase(32, 1, 1e-3), Phase(64, 1, 1e-3)))
+    # A network that has learnt so little may differ by anything when it is quantised.
+    words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "pair"), "--numbers", "f32"]
+    words += ["--count", "60", "--test-count", "10", "--precision", "float32"]
+    weights_recipe.make(words)
+    assert "Wrote the pair to" in capfd.readouterr().out
+    for stage, size in zip(STAGES, (96, 64), strict=True):
+        manifest = Manifest.read(tmp_path / "pair" / stage)
+        assert (manifest.stage, manifest.config["size"]) == (stage, size) and {WEIGHTS, CARD} < set(manifest.files)
+        card = (tmp_path / "pair" / stage / CARD).read_text(encoding="utf-8")
+        assert "aifashion weights make --count 60 --seed 1 --epochs 1" in card and "| all | " in card
+    before = (tmp_path / "pair" / "keypoints" / "manifest.json").read_bytes()
+    weights_recipe.make(words)
+    assert "> aifashion" not in capfd.readouterr().out
+    assert (tmp_path / "pair" / "keypoints" / "manifest.json").read_bytes() == before
