@@ -2,7 +2,7 @@
 
     python benchmarks/finetune.py FOLDER [EPOCHS]
 
-FOLDER holds annotated photos: answers.csv with the 24 columns, and Images/ with the photos. Each is left out twice, with
+FOLDER holds annotated photos: answers.csv with the 24 columns, and Images/ beside it. Each is left out twice, with
 a neighbour in the list, and never seen by the training that is scored on it; nothing is chosen by the scores: the
 last epoch counts. Some ten minutes for seven photos.
 """
