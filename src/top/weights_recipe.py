@@ -93,8 +93,8 @@ def make(arguments: Sequence[str] | None = None) -> None:
 
 def make_pair(args: MakeArguments) -> None:
     _check(args)
-    facts = {"count": args.count, "test_count": args.test_count, "seed": args.seed, "epochs": args.epochs}
-    claim_folder(args.work, RECIPE_FILE, facts)
+    asked = ("count", "test_count", "seed", "epochs", "precision", "numbers")
+    claim_folder(args.work, RECIPE_FILE, {name: getattr(args, name) for name in asked})
     made = args.work / "pair"
     for step in steps(args):
         if step.done.exists():
@@ -128,27 +128,27 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     draw = ("data", "synth", "--out", photos, *counts, "--size", "256", "--labels", "all", "--workers", "2")
     yield Step(draw, photos / "attributes" / "base" / "Annotations" / "label.csv")
 
-    run: Path | None = None
+    runs: list[Path] = []
     for place, phase in enumerate(KEYPOINT_PHASES):
         folder = work / "runs" / f"keypoints_{place}_{phase.size}"
-        start = () if run is None else ("--resume-model", best_weights(run), "--resume", "True")
+        start = ("--resume-model", best_weights(runs[-1]), "--resume", "True") if runs else ()
         words = ("train", *_KEYPOINT_WORDS, "--data", photos, "--output", folder)
-        yield _training(words, phase, args.epochs, precision, folder / "all", start, ("--resume", "True"))
-        run = only_run(folder / "all")
-    keypoints = run or work
+        yield _training(words, phase, args.epochs, precision, folder / "all", start)
+        runs.append(only_run(folder / "all"))
+    keypoints = runs[-1]
     yield _export(keypoints, pair / "keypoints", photos, args.numbers)
 
     crop = ("data", "crop", "--data", photos / "attributes", "--out", crops, "--crop", "heatmap")
     done = crops / "rank" / "Tests" / "question.csv"
     yield Step((*crop, "--modelpath", pair / "keypoints", "--batch-size", "32"), done)
-    run = None
+    runs = []
     for place, phase in enumerate(ATTRIBUTE_PHASES):
         folder = work / "runs" / f"attributes_{place}_{phase.size}"
-        start = ("--weights", keypoints) if run is None else ("--load", run)
+        start = ("--load", runs[-1]) if runs else ("--weights", keypoints)
         words = ("train-attributes", *_ATTRIBUTE_WORDS, "--data", crops, "--output", folder)
-        yield _training(words, phase, args.epochs, precision, folder / FOLDER / "all", start, ("--resume", "True"))
-        run = only_run(folder / FOLDER / "all")
-    attributes = run or work
+        yield _training(words, phase, args.epochs, precision, folder / FOLDER / "all", start)
+        runs.append(only_run(folder / FOLDER / "all"))
+    attributes = runs[-1]
     yield _export(attributes, pair / "attributes", crops, args.numbers)
     for stage, made in (("keypoints", keypoints), ("attributes", attributes)):
         weights = pair / stage / WEIGHTS
@@ -197,14 +197,13 @@ def _training(
     precision: str,
     runs: Path,
     start: tuple[str | Path, ...],
-    resume: tuple[str, ...],
 ) -> Step:
     """A phase that has begun goes on exactly; its run is calibrated last of all."""
     epochs = max(1, round(phase.epochs * times))
     own = ("--size", str(phase.size), "--epochs", str(epochs), "--learning-rate", str(phase.learning_rate))
     begun = next(runs.glob("*/states/index.json"), None) is not None
     done = next(runs.glob(f"*/{CALIBRATION}"), runs / CALIBRATION)
-    return Step((*words, *own, "--precision", precision, *(resume if begun else start)), done)
+    return Step((*words, *own, "--precision", precision, *(("--resume", "True") if begun else start)), done)
 
 
 def _export(run: Path, out: Path, data: Path, numbers: str) -> Step:

@@ -65,9 +65,9 @@ def test_what_cannot_be_made(fails, tmp_path):
     written(tmp_path / "other" / "mine.txt")
     assert "holds other things (mine.txt); choose another --out" in make("--out", tmp_path / "other")
     (tmp_path / "work").mkdir()
-    facts = {"count": 9, "test_count": 2000, "seed": 1, "epochs": 1.0}
+    facts = {"count": 9, "test_count": 2000, "seed": 1, "epochs": 1.0, "precision": "auto", "numbers": "bf16"}
     written(tmp_path / "work" / "recipe.json", json.dumps(facts))
-    assert "was begun with count 9, not 40000" in make("--out", tmp_path / "out")
+    assert "was begun with count 9, not 40000, numbers bf16, not int8" in make("--out", tmp_path / "out")
 
 
 @pytest.mark.skipif(sys.platform == "linux", reason="elsewhere what the processor has is not looked up")
