@@ -13,13 +13,12 @@ from aifashion.serve.artifact import Manifest
 _KEYPOINT_LIMITS = (
     "It has seen drawn garments only. On photographs it is worse by far, as the table says; finetune it on yours.",
     "One garment a photo. The category decides which points are told; where it is wrong, so are they.",
-    "Probabilities are calibrated on drawn photos, and too sure of themselves on photographs.",
-    "People appear in the photos; it tells of their clothes and is of no use to tell who they are.",
+    "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
 )
 _ATTRIBUTE_LIMITS = (
     "It has seen crops of drawn garments only, made with the keypoint network beside it: give it such crops.",
     "Fine kinds of necklines, lapels and collars are hard to tell at its input size.",
-    "Probabilities are calibrated on drawn photos, and too sure of themselves on photographs.",
+    "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
 )
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from aifashion.config import Precision
 from aifashion.files import claim_folder, write_atomic
-from aifashion.serve.artifact import MANIFEST, Manifest, is_artifact
+from aifashion.serve.artifact import MANIFEST, Manifest, Numbers, Stage, is_artifact
 from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WEIGHTS
 from aifashion.top.arguments import CHECKOUT, run_command, tell
 from aifashion.top.attribute_model import FOLDER
@@ -73,8 +73,10 @@ class MakeArguments:
     """how long all phases of the trainings are, as a multiple of the recipe's"""
     precision: Precision | Literal["auto"] = "auto"
     """of the trainings: mixed_bfloat16 on processors with AMX, else float32"""
-    numbers: Literal["f32", "bf16", "int8"] = "int8"
-    """of the artifacts"""
+    keypoint_numbers: Numbers = "int8"
+    """of the keypoint artifact"""
+    attribute_numbers: Numbers = "f32"
+    """of the classifier's artifact, which int8 costs more than an export allows"""
     real: Path | None = None
     """folder of annotated photographs (test.csv, answers.csv and label.csv): the model cards then tell of them too"""
 
@@ -93,17 +95,15 @@ def make(arguments: Sequence[str] | None = None) -> None:
 
 def make_pair(args: MakeArguments) -> None:
     _check(args)
-    asked = ("count", "test_count", "seed", "epochs", "precision", "numbers")
+    asked = ("count", "test_count", "seed", "epochs", "precision", "keypoint_numbers", "attribute_numbers")
     claim_folder(args.work, RECIPE_FILE, {name: getattr(args, name) for name in asked})
-    made = args.work / "pair"
     for step in steps(args):
         if step.done.exists():
             tell(f"Done before: {step.done}")
             continue
         run_step(step)
     for stage in STAGES:
-        _finish(args, made / stage)
-    _put(made, args.out)
+        put(args, stage)
     tell(f"Wrote the pair to {args.out}, with a {CARD} each")
 
 
@@ -130,36 +130,36 @@ def steps(args: MakeArguments) -> Iterator[Step]:
 
     runs: list[Path] = []
     for place, phase in enumerate(KEYPOINT_PHASES):
-        folder = work / "runs" / f"keypoints_{place}_{phase.size}"
+        folder = phase_folder(work, "keypoints", place)
         start = ("--resume-model", best_weights(runs[-1]), "--resume", "True") if runs else ()
         words = ("train", *_KEYPOINT_WORDS, "--data", photos, "--output", folder)
         yield _training(words, phase, args.epochs, precision, folder / "all", start)
         runs.append(only_run(folder / "all"))
     keypoints = runs[-1]
-    yield _export(keypoints, pair / "keypoints", photos, args.numbers)
+    yield _export(keypoints, pair / "keypoints", photos, args.keypoint_numbers)
 
     crop = ("data", "crop", "--data", photos / "attributes", "--out", crops, "--crop", "heatmap")
     done = crops / "rank" / "Tests" / "question.csv"
     yield Step((*crop, "--modelpath", pair / "keypoints", "--batch-size", "32"), done)
     runs = []
     for place, phase in enumerate(ATTRIBUTE_PHASES):
-        folder = work / "runs" / f"attributes_{place}_{phase.size}"
+        folder = phase_folder(work, "attributes", place)
         start = ("--load", runs[-1]) if runs else ("--weights", keypoints)
         words = ("train-attributes", *_ATTRIBUTE_WORDS, "--data", crops, "--output", folder)
         yield _training(words, phase, args.epochs, precision, folder / FOLDER / "all", start)
         runs.append(only_run(folder / FOLDER / "all"))
-    attributes = runs[-1]
-    yield _export(attributes, pair / "attributes", crops, args.numbers)
-    for stage, made in (("keypoints", keypoints), ("attributes", attributes)):
-        weights = pair / stage / WEIGHTS
-        if not weights.exists():
-            shutil.copyfile(best_weights(made), weights)
-            Manifest.read(pair / stage).write(pair / stage)
+    yield _export(runs[-1], pair / "attributes", crops, args.attribute_numbers)
     yield from score_steps(pair, work / "scores", photos, crops, args.real)
     yield Step(
         ("evaluate", pair / "keypoints", "--data", photos, "--json", work / "scores" / "validation.json"),
         work / "scores" / "validation.json",
     )
+
+
+def phase_folder(work: Path, stage: Stage, place: int) -> Path:
+    """Where the runs of a phase lie; -1 is the last phase."""
+    phases = KEYPOINT_PHASES if stage == "keypoints" else ATTRIBUTE_PHASES
+    return work / "runs" / f"{stage}_{place % len(phases)}_{phases[place].size}"
 
 
 def score_steps(pair: Path, scores: Path, photos: Path, crops: Path, real: Path | None) -> Iterator[Step]:
@@ -242,21 +242,20 @@ def best_weights(run: Path) -> Path:
     return run / "models" / json.loads((run / "best.json").read_text(encoding="utf-8"))["file"]
 
 
-def _finish(args: MakeArguments, folder: Path) -> None:
-    """The model card, and the digests of all that lies there now."""
-    card = keypoint_card if folder.name == "keypoints" else attribute_card
+def put(args: MakeArguments, stage: Stage) -> None:
+    """The artifact, its Keras weights and its card as one folder in `out`, which at no time holds half of them."""
+    last = {"keypoints": "all", "attributes": f"{FOLDER}/all"}[stage]
+    run = only_run(phase_folder(args.work, stage, -1) / last)
+    beside, out = args.out / f".{stage}", args.out / stage
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.copytree(args.work / "pair" / stage, beside)
+    manifest = Manifest.read(beside)
+    shutil.copyfile(best_weights(run), beside / WEIGHTS)
+    manifest.write(beside)
+    card = {"keypoints": keypoint_card, "attributes": attribute_card}[stage]
     command = f"aifashion weights make --count {args.count} --seed {args.seed} --epochs {args.epochs:g}"
-    write_atomic(folder / CARD, card(folder, args.work / "scores", command, args.real))
-    Manifest.read(folder).write(folder)
-
-
-def _put(made: Path, out: Path) -> None:
-    """Each stage in one step, so that at no time half of one is there."""
-    out.mkdir(parents=True, exist_ok=True)
-    for stage in STAGES:
-        beside = out / f".{stage}"
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(made / stage, beside)
-        if is_artifact(out / stage):
-            shutil.rmtree(out / stage)
-        beside.rename(out / stage)
+    write_atomic(beside / CARD, card(beside, args.work / "scores", command, args.real))
+    manifest.write(beside)
+    if is_artifact(out):
+        shutil.rmtree(out)
+    beside.rename(out)

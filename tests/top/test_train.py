@@ -11,8 +11,12 @@ from small_runs import SMALL, spoil, train_run
 from aifashion.config import KeypointConfig
 from aifashion.data_gen.formats.fashionai import load_training_samples
 from aifashion.data_gen.split import load_or_make_split
+from aifashion.garments import CATEGORY_KEYPOINTS, KEYPOINTS
+from aifashion.serve.artifact import Manifest
+from aifashion.serve.shipped import shipped, shipped_weights
 from aifashion.top import train
-from aifashion.unet.runs import State, best_model, save_state
+from aifashion.unet.predictors import trained_keypoint_net
+from aifashion.unet.runs import State, best_model, read_config, save_state
 
 
 def history(run: Path) -> list[dict[str, str]]:
@@ -234,6 +238,31 @@ def test_a_run_keeps_where_its_backbone_started(data, tmp_path):
     run = train_run(data, tmp_path / "runs", "--weights", str(path), "--debug", "True", "--epochs", "1")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert json.loads((run / "start.json").read_text()) == {"weights": str(path), "sha256": digest}
+
+
+def test_finetuning_takes_the_network_that_ships_unless_told_otherwise(data, tmp_path, monkeypatch, fails):
+    asked = []
+    monkeypatch.setattr(train, "_fit", lambda args, *_: asked.append(args.config.network))
+    train.main(["--weights", "shipped", "--data", str(data), "--output", str(tmp_path)])
+    assert asked == [Manifest.read(shipped("keypoints")).keypoint_config.network]
+    monkeypatch.undo()
+    words = ["--weights", "shipped", "--network", "v11", "--size", "64", "--data", data, "--output", tmp_path]
+    assert "the weights are of lite, not of v11: choose --network lite" in fails(train.main, *words)
+    assert not list(tmp_path.glob("*/*/config.json"))
+
+
+@pytest.mark.slow
+def test_a_run_starts_from_the_network_that_ships(data, tmp_path):
+    words = ("--weights", "shipped", "--category", "skirt", "--debug", "True", "--epochs", "1")
+    run = train_run(data, tmp_path, *words, "--learning-rate", "1e-9", "--weight-decay", "0")
+    digest = hashlib.sha256(shipped_weights("keypoints").read_bytes()).hexdigest()
+    assert json.loads((run / "start.json").read_text()) == {"weights": "shipped", "sha256": digest}
+    configs = Manifest.read(shipped("keypoints")).keypoint_config, KeypointConfig.from_json(read_config(run))
+    files = shipped_weights("keypoints"), best_model(run, print).path
+    nets = [trained_keypoint_net(config, file) for config, file in zip(configs, files, strict=True)]
+    kernels = [net.get_layer("refined_conv").get_weights()[0] for net in nets]
+    places = [place for place, name in enumerate(KEYPOINTS) if name in CATEGORY_KEYPOINTS["skirt"]]
+    np.testing.assert_allclose(kernels[1], kernels[0][..., places], atol=1e-5)
 
 
 @pytest.mark.slow

@@ -3,15 +3,19 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small_attributes import write_labelled
 
 from aifashion.config import AttributeConfig
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
 from aifashion.garments import ATTRIBUTE_TASKS
+from aifashion.serve.artifact import Manifest
+from aifashion.serve.shipped import shipped, shipped_weights
 from aifashion.top import train_attributes
 from aifashion.unet.backbones import WeightsError
-from aifashion.unet.runs import RunError, State, save_state
+from aifashion.unet.predictors import trained_attribute_net
+from aifashion.unet.runs import RunError, State, best_model, save_state
 
 SMALL = ("--model", "lite", "--size", "64", "--batch-size", "4", "--val-fraction", "0.25")
 HEADS = attribute_heads(ordinal=True)
@@ -67,6 +71,31 @@ def test_what_no_photo_teaches_is_told(data, tmp_path, fitted, capsys):
     text = " ".join(capsys.readouterr().out.split())
     names = ATTRIBUTE_TASKS["skirt_length"]
     assert f"{names[3]}, {names[4]}, {names[5]} (skirt_length)" in text
+
+
+def test_finetuning_takes_backbone_size_and_crop_of_the_classifier_that_ships(data, tmp_path, fitted, fails):
+    own = Manifest.read(shipped("attributes")).attribute_config
+    words = ["--weights", "shipped", "--data", data, "--output", tmp_path]
+    told = fails(train_attributes.main, *words)  # the photos are whole
+    assert f"the classifier is for crops of kind {own.crop}" in told
+    train_attributes.main([*map(str, words), "--crop", "image", "--batch-size", "4"])
+    ((args, *_),) = fitted
+    assert (args.config.model, args.config.size, args.config.crop) == (own.model, own.size, "image")
+
+
+@pytest.mark.slow
+def test_a_run_starts_from_the_heads_that_ship(data, tmp_path):
+    words = ("--weights", "shipped", "--crop", "image", "--task", "skirt_length", "--learning-rate", "1e-9")
+    train(data, "--output", tmp_path, *words, "--weight-decay", "0", "--debug", "True")
+    (run,) = tmp_path.glob("attributes/skirt_length/*")
+    digest = hashlib.sha256(shipped_weights("attributes").read_bytes()).hexdigest()
+    assert json.loads((run / "start.json").read_text()) == {"weights": "shipped", "sha256": digest}
+    own = Manifest.read(shipped("attributes"))
+    started = own.heads, shipped_weights("attributes")
+    ended = [head for head in own.heads if head.name == "skirt_length"], best_model(run, print).path
+    nets = [trained_attribute_net(own.attribute_config, *pair) for pair in (started, ended)]
+    kernels = [net.get_layer("head_skirt_length").get_weights()[0] for net in nets]
+    np.testing.assert_allclose(kernels[1], kernels[0], atol=1e-5)
 
 
 def test_debugging_takes_few_photos(data, tmp_path, fitted):

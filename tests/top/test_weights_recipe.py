@@ -65,9 +65,10 @@ def test_what_cannot_be_made(fails, tmp_path):
     written(tmp_path / "other" / "mine.txt")
     assert "holds other things (mine.txt); choose another --out" in make("--out", tmp_path / "other")
     (tmp_path / "work").mkdir()
-    facts = {"count": 9, "test_count": 2000, "seed": 1, "epochs": 1.0, "precision": "auto", "numbers": "bf16"}
+    facts = {"count": 9, "test_count": 2000, "seed": 1, "epochs": 1.0, "precision": "auto"}
+    facts |= {"keypoint_numbers": "bf16", "attribute_numbers": "f32"}
     written(tmp_path / "work" / "recipe.json", json.dumps(facts))
-    assert "was begun with count 9, not 40000, numbers bf16, not int8" in make("--out", tmp_path / "out")
+    assert "was begun with count 9, not 40000, keypoint_numbers bf16, not int8" in make("--out", tmp_path / "out")
 
 
 @pytest.mark.skipif(sys.platform == "linux", reason="elsewhere what the processor has is not looked up")
@@ -85,7 +86,7 @@ def test_the_whole_recipe_on_little(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(weights_recipe, "KEYPOINT_PHASES", (Phase(64, 1, 1e-3), Phase(96, 1, 1e-3)))
     monkeypatch.setattr(weights_recipe, "ATTRIBUTE_PHASES", (Phase(32, 1, 1e-3), Phase(64, 1, 1e-3)))
     # A network that has learnt so little may differ by anything when it is quantised.
-    words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "pair"), "--numbers", "f32"]
+    words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "pair"), "--keypoint-numbers", "f32"]
     words += ["--count", "60", "--test-count", "10", "--precision", "float32"]
     weights_recipe.make(words)
     assert "Wrote the pair to" in capfd.readouterr().out
@@ -94,7 +95,8 @@ def test_the_whole_recipe_on_little(tmp_path, monkeypatch, capfd):
         assert (manifest.stage, manifest.config["size"]) == (stage, size) and {WEIGHTS, CARD} < set(manifest.files)
         card = (tmp_path / "pair" / stage / CARD).read_text(encoding="utf-8")
         assert "aifashion weights make --count 60 --seed 1 --epochs 1" in card and "| all | " in card
-    before = (tmp_path / "pair" / "keypoints" / "manifest.json").read_bytes()
+    (tmp_path / "work" / "scores" / "validation.json").write_text('{"ne": 0.5, "category_accuracy": 0.25}')
     weights_recipe.make(words)
+    assert "NE 50.00%, category right of 25.00%" in (tmp_path / "pair" / "keypoints" / CARD).read_text(encoding="utf-8")
     assert "> aifashion" not in capfd.readouterr().out
-    assert (tmp_path / "pair" / "keypoints" / "manifest.json").read_bytes() == before
+    assert Manifest.read(tmp_path / "pair" / "keypoints").files

@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from aifashion.serve.shipped import SHIPPED
+from aifashion.top import keypoint_model, two_stage_model
+from aifashion.top.two_stage_model import load_two_stage_model
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    for module in (keypoint_model, two_stage_model):
+        monkeypatch.setattr(module, "CHECKOUT", tmp_path)
+    return tmp_path
+
+
+def test_where_nothing_was_trained_it_is_the_pair_that_ships(checkout, capsys):
+    model = load_two_stage_model(None, None)
+    assert model.keypoints.run == SHIPPED / "keypoints" and model.heads
+    assert model.attributes is not None and model.attributes.run == SHIPPED / "attributes"
+    assert str(SHIPPED) in capsys.readouterr().out
+
+
+def test_the_word_names_either_stage(checkout):
+    model = load_two_stage_model(Path("shipped"), Path("shipped"))
+    assert model.keypoints.run.parent == SHIPPED and model.attributes is not None
+
+
+@pytest.mark.slow
+def test_a_run_goes_before_the_pair_and_has_no_foreign_classifier(checkout, all_run):
+    (checkout / "trained_models").mkdir()
+    (checkout / "trained_models" / "all").symlink_to(all_run.parent, target_is_directory=True)
+    model = load_two_stage_model(None, None)
+    assert model.keypoints.run.name == all_run.name and model.attributes is None
+    model = load_two_stage_model(None, Path("shipped"))
+    assert model.attributes is not None and model.attributes.run == SHIPPED / "attributes"
