@@ -76,7 +76,18 @@ def main(photos: Path, epochs: int = EPOCHS) -> None:
             split(photos, fold, {(first + n) % count for n in range(OUT)})
             if first == 0:
                 before, _ = scored("shipped", fold, "all")
-            words = ("--batch-size", count - OUT, "--epochs", epochs, "--learning-rate", 3e-4, "--warmup-epochs", 5)
+            words = (
+                "--size",
+                256,
+                "--batch-size",
+                count - OUT,
+                "--epochs",
+                epochs,
+                "--learning-rate",
+                3e-4,
+                "--warmup-epochs",
+                5,
+            )
             words = (*words, "--ema", 0.98, *GENTLE, "--data", fold, "--output", fold / "runs")
             run("train", "--weights", "shipped", "--category", "all", *words)
             found.append(scored(fold / "runs" / "all", fold, "held_out", "--epoch", epochs))

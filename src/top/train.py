@@ -71,8 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def train(arguments: Sequence[str] | None) -> None:
-    usual = shipped_keypoint_config().network if is_shipped(option_value(arguments, "--weights", "auto")) else "v11"
-    preset = Arguments(config=keypoint_preset(option_value(arguments, "--network", usual)))
+    preset = Arguments(config=_preset(arguments))
     args = read_arguments(Arguments, "train.py", arguments, preset)
     choose_device(args.gpu_id)
     # Without this the same seed need not give the same weights. Read by TensorFlow when it starts.
@@ -99,6 +98,14 @@ def train(arguments: Sequence[str] | None) -> None:
     if run is not None:
         check_facts(run, facts, args.data)
     _fit(args, run, facts, train_set, val_set)
+
+
+def _preset(arguments: Sequence[str] | None) -> KeypointConfig:
+    """What a training does unless told otherwise; from the shipped network, the same one at the same size."""
+    if not is_shipped(option_value(arguments, "--weights", "auto")):
+        return keypoint_preset(option_value(arguments, "--network", "v11"))
+    own = shipped_keypoint_config()
+    return dataclasses.replace(keypoint_preset(option_value(arguments, "--network", own.network)), size=own.size)
 
 
 def shipped_keypoint_config() -> KeypointConfig:

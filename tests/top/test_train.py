@@ -242,9 +242,10 @@ def test_a_run_keeps_where_its_backbone_started(data, tmp_path):
 
 def test_finetuning_takes_the_network_that_ships_unless_told_otherwise(data, tmp_path, monkeypatch, fails):
     asked = []
-    monkeypatch.setattr(train, "_fit", lambda args, *_: asked.append(args.config.network))
+    monkeypatch.setattr(train, "_fit", lambda args, *_: asked.append((args.config.network, args.config.size)))
     train.main(["--weights", "shipped", "--data", str(data), "--output", str(tmp_path)])
-    assert asked == [Manifest.read(shipped("keypoints")).keypoint_config.network]
+    own = Manifest.read(shipped("keypoints")).keypoint_config
+    assert asked == [(own.network, own.size)]
     monkeypatch.undo()
     words = ["--weights", "shipped", "--network", "v11", "--size", "64", "--data", data, "--output", tmp_path]
     assert "the weights are of lite, not of v11: choose --network lite" in fails(train.main, *words)
