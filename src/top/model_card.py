@@ -34,7 +34,7 @@ def keypoint_card(folder: Path, scores: Path, command: str, real: Path | None) -
     def row(name: str, part: str | None) -> list[str]:
         return [name, *(_percent(_cell(told[column], name, part)) for column in columns)]
 
-    validated = _json(scores / "validation.json")
+    validated = _json(scores / "validation_keypoints.json")
     return "\n".join(
         [
             "# Garment keypoints",
@@ -52,7 +52,9 @@ def keypoint_card(folder: Path, scores: Path, command: str, real: Path | None) -
                 for n in names
             ),
             f"- validation photos (synthetic): NE {_percent(validated['ne'])}, "
-            f"category right of {_percent(validated['category_accuracy'])}",
+            f"category right of {_percent(validated['category_accuracy'])}; expected calibration error of the "
+            f"visibility {_percent(validated['ece_visible_after'])}, of the bare heatmaps "
+            f"{_percent(validated['ece_visible_before'])}",
             "",
             "By keypoint:",
             "",
@@ -67,11 +69,13 @@ def attribute_card(folder: Path, scores: Path, command: str, real: Path | None) 
     """The card of the classifier's artifact in `folder`; `scores` is what `weights make` measured."""
     manifest = Manifest.read(folder)
     score = _json(scores / "attributes_synthetic" / "score.json")
-    rows = [["all", _percent(score["map"]), _percent(score["basic_precision"]), str(score["images"])]]
+    validated = _json(scores / "validation_attributes.json")
+    rows = [["all", _percent(score["map"]), _percent(score["basic_precision"]), str(score["images"]), ""]]
     for task in ATTRIBUTE_TASKS:
         part = score["per_task"].get(task)
         if part:
-            rows.append([task, _percent(part["ap"]), _percent(part["basic_precision"]), str(part["images"])])
+            numbers = _percent(part["ap"]), _percent(part["basic_precision"]), str(part["images"])
+            rows.append([task, *numbers, _percent(validated.get(f"ece_{task}_after"))])
     lines = [
         "# Garment attributes",
         "",
@@ -80,9 +84,10 @@ def attribute_card(folder: Path, scores: Path, command: str, real: Path | None) 
         "  probabilities; lengths as steps in their order.",
         "- **Crops**: the largest connected region of the keypoint network's heatmaps, squared.",
         "",
-        "Hidden synthetic photos, each also mirrored:",
+        "Hidden synthetic photos, each also mirrored; and on the validation photos, on which the temperatures were",
+        "found, the expected calibration error (ECE):",
         "",
-        *_table(["", "mAP", "BasicPrecision", "labels"], rows),
+        *_table(["", "mAP", "BasicPrecision", "labels", "ECE"], rows),
         "",
     ]
     if real is not None:

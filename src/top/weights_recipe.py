@@ -150,10 +150,9 @@ def steps(args: MakeArguments) -> Iterator[Step]:
         runs.append(only_run(folder / FOLDER / "all"))
     yield _export(runs[-1], pair / "attributes", crops, args.attribute_numbers)
     yield from score_steps(pair, work / "scores", photos, crops, args.real)
-    yield Step(
-        ("evaluate", pair / "keypoints", "--data", photos, "--json", work / "scores" / "validation.json"),
-        work / "scores" / "validation.json",
-    )
+    for stage, data in (("keypoints", photos), ("attributes", crops)):
+        told = work / "scores" / f"validation_{stage}.json"
+        yield Step(("evaluate", pair / stage, "--data", data, "--json", told), told)
 
 
 def phase_folder(work: Path, stage: Stage, place: int) -> Path:

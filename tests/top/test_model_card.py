@@ -45,7 +45,9 @@ def scores(tmp_path) -> Path:
     for name, add in (("plain", 0.0), ("tta", -0.005)):
         put(folder / f"keypoints_synthetic_{name}" / "score.json", score | {"ne": score["ne"] + add})
         put(folder / f"keypoints_real_{name}" / "score.json", score | {"ne": 0.2 + add, "garments": 2})
-    put(folder / "validation.json", {"ne": 0.05, "category_accuracy": 0.985})
+    calibrated = {"ece_visible_before": 0.25, "ece_visible_after": 0.015}
+    put(folder / "validation_keypoints.json", {"ne": 0.05, "category_accuracy": 0.985} | calibrated)
+    put(folder / "validation_attributes.json", {"ece_skirt_length_after": 0.042})
     test = photo_list(tmp_path / "photos" / "test" / "test.csv", {"a.jpg": "skirt", "b.jpg": "dress"})
     told = [
         {"photo": str(test.parent / "a.jpg"), "category": "skirt"},
@@ -77,6 +79,7 @@ def test_keypoints(tmp_path, scores, real):
     card = keypoint_card(folder, scores, COMMAND, real)
     assert "| all | 5.12% | 4.62% | 20.00% | 19.50% |" in card
     assert "| skirt | 3.10% | 3.10% | 3.10% | 3.10% |" in card and "| dress | – | – | – | – |" in card
+    assert "calibration error of the visibility 1.50%, of the bare heatmaps 25.00%" in card
     assert "| crotch | 7.25% | 7.25% | 7.25% | 7.25% |" in card
     assert (
         "- synthetic: 4 photos, category right of 50.00%" in card
@@ -92,7 +95,7 @@ def test_attributes(tmp_path, scores, real):
     score = {"map": 0.88, "basic_precision": 0.75, "images": 11, "per_task": {"skirt_length": task}}
     put(scores / "attributes_synthetic" / "score.json", score)
     card = attribute_card(folder, scores, COMMAND, real)
-    assert "| all | 88.00% | 75.00% | 11 |" in card and "| skirt_length | 90.00% | 80.00% | 5 |" in card
+    assert "| all | 88.00% | 75.00% | 11 |  |" in card and "| skirt_length | 90.00% | 80.00% | 5 | 4.20% |" in card
     assert "1 of 3 labels right" in card
     assert "labels right" not in attribute_card(folder, scores, COMMAND, None)
 

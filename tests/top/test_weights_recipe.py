@@ -95,7 +95,8 @@ def test_the_whole_recipe_on_little(tmp_path, monkeypatch, capfd):
         assert (manifest.stage, manifest.config["size"]) == (stage, size) and {WEIGHTS, CARD} < set(manifest.files)
         card = (tmp_path / "pair" / stage / CARD).read_text(encoding="utf-8")
         assert "aifashion weights make --count 60 --seed 1 --epochs 1" in card and "| all | " in card
-    (tmp_path / "work" / "scores" / "validation.json").write_text('{"ne": 0.5, "category_accuracy": 0.25}')
+    told = tmp_path / "work" / "scores" / "validation_keypoints.json"
+    told.write_text(json.dumps(json.loads(told.read_text()) | {"ne": 0.5, "category_accuracy": 0.25}))
     weights_recipe.make(words)
     assert "NE 50.00%, category right of 25.00%" in (tmp_path / "pair" / "keypoints" / CARD).read_text(encoding="utf-8")
     assert "> aifashion" not in capfd.readouterr().out
