@@ -3,7 +3,7 @@
     python benchmarks/garment_realism.py REAL [VARIANT...]
 
 REAL is a folder of annotated photographs (test.csv and answers.csv). Every network is scored on them and on 500 drawn
-photos that lack nothing, the same for all. Some four minutes a variant on two cores.
+photos that lack nothing, the same for all. Some quarter of an hour a variant on two cores.
 """
 
 import os
@@ -23,7 +23,7 @@ from aifashion.eval.keypoint_metrics import score_keypoints
 
 LACKS = "AIFASHION_GARMENTS_LACK"
 """An environment variable: the processes that draw import this file and take the same part away."""
-COUNT, SIZE, EPOCHS = 4000, 96, 5
+COUNT, SIZE, EPOCHS = 8000, 128, 8
 
 
 def no_figures() -> None:
