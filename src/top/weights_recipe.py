@@ -115,7 +115,8 @@ def _check(args: MakeArguments) -> None:
         if missing:
             raise FileNotFoundError(f"{args.real} has no {', '.join(missing)}: annotated photographs need all three")
     if args.out.exists():
-        strange = sorted(path.name for path in args.out.iterdir() if path.name not in (*STAGES, "__init__.py"))
+        # Hidden folders are left by a call that was cut short.
+        strange = sorted(path.name for path in args.out.glob("[!.]*") if path.name not in STAGES)
         if strange:
             raise FileExistsError(f"{args.out} holds other things ({', '.join(strange[:5])}); choose another --out")
 
@@ -220,11 +221,13 @@ def run_step(step: Step) -> None:
         )
 
 
-def train_precision(asked: str) -> str:
-    """For `auto` what is faster here: without matrix units bfloat16 trains more slowly than float32."""
+def train_precision(asked: str, cpu: Path = Path("/proc/cpuinfo")) -> str:
+    """For `auto` what is faster here: without matrix units (AMX) bfloat16 trains more slowly than float32.
+
+    cpu: where Linux tells what the processor has; elsewhere there is no such file.
+    """
     if asked != "auto":
         return asked
-    cpu = Path("/proc/cpuinfo")
     return "mixed_bfloat16" if cpu.is_file() and "amx_bf16" in cpu.read_text() else "float32"
 
 

@@ -1,5 +1,4 @@
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -71,14 +70,20 @@ def test_what_cannot_be_made(fails, tmp_path):
     assert "was begun with count 9, not 40000, keypoint_numbers bf16, not int8" in make("--out", tmp_path / "out")
 
 
-@pytest.mark.skipif(sys.platform == "linux", reason="elsewhere what the processor has is not looked up")
-def test_precision_elsewhere():
-    assert train_precision("auto") == "float32"
+def test_bfloat16_is_for_processors_with_matrix_units(tmp_path):
+    able = written(tmp_path / "able", "flags : fpu avx512_bf16 amx_bf16 amx_tile")
+    unable = written(tmp_path / "unable", "flags : fpu avx512_bf16")
+    assert train_precision("auto", able) == "mixed_bfloat16"
+    assert train_precision("auto", unable) == train_precision("auto", tmp_path / "none") == "float32"
+    assert train_precision("mixed_bfloat16", unable) == "mixed_bfloat16"
 
 
-def test_precision():
-    assert train_precision("mixed_bfloat16") == "mixed_bfloat16"
-    assert train_precision("auto") in ("float32", "mixed_bfloat16")
+def test_what_a_call_that_was_cut_short_left_is_no_obstacle(fails, tmp_path):
+    (tmp_path / "out" / ".keypoints").mkdir(parents=True)
+    (tmp_path / "work").mkdir()
+    written(tmp_path / "work" / "mine.txt")
+    error = fails(weights_recipe.make, "--work", tmp_path / "work", "--out", tmp_path / "out")
+    assert f"{tmp_path / 'work'} holds other things (mine.txt)" in error
 
 
 @pytest.mark.slow
