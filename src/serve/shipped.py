@@ -9,7 +9,7 @@ from pathlib import Path
 from .artifact import MANIFEST, ArtifactError, Stage
 
 WORD = "shipped"
-"""What commands take for the pair wherever they take a run or an artifact."""
+"""What the commands that predict take for the pair where they take a run or an artifact, and trainings as a start."""
 SHIPPED = Path(__file__).parent / "pair"
 STAGES: tuple[Stage, ...] = ("keypoints", "attributes")
 WEIGHTS = "model.weights.h5"

@@ -11,7 +11,7 @@ from aifashion.garments import ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS
 from aifashion.serve.artifact import Manifest
 
 _KEYPOINT_LIMITS = (
-    "It has seen drawn garments only. On photographs it is worse by far, as the table says; finetune it on yours.",
+    "It has seen drawn garments only, and is worse on photographs; finetune it on yours.",
     "One garment a photo. The category decides which points are told; where it is wrong, so are they.",
     "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
 )
