@@ -102,6 +102,8 @@ def main() -> None:
 
     from aifashion.unet.backbones.residual import RESIDUAL
 
+    # Keras walks from the one output taken here to the input by recursion, a frame a layer.
+    sys.setrecursionlimit(10_000)
     tf.config.threading.set_intra_op_parallelism_threads(words.threads)
     for name in words.names or RESIDUAL:
         medians = compare(name, python, words.side, words.rounds, words.threads)

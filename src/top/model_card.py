@@ -22,7 +22,7 @@ _ATTRIBUTE_LIMITS = (
 )
 
 
-def keypoint_card(folder: Path, scores: Path, command: str, real: Path | None) -> str:
+def keypoint_card(folder: Path, scores: Path, real: Path | None) -> str:
     """The card of the keypoint artifact in `folder`; `scores` is what `weights make` measured."""
     manifest = Manifest.read(folder)
     names = ["synthetic", *(["real"] if real else [])]
@@ -39,7 +39,7 @@ def keypoint_card(folder: Path, scores: Path, command: str, real: Path | None) -
         [
             "# Garment keypoints",
             "",
-            *_about(manifest, folder, command),
+            *_about(manifest, folder),
             "- **Tells** 24 keypoints, those of the garment's category as visible or hidden with a probability; five",
             "  categories with probabilities; whether there is a garment at all; and heatmaps, for the crop.",
             "",
@@ -65,7 +65,7 @@ def keypoint_card(folder: Path, scores: Path, command: str, real: Path | None) -
     )  # fmt: skip
 
 
-def attribute_card(folder: Path, scores: Path, command: str, real: Path | None) -> str:
+def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
     """The card of the classifier's artifact in `folder`; `scores` is what `weights make` measured."""
     manifest = Manifest.read(folder)
     score = _json(scores / "attributes_synthetic" / "score.json")
@@ -79,7 +79,7 @@ def attribute_card(folder: Path, scores: Path, command: str, real: Path | None) 
     lines = [
         "# Garment attributes",
         "",
-        *_about(manifest, folder, command),
+        *_about(manifest, folder),
         "- **Tells** the 8 FashionAI attribute tasks, 54 classes, those of the garment's category, as calibrated",
         "  probabilities; lengths as steps in their order.",
         "- **Crops**: the largest connected region of the keypoint network's heatmaps, squared.",
@@ -118,17 +118,18 @@ def labels_right(told: Sequence[dict[str, Any]], real: Path) -> tuple[int, int]:
     return right, len(rows)
 
 
-def _about(manifest: Manifest, folder: Path, command: str) -> list[str]:
+def _about(manifest: Manifest, folder: Path) -> list[str]:
     config, source = manifest.config, manifest.source
     weights = [folder / name for name in manifest.files if name.endswith(".h5")]
     model = [folder / name for name in manifest.files if not name.endswith((".h5", ".md"))]
+    commands = ", and from its weights by ".join(f"`{command}`" for command in source["made_by"])
     versions = ", ".join(f"{name} {number}" for name, number in manifest.versions.items())
     apart = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in manifest.differences.items())
     return [
         f"- **Network**: `{config.get('network') or config['model']}` at {config['size']} px",
         f"- **Files**: for {manifest.format} in {manifest.precision} {_megabytes(model)}; Keras weights, to finetune "
         f"from, {_megabytes(weights)}",
-        f"- **Made by** `{command}`, epoch {source['epoch']} of its last phase, with {versions}",
+        f"- **Made by** {commands}, epoch {source['epoch']} of the last phase, with {versions}",
         f"- **Measured against its run**: {apart}",
         "- **Data**: synthetic garments, drawn by this project; no photograph was trained on",
         "- **Licence**: Apache-2.0, as the code",

@@ -4,6 +4,7 @@ Synthetic photos are drawn; a keypoint network is trained on them at growing siz
 model of the one before; the photos are cropped to the regions of its heatmaps; a classifier of all 8 attribute tasks is
 trained on the crops, from the keypoint network's backbone; both become artifacts, are scored, and get a model card.
 Every step is a command of its own that may be stopped, and goes on where it was when the recipe is called again.
+The first phase of either training starts from nothing or from the pair that ships already.
 """
 
 import json
@@ -19,13 +20,15 @@ from typing import Literal
 from aifashion.config import Precision
 from aifashion.files import claim_folder, write_atomic
 from aifashion.serve.artifact import MANIFEST, Manifest, Numbers, Stage, is_artifact
-from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WEIGHTS
+from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WEIGHTS, WORD, shipped
 from aifashion.top.arguments import CHECKOUT, run_command, tell
 from aifashion.top.attribute_model import FOLDER
 from aifashion.top.keypoint_model import CALIBRATION
 from aifashion.top.model_card import attribute_card, keypoint_card
 
 RECIPE_FILE = "recipe.json"
+START_FILE = "start.json"
+"""By stage the commands that made the pair from which the trainings start: it is gone when its place is taken."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class MakeArguments:
     """synthetic photos with hidden answers, to score on"""
     seed: int = 1
     """seed of the photos; trainings have seed 0"""
+    start: Literal["nothing", "shipped"] = "nothing"
+    """shipped: the trainings go on from the pair of the package; give another --seed, and they see other photos"""
     epochs: float = 1.0
     """how long all phases of the trainings are, as a multiple of the recipe's"""
     precision: Precision | Literal["auto"] = "auto"
@@ -95,8 +100,12 @@ def make(arguments: Sequence[str] | None = None) -> None:
 
 def make_pair(args: MakeArguments) -> None:
     _check(args)
-    asked = ("count", "test_count", "seed", "epochs", "precision", "keypoint_numbers", "attribute_numbers")
-    claim_folder(args.work, RECIPE_FILE, {name: getattr(args, name) for name in asked})
+    asked = ("count", "test_count", "seed", "start", "epochs", "precision", "keypoint_numbers", "attribute_numbers")
+    facts = {name: getattr(args, name) for name in asked}
+    claim_folder(args.work, RECIPE_FILE, facts, {"start": "nothing"})
+    if args.start == "shipped" and not (args.work / START_FILE).exists():
+        before = {stage: Manifest.read(shipped(stage)).source["made_by"] for stage in STAGES}
+        write_atomic(args.work / START_FILE, json.dumps(before, indent=1))
     for step in steps(args):
         if step.done.exists():
             tell(f"Done before: {step.done}")
@@ -124,6 +133,7 @@ def _check(args: MakeArguments) -> None:
 def steps(args: MakeArguments) -> Iterator[Step]:
     """The commands in their order, each made when the one before has ended: it may depend on what that left."""
     work, precision = args.work, train_precision(args.precision)
+    before = ("--weights", WORD) if args.start == "shipped" else ()
     photos, crops, pair = work / "photos", work / "crops", work / "pair"
     counts = ("--count", str(args.count), "--test-count", str(args.test_count), "--seed", str(args.seed))
     draw = ("data", "synth", "--out", photos, *counts, "--size", "256", "--labels", "all", "--workers", "2")
@@ -132,7 +142,7 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     runs: list[Path] = []
     for place, phase in enumerate(KEYPOINT_PHASES):
         folder = phase_folder(work, "keypoints", place)
-        start = ("--resume-model", best_weights(runs[-1]), "--resume", "True") if runs else ()
+        start = ("--resume-model", best_weights(runs[-1]), "--resume", "True") if runs else before
         words = ("train", *_KEYPOINT_WORDS, "--data", photos, "--output", folder)
         yield _training(words, phase, args.epochs, precision, folder / "all", start)
         runs.append(only_run(folder / "all"))
@@ -145,7 +155,7 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     runs = []
     for place, phase in enumerate(ATTRIBUTE_PHASES):
         folder = phase_folder(work, "attributes", place)
-        start = ("--load", runs[-1]) if runs else ("--weights", keypoints)
+        start = ("--load", runs[-1]) if runs else before or ("--weights", keypoints)
         words = ("train-attributes", *_ATTRIBUTE_WORDS, "--data", crops, "--output", folder)
         yield _training(words, phase, args.epochs, precision, folder / FOLDER / "all", start)
         runs.append(only_run(folder / FOLDER / "all"))
@@ -244,6 +254,15 @@ def best_weights(run: Path) -> Path:
     return run / "models" / json.loads((run / "best.json").read_text(encoding="utf-8"))["file"]
 
 
+def made_by(args: MakeArguments, stage: Stage) -> list[str]:
+    """The commands that made a stage of the pair, each going on from the weights of the one before."""
+    command = f"aifashion weights make --count {args.count} --seed {args.seed} --epochs {args.epochs:g}"
+    if args.start == "nothing":
+        return [command]
+    before: list[str] = json.loads((args.work / START_FILE).read_text(encoding="utf-8"))[stage]
+    return [*before, f"{command} --start {args.start}"]
+
+
 def put(args: MakeArguments, stage: Stage) -> None:
     """The artifact, its Keras weights and its card as one folder in `out`, which at no time holds half of them."""
     last = {"keypoints": "all", "attributes": f"{FOLDER}/all"}[stage]
@@ -253,10 +272,10 @@ def put(args: MakeArguments, stage: Stage) -> None:
     shutil.copytree(args.work / "pair" / stage, beside)
     manifest = Manifest.read(beside)
     shutil.copyfile(best_weights(run), beside / WEIGHTS)
-    manifest.write(beside)
     card = {"keypoints": keypoint_card, "attributes": attribute_card}[stage]
-    command = f"aifashion weights make --count {args.count} --seed {args.seed} --epochs {args.epochs:g}"
-    write_atomic(beside / CARD, card(beside, args.work / "scores", command, args.real))
+    manifest.source["made_by"] = made_by(args, stage)
+    manifest.write(beside)
+    write_atomic(beside / CARD, card(beside, args.work / "scores", args.real))
     manifest.write(beside)
     if is_artifact(out):
         shutil.rmtree(out)

@@ -9,7 +9,7 @@ from aifashion.garments import ATTRIBUTE_TASKS
 from aifashion.serve.artifact import Manifest
 from aifashion.top.model_card import attribute_card, category_accuracy, keypoint_card, labels_right
 
-COMMAND = "aifashion weights make"
+COMMANDS = ["aifashion weights make --seed 1", "aifashion weights make --seed 2 --start shipped"]
 
 
 def put(path: Path, content: object) -> Path:
@@ -22,7 +22,7 @@ def artifact(folder: Path, stage, config) -> Path:
     put(folder / "model.xml", "x" * 400_000)
     put(folder / "model.bin", "x" * 1_100_000)
     put(folder / "model.weights.h5", "x" * 7_200_000)
-    source = {"run": "2026_01_01_00_00_00", "epoch": 3, "score": 0.05}
+    source = {"run": "2026_01_01_00_00_00", "epoch": 3, "score": 0.05, "made_by": COMMANDS}
     manifest = Manifest(stage, "openvino", "int8", json.loads(config.to_json()), source=source)
     manifest = Manifest(
         **{**{f: getattr(manifest, f) for f in manifest.__dataclass_fields__}, "differences": {"ne": 0.05}}
@@ -76,7 +76,7 @@ def real(tmp_path, scores) -> Path:
 
 def test_keypoints(tmp_path, scores, real):
     folder = artifact(tmp_path / "keypoints", "keypoints", KeypointConfig(network="lite", size=192))
-    card = keypoint_card(folder, scores, COMMAND, real)
+    card = keypoint_card(folder, scores, real)
     assert "| all | 5.12% | 4.62% | 20.00% | 19.50% |" in card
     assert "| skirt | 3.10% | 3.10% | 3.10% | 3.10% |" in card and "| dress | – | – | – | – |" in card
     assert "calibration error of the visibility 1.50%, of the bare heatmaps 25.00%" in card
@@ -85,8 +85,9 @@ def test_keypoints(tmp_path, scores, real):
         "- synthetic: 4 photos, category right of 50.00%" in card
         and "- real: 2 photos, category right of 100.00%" in card
     )
-    assert "`lite` at 192 px" in card and "int8 1.5 MB" in card and "7.2 MB" in card and f"`{COMMAND}`" in card
-    assert "real" not in keypoint_card(folder, scores, COMMAND, None).replace("real ", "")
+    assert "`lite` at 192 px" in card and "int8 1.5 MB" in card and "7.2 MB" in card
+    assert f"**Made by** `{COMMANDS[0]}`, and from its weights by `{COMMANDS[1]}`, epoch 3 of the last phase" in card
+    assert "real" not in keypoint_card(folder, scores, None).replace("real ", "")
 
 
 def test_attributes(tmp_path, scores, real):
@@ -94,10 +95,10 @@ def test_attributes(tmp_path, scores, real):
     task = {"ap": 0.9, "basic_precision": 0.8, "images": 5}
     score = {"map": 0.88, "basic_precision": 0.75, "images": 11, "per_task": {"skirt_length": task}}
     put(scores / "attributes_synthetic" / "score.json", score)
-    card = attribute_card(folder, scores, COMMAND, real)
+    card = attribute_card(folder, scores, real)
     assert "| all | 88.00% | 75.00% | 11 |  |" in card and "| skirt_length | 90.00% | 80.00% | 5 | 4.20% |" in card
     assert "1 of 3 labels right" in card
-    assert "labels right" not in attribute_card(folder, scores, COMMAND, None)
+    assert "labels right" not in attribute_card(folder, scores, None)
 
 
 def test_what_counts_as_right(scores, real):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,16 @@ import pytest
 from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
 from aifashion.top import weights_recipe
-from aifashion.top.weights_recipe import MakeArguments, Phase, Step, run_step, steps, train_precision
+from aifashion.top.weights_recipe import (
+    START_FILE,
+    MakeArguments,
+    Phase,
+    Step,
+    made_by,
+    run_step,
+    steps,
+    train_precision,
+)
 
 
 def written(path: Path, text: str = "{}") -> Path:
@@ -32,6 +42,21 @@ def test_each_phase_goes_on_from_the_best_model_of_the_one_before(tmp_path):
     second = next(asked)
     assert value(second.words, "--resume-model") == str(run / "models" / "epoch_002.weights.h5")
     assert value(second.words, "--size") == "192" and value(second.words, "--learning-rate") == "0.001"
+
+
+def test_the_first_phases_start_from_the_pair_that_ships_where_that_is_asked(tmp_path):
+    run = tmp_path / "runs" / "keypoints_0_128" / "all" / "2026_01_01_00_00_00"
+    args = MakeArguments(work=tmp_path, count=7, seed=2, start="shipped")
+    asked = steps(args)
+    next(asked)
+    assert value(next(asked).words, "--weights") == "shipped"
+    written(run / "config.json")
+    written(run / "best.json", json.dumps({"file": "epoch_002.weights.h5"}))
+    assert "--weights" not in next(asked).words
+    written(tmp_path / START_FILE, json.dumps({"keypoints": ["the first"], "attributes": ["another"]}))
+    went_on = "aifashion weights make --count 7 --seed 2 --epochs 1 --start shipped"
+    assert made_by(args, "keypoints") == ["the first", went_on]
+    assert made_by(replace(args, start="nothing"), "keypoints") == [went_on.removesuffix(" --start shipped")]
 
 
 def test_a_phase_that_has_begun_goes_on_and_one_that_is_calibrated_is_done(tmp_path):

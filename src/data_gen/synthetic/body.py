@@ -251,6 +251,10 @@ def _head_pieces(rng: np.random.Generator, body: Body, skin: Cloth, mannequin: b
     pieces.append(Piece("head", 18, (face,), up, np.full(2, 0.38), skin, tuple(strokes), shadow=0.3))
     if mannequin or rng.random() < 0.03:
         return pieces
+    if rng.random() < 0.12:
+        pieces.append(_necklace(rng, body, centre, up))
+    if rng.random() < 0.08:
+        pieces.append(_hat(rng, centre, up))
     colour = np.array(HAIR[rng.integers(len(HAIR))]) * rng.uniform(0.8, 1.15)
     hair = plain(np.clip(colour, 0, 1), gloss=0.5, grain=0.25)
     length = rng.choice([0.0, 0.5, 1.0, 1.7], p=[0.32, 0.2, 0.28, 0.2]) * rng.uniform(0.8, 1.2)
@@ -273,6 +277,26 @@ def _head_pieces(rng: np.random.Generator, body: Body, skin: Cloth, mannequin: b
                 strand = np.vstack([np.stack([x - half, y], -1), np.stack([x + half, y], -1)[::-1]])
                 pieces.append(Piece(f"hair_{name}", 70, (centre + strand,), up, np.full(2, 0.5), hair, shadow=0.25))
     return pieces
+
+
+def _hat(rng: np.random.Generator, centre: np.ndarray, up: np.ndarray) -> Piece:
+    """A hat with a brim, or a cap, in one colour."""
+    brim = rng.uniform(0.55, 0.85) if rng.random() < 0.6 else rng.uniform(0.4, 0.45)
+    lean = float(rng.normal(0, 0.15))
+    at = centre - (0, 0.3)
+    rings = (_ellipse(at, brim, 0.14, turn=lean), _ellipse(at - (0, 0.18), 0.41, 0.32, turn=lean))
+    return Piece("hat", 71, rings, up, np.full(2, 0.5), plain(np.full(3, rng.uniform(0.03, 0.9))), shadow=0.3)
+
+
+def _necklace(rng: np.random.Generator, body: Body, centre: np.ndarray, up: np.ndarray) -> Piece:
+    """A choker around the neck or a chain that hangs on the chest."""
+    t = np.linspace(-1, 1, 11)
+    low = rng.uniform(-0.2, -0.05) if rng.random() < 0.5 else rng.uniform(0.15, 0.6)
+    line = np.stack([0.22 * t, -0.15 + (low + 0.15) * (1 - t * t)], -1)
+    half = rng.uniform(0.012, 0.035)
+    ring = body.place(np.vstack([line - (0, half), (line + (0, half))[::-1]]))
+    metal = plain(np.clip(np.array([0.8, 0.7, 0.4]) * rng.uniform(0.05, 1.3), 0, 1))
+    return Piece("necklace", 60, (ring,), up, np.full(2, 0.3), metal)
 
 
 def hand_of(body: Body, side: int) -> np.ndarray:

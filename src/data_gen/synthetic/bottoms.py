@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from . import details
 from .attributes import length_label
 from .body import ANKLE, CROTCH, FLOOR, HIP, KNEE, SIDES, WAIST, Body
 from .cloth import Cloth, Drape, plain
@@ -108,6 +109,18 @@ def skirt(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0, o
     return Garment("skirt", tuple(pieces), marks, {"skirt_length": length_label("skirt_length", hem)})
 
 
+def _tears(rng: np.random.Generator, outside: np.ndarray, inside: np.ndarray) -> list[Stroke]:
+    """Torn places with pale threads across a leg."""
+    strokes = []
+    for k in rng.integers(2, len(outside) - 2, int(rng.integers(1, 4))).tolist():
+        across = inside[k] - outside[k]
+        start = outside[k] + across * rng.uniform(0.1, 0.4)
+        for row in range(int(rng.integers(1, 4))):
+            line = np.vstack([start, start + across * rng.uniform(0.3, 0.5)]) + (0, 0.05 * row)
+            strokes.append(Stroke(line, 0.035, 0.8, (0.86, 0.85, 0.82)))
+    return strokes
+
+
 def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0, owner: str = "trousers") -> Garment:
     """Trousers from hot pants to full length, from skinny to wide and flared."""
     y0 = WAIST + rng.uniform(-0.1, 0.45)
@@ -128,6 +141,8 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
                   rng.uniform(0.2, 0.5), 3.5)  # fmt: skip
     crease, wash = rng.random() < 0.2, rng.random() < 0.12
     cuffs = rng.random() < 0.25
+    turned_up = details.ink(cloth.mean * 0.6 + 0.35) if rng.random() < 0.12 else None
+    torn = rng.random() < 0.08
     for side in (first, -first):
         name = SIDES[side]
         bone = body.legs[side][:3]
@@ -166,6 +181,10 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
         across = np.vstack([outside[-1], inside[-1]])
         up = (bone[1] - bone[2]) / np.hypot(*(bone[1] - bone[2]))
         strokes.append(Stroke(across + up * (0.12 if cuffs else 0.05), 0.03 if cuffs else THREAD, 0.4))
+        if turned_up is not None:
+            strokes.append(Stroke(across + up * 0.1, 0.2, 0.8, turned_up))
+        if torn:
+            strokes += _tears(rng, leg, inside)
         for k in range(int(rng.integers(0, 3))):  # creases from the crotch
             far = crotch_at + (side * rng.uniform(0.2, 0.45), rng.uniform(-0.2, 0.15) - 0.1 * k)
             strokes.append(Stroke(np.vstack([crotch_at, far]), 0.035, 0.12))

@@ -256,6 +256,25 @@ def _leather(rng: np.random.Generator) -> Cloth:
     return Cloth(np.clip(_filled(base) * (1 + 0.1 * _noise(rng, 1.2))[..., None], 0, 1), 1.0, gloss=1.2)
 
 
+def _quilted(rng: np.random.Generator) -> Cloth:
+    """Down in chambers, or rhombs of stitches."""
+    y, x = np.mgrid[:TILE, :TILE] * (np.pi / TILE)
+    if rng.random() < 0.65:
+        swell = np.abs(np.sin(y)) + 0.08 * np.sin(x * 2 * int(rng.integers(3, 9)))
+    else:
+        swell = np.minimum(np.abs(np.sin(x + y)), np.abs(np.sin(x - y)))
+    shade = 0.6 + 0.45 * np.clip(swell, 0, 1) ** 0.5
+    tile = _filled(colour(rng)) * shade[..., None]
+    return Cloth(np.clip(tile, 0, 1).astype(np.float32), float(rng.uniform(0.18, 0.5)), gloss=float(rng.uniform(0, 1)))
+
+
+def sheer(rng: np.random.Generator) -> Cloth:
+    """One colour through which one sees."""
+    tile = colour(rng)[None, None].astype(np.float32)
+    opacity = np.full((TILE, TILE), rng.uniform(0.35, 0.8), np.float32)
+    return Cloth(np.tile(tile, (TILE, TILE, 1)), 0.5, opacity=opacity)
+
+
 def _tweed(rng: np.random.Generator) -> Cloth:
     base, other = colour(rng), colour(rng)
     pick = np.clip(0.3 + 0.35 * rng.normal(size=(TILE, TILE, 1)), 0, 1)
@@ -265,14 +284,15 @@ def _tweed(rng: np.random.Generator) -> Cloth:
 PATTERNS: dict[str, Callable[[np.random.Generator], Cloth]] = {
     "plain": _plain, "stripe": _stripe, "check": _check, "dots": _dots, "floral": _floral, "blotches": _blotches,
     "denim": _denim, "knit": _knit, "lace": _lace, "leather": _leather, "tweed": _tweed,
+    "quilted": _quilted,
 }  # fmt: skip
 
 _CHANCES = {
-    "blouse": (0.36, 0.13, 0.09, 0.05, 0.11, 0.05, 0.04, 0.10, 0.06, 0.0, 0.01),
-    "dress": (0.36, 0.09, 0.06, 0.07, 0.19, 0.06, 0.02, 0.05, 0.09, 0.0, 0.01),
-    "outwear": (0.42, 0.04, 0.09, 0.01, 0.04, 0.04, 0.09, 0.09, 0.01, 0.09, 0.08),
-    "skirt": (0.42, 0.08, 0.09, 0.05, 0.12, 0.05, 0.07, 0.03, 0.05, 0.03, 0.01),
-    "trousers": (0.42, 0.06, 0.06, 0.01, 0.05, 0.04, 0.29, 0.01, 0.0, 0.04, 0.02),
+    "blouse": (0.36, 0.13, 0.09, 0.05, 0.11, 0.05, 0.04, 0.10, 0.06, 0.0, 0.01, 0.0),
+    "dress": (0.36, 0.09, 0.06, 0.07, 0.19, 0.06, 0.02, 0.05, 0.09, 0.0, 0.01, 0.0),
+    "outwear": (0.44, 0.02, 0.08, 0.0, 0.02, 0.03, 0.09, 0.07, 0.0, 0.09, 0.09, 0.07),
+    "skirt": (0.42, 0.08, 0.09, 0.05, 0.12, 0.05, 0.07, 0.03, 0.05, 0.03, 0.01, 0.0),
+    "trousers": (0.42, 0.06, 0.06, 0.01, 0.05, 0.04, 0.29, 0.01, 0.0, 0.04, 0.02, 0.0),
 }
 
 

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import necklines
 from .body import SIDES, Body
-from .cloth import Cloth, Drape, colour, plain, random_cloth
+from .cloth import PATTERNS, Cloth, Drape, colour, plain, random_cloth
 from .cut import Cut, Mark
 from .outline import polyline, round_corners
 from .paint import Colour, Piece, Stroke
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from .garment import Trunk
 
 THREAD = 0.018
+
+
+@dataclass(frozen=True, slots=True)
+class Rib:
+    """The ribbed ends of hem and sleeves. stripe: colour of a line along them, or None."""
+
+    cloth: Cloth
+    stripe: Colour | None
 
 
 def ink(rgb: np.ndarray) -> Colour:
@@ -74,11 +83,17 @@ def front(rng: np.random.Generator, body: Body, category: str, cut: Cut, trunk: 
         stop = bottom if category != "dress" or rng.random() < 0.5 else trunk.waist_level
         x = float(rng.choice([0.0, 0.06, 0.2], p=[0.4, 0.4, 0.2])) if category == "outwear" else 0.05
         strokes.append(Stroke(body.place(polyline((x, top), (x, (top + stop) / 2), (x, stop))), 0.022, 0.5))
-        if rng.random() < 0.75:
-            tone = ink(rng.choice([0.08, 0.5, 0.9]) + rng.normal(0, 0.05, 3))
+        tone = ink(rng.choice([0.08, 0.5, 0.9]) + rng.normal(0, 0.05, 3))
+        fastening = rng.random()
+        if category == "outwear" and fastening < 0.4:
+            zip_line = body.place(polyline((0.0, top), (0.0, (top + stop) / 2), (0.0, stop)))
+            strokes.append(Stroke(zip_line, float(rng.uniform(0.03, 0.07)), 0.9, tone))
+        elif fastening < 0.8:
             columns = (-x, x) if x > 0.1 else (0.0,)
-            for y in np.arange(top + 0.1, stop - 0.1, rng.uniform(0.26, 0.42)).tolist():
-                strokes += [Stroke(body.place(polyline((c, y), (c, y))), 0.06, 0.95, tone) for c in columns]
+            wide, gap = ((0.07, 0.1), (0.3, 0.5)) if category == "outwear" else ((0.04, 0.055), (0.24, 0.34))
+            size = float(rng.uniform(*wide))
+            for y in np.arange(top + 0.1, stop - 0.1, rng.uniform(*gap)).tolist():
+                strokes += [Stroke(body.place(polyline((c, y), (c, y))), size, 0.95, tone) for c in columns]
     if category == "dress" and rng.random() < 0.5:
         x = np.linspace(-1, 1, 9)
         seam = np.stack([x * (body.waist + 0.2), trunk.waist_level + 0.03 * (1 - x * x)], -1)
@@ -91,11 +106,74 @@ def front(rng: np.random.Generator, body: Body, category: str, cut: Cut, trunk: 
         pocket = polyline((0.22, 0.85), (0.5, 0.85), (0.5, 1.13), (0.36, 1.18), (0.22, 1.13), (0.22, 0.85))
         for side in rng.choice([-1, 1], size=rng.integers(1, 3), replace=False):
             strokes.append(Stroke(body.place(pocket * (side, 1)), THREAD, 0.4))
-    if category == "outwear" and bottom > 2.1 and rng.random() < 0.7:
-        for side in SIDES:
-            slit = polyline((side * 0.36, 1.95), (side * 0.6, 1.95 + rng.uniform(-0.02, 0.18)))
-            strokes.append(Stroke(body.place(slit), 0.05, 0.4))
+    if category == "outwear" and bottom > 2.1:
+        strokes += _hip_pockets(rng, body, bottom)
     return strokes
+
+
+def _hip_pockets(rng: np.random.Generator, body: Body, bottom: float) -> list[Stroke]:
+    """Slits, flaps or patches at the hips of a coat; at times none."""
+    kind, top, slope = rng.random(), rng.uniform(1.75, 2.0), rng.uniform(-0.02, 0.18)
+    strokes = []
+    for side in SIDES:
+        slit = polyline((side * 0.32, top), (side * 0.62, top + slope))
+        if kind < 0.35:
+            strokes.append(Stroke(body.place(slit), 0.05, 0.4))
+        elif kind < 0.6:
+            strokes.append(Stroke(body.place(slit + (0, 0.06)), 0.13, 0.12))
+            flap = np.vstack([slit, slit[::-1] + (0, 0.13), slit[:1]])
+            strokes.append(Stroke(body.place(flap), 0.022, 0.55))
+        elif kind < 0.8:
+            depth = min(0.45, bottom - top - 0.15)
+            patch = np.vstack([slit, slit[::-1] * (1, 0) + (0, top + depth), slit[:1]])
+            strokes.append(Stroke(body.place(patch), 0.022, 0.5))
+    return strokes
+
+
+def random_rib(rng: np.random.Generator, category: str, cut: Cut, cloth: Cloth) -> Rib | None:
+    """Ribbed ends as short jackets and sweaters have them, or None."""
+    if cut.hem > 2.5 or category == "dress" or rng.random() > (0.4 if category == "outwear" else 0.14):
+        return None
+    fabric = plain(colour(rng)) if rng.random() < 0.5 else replace(cloth, tile=cloth.tile * np.float32(0.85))
+    return Rib(fabric, ink(colour(rng)) if rng.random() < 0.35 else None)
+
+
+def hem_bands(body: Body, trunk: Trunk, lines: Sequence[np.ndarray], rib: Rib, z: float, owner: str) -> list[Piece]:
+    """A band of rib above every line (N, 2) in which a hem ends."""
+    pieces = []
+    for line in lines:
+        strokes = [Stroke(body.place(np.array([p - (0, 0.15), p])), 0.02, 0.2) for p in line[1:-1]]
+        if rib.stripe is not None:
+            strokes.append(Stroke(body.place(line - (0, 0.075)), 0.045, 0.95, rib.stripe))
+        ring = body.place(np.vstack([line - (0, 0.15), line[::-1]]))
+        pieces.append(Piece("hem_band", z, (ring,), trunk.spine, trunk.reach, rib.cloth, tuple(strokes), owner=owner))
+    return pieces
+
+
+def back_hem(rng: np.random.Generator, body: Body, trunk: Trunk, dark: Cloth, owner: str) -> Piece:
+    """The inside of a back that hangs lower than the front."""
+    t = np.linspace(0, 1, len(trunk.hem))
+    low = trunk.hem[0] + (trunk.hem[-1] - trunk.hem[0]) * t[:, None]
+    rounded = float(rng.uniform(2, 6))
+    low[:, 1] += np.maximum(trunk.hem[:, 1] - low[:, 1], 0) + rng.uniform(0.05, 0.4) * (
+        1 - np.abs(2 * t - 1) ** rounded
+    )
+    ring = body.place(np.vstack([trunk.hem - (0, 0.1), low[::-1]]))
+    return Piece("back_hem", 4.5, (ring,), trunk.spine, trunk.reach, dark, owner=owner)
+
+
+def yoke(rng: np.random.Generator, body: Body, trunk: Trunk, z: float, owner: str) -> Piece:
+    """Other cloth, at times lace, from the neck to the chest."""
+    level = min(trunk.armpit + rng.uniform(-0.1, 0.15), float(trunk.hem[:, 1].min()) - 0.1)
+    left, right = (trunk.flanks[side][trunk.flanks[side][:, 1] < level] for side in SIDES)
+    x = np.linspace(1, -1, 13)
+    half = float(max(abs(left[-1, 0]), abs(right[-1, 0])))
+    low = np.stack([x * half, level + rng.uniform(-0.25, 0.1) * (1 - x * x)], -1)
+    low[:, 1] = np.maximum(low[:, 1], float(trunk.opening[:, 1].max()) + 0.03)
+    ring = body.place(np.vstack([trunk.opening, right, low, left[::-1]]))
+    cloth = PATTERNS[str(rng.choice(["plain", "lace", "knit", "stripe"]))](rng)
+    edge = Stroke(body.place(low), THREAD, 0.4)
+    return Piece("yoke", z, (ring,), trunk.spine, trunk.reach, cloth, (edge,), Drape(wrinkles=0.08), owner=owner)
 
 
 def extras(
@@ -109,17 +187,15 @@ def extras(
     z: float,
     owner: str,
 ) -> list[Piece]:
-    """Belts, rib bands at the hem, prints on the chest, hoods."""
+    """Belts, yokes, prints on the chest, hoods."""
     pieces: list[Piece] = []
     coat = category == "outwear" and cut.hem > 2.3 and not cut.open_front
     if rng.random() < (0.2 if category == "dress" else 0.15 if coat else 0.0):
         pieces.append(_belt(rng, body, trunk, cloth, z + 0.3, owner))
-    if category != "dress" and cut.hem < 2.6 and not cut.open_front and rng.random() < 0.18:
-        hem = trunk.hem
-        rib = plain(colour(rng)) if rng.random() < 0.4 else replace(cloth, tile=cloth.tile * np.float32(0.85))
-        ribs = tuple(Stroke(body.place(np.array([p - (0, 0.15), p])), 0.02, 0.2) for p in hem[1:-1])
-        ring = body.place(np.vstack([hem - (0, 0.15), hem[::-1]]))
-        pieces.append(Piece("hem_band", z + 0.2, (ring,), trunk.spine, trunk.reach, rib, ribs, owner=owner))
+    shallow = float(trunk.opening[:, 1].max()) < trunk.armpit - 0.15
+    round_neck = category != "outwear" and cut.neck_task == "neckline_design" and shallow and not cut.bare
+    if round_neck and rng.random() < 0.08:
+        pieces.append(yoke(rng, body, trunk, z + 0.05, owner))
     if category == "blouse" and cut.neck_task != "collar_design" and cut.hem > 1.6 and rng.random() < 0.25:
         pieces.append(_print(rng, body, trunk, cloth, z + 0.1, owner))
     if category == "outwear" and cut.neck_task == "collar_design" and rng.random() < 0.2:

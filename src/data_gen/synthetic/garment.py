@@ -9,13 +9,13 @@ from ...garments import CATEGORY_KEYPOINTS
 from . import details, necklines
 from .attributes import length_label, one_hot
 from .body import ARMPIT, HIP, NECK_HALF, SHOULDER, SIDES, WAIST, Body
-from .cloth import Cloth, Drape, colour, plain, random_cloth
+from .cloth import Cloth, Drape, colour, plain, random_cloth, sheer
 from .cut import NECK_TASKS, Cut, Garment, Mark
 from .outline import mirror, polyline, profile, round_corners
 from .paint import Piece, Stroke
 from .sleeves import random_sleeve, sleeve
 
-_OVER = frozenset({"collar", "lapel", "high_neck", "belt", "print", "hem_band"})
+_OVER = frozenset({"collar", "lapel", "high_neck", "belt", "print", "hem_band", "yoke"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,11 @@ def upper(
 ) -> Garment:
     """An upper garment on a body; its sleeves are painted after trunk and arms unless the arm lies behind."""
     trunk = _trunk(rng, body, category, cut)
-    pieces = _shell(rng, body, category, cut, trunk, cloth, worn, z, owner)
+    rib = details.random_rib(rng, category, cut, cloth)
+    pieces = _shell(rng, body, category, cut, trunk, cloth, rib, worn, z, owner)
     pieces += details.extras(rng, body, category, cut, trunk, cloth, worn, z, owner)
     marks = _trunk_marks(body, cut, trunk)
-    sleeved, sleeve_marks = _sleeves(rng, body, cut, trunk, cloth, z, owner)
+    sleeved, sleeve_marks = _sleeves(rng, body, category, cut, trunk, cloth, rib, z, owner)
     neck, neck_marks = details.neck(rng, body, cut, trunk, cloth, z, owner)
     name = "hemline" if category == "dress" else "top_hem"
     low = body.place(trunk.hem[[0, -1]])
@@ -90,7 +91,7 @@ def _opening(rng: np.random.Generator, cut: Cut, body: Body, chest: float) -> np
 def _trunk(rng: np.random.Generator, body: Body, category: str, cut: Cut) -> Trunk:
     ease = 0.02 + 0.16 * cut.loose + (0.05 if category == "outwear" else 0.0)
     chest = body.chest + ease
-    armpit = ARMPIT + (0.02 + 0.16 * cut.loose if cut.sleeved else rng.uniform(0.0, 0.12))
+    armpit = _arm_hole_depth(rng, cut)
     opening = _opening(rng, cut, body, chest)
     if cut.neck_class == "Strapless Neck":
         armpit = max(armpit, float(opening[:, 1].max()) + 0.03)
@@ -133,6 +134,13 @@ def _trunk(rng: np.random.Generator, body: Body, category: str, cut: Cut) -> Tru
     return trunk
 
 
+def _arm_hole_depth(rng: np.random.Generator, cut: Cut) -> float:
+    """The level of a garment's armpits, which lie below the wearer's."""
+    if cut.sleeved:
+        return ARMPIT + rng.uniform(0.02, 0.24) + 0.16 * cut.loose
+    return ARMPIT + rng.uniform(0.0, 0.18)
+
+
 def _shoulder_tip(rng: np.random.Generator, body: Body, category: str, cut: Cut, opening: np.ndarray) -> np.ndarray:
     """(2,) the right shoulder tip: at the sleeve's seam, or where a sleeveless strap ends."""
     if cut.sleeved:
@@ -149,8 +157,11 @@ def _hem(rng: np.random.Generator, category: str, cut: Cut, left: np.ndarray, ri
     if category == "dress" and cut.flare > 0.1 and rng.random() < 0.2:
         bow = rng.uniform(-0.25, -0.05)
     waves = rng.uniform(0, 0.035) * (cut.flare > 0.25)
+    rounded = 2.0 if rng.random() < 0.6 else rng.uniform(2, 6)  # the tail of a shirt rises steeply at its sides
     hem = left + (right - left) * t[:, None]
-    hem[:, 1] += bow * 4 * t * (1 - t) + waves * np.sin(t * np.pi * rng.uniform(5, 11)) * np.sin(np.pi * t)
+    hem[:, 1] += bow * (1 - np.abs(2 * t - 1) ** rounded) + waves * np.sin(t * np.pi * rng.uniform(5, 11)) * np.sin(
+        np.pi * t
+    )
     return hem
 
 
@@ -161,6 +172,7 @@ def _shell(
     cut: Cut,
     trunk: Trunk,
     cloth: Cloth,
+    rib: details.Rib | None,
     worn: bool,
     z: float,
     owner: str,
@@ -181,25 +193,31 @@ def _shell(
     pieces = [] if cut.bare else [details.back_of_neck(rng, body, cut, trunk, dark, worn, owner)]
     strokes: list[Stroke] = []
     if cut.open_front:
-        rings, edges = _panels(rng, cut, trunk)
+        rings, edges, lows = _panels(rng, cut, trunk)
         rings = [body.place(ring) for ring in rings]
         strokes += [Stroke(body.place(edge), 0.035, 0.45) for edge in edges]
         pieces.append(
             Piece("lining_back", 4, (whole,), trunk.spine, trunk.reach, dark, drape=drape, shadow=0.2, owner=owner)
         )
     else:
-        rings = [whole]
+        rings, lows = [whole], [trunk.hem]
+        if rng.random() < 0.12:
+            pieces.append(details.back_hem(rng, body, trunk, dark, owner))
         strokes += details.front(rng, body, category, cut, trunk)
     strokes += details.seams(rng, body, cut, trunk)
     pieces.append(Piece("torso", z, tuple(rings), trunk.spine, trunk.reach, cloth, tuple(strokes), drape, 0.3, owner))
+    if rib is not None:
+        pieces += details.hem_bands(body, trunk, lows, rib, z + 0.2, owner)
     return pieces
 
 
-def _panels(rng: np.random.Generator, cut: Cut, trunk: Trunk) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The two fronts of an open coat, and their edges."""
+def _panels(
+    rng: np.random.Generator, cut: Cut, trunk: Trunk
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """The two fronts of an open coat, their edges and their hems."""
     half = float(trunk.reach[-1])
     gap = np.array([rng.uniform(0.06, 0.3), rng.uniform(0.08, 0.45)]) * min(1.0, half / 0.8)
-    rings, edges = [], []
+    rings, edges, hems = [], [], []
     for side in SIDES:
         wobble = rng.uniform(0.7, 1.3)
         edge = np.array([
@@ -213,7 +231,8 @@ def _panels(rng: np.random.Generator, cut: Cut, trunk: Trunk) -> tuple[list[np.n
         low = corner + (edge[-1] - corner) * np.linspace(0, 1, 8)[1:-1, None]
         rings.append(np.vstack([trunk.flanks[side], low, edge[::-1]]))
         edges.append(edge)
-    return rings, edges
+        hems.append(np.vstack([corner, low, edge[-1]]))
+    return rings, edges, hems
 
 
 def _trunk_marks(body: Body, cut: Cut, trunk: Trunk) -> dict[str, Mark]:
@@ -238,15 +257,32 @@ def _trunk_marks(body: Body, cut: Cut, trunk: Trunk) -> dict[str, Mark]:
     return marks
 
 
+def _sleeve_cloth(rng: np.random.Generator, category: str, cloth: Cloth) -> Cloth:
+    """Mostly the trunk's; leather and contrasts on jackets, sheer ones on blouses and dresses."""
+    if rng.random() > (0.18 if category == "outwear" else 0.13):
+        return cloth
+    if category == "outwear":
+        return random_cloth(rng, "outwear")
+    return sheer(rng) if rng.random() < 0.5 else random_cloth(rng, "blouse")
+
+
 def _sleeves(
-    rng: np.random.Generator, body: Body, cut: Cut, trunk: Trunk, cloth: Cloth, z: float, owner: str
+    rng: np.random.Generator,
+    body: Body,
+    category: str,
+    cut: Cut,
+    trunk: Trunk,
+    cloth: Cloth,
+    rib: details.Rib | None,
+    z: float,
+    owner: str,
 ) -> tuple[list[Piece], dict[str, Mark]]:
     pieces: list[Piece] = []
     marks: dict[str, Mark] = {}
     if not cut.sleeved:
         return pieces, marks
     shape = random_sleeve(rng, cut.sleeve, cut.loose)
-    fabric = random_cloth(rng, "blouse") if rng.random() < 0.08 else cloth
+    fabric = _sleeve_cloth(rng, category, cloth)
     cuffed = rng.random() < 0.35
     trim = details.ink(colour(rng)) if rng.random() < 0.3 else None
     drape = Drape(
@@ -273,7 +309,11 @@ def _sleeves(
         back = bone[1] - bone[2] if cut.sleeve > 0.55 else bone[0] - bone[1]
         up = back / np.hypot(*back)
         strokes = [Stroke(across + up * (0.16 if cuffed else 0.06), 0.025, 0.4)]
-        if trim is not None:
+        if rib is not None:
+            strokes.append(Stroke(across + up * 0.09, 0.18, 0.95, details.ink(rib.cloth.mean)))
+            if rib.stripe is not None:
+                strokes.append(Stroke(across + up * 0.09, 0.05, 0.95, rib.stripe))
+        elif trim is not None:
             strokes.append(Stroke(across + up * 0.07, 0.14, 0.9, trim))
         if cut.sleeve > 0.6:  # creases in the bend of the elbow
             for _ in range(3):

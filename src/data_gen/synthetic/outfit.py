@@ -26,7 +26,7 @@ def laid_out(
     pieces = list(target.pieces)
     if category in ("blouse", "dress", "outwear") and rng.random() < 0.3:
         pieces += _hanger(rng, body)
-    if category == "outwear" and rng.random() < 0.3:
+    if category == "outwear" and rng.random() < 0.35:
         pieces += _top_under_coat(rng, body).pieces
     if rng.random() < 0.12:
         pieces += _beside(rng, body, category)

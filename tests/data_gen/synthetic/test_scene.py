@@ -90,12 +90,15 @@ def test_visible_points_lie_on_the_garment_and_hidden_ones_under_something_else(
         keypoints, _ = scene._keypoints(canvas, target, np.zeros((2, 160, 140), np.float32))
         ours = np.array([p.owner == category for p in canvas.pieces] + [False])
         for k in np.flatnonzero(keypoints.state != ABSENT):
+            mark = target.marks[KEYPOINTS[k]]
             x, y = np.round(keypoints.xy[k]).astype(int)
             around = canvas.top[max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4]
             if keypoints.state[k] == VISIBLE:
-                assert ours[around].any(), (seed, KEYPOINTS[k])
+                # An arm that hangs over an armpit does not hide it.
+                spared = {canvas.pieces[i].part for i in around.ravel() if i >= 0} & mark.spared
+                assert ours[around].any() or spared, (seed, KEYPOINTS[k])
             else:
-                home = target.marks[KEYPOINTS[k]].home
+                home = mark.home
                 index = max(i for i, p in enumerate(canvas.pieces) if p.part == home and p.owner == category)
                 assert canvas.top[y, x] > index, (seed, KEYPOINTS[k])
 
