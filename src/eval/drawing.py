@@ -171,7 +171,8 @@ def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
 def contact_sheet(
     images: Sequence[np.ndarray], columns: int, captions: Sequence[str] | None = None, *, cell: int = 400
 ) -> np.ndarray:
-    """The pictures in rows of `columns`, each fitted into a square of `cell` px, captions below.
+    """The pictures in rows of `columns`, each fitted into a square of `cell` px, captions below; rows are as high as
+    their highest picture.
 
     Raises ValueError for no pictures, no columns, or another number of captions.
     """
@@ -182,20 +183,23 @@ def contact_sheet(
     gap, font = max(4, cell // 40), _font(max(11, cell / 24))
     line = 0 if captions is None else round(1.6 * max(11, cell / 24))
     columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    page = Image.new("RGB", (columns * (cell + gap) + gap, rows * (cell + line + gap) + gap), _PAPER)
-    draw = ImageDraw.Draw(page)
-    for i, image in enumerate(images):
+    sizes: list[Size] = []
+    for image in images:
         _check(image)
-        left, top = gap + (i % columns) * (cell + gap), gap + (i // columns) * (cell + line + gap)
         scale = cell / max(image.shape[:2])
-        width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
-        page.paste(
-            Image.fromarray(_resized(image, (width, height))), (left + (cell - width) // 2, top + (cell - height) // 2)
-        )
+        sizes.append((max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))))
+    heights = [max(height for _, height in sizes[i : i + columns]) for i in range(0, len(images), columns)]
+    tops = np.cumsum([gap, *(height + line + gap for height in heights)]).tolist()
+    page = Image.new("RGB", (columns * (cell + gap) + gap, tops[-1]), _PAPER)
+    draw = ImageDraw.Draw(page)
+    for i, (image, (width, height)) in enumerate(zip(images, sizes, strict=True)):
+        row, column = divmod(i, columns)
+        left, top = gap + column * (cell + gap), tops[row]
+        place = (left + (cell - width) // 2, top + (heights[row] - height) // 2)
+        page.paste(Image.fromarray(_resized(image, (width, height))), place)
         if captions is not None:
             caption = _shortened(captions[i], font, cell)
-            draw.text((left + cell / 2, top + cell + line / 2), caption, font=font, fill=_DARK, anchor="mm")
+            draw.text((left + cell / 2, top + heights[row] + line / 2), caption, font=font, fill=_DARK, anchor="mm")
     return np.array(page)
 
 

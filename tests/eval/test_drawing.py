@@ -150,12 +150,14 @@ def test_side_by_side_keeps_the_highest_whole(photo):
 
 
 def test_contact_sheet_has_every_picture_in_its_cell():
-    images = [np.full((50, 100, 3), 40 * i, np.uint8) for i in range(5)]
+    images = [np.full((50, 100, 3), 40 * i, np.uint8) for i in range(4)] + [np.full((100, 80, 3), 160, np.uint8)]
     sheet = contact_sheet(images, 3, cell=100)
-    assert sheet.shape == (2 * 104 + 4, 3 * 104 + 4, 3)
+    # The first row is as high as its pictures, the second as the upright one in it.
+    assert sheet.shape == (4 + 50 + 4 + 100 + 4, 3 * 104 + 4, 3)
     for i in range(5):
         row, column = divmod(i, 3)
-        assert tuple(sheet[4 + row * 104 + 50, 4 + column * 104 + 50]) == (40 * i,) * 3
+        assert tuple(sheet[(29, 108)[row], 4 + column * 104 + 50]) == (40 * i,) * 3
+    assert tuple(sheet[70, 54]) != (120,) * 3 and tuple(sheet[70, 158]) == (160,) * 3
     captioned = contact_sheet(images, 3, ["a very long name of a photo.jpg"] * 5, cell=100)
     assert captioned.shape[0] > sheet.shape[0] and captioned.shape[1] == sheet.shape[1]
     with pytest.raises(ValueError, match="expected 5 captions"):
