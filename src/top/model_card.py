@@ -27,7 +27,8 @@ def keypoint_card(folder: Path, scores: Path, real: Path | None) -> str:
     manifest = Manifest.read(folder)
     names = ["synthetic", *(["real"] if real else [])]
     told = {(n, t): _json(scores / f"keypoints_{n}_{t}" / "score.json") for n in names for t in ("plain", "tta")}
-    auto = {n: category_accuracy(_json(scores / f"auto_{n}" / "told.json"), _tests(scores, n, real)) for n in names}
+    auto = {n: _json(scores / f"auto_{n}" / "told.json") for n in names}
+    right = {n: category_accuracy(auto[n], _tests(scores, n, real)) for n in names}
     columns = list(told)
     header = [f"{n}, {'ten passes' if t == 'tta' else 'one pass'}" for n, t in columns]
 
@@ -48,7 +49,8 @@ def keypoint_card(folder: Path, scores: Path, real: Path | None) -> str:
             *_table(["", *header], [row("all", None), *(row(c, "per_category") for c in CATEGORIES)]),
             "",
             *(
-                f"- {n}: {told[n, 'plain']['garments']} photos, category right of {_percent(auto[n])}"
+                f"- {n}: {told[n, 'plain']['garments']} photos, category right of {_percent(right[n])}, "
+                f"said to show no garment: {sum(not row.get('garment', True) for row in auto[n])}"
                 for n in names
             ),
             f"- validation photos (synthetic): NE {_percent(validated['ne'])}, "

@@ -50,7 +50,7 @@ def scores(tmp_path) -> Path:
     put(folder / "validation_attributes.json", {"ece_skirt_length_after": 0.042})
     test = photo_list(tmp_path / "photos" / "test" / "test.csv", {"a.jpg": "skirt", "b.jpg": "dress"})
     told = [
-        {"photo": str(test.parent / "a.jpg"), "category": "skirt"},
+        {"photo": str(test.parent / "a.jpg"), "category": "skirt", "garment": False},
         {"photo": str(test.parent / "b.jpg"), "error": "?"},
     ]
     put(folder / "auto_synthetic" / "told.json", told)
@@ -82,8 +82,8 @@ def test_keypoints(tmp_path, scores, real):
     assert "calibration error of the visibility 1.50%, of the bare heatmaps 25.00%" in card
     assert "| crotch | 7.25% | 7.25% | 7.25% | 7.25% |" in card
     assert (
-        "- synthetic: 4 photos, category right of 50.00%" in card
-        and "- real: 2 photos, category right of 100.00%" in card
+        "- synthetic: 4 photos, category right of 50.00%, said to show no garment: 1\n" in card
+        and "- real: 2 photos, category right of 100.00%, said to show no garment: 0\n" in card
     )
     assert "`lite` at 192 px" in card and "int8 1.5 MB" in card and "7.2 MB" in card
     assert f"**Made by** `{COMMANDS[0]}`, and from its weights by `{COMMANDS[1]}`, epoch 3 of the last phase" in card
