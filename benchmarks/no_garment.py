@@ -1,0 +1,39 @@
+"""How many photos without a garment the networks that ship say to show none.
+
+    python benchmarks/no_garment.py [COUNT]
+
+The photos are what lies behind drawn garments: studio paper, rooms, streets, floors, beds. Some are textiles.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from measure import SEED, report
+from PIL import Image
+
+from aifashion.data_gen.synthetic.backdrop import backdrop
+
+SIDE = 256
+
+
+def main(count: int = 200) -> None:
+    rng = np.random.default_rng(SEED)
+    with tempfile.TemporaryDirectory() as name:
+        folder, table = Path(name) / "photos", Path(name) / "told.json"
+        folder.mkdir()
+        for number in range(count):
+            image = backdrop(rng, SIDE, SIDE, worn=number % 2 == 0)
+            pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number:04d}.jpg", quality=90)
+        words = ("predict", folder, "--modelfile", "shipped", "--attributes", "shipped", "--out", table)
+        subprocess.run([sys.executable, "-m", "aifashion.top.cli", *map(str, words)], check=True)
+        told = json.loads(table.read_text(encoding="utf-8"))
+    report("no_garment", f"{count} empty photos said to be empty", 100 * np.mean([not t["garment"] for t in told]), "%")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:2]))
