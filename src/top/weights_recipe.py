@@ -4,7 +4,7 @@ Synthetic photos are drawn; a keypoint network is trained on them at growing siz
 model of the one before; the photos are cropped to the regions of its heatmaps; a classifier of all 8 attribute tasks is
 trained on the crops, from the keypoint network's backbone; both become artifacts, are scored, and get a model card.
 Every step is a command of its own that may be stopped, and goes on where it was when the recipe is called again.
-The first phase of either training starts from nothing or from the pair that ships already.
+The trainings start from nothing or from the pair that ships already, then without the phases on the smallest photos.
 """
 
 import json
@@ -140,7 +140,7 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     yield Step(draw, photos / "attributes" / "base" / "Annotations" / "label.csv")
 
     runs: list[Path] = []
-    for place, phase in enumerate(KEYPOINT_PHASES):
+    for place, phase in phases_from(args.start, KEYPOINT_PHASES):
         folder = phase_folder(work, "keypoints", place)
         start = ("--resume-model", best_weights(runs[-1]), "--resume", "True") if runs else before
         words = ("train", *_KEYPOINT_WORDS, "--data", photos, "--output", folder)
@@ -153,7 +153,7 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     done = crops / "rank" / "Tests" / "question.csv"
     yield Step((*crop, "--modelpath", pair / "keypoints", "--batch-size", "32"), done)
     runs = []
-    for place, phase in enumerate(ATTRIBUTE_PHASES):
+    for place, phase in phases_from(args.start, ATTRIBUTE_PHASES):
         folder = phase_folder(work, "attributes", place)
         start = ("--load", runs[-1]) if runs else before or ("--weights", keypoints)
         words = ("train-attributes", *_ATTRIBUTE_WORDS, "--data", crops, "--output", folder)
@@ -164,6 +164,12 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     for stage, data in (("keypoints", photos), ("attributes", crops)):
         told = work / "scores" / f"validation_{stage}.json"
         yield Step(("evaluate", pair / stage, "--data", data, "--json", told), told)
+
+
+def phases_from(start: str, phases: Sequence[Phase]) -> list[tuple[int, Phase]]:
+    """The phases with their places; a finished network has no use for photos below two thirds of its own size."""
+    smallest = 0 if start == "nothing" else phases[-1].size * 2 / 3
+    return [(place, phase) for place, phase in enumerate(phases) if phase.size >= smallest]
 
 
 def phase_folder(work: Path, stage: Stage, place: int) -> Path:

@@ -13,6 +13,7 @@ from aifashion.top.weights_recipe import (
     Phase,
     Step,
     made_by,
+    phases_from,
     run_step,
     steps,
     train_precision,
@@ -57,6 +58,13 @@ def test_the_first_phases_start_from_the_pair_that_ships_where_that_is_asked(tmp
     went_on = "aifashion weights make --count 7 --seed 2 --epochs 1 --start shipped"
     assert made_by(args, "keypoints") == ["the first", went_on]
     assert made_by(replace(args, start="nothing"), "keypoints") == [went_on.removesuffix(" --start shipped")]
+
+
+def test_a_finished_network_does_without_the_smallest_photos():
+    phases = (Phase(96, 3, 1e-3), Phase(128, 4, 1e-3), Phase(160, 2, 1e-3))
+    assert [place for place, _ in phases_from("nothing", phases)] == [0, 1, 2]
+    assert [(place, phase.size) for place, phase in phases_from("shipped", phases)] == [(1, 128), (2, 160)]
+    assert len(phases_from("shipped", (Phase(128, 3, 1e-3), Phase(192, 2, 1e-3)))) == 2  # just two thirds
 
 
 def test_a_phase_that_has_begun_goes_on_and_one_that_is_calibrated_is_done(tmp_path):
