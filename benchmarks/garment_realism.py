@@ -3,7 +3,7 @@
     python benchmarks/garment_realism.py REAL [VARIANT...]
 
 REAL is a folder of annotated photographs (test.csv and answers.csv). Every network is scored on them and on 500 drawn
-photos that lack nothing, the same for all. Five minutes a variant on two cores; `other-seed` says what chance does.
+photos that lack nothing, the same for all. Four minutes a variant on two cores; `other-seed` says what chance does.
 """
 
 import os
@@ -25,7 +25,7 @@ from aifashion.eval.keypoint_metrics import score_keypoints
 
 LACKS = "AIFASHION_GARMENTS_LACK"
 """An environment variable: the processes that draw import this file and take the same part away."""
-COUNT, PHOTO, SIZE, EPOCHS = 8000, 128, 96, 5
+COUNT, PHOTO, SIZE, EPOCHS = 6000, 128, 96, 5
 """Photos, their longer side and that of the network's input in px, and how often each is seen."""
 
 
