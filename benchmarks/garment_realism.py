@@ -3,8 +3,8 @@
     python benchmarks/garment_realism.py REAL [VARIANT...]
 
 REAL is a folder of annotated photographs (test.csv and answers.csv). Every network goes on equally long from the one
-that ships, and is scored on the photographs and on 500 drawn photos that lack nothing, the same for all: what it forgets
-the part had taught it. Four minutes a variant on two cores; `other-seed` says what chance does. (From nothing, so short
+that ships, and is scored on the photographs and on 500 drawn photos that lack nothing, the same for all: what it
+forgets the part had taught it. Four minutes a variant on two cores; `other-seed` says what chance does. (From nothing, so short
 a training tells nothing of photographs: all are wrong by half.)
 """
 
@@ -114,18 +114,8 @@ def main(real: Path, names: list[str]) -> None:
         for name in names:
             folder = Path(work) / name
             words = ("--size", SIZE, "--epochs", EPOCHS, "--batch-size", 32, "--learning-rate", 1e-3, "--ema", 0.99)
-            words = (
-                *words,
-                "--warmup-epochs",
-                0.5,
-                "--category-weight",
-                0.3,
-                "--weights",
-                "shipped",
-                "--output",
-                folder,
-            )
-            run("train", "--data", drawn(folder / "photos", name), *words)
+            words = (*words, "--warmup-epochs", 0.5, "--category-weight", 0.3, "--output", folder)
+            run("train", "--weights", "shipped", "--data", drawn(folder / "photos", name), *words)
             for what, (test, truth) in tests.items():
                 ne = scored(folder / "all", test, truth, folder / "submission")
                 report("garment_realism", f"{VARIANTS[name][0]}, on {what}", 100 * ne, "% NE")
