@@ -4,8 +4,8 @@
 
 REAL is a folder of annotated photographs (test.csv and answers.csv). Every network goes on equally long from the one
 that ships, and is scored on the photographs and on 500 drawn photos that lack nothing, the same for all: what it
-forgets the part had taught it. Four minutes a variant on two cores; `other-seed` says what chance does. (From nothing, so short
-a training tells nothing of photographs: all are wrong by half.)
+forgets the part had taught it. Four minutes a variant on two cores; `other-seed` says what chance does. From nothing so
+short a training tells nothing of photographs.
 """
 
 import os
