@@ -32,7 +32,8 @@ def main(count: int = 200) -> None:
         words = ("predict", folder, "--modelfile", "shipped", "--attributes", "shipped", "--out", table)
         subprocess.run([sys.executable, "-m", "aifashion.top.cli", *map(str, words)], check=True)
         told = json.loads(table.read_text(encoding="utf-8"))
-    report("no_garment", f"{count} empty photos said to be empty", 100 * sum(not t["garment"] for t in told) / count, "%")
+    empty = sum(not t["garment"] for t in told)
+    report("no_garment", f"{count} empty photos said to be empty", 100 * empty / count, "%")
 
 
 if __name__ == "__main__":
