@@ -40,7 +40,7 @@ class Phase:
     learning_rate: float
 
 
-KEYPOINT_PHASES = (Phase(128, 3, 2e-3), Phase(192, 2, 1e-3))
+KEYPOINT_PHASES = (Phase(128, 3, 2e-3), Phase(192, 2, 1e-3), Phase(256, 3, 7e-4))
 ATTRIBUTE_PHASES = (Phase(96, 3, 2e-3), Phase(128, 4, 1e-3), Phase(160, 2, 4e-4))
 """On small photos a network learns most of what it will, in a fraction of the time."""
 _KEYPOINT_WORDS = (
