@@ -45,15 +45,16 @@ def test_each_phase_goes_on_from_the_best_model_of_the_one_before(tmp_path):
     assert value(second.words, "--size") == "192" and value(second.words, "--learning-rate") == "0.001"
 
 
-def test_the_first_phases_start_from_the_pair_that_ships_where_that_is_asked(tmp_path):
-    run = tmp_path / "runs" / "keypoints_0_128" / "all" / "2026_01_01_00_00_00"
+def test_trainings_start_from_the_pair_that_ships_where_that_is_asked(tmp_path):
+    run = tmp_path / "runs" / "keypoints_1_192" / "all" / "2026_01_01_00_00_00"
     args = MakeArguments(work=tmp_path, count=7, seed=2, start="shipped")
     asked = steps(args)
     next(asked)
     assert value(next(asked).words, "--weights") == "shipped"
     written(run / "config.json")
     written(run / "best.json", json.dumps({"file": "epoch_002.weights.h5"}))
-    assert "--weights" not in next(asked).words
+    last = next(asked)
+    assert "--weights" not in last.words and value(last.words, "--size") == "256"
     written(tmp_path / START_FILE, json.dumps({"keypoints": ["the first"], "attributes": ["another"]}))
     went_on = "aifashion weights make --count 7 --seed 2 --epochs 1 --start shipped"
     assert made_by(args, "keypoints") == ["the first", went_on]
@@ -64,7 +65,7 @@ def test_a_finished_network_does_without_the_smallest_photos():
     phases = (Phase(96, 3, 1e-3), Phase(128, 4, 1e-3), Phase(160, 2, 1e-3))
     assert [place for place, _ in phases_from("nothing", phases)] == [0, 1, 2]
     assert [(place, phase.size) for place, phase in phases_from("shipped", phases)] == [(1, 128), (2, 160)]
-    assert len(phases_from("shipped", (Phase(128, 3, 1e-3), Phase(192, 2, 1e-3)))) == 2  # just two thirds
+    assert len(phases_from("shipped", (Phase(192, 3, 1e-3), Phase(256, 2, 1e-3)))) == 2  # just three quarters
 
 
 def test_a_phase_that_has_begun_goes_on_and_one_that_is_calibrated_is_done(tmp_path):
