@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -100,6 +100,9 @@ def make(arguments: Sequence[str] | None = None) -> None:
 
 def make_pair(args: MakeArguments) -> None:
     _check(args)
+    # What one call has written of its photos, the next one reads, perhaps called from elsewhere.
+    real = args.real and args.real.absolute()
+    args = replace(args, work=args.work.absolute(), out=args.out.absolute(), real=real)
     asked = ("count", "test_count", "seed", "start", "epochs", "precision", "keypoint_numbers", "attribute_numbers")
     facts = {name: getattr(args, name) for name in asked}
     claim_folder(args.work, RECIPE_FILE, facts, {"start": "nothing"})
