@@ -1,7 +1,7 @@
 """Cloth: woven tiles of many patterns, and the light on its folds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -240,9 +240,11 @@ def _knit(rng: np.random.Generator) -> Cloth:
     return Cloth(np.clip(tile, 0, 1).astype(np.float32), float(rng.uniform(0.4, 1.2)))
 
 
-def _lace(rng: np.random.Generator) -> Cloth:
+def lace(rng: np.random.Generator, base: np.ndarray | None = None) -> Cloth:
+    """Flowers on a mesh through which one sees. base: (3,) its colour, or None for one that lace often has."""
     cloth = _floral(rng)
-    base = colour(rng) if rng.random() < 0.4 else _NAMED[rng.choice([0, 2, 3, 13])]
+    if base is None:
+        base = colour(rng) if rng.random() < 0.4 else _NAMED[rng.choice([0, 2, 3, 13])]
     solid = np.abs(cloth.tile - cloth.tile[0, 0]).sum(-1) > 0.05
     y, x = np.mgrid[:TILE, :TILE]
     mesh = (np.sin((x + y) * 0.8) > 0.6) | (np.sin((x - y) * 0.8) > 0.6)
@@ -268,11 +270,21 @@ def _quilted(rng: np.random.Generator) -> Cloth:
     return Cloth(np.clip(tile, 0, 1).astype(np.float32), float(rng.uniform(0.18, 0.5)), gloss=float(rng.uniform(0, 1)))
 
 
-def sheer(rng: np.random.Generator) -> Cloth:
-    """One colour through which one sees."""
-    tile = colour(rng)[None, None].astype(np.float32)
-    opacity = np.full((TILE, TILE), rng.uniform(0.35, 0.8), np.float32)
+def sheer(rng: np.random.Generator, base: np.ndarray | None = None) -> Cloth:
+    """One colour, `base` (3,) or any, through which one sees."""
+    tile = (colour(rng) if base is None else base)[None, None].astype(np.float32)
+    opacity = np.full((TILE, TILE), rng.uniform(0.25, 0.8), np.float32)
     return Cloth(np.tile(tile, (TILE, TILE, 1)), 0.5, opacity=opacity)
+
+
+def lined(rng: np.random.Generator, cloth: Cloth) -> Cloth:
+    """Cloth that one sees through, on a lining of its own colour, of the colour of skin, or of another."""
+    if cloth.opacity is None:
+        return cloth
+    skin = np.array([0.87, 0.72, 0.6]) * rng.uniform(0.6, 1.1)
+    lining = (cloth.mean * rng.uniform(0.7, 1.0), np.clip(skin, 0, 1), colour(rng))[rng.choice(3, p=[0.6, 0.25, 0.15])]
+    solid = cloth.opacity[..., None]
+    return replace(cloth, tile=(cloth.tile * solid + lining * (1 - solid)).astype(np.float32), opacity=None)
 
 
 def _tweed(rng: np.random.Generator) -> Cloth:
@@ -283,7 +295,7 @@ def _tweed(rng: np.random.Generator) -> Cloth:
 
 PATTERNS: dict[str, Callable[[np.random.Generator], Cloth]] = {
     "plain": _plain, "stripe": _stripe, "check": _check, "dots": _dots, "floral": _floral, "blotches": _blotches,
-    "denim": _denim, "knit": _knit, "lace": _lace, "leather": _leather, "tweed": _tweed,
+    "denim": _denim, "knit": _knit, "lace": lace, "leather": _leather, "tweed": _tweed,
     "quilted": _quilted,
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from ...garments import CATEGORY_KEYPOINTS
 from . import details, necklines
 from .attributes import length_label, one_hot
 from .body import ARMPIT, HIP, NECK_HALF, SHOULDER, SIDES, WAIST, Body
-from .cloth import Cloth, Drape, colour, plain, random_cloth, sheer
+from .cloth import Cloth, Drape, colour, lace, lined, plain, random_cloth, sheer
 from .cut import NECK_TASKS, Cut, Garment, Mark
 from .outline import mirror, polyline, profile, round_corners
 from .paint import Piece, Stroke
@@ -55,8 +55,9 @@ def upper(
     """An upper garment on a body; its sleeves are painted after trunk and arms unless the arm lies behind."""
     trunk = _trunk(rng, body, category, cut)
     rib = details.random_rib(rng, category, cut, cloth)
-    pieces = _shell(rng, body, category, cut, trunk, cloth, rib, worn, z, owner)
-    pieces += details.extras(rng, body, category, cut, trunk, cloth, worn, z, owner)
+    front = lined(rng, cloth) if rng.random() < 0.6 else cloth  # the sleeves of lace garments are seldom lined
+    pieces = _shell(rng, body, category, cut, trunk, front, rib, worn, z, owner)
+    pieces += details.extras(rng, body, category, cut, trunk, front, worn, z, owner)
     marks = _trunk_marks(body, cut, trunk)
     sleeved, sleeve_marks = _sleeves(rng, body, category, cut, trunk, cloth, rib, z, owner)
     neck, neck_marks = details.neck(rng, body, cut, trunk, cloth, z, owner)
@@ -258,12 +259,16 @@ def _trunk_marks(body: Body, cut: Cut, trunk: Trunk) -> dict[str, Mark]:
 
 
 def _sleeve_cloth(rng: np.random.Generator, category: str, cloth: Cloth) -> Cloth:
-    """Mostly the trunk's; leather and contrasts on jackets, sheer ones on blouses and dresses."""
-    if rng.random() > (0.18 if category == "outwear" else 0.13):
+    """Mostly the trunk's; leather and contrasts on jackets, sheer ones and lace on blouses and dresses."""
+    if rng.random() > (0.18 if category == "outwear" else 0.2):
         return cloth
     if category == "outwear":
         return random_cloth(rng, "outwear")
-    return sheer(rng) if rng.random() < 0.5 else random_cloth(rng, "blouse")
+    own = cloth.mean if rng.random() < 0.65 else None
+    kind = rng.choice(["sheer", "lace", "other"], p=[0.45, 0.3, 0.25])
+    if kind == "other":
+        return random_cloth(rng, "blouse")
+    return sheer(rng, own) if kind == "sheer" else lace(rng, own)
 
 
 def _sleeves(
