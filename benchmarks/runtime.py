@@ -1,6 +1,7 @@
 """The runtime: from process start to a first result, and a folder of photos against the bare networks.
 
-Weights are random: how long a network takes does not depend on them. Photos are drawn.
+`python benchmarks/runtime.py [shipped] [lite] [v11]`: the pair that ships, and others of random weights, since how long
+a network takes does not depend on them. Photos are drawn.
 """
 
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,34 +21,44 @@ from aifashion.config import attribute_preset, keypoint_preset
 from aifashion.data_gen.images import read_image
 from aifashion.data_gen.synthetic.writer import write_dataset
 from aifashion.serve.artifact import Numbers
+from aifashion.serve.shipped import shipped
 from aifashion.top import predict as command
 from aifashion.top.two_stage_model import TwoStageModel, load_two_stage_model
 
 SIDE, BATCH, STARTS, ROUNDS, LEARNED = 512, 16, 7, 5, 16
-FOLDERS = {"lite": 1000, "v11": 200}
-"""Photos in the folder of each keypoint network."""
+FOLDERS = {"shipped": 1000, "lite": 1000, "v11": 200}
+"""Photos in the folder of each pair, which all but the first bear the name of their keypoint network."""
 
 
-def main() -> None:
+def main(names: list[str]) -> None:
+    unknown = sorted(set(names) - set(FOLDERS))
+    if unknown:
+        raise SystemExit(f"no pair called {', '.join(unknown)}; these are there: {', '.join(FOLDERS)}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["AIFASHION_CACHE"], os.environ["AIFASHION_RUN_LOG"] = str(folder / "cache"), ""
-        write_dataset(folder / "data", max(FOLDERS.values()), SEED, SIDE, test_count=0, workers=2)
+        counts = {name: FOLDERS[name] for name in names or FOLDERS}
+        write_dataset(folder / "data", max(counts.values()), SEED, SIDE, test_count=0, workers=2)
         photos = sorted((folder / "data").rglob("*.jpg"))
-        learned = [read_image(path) for path in photos[:LEARNED]]
-        precisions: tuple[Numbers, ...] = ("bf16", "int8")
-        second_config = replace(attribute_preset("lite"), crop="heatmap")
-        attributes = {p: attribute_artifact(folder / f"attributes_{p}", second_config, p, learned) for p in precisions}
-        for network, count in FOLDERS.items():
-            some = _subset(folder / network, photos[:count])
-            for precision in precisions:
-                second = attributes[precision]
-                first = keypoint_artifact(
-                    folder / f"{network}_{precision}", keypoint_preset(network), precision, learned
-                )
-                if network == "lite":
-                    _starts(first, second, photos[0], precision, folder)
-                _throughput(load_two_stage_model(first, second), some, f"{network} + lite, {precision}", folder)
+        for pair, count in counts.items():
+            some = _subset(folder / pair, photos[:count])
+            for first, second, case in _pairs(folder, pair, [read_image(path) for path in photos[:LEARNED]]):
+                if pair != "v11":
+                    _starts(first, second, photos[0], case, folder)
+                _throughput(load_two_stage_model(first, second), some, case, folder)
+
+
+def _pairs(folder: Path, pair: str, learned: list[np.ndarray]) -> Iterator[tuple[Path, Path, str]]:
+    """The artifacts of both stages, and what they are called."""
+    if pair == "shipped":
+        yield shipped("keypoints"), shipped("attributes"), "the pair that ships"
+        return
+    precisions: tuple[Numbers, ...] = ("bf16", "int8")
+    for precision in precisions:
+        config, attributes = keypoint_preset(pair), replace(attribute_preset("lite"), crop="heatmap")
+        first = keypoint_artifact(folder / f"{pair}_{precision}", config, precision, learned)
+        second = attribute_artifact(folder / f"{pair}_attributes_{precision}", attributes, precision, learned)
+        yield first, second, f"{pair} + lite, {precision}"
 
 
 def _subset(folder: Path, photos: list[Path]) -> Path:
@@ -56,7 +68,7 @@ def _subset(folder: Path, photos: list[Path]) -> Path:
     return folder
 
 
-def _starts(first: Path, second: Path, photo: Path, precision: str, folder: Path) -> None:
+def _starts(first: Path, second: Path, photo: Path, case: str, folder: Path) -> None:
     words = ["aifashion.top.cli", "predict", photo, "--modelfile", first, "--attributes", second]
     taken = []
     for _ in range(STARTS + 1):
@@ -64,8 +76,8 @@ def _starts(first: Path, second: Path, photo: Path, precision: str, folder: Path
         out = ("--out", folder / "first.json")
         subprocess.run([sys.executable, "-m", *map(str, (*words, *out))], check=True, stdout=subprocess.DEVNULL)
         taken.append(time.perf_counter() - start)
-    report("runtime", f"predict of one photo, lite + lite, {precision}, first start ever", taken[0], "s")
-    report("runtime", f"predict of one photo, lite + lite, {precision}", float(np.median(taken[1:])), "s", "< 1.5")
+    report("runtime", f"predict of one photo, {case}, first start ever", taken[0], "s")
+    report("runtime", f"predict of one photo, {case}", float(np.median(taken[1:])), "s", "< 1.5")
 
 
 def _throughput(model: TwoStageModel, photos: Path, case: str, folder: Path) -> None:
@@ -92,4 +104,4 @@ def _throughput(model: TwoStageModel, photos: Path, case: str, folder: Path) -> 
 
 
 if __name__ == "__main__":  # the processes that draw import this file again
-    main()
+    main(sys.argv[1:])
