@@ -33,8 +33,8 @@ def write_artifact(
 
     calibration: for int8, inputs by name. kernels: by head, for class activation maps. An int8 artifact for OpenVINO
     that is too far from the run is made again, layer by layer back in higher precision, until it is not.
-    Raises ArtifactError where it stays too far, and then `out` is as it was; FileExistsError where `out` is something
-    else than an artifact.
+    Raises ArtifactError where it stays too far, or cannot be measured, and then `out` is as it was; FileExistsError
+    where `out` is something else than an artifact.
     """
     if out.exists() and not is_artifact(out) and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} holds other things than an artifact: choose another --out")
@@ -49,7 +49,10 @@ def write_artifact(
             save_file(dict(kernels), beside / KERNELS)
         convert(serving, manifest.format, manifest.precision, beside, calibration)
         manifest.write(beside)
-        found = measure(open_network(beside))
+        network = open_network(beside)
+        if manifest.precision == "bf16" and network.note:
+            raise ArtifactError(f"{network.note}: so bf16 cannot be measured here; take f32, int8, or another machine")
+        found = measure(network)
         if found["excess"] > 0 and (manifest.format, manifest.precision) == ("openvino", "int8"):
             path = beside / MODEL_FILES["openvino"]
             quantise_within(serving, path, calibration, lambda compute: -_excess(measure, beside, manifest, compute))
@@ -63,7 +66,7 @@ def write_artifact(
             )
         del found["excess"]
         dataclasses.replace(manifest, differences=found).write(beside)
-        _replace_folder(out, beside)
+        replace_folder(out, beside)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return Manifest.read(out)
@@ -92,7 +95,11 @@ def _excess(measure: Measure, folder: Path, manifest: Manifest, compute: Callabl
     return float(measure(Network(folder, manifest, compute))["excess"])
 
 
-def _replace_folder(out: Path, beside: Path) -> None:
+def replace_folder(out: Path, beside: Path) -> None:
+    """`beside`, a folder next to `out`, takes its name by renaming: `out` is never half of either.
+
+    Stopped between two of its steps, it may leave the old folder under a hidden name that ends in `-NAME.old`.
+    """
     old = out.with_name(f".{secrets.token_hex(4)}-{out.name}.old")
     if out.exists():
         out.rename(old)

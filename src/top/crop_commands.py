@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from aifashion.data_gen.formats.fashionai_attributes import attribute_root, find_attribute_sets, scan_attribute_rows
+from aifashion.data_gen.formats.folders import CROPS_FILE
 from aifashion.data_gen.images import ImageError, read_image, resolve_image
 from aifashion.eval.activation import frame_by_activation
 from aifashion.eval.crops import Framed, cut, frame_garment
@@ -18,9 +19,9 @@ from aifashion.eval.reading import read_ahead, work_behind
 from aifashion.files import atomic_path, claim_folder
 from aifashion.records import Sample
 from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
-from aifashion.top.attribute_data import CROPS_FILE
 from aifashion.top.attribute_model import FOLDER, load_attribute_model
 from aifashion.top.keypoint_model import load_keypoint_model
+from aifashion.top.network_digest import network_digest
 from aifashion.top.test import progress_bar
 
 
@@ -51,7 +52,9 @@ def crop(arguments: Sequence[str] | None = None) -> None:
 
 def crop_photos(args: CropArguments) -> None:
     if args.out.resolve().is_relative_to(args.data.resolve()):
-        raise ValueError(f"{args.out} lies in {args.data}, which its crops would become part of: choose another --out")
+        raise ValueError(
+            f"{args.out} lies in {args.data}: crops lie apart from what they are cut from; choose another --out"
+        )
     lists = find_attribute_sets(args.data)
     # Answers are to the questions, and may lie elsewhere than the photos that they name.
     photos = _photos(args.data, [*lists.labels, *lists.questions])
@@ -59,7 +62,8 @@ def crop_photos(args: CropArguments) -> None:
         raise ValueError(f"{args.data} has neither labels nor questions: no photos to crop")
     choose_device(args.gpu_id)
     crops, settings = _by_activation(args, photos) if args.crop == "cam" else _by_keypoints(args)
-    claim_folder(args.out, CROPS_FILE, settings)
+    # Crops of before did not tell the network.
+    claim_folder(args.out, CROPS_FILE, settings, assumed={"network": settings["network"]})
     missing = [Sample(place, own.path, None) for place, own in photos.items() if not (args.out / place).exists()]
 
     def write(found: Found) -> tuple[bool, str | None]:
@@ -94,7 +98,7 @@ class _Photo:
 
 
 def _photos(data: Path, csvs: Sequence[Path]) -> dict[str, _Photo]:
-    """Place below `data` -> photo, of all photos that the lists name."""
+    """Place below `data` -> photo, of all photos that the lists name. Raises ValueError where one lies elsewhere."""
     photos: dict[str, _Photo] = {}
     for csv in csvs:
         root = attribute_root(csv)
@@ -103,7 +107,12 @@ def _photos(data: Path, csvs: Sequence[Path]) -> dict[str, _Photo]:
             raise ValueError(f"{problems[0]}; aifashion data check tells all")
         for row in rows:
             path = resolve_image(root, row.path)
-            photo = photos.setdefault(Path(os.path.relpath(path, data)).as_posix(), _Photo(path, []))
+            place = Path(os.path.relpath(path, data)).as_posix()
+            if place.startswith("../"):
+                raise ValueError(
+                    f"the photos that {csv} names lie outside {data}: name the folder above, --data {root}"
+                )
+            photo = photos.setdefault(place, _Photo(path, []))
             if row.task not in photo.tasks:
                 photo.tasks.append(row.task)
     return photos
@@ -160,7 +169,8 @@ def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Crop
 
 
 def _settings(args: CropArguments, run: Path, trained_for: str) -> dict:
-    return {"crop": args.crop, "margin": args.margin, "model": run.name, "category": trained_for}
+    facts = {"crop": args.crop, "margin": args.margin, "model": run.name, "category": trained_for}
+    return facts | {"network": network_digest(run)}
 
 
 def _write_crop(target: Path, photo: np.ndarray, framed: Framed) -> None:

@@ -34,6 +34,8 @@ from aifashion.top.photos import find_photos
 from aifashion.top.test import progress_bar
 from aifashion.top.two_stage_model import TwoStageModel, load_two_stage_model
 
+_SHOWN = 12  # pictures in the window
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -72,8 +74,8 @@ def demonstrate(args: Arguments) -> None:
         model.keypoints.words.category_index(args.category)
     category = None if args.category == "auto" else args.category
     samples = [Sample(str(path), path, category) for path in photos]
-    pictures: list[np.ndarray] = []
-    results: list[dict] = []
+    shown: list[np.ndarray] = []
+    drawn, results = 0, []
     garments = progress_bar(model.recognise(samples, min(16, len(samples))), len(samples))
     for name, garment in zip(_unique_names(photos), garments, strict=True):
         if garment.result.error is not None:
@@ -85,16 +87,18 @@ def demonstrate(args: Arguments) -> None:
         facts = describe_garment(garment, model.keypoints.words, model.heads) | places | {"model": model.name}
         _save_picture(args.outpath / places["picture"], picture)
         _save_picture(args.outpath / places["crop"], cropped)
-        pictures.append(picture)
+        drawn += 1
+        if len(shown) < _SHOWN:
+            shown.append(picture)
         results.append(facts)
         console.print(f"{facts['photo']}: {_sentence(facts)}", markup=False, highlight=False)
-    if not pictures:
+    if not drawn:
         raise ValueError("none of the photos could be read")
     write_atomic(args.outpath / "results.json", json.dumps(results, indent=1) + "\n")
-    failed = len(results) - len(pictures)
-    tell(f"Wrote {len(pictures)} pictures, their crops and results.json to {args.outpath}; {failed} photos left out")
+    failed = len(results) - drawn
+    tell(f"Wrote {drawn} pictures, their crops and results.json to {args.outpath}; {failed} photos left out")
     if args.show and _has_display():
-        Image.fromarray(contact_sheet(pictures[:12], columns=2, cell=800)).show("AiFashion")
+        Image.fromarray(contact_sheet(shown, columns=2, cell=800)).show("AiFashion")
 
 
 def draw_garment(model: TwoStageModel, garment: Garment) -> np.ndarray:

@@ -167,11 +167,10 @@ def _attributes(run: Path, out: Path, args: Arguments) -> Manifest:
     rows = None
     if low:
         check_crop(args.data, config.crop)
-        train, table = load_tables(args.data, config)
-        rows = table.select(np.arange(min(len(table), max(1000, args.photos))))
+        train, table = load_tables(args.data, config, len(heads[0].classes))
+        rows = table.select(_spread(len(table), max(1000, args.photos)))
         if args.precision == "int8":
-            spread = np.linspace(0, len(train) - 1, min(args.photos, len(train))).astype(int)
-            learned = [letterboxed(train.photos.read(int(i)), side)[0][None] for i in spread]
+            learned = [letterboxed(train.photos.read(int(i)), side)[0][None] for i in _spread(len(train), args.photos)]
 
     def probabilities_apart(network: Network) -> dict[str, Any]:
         images = _few(_drawn(), side)
@@ -219,8 +218,13 @@ def _keypoint_samples(args: Arguments, config: KeypointConfig) -> tuple[list[Sam
     from aifashion.top.train import load_parts
 
     train, held_out = load_parts(args.data, config)
-    spread = np.linspace(0, len(train) - 1, min(args.photos, len(train))).astype(int)
-    return [train[i] for i in spread], held_out[: max(1000, args.photos)]
+    measured = _spread(len(held_out), max(1000, args.photos))
+    return [train[i] for i in _spread(len(train), args.photos)], [held_out[i] for i in measured]
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """Places (N,) of at most so many of `count`, from first to last, since lists are often grouped by task or kind."""
+    return np.linspace(0, count - 1, min(count, most)).astype(int)
 
 
 def _photos_or_drawn(args: Arguments, config: KeypointConfig) -> list[np.ndarray]:

@@ -59,13 +59,14 @@ def predict(args: Arguments) -> None:
         model.keypoints.words.category_index(category)
     partial = args.out.with_name(args.out.name + ".partial")
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    done = read_partial(partial, model.name)
+    asked = {"model": model.name, "networks": model.digests, "category": args.category}
+    done = read_partial(partial, asked)
     left = [Sample(str(path), path, category) for path in photos if str(path) not in done]
     if done:
         tell(f"{len(photos) - len(left)} of {len(photos)} photos were done before, going on")
     with partial.open("a", encoding="utf-8") as file:
         if not done and partial.stat().st_size == 0:
-            file.write(json.dumps({"model": model.name}) + "\n")
+            file.write(json.dumps(asked) + "\n")
         batch_size = max(1, min(args.batch_size, len(left)))
         for garment in progress_bar(model.recognise(left, batch_size, whole_photos=False), len(left)):
             facts = describe_garment(garment, model.keypoints.words, model.heads)
@@ -95,13 +96,16 @@ def listed_photos(path: Path) -> list[Path]:
     return [path.parent / name for name in names]
 
 
-def read_partial(path: Path, model: str) -> dict[str, dict[str, Any]]:
-    """What an interrupted run had told, by photo; a line cut short is left out. Another model's is discarded."""
+def read_partial(path: Path, asked: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What an interrupted command had told, by photo; a line cut short is left out.
+
+    asked: the networks and options that the answers depend on; answers to other ones are discarded.
+    """
     if not path.is_file():
         return {}
     lines = list(_sound_lines(path))
-    if not lines or lines[0].get("model") != model:
-        warn(f"{path} comes from other models: starting anew")
+    if not lines or lines[0] != asked:
+        warn(f"{path} comes from other networks or another --category: starting anew")
         path.unlink()
         return {}
     # What follows a line that was cut short is written anew, behind a whole one.

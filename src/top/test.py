@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def predict_test_set(args: Arguments) -> None:
-    samples = [sample for csv in _test_lists(args.data) for sample in read_keypoint_csv(csv)]
+    samples = _test_samples(args.data)
     choose_device(args.gpu_id)
     model = load_keypoint_model(args.modelpath, args.epoch, args.augment, args.decoder)
     outside = sorted({str(s.category) for s in samples} - set(model.words.categories))
@@ -76,6 +76,19 @@ def predict_test_set(args: Arguments) -> None:
     for result in unreadable:
         warn(f"no keypoints, all -1: {result.error}")
     tell(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
+
+
+def _test_samples(data: Path) -> list[Sample]:
+    samples: dict[str, Sample] = {}
+    for csv in _test_lists(data):
+        for sample in read_keypoint_csv(csv):
+            known = samples.setdefault(sample.image_id, sample)
+            if known is not sample:
+                raise ValueError(
+                    f"{sample.image_id} of {csv} is also in another list below {data}, and a submission has one row "
+                    "for it: name one list with --data FILE.csv"
+                )
+    return list(samples.values())
 
 
 def _test_lists(data: Path) -> Sequence[Path]:

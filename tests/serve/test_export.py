@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,23 @@ def test_one_that_differs_too_much_is_not_written(attribute_net, tmp_path):
     serving = attribute_serving_net(attribute_net, HEADS, 32, {})
     with pytest.raises(ArtifactError, match=r"differs too much from the run \(probability 0\.5, excess 0\.4\)"):
         write_artifact(tmp_path / "own", serving, manifest(), lambda network: {"probability": 0.5, "excess": 0.4})
+    assert not names(tmp_path)
+
+
+def test_bf16_that_cannot_be_measured_is_not_written(attribute_net, tmp_path, monkeypatch):
+    import openvino
+
+    able = openvino.Core().get_property
+
+    class OldProcessor(openvino.Core):
+        def get_property(self, device, name):
+            return ["FP32", "INT8"] if name == "OPTIMIZATION_CAPABILITIES" else able(device, name)
+
+    monkeypatch.setattr(openvino, "Core", OldProcessor)
+    serving = attribute_serving_net(attribute_net, HEADS, 32, {})
+    wanted = replace(manifest(), precision="bf16")
+    with pytest.raises(ArtifactError, match=r"no bfloat16.*so bf16 cannot be measured here; take f32"):
+        write_artifact(tmp_path / "own", serving, wanted, measured)
     assert not names(tmp_path)
 
 

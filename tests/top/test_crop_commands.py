@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,10 +46,19 @@ class Maps:
         return heatmaps * red[:, None, None, None], np.tile(np.eye(5, dtype=np.float32)[SKIRT], (len(images), 1))
 
 
+NETWORK = hashlib.sha256(b'{"sha256": "7d"}').hexdigest()[:12]
+
+
+def run_folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    (path / "best.json").write_text('{"sha256": "7d"}')
+    return path
+
+
 @pytest.fixture
-def maps(monkeypatch) -> Maps:
+def maps(monkeypatch, tmp_path: Path) -> Maps:
     maps = Maps()
-    model = KeypointModel(Path("runs") / "2026_01_01", CONFIG, maps, "argmax")
+    model = KeypointModel(run_folder(tmp_path / "runs" / "2026_01_01"), CONFIG, maps, "argmax")
     monkeypatch.setattr(crop_commands, "load_keypoint_model", lambda run: model)
     return maps
 
@@ -100,7 +110,7 @@ def test_the_same_set_is_written_with_every_photo_cropped(data: Path, maps: Maps
     for name in files(data):
         if name.endswith(".csv"):
             assert (out / name).read_bytes() == (data / name).read_bytes()
-    settings = {"crop": "heatmap", "margin": 0.05, "model": "2026_01_01", "category": "all"}
+    settings = {"crop": "heatmap", "margin": 0.05, "model": "2026_01_01", "category": "all", "network": NETWORK}
     assert json.loads((out / "crops.json").read_text()) == settings
     text = " ".join(capsys.readouterr().out.split())
     # Each photo once, though a photo has two labels and another is asked for and answered.
@@ -150,13 +160,13 @@ class Looks:
 
 
 @pytest.fixture
-def looks(monkeypatch) -> Looks:
+def looks(monkeypatch, tmp_path: Path) -> Looks:
     looks = Looks()
     heads = attribute_heads(ordinal=True)
     told = tuple(head for head in heads if head.name in ("skirt_length", "neck_design"))
     kernels = {"skirt_length": -np.ones((1, 5)), "neck_design": -np.ones((1, 5))}
     net = ActivationNet(looks, kernels, told, 64)
-    run = Path("runs") / "2026_02_02"
+    run = run_folder(tmp_path / "runs" / "2026_02_02")
     model = AttributeModel(run, AttributeConfig(size=64), told, lambda images: {}, Calibration(), net)
     monkeypatch.setattr(crop_commands, "load_attribute_model", lambda path: model)
     return looks
@@ -172,7 +182,7 @@ def test_the_region_of_a_classifier_s_own_maps(data: Path, looks: Looks, tmp_pat
         assert abs(pixels.shape[0] - 20.8) <= 2 and pixels.shape[0] == pixels.shape[1]
         assert abs(pixels.astype(int) - [255, 0, 0]).max() < 12
     assert "base/Images/b.jpg" not in files(out)
-    settings = {"crop": "cam", "margin": 0.0, "model": "2026_02_02", "category": "all"}
+    settings = {"crop": "cam", "margin": 0.0, "model": "2026_02_02", "category": "all", "network": NETWORK}
     assert json.loads((out / "crops.json").read_text()) == settings
     check_crop(out, "cam")
 
@@ -220,9 +230,27 @@ def test_other_crops_are_not_mixed_with_those_there(data: Path, maps: Maps, tmp_
     assert "holds other things (notes.txt)" in error and files(tmp_path / "mine") == ["notes.txt"]
 
 
+def test_another_network_in_the_same_folder_makes_other_crops(data: Path, maps: Maps, tmp_path: Path, fails):
+    out = tmp_path / "crops"
+    crop(data, out)
+    (tmp_path / "runs" / "2026_01_01" / "best.json").write_text('{"sha256": "8e"}')
+    assert f"{out} was begun with network {NETWORK}, not " in fails(crop_commands.crop, "--data", data, "--out", out)
+    # Crops of before the network was told are taken for those of this one.
+    settings = json.loads((out / "crops.json").read_text())
+    del settings["network"]
+    (out / "crops.json").write_text(json.dumps(settings))
+    crop(data, out)
+
+
+def test_a_list_whose_photos_lie_outside_the_folder_is_refused(data: Path, maps: Maps, tmp_path: Path, fails):
+    # From data/rank/Tests alone, the photos are in data/rank/Images: their crops would lie outside --out.
+    error = fails(crop_commands.crop, "--data", data / "rank" / "Tests", "--out", tmp_path / "deep" / "crops")
+    assert f"lie outside {data / 'rank' / 'Tests'}" in error and f"--data {data / 'rank'}" in error
+    assert not (tmp_path / "deep").exists() and maps.seen == 0
+
+
 @pytest.mark.parametrize("inside", [".", "crops", "base/crops"])
 def test_crops_do_not_go_among_the_photos(data: Path, maps: Maps, fails, inside: str, monkeypatch):
-    # There the next start, and every training, would take them for more photos of the set.
     before = files(data)
     monkeypatch.chdir(data.parent)
     for root in (data, Path(data.name)):

@@ -73,6 +73,14 @@ def test_int8_is_scored_on_validation_photos(all_run, data, tmp_path, monkeypatc
     assert differences["photos"] > 5 and 0 < differences["ne"] < 1 + differences["ne_of_run"]
 
 
+@pytest.mark.parametrize(
+    ("count", "most", "places"), [(10, 4, [0, 3, 6, 9]), (3, 1000, [0, 1, 2]), (0, 4, []), (5, 1, [0])]
+)
+def test_what_is_measured_comes_from_all_of_a_list(count: int, most: int, places: list[int]):
+    # Lists are often grouped by task or category: their beginning would be of one alone.
+    assert export._spread(count, most).tolist() == places
+
+
 def test_what_does_not_go_together_is_said(all_run, artifact, data, tmp_path, fails):
     said = fails(export.main, all_run, "--format", "onnx", "--precision", "bf16")
     assert said == "--format onnx is computed in f32 or int8, not in bf16"

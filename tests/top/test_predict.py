@@ -32,6 +32,7 @@ class Model:
     """Both stages without a network; photos with `bad` in their names cannot be read."""
 
     name: str = "run1 + run2"
+    digests: list[str] = field(default_factory=lambda: ["71", "82"])
     keypoints: Keypoints = field(default_factory=Keypoints)
     heads: tuple[HeadSpec, ...] = (LENGTH, STYLE)
     stop_after: int = 10**9
@@ -177,27 +178,31 @@ def partial(path: Path, *lines: object, end: str = "\n") -> Path:
     return path
 
 
+RUN1 = {"model": "run1", "networks": ["71"], "category": "auto"}
+RUN2 = RUN1 | {"model": "run2"}
+
+
 def test_what_was_done_before_is_read_back(tmp_path: Path):
-    path = partial(tmp_path / "out.csv.partial", {"model": "run1"}, facts("a.jpg"), BROKEN)
-    assert read_partial(path, "run1") == {"a.jpg": facts("a.jpg"), "b.jpg": BROKEN}
-    assert read_partial(tmp_path / "nothing.partial", "run1") == {}
-    assert read_partial(partial(path, {"model": "run1"}), "run1") == {}
+    path = partial(tmp_path / "out.csv.partial", RUN1, facts("a.jpg"), BROKEN)
+    assert read_partial(path, RUN1) == {"a.jpg": facts("a.jpg"), "b.jpg": BROKEN}
+    assert read_partial(tmp_path / "nothing.partial", RUN1) == {}
+    assert read_partial(partial(path, RUN1), RUN1) == {}
 
 
 @pytest.mark.parametrize("cut", ['{"photo": "c.jpg", "wid', '{"photo": "c.j', "{", '{"photo": "c.jpg", "error": null'])
 def test_a_line_that_was_cut_short_is_left_out_for_good(tmp_path: Path, cut: str):
-    path = partial(tmp_path / "out.csv.partial", {"model": "run1"}, facts("a.jpg"), cut, end="")
-    assert list(read_partial(path, "run1")) == ["a.jpg"]
+    path = partial(tmp_path / "out.csv.partial", RUN1, facts("a.jpg"), cut, end="")
+    assert list(read_partial(path, RUN1)) == ["a.jpg"]
     # What is added now begins on a line of its own.
     with path.open("a") as file:
         file.write(json.dumps(BROKEN) + "\n")
-    assert list(read_partial(path, "run1")) == ["a.jpg", "b.jpg"]
+    assert list(read_partial(path, RUN1)) == ["a.jpg", "b.jpg"]
 
 
 def test_what_another_model_told_is_discarded(tmp_path: Path, capsys):
-    path = partial(tmp_path / "out.csv.partial", {"model": "run1"}, facts("a.jpg"))
-    assert read_partial(path, "run2") == {} and not path.exists()
-    assert "comes from other models: starting anew" in capsys.readouterr().out
+    path = partial(tmp_path / "out.csv.partial", RUN1, facts("a.jpg"))
+    assert read_partial(path, RUN2) == {} and not path.exists()
+    assert "comes from other networks or another --category: starting anew" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------------------------- the command
@@ -240,11 +245,18 @@ def test_what_is_told_is_on_the_disk_before_the_next_photo(photos: Path, model: 
     assert model.lines[1:] == [2, 3, 4]  # the model's name and a line for each photo
 
 
-def test_another_model_starts_anew(photos: Path, model: Model, tmp_path: Path, fails):
+@pytest.mark.parametrize("changed", ["place", "network", "category"])
+def test_what_other_networks_or_a_category_told_is_not_gone_on_with(
+    photos: Path, model: Model, tmp_path: Path, fails, changed: str
+):
     model.stop_after = 2
     fails(predict.main, photos, "--out", tmp_path / "out.csv")
-    model.name, model.stop_after, model.asked = "run3 + run2", 10**9, []
-    run(photos, "--out", tmp_path / "out.csv")
+    model.stop_after, model.asked = 10**9, []
+    if changed == "place":
+        model.name = "run3 + run2"
+    if changed == "network":  # trained on, at the same place
+        model.digests = ["71", "83"]
+    run(photos, "--out", tmp_path / "out.csv", *(("--category", "skirt") if changed == "category" else ()))
     assert len(model.asked) == 4
 
 

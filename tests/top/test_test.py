@@ -62,6 +62,15 @@ def test_a_run_without_a_model(fails, data, tmp_path, bare_run):
     assert f"{bare_run} has no usable model yet" in error
 
 
+def test_lists_that_share_an_image_id_are_told_before_anything_is_predicted(fails, tmp_path, bare_run):
+    for name in ("test_a", "test_b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "test.csv").write_text("image_id,image_category\nImages/skirt/a.jpg,skirt\n")
+    error = fails(command.main, "--modelpath", bare_run, "--data", tmp_path, "--outpath", tmp_path / "out")
+    assert f"Images/skirt/a.jpg of {tmp_path / 'test_b' / 'test.csv'} is also in another list below" in error
+    assert "--data FILE.csv" in error and not (tmp_path / "out").exists()
+
+
 def test_no_test_set(fails, data, tmp_path, bare_run):
     words = ["--modelpath", bare_run, "--outpath", tmp_path / "out", "--data"]
     assert "no FashionAI keypoint files" in fails(command.main, *words, tmp_path / "nowhere")

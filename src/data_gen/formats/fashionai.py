@@ -20,6 +20,7 @@ from ...files import write_atomic
 from ...garments import ALL, CATEGORIES, KEYPOINTS
 from ...records import ABSENT, Keypoints, Sample
 from ..images import image_id_problem, resolve_image
+from .folders import challenge_folders, drawn_below
 
 ID_COLUMNS = ("image_id", "image_category")
 ANSWERS = "fashionAI_key_points_test_[ab]_answer_*.csv"
@@ -29,7 +30,6 @@ _CELL = rf"{_NUMBER}_{_NUMBER}_(?:-1|0|1)"
 _COLUMN = re.compile(rf"(?>{_CELL}\n)*+")
 _NO_POINT = "-1_-1_-1"
 _SHOWN = 10  # problems quoted in one error
-_DEPTH = 4  # folders searched below the data folder
 
 LAYOUT = """expected, for example,
   train/Annotations/train.csv (or annotations.csv) beside train/Images/<category>/
@@ -63,9 +63,9 @@ class FormatError(ValueError):
 class KeypointFiles:
     """The CSVs of the keypoint challenge found in a data folder, each kind in the order of their paths."""
 
-    train: tuple[Path, ...]
-    tests: tuple[Path, ...]
-    answers: tuple[Path, ...]
+    train: tuple[Path, ...] = ()
+    tests: tuple[Path, ...] = ()
+    answers: tuple[Path, ...] = ()
 
 
 def image_root(path: Path) -> Path:
@@ -142,15 +142,20 @@ def write_test_csv(path: Path, samples: Sequence[Sample]) -> None:
 def find_keypoint_sets(data: Path) -> KeypointFiles:
     """Finds the challenge's CSVs up to four folders below `data`, whatever its archives were unpacked to.
 
-    Both seasons, the warm-up set and the released answers. Raises FileNotFoundError with the layout expected where
-    there are none.
+    Both seasons, the warm-up set and the released answers; drawn photos below `data` where there are no others. Raises
+    FileNotFoundError with the layout expected where there are none.
     """
+    files = _sets(data, False)
+    if files == KeypointFiles():
+        files = _sets(data, True)
+    if files == KeypointFiles():
+        raise FileNotFoundError(f"no FashionAI keypoint files in {data}; {LAYOUT}")
+    return files
+
+
+def _sets(data: Path, drawn: bool) -> KeypointFiles:
     train, tests, answers = [], [], []
-    for folder, children, names in os.walk(data):
-        here = Path(folder)
-        depth = len(here.relative_to(data).parts)
-        # Images holds nothing but photos, tens of thousands of them.
-        children[:] = [c for c in children if depth < _DEPTH and c != "Images" and not c.startswith(".")]
+    for here, names in challenge_folders(data, drawn):
         for name in names:
             if name == "annotations.csv" or (name == "train.csv" and here.name == "Annotations"):
                 train.append(here / name)
@@ -158,8 +163,6 @@ def find_keypoint_sets(data: Path) -> KeypointFiles:
                 tests.append(here / name)
             elif fnmatch(name, ANSWERS):
                 answers.append(here / name)
-    if not train + tests + answers:
-        raise FileNotFoundError(f"no FashionAI keypoint files in {data}; {LAYOUT}")
     return KeypointFiles(tuple(sorted(train)), tuple(sorted(tests)), tuple(sorted(answers)))
 
 
@@ -172,7 +175,7 @@ def load_training_samples(data: Path) -> list[Sample]:
     """
     files = find_keypoint_sets(data).train
     if not files:
-        raise FileNotFoundError(f"no FashionAI training CSV in {data}; {LAYOUT}")
+        raise FileNotFoundError(f"no FashionAI training CSV in {data}; {LAYOUT}{drawn_below(data)}")
     samples: dict[Path, Sample] = {}
     for file in files:
         for sample in read_keypoint_csv(file):

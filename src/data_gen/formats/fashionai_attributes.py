@@ -7,7 +7,6 @@ the folder above `Annotations` or `Tests`. A photo that is labelled for several 
 
 import csv
 import io
-import os
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ...records import HeadSpec
 from ..images import image_id_problem
 from ..label_table import LabelTable, PhotoFiles
 from .fashionai import FormatError, Problem
+from .folders import challenge_folders, drawn_below
 
 ANSWERS = "fashionAI_attributes_answer_*.csv"
 SUFFIX = "_labels"
@@ -36,7 +36,6 @@ LAYOUT = """expected, for example,
   fashionAI_attributes_answer_a_<date>.csv anywhere
 each also below data1/ and data2/"""
 
-_DEPTH = 4  # folders searched below the data folder
 _HASH_NAME = re.compile(r"[0-9a-f]{32}")
 _YES = (1.0, 0.8, 0.7, 0.7)
 """The part of y by the number of m, which share the rest; 0.6 from four m on (source: the Gluon seed's author)."""
@@ -55,9 +54,9 @@ class AttributeRow(NamedTuple):
 class AttributeFiles:
     """The CSVs of the attribute challenge found in a data folder, each kind in the order of their paths."""
 
-    labels: tuple[Path, ...]
-    questions: tuple[Path, ...]
-    answers: tuple[Path, ...]
+    labels: tuple[Path, ...] = ()
+    questions: tuple[Path, ...] = ()
+    answers: tuple[Path, ...] = ()
 
 
 def soft_label(marks: str) -> np.ndarray:
@@ -197,16 +196,21 @@ def find_attribute_sets(data: Path) -> AttributeFiles:
     """Finds the challenge's CSVs up to four folders below `data`, whatever its archives were unpacked to.
 
     Labels are the `label.csv` and all other CSVs of that form in a folder `Annotations`, questions likewise in `Tests`.
-    Answers are known by their name wherever they lie, so that nobody trains on them unawares. Raises FileNotFoundError
-    with the layout expected where there are none.
+    Answers are known by their name wherever they lie, so that nobody trains on them unawares. Drawn photos below `data`
+    count where there are no others. Raises FileNotFoundError with the layout expected where there are none.
     """
+    files = _sets(data, False)
+    if files == AttributeFiles():
+        files = _sets(data, True)
+    if files == AttributeFiles():
+        raise FileNotFoundError(f"no FashionAI attribute files in {data}; {LAYOUT}")
+    return files
+
+
+def _sets(data: Path, drawn: bool) -> AttributeFiles:
     labels, questions, answers = [], [], []
-    for folder, children, names in os.walk(data):
-        here = Path(folder)
-        depth = len(here.relative_to(data).parts)
-        # Images holds nothing but photos, tens of thousands of them; __MACOSX and ._x.csv come with some archives.
-        skipped = ("Images", "__MACOSX")
-        children[:] = [c for c in children if depth < _DEPTH and c not in skipped and not c.startswith(".")]
+    for here, names in challenge_folders(data, drawn):
+        # ._x.csv comes with some archives.
         for file in (here / name for name in names if name.endswith(".csv") and not name.startswith(".")):
             if fnmatch(file.name, ANSWERS):
                 answers.append(file)
@@ -214,8 +218,6 @@ def find_attribute_sets(data: Path) -> AttributeFiles:
                 questions.append(file)
             elif here.name == "Annotations" and (file.name == "label.csv" or _third_cell(file)):
                 labels.append(file)
-    if not labels + questions + answers:
-        raise FileNotFoundError(f"no FashionAI attribute files in {data}; {LAYOUT}")
     return AttributeFiles(tuple(sorted(labels)), tuple(sorted(questions)), tuple(sorted(answers)))
 
 
@@ -229,7 +231,7 @@ def load_attribute_table(data: Path, ordinal: bool | Collection[str] = False) ->
     """
     files = find_attribute_sets(data).labels
     if not files:
-        raise FileNotFoundError(f"no FashionAI attribute labels in {data}; {LAYOUT}")
+        raise FileNotFoundError(f"no FashionAI attribute labels in {data}; {LAYOUT}{drawn_below(data)}")
     rows: list[tuple[str, AttributeRow]] = []
     for file in files:
         folder = attribute_root(file).relative_to(data).as_posix()

@@ -20,9 +20,10 @@ from rich.progress import track
 
 from ...files import claim_folder, write_atomic
 from ...garments import CATEGORIES, STYLES
+from ..formats.folders import DRAWN_FILE
 from .cloth import PATTERNS, Cloth
 from .scene import render
-from .writer import MANIFEST, one_thread
+from .writer import one_thread
 
 STYLE_LIST, STYLE_TEST, STYLE_ANSWER = "train.txt", "test.txt", "answer.txt"
 PRODUCT_ANSWER = "test_answer.txt"
@@ -66,7 +67,7 @@ def write_style_set(
     out = Path(out)
     test_count = max(count // 10, 5) if test_count is None else test_count
     facts = {"kind": "styles", "count": count, "seed": seed, "size": size, "test_count": test_count}
-    claim_folder(out, MANIFEST, facts)
+    claim_folder(out, DRAWN_FILE, facts)
     names = [f"{number:06d}" for number in range(count + test_count)]
     jobs = [
         _Job(out / "Images" / f"{name}.jpg", (seed, 0, number), (seed, 1, number), size)
@@ -93,7 +94,7 @@ def write_product_set(
         raise ValueError(f"need 2 classes or more and 3 photos for each; got {classes} and {count} photos")
     test_count = max(count // 10, 5) if test_count is None else test_count
     arguments = {"kind": "products", "count": count, "classes": classes, "seed": seed, "size": size}
-    claim_folder(out, MANIFEST, arguments | {"test_count": test_count})
+    claim_folder(out, DRAWN_FILE, arguments | {"test_count": test_count})
     rng = np.random.default_rng([seed, 2])
     # Three of each, and the rest by Zipf's law.
     odds = 1 / np.arange(1, classes + 1)

@@ -17,12 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ...files import claim_folder, write_atomic
 from ...garments import CATEGORIES, KEYPOINTS
 from ...records import ABSENT, Keypoints
+from ..formats.folders import DRAWN_FILE
 from .scene import render
 
 ANSWER = "fashionAI_key_points_test_a_answer_synthetic.csv"
 ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_synthetic.csv"
-MANIFEST = "synthetic.json"
-
 
 Labels = Literal["one", "all"]
 """Of each photo the label of one attribute task, as in the challenge, or of all that apply to the garment."""
@@ -73,7 +72,7 @@ def write_dataset(
         raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
     out = Path(out)
     facts = {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels}
-    claim_folder(out, MANIFEST, facts, assumed={"labels": "one"})
+    claim_folder(out, DRAWN_FILE, facts, assumed={"labels": "one"})
     for split in ("train", "test"):
         for category in CATEGORIES:
             (out / split / "Images" / category).mkdir(parents=True, exist_ok=True)
@@ -161,4 +160,5 @@ def _write_lists(out: Path, rows: list[_Row]) -> None:
     _write_lines(out / "test/test.csv", test)
     _write_lines(out / "attributes/base/Annotations/label.csv", labels["train"])
     _write_lines(out / "attributes/rank/Tests/question.csv", questions)
+    # Last of all: `weights make` takes them for a sign that the others are there.
     _write_lines(out / "attributes" / ATTRIBUTE_ANSWER, labels["test"])

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,31 @@ def test_nothing_found_tells_the_layout(tmp_path: Path) -> None:
             search(tmp_path)
     write(tmp_path / "test.csv", "image_id,image_category", "a.jpg,skirt")
     with pytest.raises(FileNotFoundError, match="no FashionAI training CSV"):
+        load_training_samples(tmp_path)
+
+
+def test_what_was_made_from_photos_is_not_taken_for_the_challenge_s(tmp_path: Path) -> None:
+    real = write(tmp_path / "train" / "Annotations" / "train.csv", HEADER, row())
+    for folder, mark in (("walk", "synthetic.json"), ("weights/photos", "synthetic.json"), ("crops", "crops.json")):
+        write(tmp_path / folder / mark, "{}")
+        write(tmp_path / folder / "train" / "Annotations" / "train.csv", HEADER, row("Images/skirt/b.jpg"))
+        write(tmp_path / folder / "test" / "test.csv", "image_id,image_category")
+    write(tmp_path / "weights" / "recipe.json", "{}")
+    found = find_keypoint_sets(tmp_path)
+    assert found.train == (real,) and found.tests == ()
+    # Drawn photos count where they are named, and where there is nothing else, but never what weights make works with.
+    drawn = (tmp_path / "walk" / "train" / "Annotations" / "train.csv",)
+    assert find_keypoint_sets(tmp_path / "walk").train == drawn
+    assert len(find_keypoint_sets(tmp_path / "weights" / "photos").train) == 1
+    real.unlink()
+    assert find_keypoint_sets(tmp_path).train == drawn
+
+
+def test_a_training_tells_of_the_drawn_photos_that_it_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "walk" / "synthetic.json", "{}")
+    write(tmp_path / "walk" / "train" / "Annotations" / "train.csv", HEADER, row())
+    write(tmp_path / "test_b" / "test.csv", "image_id,image_category")
+    with pytest.raises(FileNotFoundError, match=re.escape(f"to use those below {tmp_path}, name {tmp_path / 'walk'}")):
         load_training_samples(tmp_path)
 
 

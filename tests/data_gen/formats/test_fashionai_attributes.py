@@ -1,3 +1,4 @@
+import re
 from itertools import product
 from pathlib import Path
 
@@ -211,6 +212,21 @@ def test_both_seasons_and_the_warm_up_set_are_found(tmp_path: Path) -> None:
     write(tmp_path / "1/2/3/4/Annotations/label.csv", f"{SKIRT},nynnnn")
     found = find_attribute_sets(tmp_path)
     assert found.labels == tuple(labels) and found.questions == tuple(questions) and found.answers == tuple(answers)
+
+
+def test_crops_and_drawn_photos_are_not_taken_for_the_challenge_s(tmp_path: Path) -> None:
+    real = write(tmp_path / "base/Annotations/label.csv", f"{SKIRT},nynnnn")
+    for folder, mark in (("walk", "synthetic.json"), ("weights", "recipe.json"), ("crops", "crops.json")):
+        write(tmp_path / folder / mark, "{}")
+        write(tmp_path / folder / "base/Annotations/label.csv", f"{SKIRT},ynnnnn")
+    assert find_attribute_sets(tmp_path).labels == (real,)
+    assert len(find_attribute_sets(tmp_path / "crops").labels) == 1
+    real.unlink()
+    drawn = tmp_path / "walk/base/Annotations/label.csv"
+    assert find_attribute_sets(tmp_path).labels == (drawn,)
+    write(tmp_path / "rank/Tests/question.csv", f"{SKIRT},?")
+    with pytest.raises(FileNotFoundError, match=re.escape(f"name {tmp_path / 'walk'}")):
+        load_attribute_table(tmp_path)
 
 
 def test_a_label_file_is_found_however_broken(tmp_path: Path) -> None:
