@@ -23,8 +23,11 @@ class BatchNorm(layers.BatchNormalization):
         dtype = inputs.dtype
         if dtype == tf.bfloat16 and inputs.shape[-1] % _LANES:
             inputs = tf.cast(inputs, tf.float32)
+        # Without scale or centre, as in the Inceptions, the layer has no such weight; the kernel wants one.
+        gamma = ops.ones_like(self.moving_mean) if self.gamma is None else self.gamma
+        beta = ops.zeros_like(self.moving_mean) if self.beta is None else self.beta
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32"), epsilon=self.epsilon
+            inputs, ops.cast(gamma, "float32"), ops.cast(beta, "float32"), epsilon=self.epsilon
         )
         # The fused kernel corrects the variance for the size of the sample; the Keras layer does not.
         count = ops.cast(ops.size(inputs) // inputs.shape[-1], "float32")

@@ -87,21 +87,28 @@ class TrainedNet(keras.Model):
 class WeightAverage:
     """Exponential moving average of all weights, batch-norm statistics included, taken every few steps.
 
-    Early on the decay is smaller, (1 + n) / (10 + n) after n steps, so that the start weights are soon forgotten.
+    Early on the decay is smaller, (1 + n) / (10 + n) after n steps, so that the start weights are soon forgotten. last:
+    the step after which it was last taken.
     """
 
     every = 8
 
     def __init__(self, net: keras.Model, decay: float):
-        self.net, self.decay = net, decay
+        self.net, self.decay, self.last = net, decay, 0
         self.values = [np.array(keras.ops.convert_to_numpy(weight)) for weight in net.weights]
 
-    def update(self, step: int) -> None:
-        """Call after every step, counted from 1."""
-        if self.decay and step % self.every == 0:
-            decay = np.float32(min(self.decay, (1 + step) / (10 + step)) ** self.every)
-            for value, weight in zip(self.values, self.net.weights, strict=True):
-                value += (1 - decay) * (np.asarray(keras.ops.convert_to_numpy(weight)) - value)
+    def update(self, step: int, now: bool = False) -> None:
+        """Call after every step, counted from 1; now: not only when it is time, as before the average is used."""
+        if not self.decay or step == self.last or (step % self.every and not now):
+            return
+        decay = np.float32(min(self.decay, (1 + step) / (10 + step)) ** (step - self.last))
+        self.last = step
+        for value, weight in zip(self.values, self.net.weights, strict=True):
+            found = np.asarray(keras.ops.convert_to_numpy(weight))
+            if np.issubdtype(value.dtype, np.integer):  # a count, such as that of Keras' Normalization
+                value[...] = found
+            else:
+                value += (1 - decay) * (found - value)
 
     def swap(self) -> None:
         """Exchanges the network's weights with their averages; a second call undoes it."""
@@ -156,6 +163,10 @@ def fit(
         console.print(f"Resumed {run} at epoch {epoch}, step {step}.", markup=False)
     write_history(run, history, "".join(map(describe, history)))
 
+    # The average was last taken at a step whose turn it was, or at the end of an epoch.
+    done = (epoch - 1) * schedule.steps
+    average.last = max(done, done + step - (done + step) % average.every)
+
     board = Writer(str(run / "tensorboard"))
     with _progress(console) as progress:
         while epoch <= schedule.epochs:
@@ -178,6 +189,7 @@ def fit(
                 if step == schedule.steps:
                     break
             progress.update(task, loss=f"loss {sum(losses.values()):.4f}, validating")
+            average.update((epoch - 1) * schedule.steps + step, now=True)
             average.swap()
             scores = validate() if schedule.due(epoch, schedule.validate_every) else {}
             if schedule.due(epoch, schedule.save_model_every):

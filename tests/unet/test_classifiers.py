@@ -11,6 +11,7 @@ from aifashion.unet.backbones import WeightsError, classifiers
 from aifashion.unet.backbones.applications import FAMILIES, NORMALISATION, normalised
 from aifashion.unet.backbones.classifiers import CLASSIFIERS, build_classifier_backbone
 from aifashion.unet.backbones.residual import RESIDUAL
+from aifashion.unet.training import WeightAverage
 
 SMALL = ("lite", "mobilenetv3small")
 # Others differ from one of these in depth or width alone.
@@ -52,6 +53,16 @@ def test_models_build_for_any_size(name):
     if name in SMALL:
         for size, cells in (((64, 64), (2, 2)), ((96, 160), (5, 3))):
             assert backbone(photos(1, size)).shape == (1, *cells, features)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_EACH_KIND)
+def test_models_take_a_training_step(name):
+    backbone = build_classifier_backbone(name)
+    assert np.isfinite(backbone(photos(2, (96, 96)), training=True)).all()
+    average = WeightAverage(backbone, 0.999)
+    average.update(WeightAverage.every)
+    average.swap()
 
 
 def test_an_unknown_model():

@@ -40,6 +40,16 @@ def test_training_is_as_in_keras(count):
         np.testing.assert_allclose(found, expected, 1e-5, 1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize(("scale", "center"), [(False, True), (True, False), (False, False)])
+def test_without_scale_or_centre_it_is_as_in_keras_too(scale, center):
+    x, told = batch(), []
+    for kind in (BatchNorm, keras.layers.BatchNormalization):
+        layer = kind(momentum=MOMENTUM, epsilon=EPSILON, scale=scale, center=center)
+        told.append([numbers(layer(x, training=True)), numbers(layer.moving_mean), numbers(layer.moving_variance)])
+    for found, expected in zip(*told, strict=True):
+        np.testing.assert_allclose(found, expected, 1e-5, 2e-5)
+
+
 def test_moving_statistics_by_hand():
     ours, _ = pair()
     x, before = numbers(batch()), [numbers(weight) for weight in ours.non_trainable_variables]

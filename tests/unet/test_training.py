@@ -210,6 +210,43 @@ def test_the_average_is_an_exponential_one(decay):
         np.testing.assert_array_equal(found, wanted)
 
 
+def test_the_last_steps_of_an_epoch_are_averaged_too():
+    net = tiny_net()
+    average = WeightAverage(net, 0.5)
+    start = net.get_weights()
+    net.set_weights([weight + 1 for weight in start])
+    average.update(3)  # not its turn
+    average.update(3, now=True)
+    share = (4 / 13) ** 3
+    net.set_weights([weight + 2 for weight in start])
+    average.update(3, now=True)  # nothing since
+    average.update(8)
+    first, second = share, 0.5**5
+    average.swap()
+    for found, weight in zip(net.get_weights(), start, strict=True):
+        after_three = first * weight + (1 - first) * (weight + 1)
+        np.testing.assert_allclose(found, second * after_three + (1 - second) * (weight + 2), 1e-5, 1e-6)
+
+
+def test_a_training_of_few_steps_moves_what_it_keeps(tmp_path):
+    start = tiny_net().get_weights()
+    run = tmp_path / "run"
+    train(run, epochs=1, steps=3)
+    kept = tiny_net()
+    kept.load_weights(best_model(run, pytest.fail).path)
+    assert not np.array_equal(kept.get_weights()[0], start[0])
+
+
+def test_counts_among_the_weights_are_taken_as_they_are():
+    net = keras.Sequential([keras.Input((2,)), keras.layers.Normalization(), keras.layers.Dense(1)])
+    average = WeightAverage(net, 0.9)
+    (place,) = (i for i, weight in enumerate(net.weights) if "int" in weight.dtype)
+    net.weights[place].assign(7)
+    average.update(8)
+    assert average.values[place] == 7
+    average.swap()
+
+
 def test_without_decay_the_weights_are_their_own_average():
     net = tiny_net()
     average = WeightAverage(net, 0.0)
