@@ -177,7 +177,11 @@ def _attribute_lists(data: Path, problems: list[Problem]) -> _Lists:
             except OSError as error:
                 rows, wrong = [], [Problem(file, None, str(error))]
             problems += wrong
-            found += [_Row(file, row.line, resolve_image(attribute_root(file), row.path), row) for row in rows]
+            for row in rows:
+                try:
+                    found.append(_Row(file, row.line, resolve_image(attribute_root(file), row.path), row))
+                except ValueError as error:
+                    problems.append(Problem(file, row.line, str(error)))
     return lists
 
 

@@ -56,9 +56,14 @@ def score_product_files(truth: Path, predicted: Path) -> ClassScore:
     rows, known = {name: row for row, name in enumerate(answered)}, set(asked)
     lacking = [f"{name!r} has no row in {predicted}" for name in asked if name not in rows]
     beyond = [f"{name!r} has no row in {truth}" for name in answered if name not in known]
-    problems = [Problem(truth, None, text) for text in lacking[:_SHOWN]]
-    problems += [Problem(predicted, None, text) for text in beyond[:_SHOWN]]
+    problems = _some(truth, lacking) + _some(predicted, beyond)
     if problems:
         raise FormatError(problems)
     told = told[[rows[name] for name in asked]]
     return score_classes(told, right, 1 + max(int(told.max()), int(right.max())))
+
+
+def _some(path: Path, texts: list[str]) -> list[Problem]:
+    more = len(texts) - _SHOWN
+    texts = texts[:_SHOWN] + ([f"{more} more paths likewise"] if more > 0 else [])
+    return [Problem(path, None, text) for text in texts]

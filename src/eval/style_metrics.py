@@ -87,10 +87,9 @@ def score_style_files(truth: Path, predicted: Path) -> StyleScore:
 
 def _unmatched(path: Path, listed: StyleList, other_path: Path, other: StyleList) -> list[Problem]:
     known = set(other.ids)
-    first = 2 if listed.header else 1
     return [
-        Problem(path, first + place, f"id {name!r} has no row in {other_path}")
-        for place, name in enumerate(listed.ids)
+        Problem(path, line, f"id {name!r} has no row in {other_path}")
+        for line, name in zip(listed.lines, listed.ids, strict=True)
         if name not in known
     ]
 

@@ -10,6 +10,7 @@ from aifashion.data_gen.check import check_dataset, print_report
 from aifashion.data_gen.formats.fashionai import write_keypoint_csv, write_test_csv
 from aifashion.garments import ALL, ATTRIBUTE_TASKS, KEYPOINTS
 from aifashion.records import Keypoints, Sample
+from links import link
 
 
 def skirt(root: Path, name: str, folder: str = "skirt", **points: tuple[float, float, int]) -> Sample:
@@ -171,6 +172,15 @@ def test_attribute_lists_are_checked_as_well(attributes: Path) -> None:
     # A photo may be labelled for other tasks, too, than that of its folder.
     assert "no training photo of neck_design is " in warnings[2] and "of pant_length is" in warnings[3]
     assert len(warnings) == 5
+
+
+def test_a_folder_of_photos_that_is_a_link_is_told_row_by_row(attributes: Path, tmp_path_factory) -> None:
+    images = attributes / "rank" / "Images"
+    elsewhere = tmp_path_factory.mktemp("disk") / "Images"
+    images.rename(elsewhere)
+    link(images, elsewhere)
+    told = [str(problem) for problem in check_dataset(attributes).problems if "question.csv" in str(problem)]
+    assert len(told) == 1 and "question.csv:1: " in told[0] and "Images/skirt_length_labels/q.png" in told[0]
 
 
 def test_pictures_of_the_attribute_lists_that_leak(attributes: Path) -> None:

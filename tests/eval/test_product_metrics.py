@@ -35,3 +35,12 @@ def test_files_are_matched_by_path(tmp_path):
         score_product_files(truth, predicted)
     assert f"{truth}: 'a b.jpg' has no row in {predicted}" in str(caught.value)
     assert f"{predicted}: 'e.jpg' has no row in {truth}" in str(caught.value)
+
+
+def test_many_missing_rows_are_counted(tmp_path):
+    truth, predicted = tmp_path / "val.txt", tmp_path / "submission.txt"
+    truth.write_text("".join(f"{number}.jpg 1\n" for number in range(300)))
+    predicted.write_text("0.jpg 1\n")
+    with pytest.raises(FormatError) as caught:
+        score_product_files(truth, predicted)
+    assert str(caught.value.problems[-1]) == f"{truth}: 199 more paths likewise"

@@ -50,6 +50,9 @@ def test_files_are_matched_by_id(tmp_path):
         score_style_files(truth, predicted)
     assert f"{truth}:1: id 'a' has no row in {predicted}" in str(caught.value)
     assert f"{predicted}:2: id 'c' has no row in {truth}" in str(caught.value)
+    predicted.write_text(f"\n\nb,{two}\nc,{three}\n")  # lines are those of the file, empty ones counted
+    with pytest.raises(FormatError, match=r"submission\.csv:4: id 'c' has no row"):
+        score_style_files(truth, predicted)
     truth.write_text("a,http://x/a.jpg\n")
     with pytest.raises(FormatError, match=r"train.txt: no labels; expected id,url,l0"):
         score_style_files(truth, predicted)

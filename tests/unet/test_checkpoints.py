@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -8,6 +9,7 @@ from torch_writer import tensors, write_torch_file
 
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.backbones.checkpoints import read_checkpoint
+from aifashion.unet.backbones.weights import load_file
 
 STATE = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "a.count": np.array(3)}
 
@@ -62,6 +64,22 @@ def test_files_that_are_not_what_their_ending_says(tmp_path):
     (tmp_path / "x.onnx").write_text("x")
     assert "is no checkpoint by its ending; expected one of .safetensors, .pth" in fault(tmp_path / "x.onnx")
     assert "no checkpoint at" in fault(tmp_path / "nothing.pth")
+
+
+def test_a_length_that_looks_like_another_format_is_none(tmp_path):
+    # The header of 640 bytes makes the file begin with 80 02, as pickles do.
+    bits = np.array([1.5, -4.0], np.float32)
+    header = json.dumps({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode().ljust(640)
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bits.tobytes())
+    np.testing.assert_array_equal(read_checkpoint(path)["x"], bits)
+
+
+def test_a_whole_keras_model_is_called_so(tmp_path):
+    net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    net.save(tmp_path / "net.keras")
+    with pytest.raises(WeightsError, match=r"a whole Keras model, of which the \.weights\.h5 alone is wanted"):
+        load_file(net, tmp_path / "net.keras")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.97])

@@ -84,6 +84,18 @@ def test_pickles_by_hand(tmp_path, pickled):
         read_torch_file(path)
 
 
+def test_what_has_no_end_or_another_header(tmp_path):
+    path = tmp_path / "x.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", b"\x80\x02]q\x00h\x00a.")  # a list that holds itself
+    with pytest.raises(WeightsError, match=r"x\.pth is damaged: its parts lie in each other"):
+        read_torch_file(path)
+    pickles = [pickle.dumps(part, protocol=2) for part in (0x1950A86A20F9469CFC6C, 1001, [1])]
+    path.write_bytes(b"".join(pickles))
+    with pytest.raises(WeightsError, match=r"x\.pth is damaged or cut short"):
+        read_torch_file(path)
+
+
 @pytest.mark.parametrize("write", [write_torch_file, write_old_torch_file])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95, 0.99])
 def test_files_cut_short(tmp_path, write, share):

@@ -121,12 +121,23 @@ def scan_keypoint_rows(path: Path, root: Path | None = None) -> tuple[list[Sampl
 def write_keypoint_csv(path: Path, samples: Sequence[Sample], decimals: int = 0) -> None:
     """Writes samples with their 24 keypoints in the official columns, all or nothing.
 
-    Coordinates are rounded to `decimals` places, halves away from zero. Raises ValueError, naming the sample, where
-    the category or the 24 keypoints are missing; OSError as `write_atomic`.
+    Coordinates are rounded to `decimals` places, halves away from zero. Raises ValueError, naming the sample, for what
+    could not be read again: no category or an unknown one, not 24 keypoints, some that the category has not got, an
+    image id that comes twice; OSError as `write_atomic`.
     """
+    seen: set[str] = set()
     for sample in samples:
         if sample.category is None or sample.keypoints is None or len(sample.keypoints.state) != len(KEYPOINTS):
             raise ValueError(f"{sample.image_id}: writing it needs a category and all {len(KEYPOINTS)} keypoints")
+        if sample.category not in CATEGORIES:
+            raise ValueError(f"{sample.image_id}: no category {sample.category!r}; expected {', '.join(CATEGORIES)}")
+        foreign = np.flatnonzero((sample.keypoints.state != ABSENT) & ~ALL.mask(sample.category))
+        if foreign.size:
+            names = ", ".join(KEYPOINTS[k] for k in foreign)
+            raise ValueError(f"{sample.image_id}: a {sample.category} has no {names}")
+        if sample.image_id in seen:
+            raise ValueError(f"{sample.image_id} has several garments, but the format one row for a photo: keep one")
+        seen.add(sample.image_id)
     rows = [(s.image_id, s.category, *_cells(s.keypoints, decimals)) for s in samples if s.keypoints is not None]
     _write_rows(path, (*ID_COLUMNS, *KEYPOINTS), rows)
 

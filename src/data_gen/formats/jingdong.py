@@ -30,13 +30,14 @@ class StyleList:
     """The rows of one list.
 
     ids: N texts, no two alike. urls: N texts as they stand in the file, None in a submission. labels: (N, 13) uint8
-    0 or 1, None in a test list. header: whether the first line named the columns.
+    0 or 1, None in a test list. header: whether the first line named the columns. lines: where the rows stand, from 1.
     """
 
     ids: tuple[str, ...]
     urls: tuple[str, ...] | None
     labels: np.ndarray | None
-    header: bool = False
+    header: bool
+    lines: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -71,7 +72,8 @@ def read_style_list(path: Path) -> StyleList:
         digits = "".join(["".join(row[first_label:]) for _, row in rows]).encode()
         labels = np.frombuffer(digits, np.uint8).reshape(len(rows), len(STYLES)) - ord("0")
     urls = tuple(row[1] for _, row in rows) if first_label == 2 else None
-    return StyleList(tuple(row[0] for _, row in rows), urls, labels, header)
+    lines, names = tuple(line for line, _ in rows), tuple(row[0] for _, row in rows)
+    return StyleList(names, urls, labels, header, lines)
 
 
 def write_style_submission(path: Path, ids: Sequence[str], labels: np.ndarray) -> None:

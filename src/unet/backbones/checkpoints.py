@@ -26,9 +26,7 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path} is no checkpoint by its ending; expected one of {', '.join(CHECKPOINTS)}")
     kind = beginning(path)
     if path.suffix in SAFETENSORS:
-        if kind:
-            raise WeightsError(f"{path} is not in the safetensors format but {kind}: name it by what it is")
-        state: Any = _read_safetensors(path)
+        state: Any = _read_safetensors(path, kind)
     else:
         if kind and "torch.save" not in kind:
             raise WeightsError(f"{path} is not a file of torch.save but {kind}: name it by what it is")
@@ -38,12 +36,14 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
     return state
 
 
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+def _read_safetensors(path: Path, kind: str) -> dict[str, np.ndarray]:
     try:
         parts = safetensors.deserialize(path.read_bytes())
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # the library's own error, of no common kind
+        if kind:  # not asked before: the format begins with a length, whose bytes may be those of another one
+            raise WeightsError(f"{path} is not in the safetensors format but {kind}: name it by what it is") from None
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"{path} is damaged, cut short or no safetensors file: {reason}") from None
     unknown = sorted({part["dtype"] for _, part in parts} - set(_KINDS))

@@ -85,6 +85,8 @@ def read_torch_file(path: Path) -> Any:
         raise WeightsError(f"{path} names {error}, which is not executed here. {_advice(path)}") from None
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
+    except RecursionError:  # lists that hold themselves
+        raise WeightsError(f"{path} is damaged: its parts lie in each other without an end") from None
     except (zipfile.BadZipFile, ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError) as error:
         reason = str(error).strip("'\"") or type(error).__name__
         raise WeightsError(f"{path} is damaged or cut short: {reason}") from None
@@ -129,7 +131,7 @@ def _read_legacy(file: IO[bytes]) -> Any:
     if magic != _MAGIC:
         raise ValueError("it is not a file of torch.save")
     _run(file)  # the version of the protocol
-    order: Order = "<" if _run(file).get("little_endian", True) else ">"
+    order: Order = "<" if _plain(_run(file), dict).get("little_endian", True) else ">"
     content = _run(file)
     found: dict[str, bytes] = {}
     kinds = {storage.key: storage.kind for storage in _storages(content)}

@@ -31,6 +31,8 @@ class WeightsError(ValueError):
 
 def beginning(path: Path) -> str:
     """What a file is by its first bytes, in words; empty where they tell nothing."""
+    if path.suffix == ".keras":
+        return "a whole Keras model, of which the .weights.h5 alone is wanted"
     with path.open("rb") as file:
         begin = file.read(4)
     return next((kind for mark, kind in _BEGINNINGS.items() if begin.startswith(mark)), "")

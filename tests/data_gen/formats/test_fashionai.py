@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from aifashion.data_gen.formats.fashionai import (
     write_test_csv,
 )
 from aifashion.garments import ALL, CATEGORIES, KEYPOINTS
-from aifashion.records import Keypoints, Sample
+from aifashion.records import ABSENT, Keypoints, Sample
 from links import link
 
 HEADER = ",".join(("image_id", "image_category", *KEYPOINTS))
@@ -186,6 +187,19 @@ def test_incomplete_samples_are_not_written(tmp_path: Path) -> None:
             write_keypoint_csv(tmp_path / "x.csv", [whole, broken])
     with pytest.raises(ValueError, match=r"a\.jpg"):
         write_test_csv(tmp_path / "x.csv", [Sample("a.jpg", tmp_path, None)])
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    point = Keypoints(np.full((24, 2), 5.0), np.where(np.arange(24) == KEYPOINTS.index("neckline_left"), 1, ABSENT))
+    a, b = Sample("a.jpg", tmp_path, "dress", point), Sample("b.jpg", tmp_path, "dress", point)
+    for samples, reason in (
+        ([a, b, a], "a.jpg has several garments, but the format one row for a photo"),
+        ([a, replace(b, category="pants")], "b.jpg: no category 'pants'; expected blouse, dress"),
+        ([a, replace(b, category="skirt")], "b.jpg: a skirt has no neckline_left"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(reason)):
+            write_keypoint_csv(tmp_path / "x.csv", samples)
     assert not (tmp_path / "x.csv").exists()
 
 
