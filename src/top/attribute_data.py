@@ -1,7 +1,9 @@
 """The labelled photos that a classifier is trained and validated on, whatever the kind of its task."""
 
+import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +11,13 @@ import numpy as np
 from aifashion.config import PRODUCT, STYLE, AttributeConfig
 from aifashion.data_gen.formats.aliproducts import read_product_lists
 from aifashion.data_gen.formats.fashionai_attributes import load_attribute_table
+from aifashion.data_gen.formats.folders import CROPS_FILE
 from aifashion.data_gen.formats.jingdong import style_table
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.data_gen.split import split_table
 from aifashion.data_gen.tfrecords import open_shards
+from aifashion.records import HeadSpec
 from aifashion.top.arguments import warn
-
-CROPS_FILE = "crops.json"
-"""Written beside cropped photos: what they are crops of."""
 
 _ABOVE = 4
 
@@ -39,6 +40,17 @@ def load_tables(
     table = load_attribute_table(data, ordinal=config.length_heads == "ordinal")
     train, val = split_table(data, table, config.val_fraction, config.seed)
     return _of_task(train, config.task), _of_task(val, config.task)
+
+
+def load_tables_of(data: Path, config: AttributeConfig, heads: Sequence[HeadSpec]) -> tuple[LabelTable, LabelTable]:
+    """(train, val) for a trained classifier of these heads. Raises as `load_tables`.
+
+    Of products the lists alone do not tell its classes: there may be more than occur, and they may have names.
+    """
+    if config.task != PRODUCT:
+        return load_tables(data, config)
+    train, val = load_tables(data, config, len(heads[0].classes))
+    return dataclasses.replace(train, heads=tuple(heads)), dataclasses.replace(val, heads=tuple(heads))
 
 
 def check_crop(data: Path, crop: str) -> None:

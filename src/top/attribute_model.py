@@ -24,6 +24,8 @@ from aifashion.top.keypoint_model import CALIBRATION
 
 FOLDER = "attributes"
 """Folder of the classifiers' runs in trained_models/, beside those of the categories."""
+HEADS_FILE = "heads.json"
+"""In a run folder: what its classifier tells."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class AttributeModel:
 
 
 def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | None = None) -> AttributeModel:
-    """The best model of a run folder, or of the latest run in a folder of runs; that of `epoch`; or a `weights` file;
-    or an artifact, which does without Keras; `shipped` is the one that comes with the package.
+    """The best model of a run folder, or of the latest run in a folder of runs that has one; that of `epoch`; or a
+    `weights` file; or an artifact, which does without Keras; `shipped` is the one that comes with the package.
 
     Raises RunError or ValueError where the run is unusable.
     """
@@ -65,9 +67,9 @@ def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | No
         head_kernels,
         trained_attribute_net,
     )
-    from aifashion.unet.runs import best_model, find_run, read_config
+    from aifashion.unet.runs import best_model, find_trained_run, read_config
 
-    run = find_run(run)
+    run = find_trained_run(run)
     config = AttributeConfig.from_json(read_config(run), run / "config.json")
     heads = read_heads(run)
     which = str(weights)
@@ -101,7 +103,7 @@ def _load_artifact(folder: Path, epoch: int | None, weights: Path | None) -> Att
 
 def read_heads(run: Path) -> tuple[HeadSpec, ...]:
     """The heads of a run. Raises ValueError where `heads.json` is missing or is not what training wrote."""
-    path = run / "heads.json"
+    path = run / HEADS_FILE
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         return tuple(HeadSpec(entry["name"], entry["kind"], tuple(entry["classes"])) for entry in entries)

@@ -23,7 +23,7 @@ class Arguments:
     """Score a run, of keypoints or of a classifier, on its validation set."""
 
     run: tyro.conf.Positional[Path]
-    """run folder, a folder of runs to take the latest of, or an artifact"""
+    """run folder, a folder of runs to take the latest trained one of, or an artifact"""
     data: Path = CHECKOUT / "data"
     """the data folder that the run was trained on"""
     load: Path | None = None
@@ -46,9 +46,9 @@ def evaluate(args: Arguments) -> None:
     choose_device(args.gpu_id)
     run, kind = args.run, Manifest.read(args.run).stage if is_artifact(args.run) else None
     if kind is None:
-        from aifashion.unet.runs import find_run, read_config  # Keras loads here
+        from aifashion.unet.runs import find_trained_run, read_config  # Keras loads here
 
-        run = find_run(args.run)
+        run = find_trained_run(args.run)
         kind = json.loads(read_config(run)).get("kind")
     elif args.load is not None:
         raise ValueError(f"--load goes with a run folder; {run} is an artifact")
@@ -107,14 +107,14 @@ def visibility_reliabilities(
 
 def _attributes(run: Path, args: Arguments) -> dict[str, float]:
     from aifashion.eval.attribute_report import draw_confusions, draw_reliability
-    from aifashion.top.attribute_data import check_crop, load_tables
+    from aifashion.top.attribute_data import check_crop, load_tables_of
     from aifashion.top.attribute_model import load_attribute_model
     from aifashion.top.attribute_scores import reliabilities, score_outcomes, score_tasks
 
     model = load_attribute_model(run, weights=args.load)
     config = model.config
     check_crop(args.data, config.crop)
-    _, table = load_tables(args.data, config)
+    _, table = load_tables_of(args.data, config, model.heads)
     tell(f"{len(table)} validation photos from {args.data}")
     outcomes: list[Outcome] = []
     temperatures = model.calibration.temperatures

@@ -65,22 +65,23 @@ def load_keypoint_model(
 ) -> KeypointModel:
     """The best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
 
-    run: the folder, or one that holds runs, of which the latest is taken; or `shipped`, the network that comes with the
-    package. None is trained_models/all, and without a run there the shipped network.
+    run: the folder, or one that holds runs, of which the latest that has a model is taken; or `shipped`, the network
+    that comes with the package. None is trained_models/all, and without a trained run there the shipped network.
     augment: flip and rotation test-time augmentation. Raises RunError or ValueError where the run is unusable.
     """
     if run is None:
         own = CHECKOUT / "trained_models" / "all"
-        run = own if any(own.glob("*/config.json")) else Path(WORD)
+        # A run in its first epoch has none yet, and nothing to predict with.
+        run = own if any(own.glob("*/best.json")) else Path(WORD)
     run = or_shipped(run, "keypoints")
     if is_artifact(run):
         if epoch is not None or weights is not None:
             raise ArtifactError(f"{run} is an artifact of one epoch: --epoch and --load go with a run folder")
         return _load_artifact(run, augment, decoder)
     from aifashion.unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
-    from aifashion.unet.runs import best_model, find_run, read_config
+    from aifashion.unet.runs import best_model, find_trained_run, read_config
 
-    run = find_run(run)
+    run = find_trained_run(run)
     config = KeypointConfig.from_json(read_config(run), run / "config.json")
     which = str(weights)
     if weights is None:

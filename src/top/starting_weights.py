@@ -10,7 +10,10 @@ from types import ModuleType
 from aifashion.files import write_atomic
 from aifashion.serve.artifact import Stage
 from aifashion.serve.shipped import WORD, is_shipped, shipped_weights
+from aifashion.top.arguments import warn
 
+WORDS = ("auto", "imagenet", "none")
+"""That stand for weights, or for none, whatever files and folders are called so."""
 HUB = "hf://"
 START_FILE = "start.json"
 _FILES = ("model.safetensors", "pytorch_model.bin")
@@ -32,17 +35,31 @@ class Start:
 
 
 def find_start(word: str, stage: Stage | None = None) -> Start:
-    """A name on the hub (`hf://owner/model`, with @REVISION if wanted) is fetched; all other words stay as they are.
+    """A name on the hub (`hf://owner/model`, with @REVISION if wanted) is fetched; of a folder of runs it is the latest
+    that has a model; all other words stay as they are.
 
+    The facts are of the very file: that of the hub, the best model of a run, or the weights file itself.
     stage: what `shipped` stands for, whose weights must then be there. Raises ValueError where the hub cannot be
-    reached, or has no such weights.
+    reached, or has no such weights, and RunError for a folder without a trained run.
     """
+    if word in WORDS:
+        return Start(word)
     if stage is not None and is_shipped(word):
         return Start(WORD, {"weights": WORD, "sha256": _digest(shipped_weights(stage))})
     if word.startswith(HUB):
         return _from_hub(word)
     path = Path(word)
+    if path.is_dir():
+        return _from_run(word, path)
     return Start(word, {"weights": word, "sha256": _digest(path)} if path.is_file() else {})
+
+
+def _from_run(word: str, path: Path) -> Start:
+    from aifashion.unet.runs import best_model, find_trained_run  # Keras loads here
+
+    run = find_trained_run(path)
+    model = best_model(run, warn)
+    return Start(str(run), {"weights": word, "file": str(model.path), "sha256": _digest(model.path)})
 
 
 def _from_hub(word: str) -> Start:

@@ -9,13 +9,17 @@ from typing import Literal
 import numpy as np
 
 from aifashion.config import PRODUCT, STYLE
-from aifashion.data_gen.label_table import Photos
-from aifashion.eval.attribute_inference import Views, predict_attributes
+from aifashion.data_gen.label_table import LabelTable, Photos
+from aifashion.eval.attribute_inference import Outcome, Views, predict_attributes
 from aifashion.eval.attribute_metrics import average_precision
 from aifashion.eval.ensemble import blend, find_weights
+from aifashion.eval.product_metrics import score_classes
+from aifashion.eval.style_metrics import sample_f2, tune_thresholds
 from aifashion.files import write_atomic
+from aifashion.garments import ATTRIBUTE_TASKS
+from aifashion.records import HeadSpec
 from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
-from aifashion.top.attribute_data import check_crop, load_tables
+from aifashion.top.attribute_data import check_crop, load_tables_of
 from aifashion.top.attribute_model import FOLDER, AttributeModel, load_attribute_model
 from aifashion.top.attribute_scores import known_answers
 from aifashion.top.attribute_submissions import read_asked, write_answers
@@ -43,9 +47,10 @@ class Arguments:
     scales: tuple[float, ...] = (1.0,)
     """sides of the input as multiples of the run's size"""
     weights: Literal["equal", "validation"] = "equal"
-    """of several runs: all the same, or as scores best on the validation set of --val-data"""
+    """of several runs: all the same, or as scores best on the validation set of --val-data, which they must share: by
+    AP for a FashionAI task, F2 for styles, mean class error for products"""
     val_data: Path = CHECKOUT / "data"
-    """the data folder that the runs were trained on, for --weights validation"""
+    """the data folder that the runs were trained on, all with the same --seed, for --weights validation"""
     batch_size: int = 32
     """photos in a batch"""
     strict: bool = False
@@ -59,6 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def predict_test_set(args: Arguments) -> None:
+    """Writes the answers of a run, or of several as one.
+
+    From which probability on a style is told belongs to who tells it. For one run it is what its calibration found; for
+    several with --weights validation it is found anew for their blend, on the same photos as the weights. With equal
+    weights there are no photos to find it on, and it is the mean of the runs' own: their probabilities, each calibrated
+    by its temperatures, are on one scale, so that what is between the runs' probabilities is held against what is
+    between their thresholds.
+    """
     choose_device(args.gpu_id)
     views = ALL_VIEWS if args.augment else Views(args.scales, args.crops, args.flip)
     models = [load_attribute_model(path) for path in args.modelpath]
@@ -70,21 +83,31 @@ def predict_test_set(args: Arguments) -> None:
     asked = read_asked(args.data, kinds.pop())
     tasks = list(dict.fromkeys(asked.heads))
     _check_heads(models, tasks)
+    tables = _validation_tables(models, tasks, args)
     answers: dict[str, list[np.ndarray]] = {task: [] for task in tasks}
     unreadable: dict[int, str] = {}
     for model in models:
         for task, told in _predict(model, asked.photos, views, args, unreadable).items():
             if task in answers:
                 answers[task].append(told)
-    weights = {task: _weights(task, models, views, args) for task in tasks}
-    blended = {task: blend(told, weights[task]) for task, told in answers.items()}
+    validated = {place: _validate(models[place], table, views, args) for place, table in tables.items()}
+    weights: dict[str, np.ndarray] = {}
+    thresholds: dict[str, list[float]] = {}
+    for task in tasks:
+        able = _able(models, task)
+        known = [_known(tables[place], validated[place], task) for place in able if len(able) > 1 and place in tables]
+        weights[task], thresholds[task] = find_blend(task, [models[place] for place in able], known)
+    blended = {task: _blended(told, weights[task]) for task, told in answers.items()}
     for told in blended.values():
         # A photo that could not be read: as likely to be anything.
         told[list(unreadable)] = 0.0 if asked.kind == STYLE else 1 / told.shape[1]
     args.outpath.mkdir(parents=True, exist_ok=True)
-    path = write_answers(args.outpath, asked, blended, models[0].calibration.thresholds)
+    path = write_answers(args.outpath, asked, blended, thresholds)
     if len(models) > 1:
-        shares = {task: dict(zip(_names(models, task), w, strict=True)) for task, w in weights.items()}
+        shares = {
+            task: {str(models[place].run): share for place, share in zip(_able(models, task), found, strict=True)}
+            for task, found in weights.items()
+        }
         write_atomic(args.outpath / "ensemble.json", json.dumps(shares, indent=1) + "\n")
     for reason in unreadable.values():
         warn(f"no answer, all classes alike: {reason}")
@@ -107,8 +130,9 @@ def _check_heads(models: list[AttributeModel], tasks: list[str]) -> None:
             raise ValueError(f"{model.run} tells nothing that the test set asks for ({', '.join(tasks)})")
 
 
-def _names(models: list[AttributeModel], task: str) -> list[str]:
-    return [str(model.run) for model in models if any(head.name == task for head in model.heads)]
+def _able(models: list[AttributeModel], task: str) -> list[int]:
+    """Places of the runs that tell it."""
+    return [place for place, model in enumerate(models) if any(head.name == task for head in model.heads)]
 
 
 def _predict(
@@ -130,25 +154,98 @@ def _predict(
     return told
 
 
-def _weights(task: str, models: list[AttributeModel], views: Views, args: Arguments) -> np.ndarray:
-    able = [model for model in models if any(head.name == task for head in model.heads)]
-    if args.weights == "equal" or len(able) == 1:
-        return np.full(len(able), 1 / len(able))
-    told = []
-    truth = np.zeros(0)
-    for model in able:
+def _validation_tables(models: list[AttributeModel], tasks: list[str], args: Arguments) -> dict[int, LabelTable]:
+    """By place of a run the photos that its weight is found on; none where all weights are the same.
+
+    Raises ValueError where runs that are to be blended were not validated on the same photos.
+    """
+    shared = {task: _able(models, task) for task in tasks} if args.weights == "validation" else {}
+    shared = {task: able for task, able in shared.items() if len(able) > 1}
+    tables: dict[int, LabelTable] = {}
+    for place in sorted({place for able in shared.values() for place in able}):
+        model = models[place]
         check_crop(args.val_data, model.config.crop)
-        _, table = load_tables(args.val_data, model.config)
-        options = (views, model.calibration.temperatures, args.batch_size)
-        outcomes = [
-            o for o in predict_attributes(model.predict, table.photos, table.heads, model.config.size, *options)
-        ]
-        place = [head.name for head in table.heads].index(task)
-        mine, truth = known_answers(table, [o for o in outcomes if o.error is None], place)
-        told.append(mine)
-    weights, score = find_weights(len(able), lambda w: average_precision(blend(told, w), truth))
-    tell(f"{task}: weights {', '.join(f'{w:.2f}' for w in weights)}, validation AP {score:.4f}")
-    return weights
+        tables[place] = load_tables_of(args.val_data, model.config, model.heads)[1]
+    for task, (first, *others) in shared.items():
+        expected = _labelled(tables[first], task)
+        for other in others:
+            names = _labelled(tables[other], task)
+            if names != expected:
+                raise ValueError(
+                    f"{models[first].run} and {models[other].run} were not validated on the same photos of {task} in "
+                    f"{args.val_data}: {len(expected)} and {len(names)}, {len({*expected} & {*names})} of them in "
+                    "common. Blend runs of one --seed and --val-fraction, or take --weights equal"
+                )
+    return tables
+
+
+def _labelled(table: LabelTable, task: str) -> list[str]:
+    """The names of the photos that are labelled for it, in their order."""
+    rows = np.flatnonzero(table.codes[:, _place(table, task)] >= 0)
+    return list(table.photos.select(rows).names)
+
+
+def _place(table: LabelTable, task: str) -> int:
+    return [head.name for head in table.heads].index(task)
+
+
+def _validate(model: AttributeModel, table: LabelTable, views: Views, args: Arguments) -> list[Outcome]:
+    """The outcomes of all validation photos that can be read."""
+    options = (views, model.calibration.temperatures, args.batch_size)
+    outcomes = predict_attributes(model.predict, table.photos, table.heads, model.config.size, *options)
+    return [outcome for outcome in progress_bar(outcomes, len(table)) if outcome.error is None]
+
+
+def _known(table: LabelTable, outcomes: list[Outcome], task: str) -> tuple[np.ndarray, np.ndarray]:
+    return known_answers(table, outcomes, _place(table, task))
+
+
+def find_blend(
+    task: str, models: list[AttributeModel], known: list[tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, list[float]]:
+    """The weights of the runs that tell the task, and the thresholds of its labels, empty where classes exclude others.
+
+    known: of each run the answers and targets, both (N, C), of the same N validation photos; none for equal weights.
+    """
+    head = next(head for head in models[0].heads if head.name == task)
+    weights, truth = np.full(len(models), 1 / len(models)), known[0][1] if known else np.zeros(0)
+    told = [answers for answers, _ in known]
+    if len(truth):
+        weights, score = find_weights(len(models), lambda trial: official_score(head, _blended(told, trial), truth))
+        shares = ", ".join(f"{weight:.2f}" for weight in weights)
+        tell(f"{task}: weights {shares}, validation {_score_name(head)} {score:.4f}")
+    elif known:
+        warn(f"{task}: no validation photo is labelled for it and can be read, so all weights are the same")
+    if head.kind != "independent":
+        return weights, []
+    if len(truth):
+        return weights, tune_thresholds(_blended(told, weights), truth > 0.5).tolist()
+    usual = [0.5] * len(head.classes)
+    return weights, blend([np.array(m.calibration.thresholds.get(task, usual)) for m in models], weights).tolist()
+
+
+def official_score(head: HeadSpec, probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """What the challenge of a head ranks by, higher is better. probabilities, truth: (N, C) of N photos, 1 or more.
+
+    FashionAI: AP. Styles: F2, thresholds tuned on these photos. Products: 1 - mean class error.
+    """
+    if head.kind == "independent":
+        holds = truth > 0.5
+        return float(sample_f2(probabilities >= tune_thresholds(probabilities, holds), holds).mean())
+    if head.name in ATTRIBUTE_TASKS:
+        return average_precision(probabilities, truth)
+    return 1 - score_classes(probabilities.argmax(axis=1), truth.argmax(axis=1), len(head.classes)).mean_class_error
+
+
+def _score_name(head: HeadSpec) -> str:
+    if head.kind == "independent":
+        return "F2"
+    return "AP" if head.name in ATTRIBUTE_TASKS else "1 - mean class error"
+
+
+def _blended(told: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """A mean of ones may round to a little above 1, which is no probability."""
+    return np.clip(blend(told, weights), 0, 1)
 
 
 if __name__ == "__main__":

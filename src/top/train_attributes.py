@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +11,11 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from aifashion.config import PRODUCT, AttributeConfig, attribute_preset
+from aifashion.config import PRODUCT, STYLE, AttributeConfig, attribute_preset
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.eval.attribute_inference import AttributePredict, Outcome, predict_attributes
 from aifashion.files import write_atomic
+from aifashion.records import HeadSpec
 from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import is_shipped, shipped, shipped_weights
 from aifashion.top.arguments import (
@@ -29,10 +29,10 @@ from aifashion.top.arguments import (
     warn,
 )
 from aifashion.top.attribute_data import check_crop, load_tables
-from aifashion.top.attribute_model import FOLDER, calibrate, read_heads
+from aifashion.top.attribute_model import FOLDER, HEADS_FILE, calibrate, read_heads
 from aifashion.top.attribute_scores import score_outcomes
 from aifashion.top.resuming import check_facts, data_facts, resumed_config
-from aifashion.top.starting_weights import Start, find_start
+from aifashion.top.starting_weights import WORDS, Start, find_start
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Arguments:
     folder of a keypoint network with the same backbone; or shipped, to start from the classifier that comes with the
     package, with those of its heads that are wanted"""
     load: Path | None = None
-    """a run folder or weights file to start from; the second phase of transfer learning loads the run of the first"""
+    """a run folder or weights file to start from, in the place of --weights; the second phase of transfer learning
+    loads the run of the first"""
     reset: bool = False
     """with --load: start with fresh heads, keeping the backbone alone"""
     resume: bool = False
@@ -90,6 +91,10 @@ def train(arguments: Sequence[str] | None) -> None:
     from aifashion.unet.runs import RunError, find_run, read_config  # Keras loads here and takes seconds
 
     run = None
+    if args.reset and args.resume:
+        raise RunError("--reset starts anew and --resume goes on with a run as it is: drop one of them")
+    if args.reset and args.load is None:
+        raise RunError("--reset needs --load with a run folder or weights file")
     if args.resume:
         run = find_run(args.load or args.output / FOLDER / args.config.task)
         own = AttributeConfig.from_json(read_config(run), run / "config.json")
@@ -97,8 +102,7 @@ def train(arguments: Sequence[str] | None) -> None:
         args = dataclasses.replace(args, config=config)
     else:
         args = dataclasses.replace(args, config=_with_schedule(args.config, arguments))
-    if args.reset and args.load is None:
-        raise RunError("--reset needs --load with a run folder or weights file")
+    _check_start(args, run)
     check_crop(args.data, args.config.crop)
     tables = load_tables(args.data, args.config, args.classes, args.class_names)
     if args.debug:
@@ -110,16 +114,55 @@ def train(arguments: Sequence[str] | None) -> None:
     facts = data_facts(train_table.photos.names, val_table.photos.names, args.debug)
     if run is not None:
         check_facts(run, facts, args.data)
+        _check_heads(run, train_table.heads)
     _fit(args, run, facts, train_table, val_table)
 
 
 def _preset(arguments: Sequence[str] | None) -> AttributeConfig:
-    """What a training does unless told otherwise; from the shipped classifier, with its backbone, size and crops."""
+    """What a training does unless told otherwise; from the shipped classifier, with its backbone and size.
+
+    Of FashionAI's tasks with its crops as well: styles and products come as whole photos, which nothing here crops.
+    """
     if not is_shipped(option_value(arguments, "--weights", "auto")):
         return attribute_preset(option_value(arguments, "--model", "resnet50v2"))
     own = Manifest.read(shipped("attributes")).attribute_config
     preset = attribute_preset(option_value(arguments, "--model", own.model))
-    return dataclasses.replace(preset, size=own.size, crop=own.crop)
+    whole = option_value(arguments, "--task", preset.task) in (STYLE, PRODUCT)
+    return dataclasses.replace(preset, size=own.size, crop=preset.crop if whole else own.crop)
+
+
+def _check_start(args: Arguments, run: Path | None) -> None:
+    """Raises RunError where `--weights` would be ignored: beside other weights, or those that a run has already."""
+    from aifashion.unet.runs import RunError, has_state
+
+    if args.weights == "auto" or args.load is None:
+        return
+    if run is None:
+        raise RunError(f"--weights {args.weights} and --load {args.load} both say where to start: drop one of them")
+    if has_state(run):
+        raise RunError(f"{run}, which --load names, goes on with its own weights: drop --weights {args.weights}")
+
+
+def _check_heads(run: Path, heads: Sequence[HeadSpec]) -> None:
+    """Raises RunError where a run that is to go on has other heads, which its kept models belong to."""
+    from aifashion.unet.runs import RunError
+
+    if not (run / HEADS_FILE).exists():
+        return
+    own = read_heads(run)
+    if own != tuple(heads):
+        mend = "start a new run from its backbone: --load RUN --reset True"
+        if any(head.name == PRODUCT for head in (*own, *heads)):
+            mend = "give the same --classes and --class-names as it was started with"
+        raise RunError(f"{run} tells {_described(own)}; this command asks for {_described(heads)}: {mend}")
+
+
+def _described(heads: Sequence[HeadSpec]) -> str:
+    told = []
+    for head in heads:
+        few = ", ".join(head.classes[:3]) + (", ..." if len(head.classes) > 3 else "")
+        told.append(f"{head.name} in {len(head.classes)} {head.kind} classes ({few})")
+    return "; ".join(told)
 
 
 def _with_schedule(config: AttributeConfig, arguments: Sequence[str] | None) -> AttributeConfig:
@@ -174,7 +217,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
 
     config, heads = args.config, train_table.heads
     keras.utils.set_random_seed(config.seed)
-    start = Start(args.weights) if _loaded_later(args, run) else find_start(args.weights, "attributes")
+    start = _start(args, run)
     net = _network(dataclasses.replace(args, weights=start.weights), run, heads)
     if config.layers == "heads":
         freeze_backbone(net)
@@ -207,7 +250,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
     resume = run is not None
     # Only now, so that a start that fails leaves no empty run behind.
     run = run or new_run(args.output / FOLDER, config.task, config.to_json())
-    write_atomic(run / "heads.json", json.dumps([dataclasses.asdict(head) for head in heads], indent=1) + "\n")
+    write_atomic(run / HEADS_FILE, json.dumps([dataclasses.asdict(head) for head in heads], indent=1) + "\n")
     write_atomic(run / "data.json", facts)
     start.write(run)
     tell(f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) on {devices()} in {run}")
@@ -228,8 +271,10 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
     )
     for name in sorted(unreadable):
         warn(f"left out, cannot be read: {name}")
-    best = min((row for row in history if "score" in row), key=lambda row: (math.isnan(row["score"]), row["score"]))
-    load_weights(net, best_model(run, warn).path)
+    model = best_model(run, warn)
+    # Not every epoch's model is kept: the best of those that are need not be the best of the history.
+    best = next(row for row in history if row["epoch"] == model.epoch)
+    load_weights(net, model.path)
     calibrate(run, val_table, _outcomes(predict, val_table, config, leave_out))
     tell(f"Best: {_val_log(best).strip()}. Wrote {run}")
 
@@ -237,14 +282,23 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
 def _loaded_later(args: Arguments, run: Path | None) -> bool:
     from aifashion.unet.runs import has_state
 
-    return (run is not None and has_state(run)) or args.load is not None
+    # Stopped before its first state, a run that --load names starts as it did: --load then tells of no weights.
+    return args.load is not None if run is None else has_state(run)
+
+
+def _start(args: Arguments, run: Path | None) -> Start:
+    """Where the weights come from; of a run with a state its `start.json` has told that before."""
+    if not _loaded_later(args, run):
+        return find_start(args.weights, "attributes")
+    facts = find_start(str(args.load)).facts if run is None else {}
+    return Start(args.weights, facts)
 
 
 def _network(args: Arguments, run: Path | None, heads):
     """The network as it starts: of a run with a state all weights are loaded later."""
     from aifashion.unet.backbones import WeightsError
     from aifashion.unet.predictors import attribute_net, load_attribute_start, load_keypoint_backbone
-    from aifashion.unet.runs import RunError, find_run
+    from aifashion.unet.runs import RunError, find_trained_run
 
     config = args.config
     if not _loaded_later(args, run) and is_shipped(args.weights):
@@ -257,7 +311,8 @@ def _network(args: Arguments, run: Path | None, heads):
     if whole_run is not None and read_heads(whole_run) != tuple(heads):
         raise RunError(f"{whole_run} has other heads than this training: --reset True takes its backbone alone")
     loaded_later = _loaded_later(args, run)
-    keypoint_run = find_run(Path(args.weights)) if not loaded_later and Path(args.weights).is_dir() else None
+    folder = not loaded_later and args.weights not in WORDS and Path(args.weights).is_dir()
+    keypoint_run = find_trained_run(Path(args.weights)) if folder else None
     plain = loaded_later or keypoint_run is not None or args.weights == "none"
     plain = plain or (args.weights == "auto" and config.model == "lite")
     try:

@@ -11,6 +11,7 @@ from aifashion.serve.shipped import SHIPPED, WORD
 from aifashion.top.arguments import CHECKOUT
 from aifashion.top.attribute_model import FOLDER, AttributeModel, load_attribute_model
 from aifashion.top.keypoint_model import KeypointModel, load_keypoint_model
+from aifashion.top.network_digest import network_digest
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class TwoStageModel:
     @property
     def name(self) -> str:
         return f"{self.keypoints.run} + {self.attributes.run if self.attributes else 'no attributes'}"
+
+    @property
+    def digests(self) -> list[str]:
+        """Of the networks of both stages."""
+        return [network_digest(stage.run) for stage in (self.keypoints, self.attributes) if stage is not None]
 
     @property
     def heads(self) -> tuple[HeadSpec, ...]:
@@ -59,7 +65,7 @@ class TwoStageModel:
 
 
 def load_two_stage_model(keypoints: Path | None, attributes: Path | None, augment: bool = False) -> TwoStageModel:
-    """The run folders, or the latest runs in trained_models/; without a classifier there, stage 1 alone.
+    """The run folders, or the latest runs in trained_models/ with a model; without a classifier there, stage 1 alone.
 
     Without a keypoint network there it is the pair that comes with the package.
     """

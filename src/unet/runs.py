@@ -74,6 +74,17 @@ def find_run(path: Path) -> Path:
     return runs[-1]
 
 
+def find_trained_run(path: Path) -> Path:
+    """As `find_run`, but of the runs in a folder the latest that has a best model; where none has one, the latest.
+
+    For what needs a trained network: a run in its first epoch does not hide those before it. Resumes take `find_run`.
+    """
+    if (path / "config.json").is_file():
+        return path
+    trained = sorted(best.parent for best in path.glob("*/best.json") if (best.parent / "config.json").is_file())
+    return trained[-1] if trained else find_run(path)
+
+
 def read_config(run: Path) -> str:
     """The text of the run's configuration. Raises RunError where `run` is no run folder."""
     try:

@@ -11,7 +11,8 @@ from aifashion.config import AttributeConfig
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.data_gen.tfrecords import Record, shard_path, write_shard
 from aifashion.garments import ATTRIBUTE_TASKS, STYLES
-from aifashion.top.attribute_data import check_crop, load_tables
+from aifashion.records import HeadSpec
+from aifashion.top.attribute_data import check_crop, load_tables, load_tables_of
 
 ALL = AttributeConfig(val_fraction=0.25)
 
@@ -120,6 +121,25 @@ def test_products_have_their_own_two_lists(tmp_path: Path):
     train, val = load_tables(tmp_path, AttributeConfig(task="product"))
     assert names(train) == ["train/0.jpg", "train/1.jpg"] and names(val) == ["train/2.jpg"]
     assert train.codes.tolist() == [[2], [0]] and train.heads == val.heads and len(train.heads[0].classes) == 3
+
+
+def test_a_trained_classifier_keeps_its_classes(tmp_path: Path):
+    (tmp_path / "train.txt").write_text("0.jpg 2\n1.jpg 0\n")
+    (tmp_path / "val.txt").write_text("2.jpg 1\n")
+    config = AttributeConfig(task="product")
+    # More than the lists name, and by names that they do not tell.
+    heads = (HeadSpec("product", "exclusive", ("shirt", "skirt", "coat", "hat", "bag")),)
+    for table in load_tables_of(tmp_path, config, heads):
+        assert table.heads == heads and table.target(0, np.arange(1))[0].shape == (1, 5)
+    few = (HeadSpec("product", "exclusive", ("shirt", "skirt")),)
+    with pytest.raises(ValueError, match=r"train\.txt:1: label '2'; expected a class, a whole number 0\.\.1"):
+        load_tables_of(tmp_path, config, few)
+
+
+def test_of_other_tasks_the_tables_are_the_usual_ones(data: Path):
+    usual = load_tables(data, ALL)
+    for mine, table in zip(load_tables_of(data, ALL, usual[0].heads), usual, strict=True):
+        assert names(mine) == names(table) and mine.heads == table.heads
 
 
 # ------------------------------------------------------------------------------------------------------------- crops

@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import expit, log_softmax
+from small_runs import keep_model
 
+from aifashion.config import AttributeConfig
 from aifashion.data_gen.label_table import LabelTable, PhotoFiles
 from aifashion.eval.attribute_inference import Outcome
 from aifashion.records import HeadSpec
-from aifashion.top.attribute_model import Calibration, calibrate, read_calibration, read_heads
+from aifashion.top.attribute_model import Calibration, calibrate, load_attribute_model, read_calibration, read_heads
+from aifashion.unet.runs import RunError
 
 SHAPE = HeadSpec("shape", "exclusive", ("round", "square", "other"))
 LENGTH = HeadSpec("length", "ordinal", ("short", "knee", "long"))
@@ -132,3 +135,18 @@ def test_damaged_heads_are_named(tmp_path: Path, text: str):
 def test_a_run_without_heads(tmp_path: Path):
     with pytest.raises(ValueError, match=r"heads\.json does not tell the heads of the run"):
         read_heads(tmp_path)
+
+
+def test_a_run_in_its_first_epoch_does_not_hide_those_before_it(tmp_path: Path, monkeypatch):
+    for name in ("2026_01_01_00_00_00", "2026_01_02_00_00_00"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(AttributeConfig(model="lite").to_json())
+        (tmp_path / name / "heads.json").write_text(json.dumps([dataclasses.asdict(head) for head in HEADS]))
+    keep_model(tmp_path / "2026_01_01_00_00_00")
+    monkeypatch.setattr("aifashion.unet.predictors.trained_attribute_net", lambda config, heads, weights: weights)
+    for name in ("activation_predictor", "attribute_predictor"):
+        monkeypatch.setattr(f"aifashion.unet.predictors.{name}", lambda net: net)
+    monkeypatch.setattr("aifashion.unet.predictors.head_kernels", lambda net, heads: {})
+    assert load_attribute_model(tmp_path).run == tmp_path / "2026_01_01_00_00_00"
+    with pytest.raises(RunError, match="2026_01_02_00_00_00 has no usable model yet"):
+        load_attribute_model(tmp_path / "2026_01_02_00_00_00")

@@ -3,9 +3,15 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+from small_attributes import save_photo
+from small_runs import keep_model
 
-from aifashion.top import evaluate
+from aifashion.config import AttributeConfig
+from aifashion.records import HeadSpec
+from aifashion.top import attribute_model, evaluate
+from aifashion.top.attribute_model import AttributeModel, Calibration
 
 
 def test_only_runs_are_evaluated(tmp_path, fails):
@@ -14,6 +20,31 @@ def test_only_runs_are_evaluated(tmp_path, fails):
     error = fails(evaluate.main, tmp_path, "--pictures", tmp_path / "pictures")
     assert "a run of kind 'weather'; expected keypoints or attributes" in error
     assert not (tmp_path / "pictures").exists()
+
+
+def test_of_products_the_run_s_own_classes_count(tmp_path, monkeypatch):
+    """A run of five classes, of which the lists name three, and a newer one that has no model yet."""
+    for name in ("2026_01_01_00_00_00", "2026_01_02_00_00_00"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.json").write_text(AttributeConfig(task="product").to_json())
+    keep_model(tmp_path / "runs" / "2026_01_01_00_00_00")
+    for i in range(4):
+        save_photo(tmp_path / f"{i}.jpg", i)
+    (tmp_path / "train.txt").write_text("0.jpg 2\n")
+    (tmp_path / "val.txt").write_text("1.jpg 0\n2.jpg 1\n3.jpg 2\n")
+    heads = (HeadSpec("product", "exclusive", tuple("abcde")),)
+    asked = []
+
+    def load(run: Path, weights: Path | None) -> AttributeModel:
+        asked.append(run.name)
+        always_one = lambda images: {"product": np.tile(np.eye(5)[1], (len(images), 1))}  # noqa: E731
+        return AttributeModel(run, AttributeConfig(task="product", size=32), heads, always_one, Calibration(), None)
+
+    monkeypatch.setattr(attribute_model, "load_attribute_model", load)
+    evaluate.main([str(tmp_path / "runs"), "--data", str(tmp_path), "--json", str(tmp_path / "score.json")])
+    numbers = json.loads((tmp_path / "score.json").read_text())
+    assert asked == ["2026_01_01_00_00_00"]
+    assert numbers["error"] == pytest.approx(2 / 3) and numbers["accuracy"] == pytest.approx(1 / 3)
 
 
 @pytest.mark.slow

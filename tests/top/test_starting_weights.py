@@ -4,8 +4,10 @@ import types
 from pathlib import Path
 
 import pytest
+from small_runs import keep_model
 
 from aifashion.top.starting_weights import find_start
+from aifashion.unet.runs import RunError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -58,6 +60,32 @@ def test_a_run_keeps_the_digest_of_its_file(tmp_path):
     assert start.weights == str(path)
     told = json.loads((run / "start.json").read_text())
     assert told == {"weights": str(path), "sha256": hashlib.sha256(b"weights").hexdigest()}
+
+
+@pytest.mark.parametrize("by_folder", [False, True])
+def test_of_a_run_its_best_model_is_kept(tmp_path, by_folder):
+    older, newest = (tmp_path / "all" / f"2026_01_0{day}_00_00_00" for day in (1, 2))
+    for run in (older, newest):
+        run.mkdir(parents=True)
+        (run / "config.json").write_text("{}")
+    model = keep_model(older, epoch=7)
+    word = str(older.parent if by_folder else older)
+    start = find_start(word, "attributes")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert start.weights == str(older)
+    assert start.facts == {"weights": word, "file": str(model), "sha256": digest}
+    with pytest.raises(RunError, match="2026_01_02_00_00_00 has no usable model yet"):
+        find_start(str(newest))
+    with pytest.raises(RunError, match=r"no run in .*nothing: train one first"):
+        (tmp_path / "nothing").mkdir()
+        find_start(str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("word", ["auto", "imagenet", "none"])
+def test_a_folder_called_like_a_word_is_not_meant(word, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / word).mkdir()
+    assert find_start(word, "attributes").weights == word and not find_start(word, "attributes").facts
 
 
 @pytest.mark.parametrize(("word", "revision"), [("", None), ("@main", "main"), ("@v1.0", "v1.0")])

@@ -3,9 +3,12 @@ import hashlib
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from small_attributes import write_labelled
+from small_runs import keep_model
+from test_attribute_data import shards
 
 from aifashion.config import AttributeConfig
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
@@ -15,7 +18,7 @@ from aifashion.serve.shipped import shipped, shipped_weights
 from aifashion.top import train_attributes
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.predictors import trained_attribute_net
-from aifashion.unet.runs import RunError, State, best_model, save_state
+from aifashion.unet.runs import RunError, State, best_model, save_model, save_state
 
 SMALL = ("--model", "lite", "--size", "64", "--batch-size", "4", "--val-fraction", "0.25")
 HEADS = attribute_heads(ordinal=True)
@@ -123,6 +126,79 @@ def test_a_resume_takes_the_run_s_options(data, tmp_path, fitted, fails):
     assert len(fitted) == 3 and fitted[2][1] == older
 
 
+def products(folder: Path) -> Path:
+    """Lists of three classes in five photos; they need not be there."""
+    folder.mkdir()
+    (folder / "train.txt").write_text("0.jpg 2\n1.jpg 0\n2.jpg 1\n")
+    (folder / "val.txt").write_text("3.jpg 1\n4.jpg 0\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--class-names", "{names}"], "product in 3 exclusive classes (shirt, skirt, coat)"),
+        (["--classes", "5"], "product in 5 exclusive classes (0, 1, 2, ...)"),
+    ],
+)
+def test_a_resume_keeps_the_classes_of_the_run(tmp_path, fitted, fails, words, told):
+    lists, names = products(tmp_path / "data"), tmp_path / "names.txt"
+    names.write_text("shirt\nskirt\ncoat\n")
+    words = [word.format(names=names) for word in words]
+    common = ["--task", "product", "--output", tmp_path]
+    train(lists, *common, *words)
+    ((args, _, facts, table, _),) = fitted
+    run = bare_run(tmp_path / "attributes" / "product" / "2026_01_01_00_00_00", args.config, table.heads)
+    (run / "data.json").write_text(facts)
+    before = {path: path.read_bytes() for path in run.iterdir()}
+    resume = ["--data", lists, *common, "--resume", "True"]
+    error = fails(train_attributes.main, *SMALL, *resume)
+    mend = "give the same --classes and --class-names as it was started with"
+    assert error == f"{run} tells {told}; this command asks for product in 3 exclusive classes (0, 1, 2): {mend}"
+    assert len(fitted) == 1 and {path: path.read_bytes() for path in run.iterdir()} == before
+    train(lists, *common, *words, "--resume", "True")
+    (run / "heads.json").unlink()  # stopped before it had written them
+    train(lists, *common, *words, "--resume", "True")
+    assert [call[1] for call in fitted] == [None, run, run]
+
+
+def test_heads_of_another_version_are_not_taken_for_these_on_a_resume(data, tmp_path, fitted, fails):
+    own = AttributeConfig(model="lite", size=64, batch_size=4, val_fraction=0.25)
+    run = bare_run(tmp_path / "attributes" / "all" / "2026_01_01_00_00_00", own, HEADS[:2])
+    error = fails(train_attributes.main, "--data", data, "--output", tmp_path, "--resume", "True")
+    assert error.startswith(f"{run} tells {HEADS[0].name} in {len(HEADS[0].classes)} {HEADS[0].kind} classes (")
+    assert error.endswith("start a new run from its backbone: --load RUN --reset True") and not fitted
+
+
+@pytest.mark.parametrize("task", ["style", "product"])
+def test_the_crop_of_the_classifier_that_ships_is_for_its_own_tasks(tmp_path, fitted, task):
+    # `data crop` makes no crops of such sets.
+    folder = products(tmp_path / "data") if task == "product" else shards(tmp_path / "data", 40)
+    words = ["--weights", "shipped", "--data", folder, "--output", tmp_path, "--task", task]
+    train_attributes.main([*map(str, words), "--val-fraction", "0.25"])
+    ((args, *_),) = fitted
+    own = Manifest.read(shipped("attributes")).attribute_config
+    assert (args.config.model, args.config.size, args.config.crop) == (own.model, own.size, "image")
+
+
+def test_weights_that_would_be_ignored_are_refused(data, tmp_path, fitted, fails):
+    own = AttributeConfig(model="lite", size=64, batch_size=4, val_fraction=0.25)
+    run = bare_run(tmp_path / "attributes" / "all" / "2026_01_01_00_00_00", own)
+    common = [*SMALL, "--data", data, "--output", tmp_path, "--crop", "image"]
+    for weights in ("shipped", "none", "x.h5"):
+        error = fails(train_attributes.main, *common, "--weights", weights, "--load", run)
+        assert error == f"--weights {weights} and --load {run} both say where to start: drop one of them"
+    both = ["--weights", "none", "--resume", "True"]
+    train(data, "--output", tmp_path, *both, "--load", run)  # stopped before its first state, it starts as it did
+    save_state(run, State({}, {"epoch": 1, "step": 0}))
+    error = fails(train_attributes.main, *common, *both, "--load", run)
+    assert error == f"{run}, which --load names, goes on with its own weights: drop --weights none"
+    for load in ([], ["--load", run]):
+        error = fails(train_attributes.main, *common, "--reset", "True", "--resume", "True", *load)
+        assert error == "--reset starts anew and --resume goes on with a run as it is: drop one of them"
+    assert len(fitted) == 1
+
+
 def test_mistakes_in_the_options(data, tmp_path, fitted, fails):
     for words, message in (
         (["--task", "hat"], "task = 'hat' is outside its range"),
@@ -192,6 +268,9 @@ def test_a_run_with_a_state_gets_its_weights_later(built, tmp_path):
     train_attributes._network(args, run, HEADS)
     train_attributes._network(dataclasses.replace(args, load=run), run, HEADS)
     assert built == ["imagenet", None, None]  # stopped before its first state, it starts as it did
+    named = bare_run(tmp_path / "second", AttributeConfig())
+    train_attributes._network(dataclasses.replace(args, load=named), named, HEADS)
+    assert built[3:] == ["imagenet"]  # so does one that is named
 
 
 @pytest.mark.parametrize("heads", [HEADS[:1], HEADS[::-1], attribute_heads(ordinal=False)])
@@ -204,3 +283,50 @@ def test_heads_of_another_run_are_not_taken_for_these(built, tmp_path, heads):
     assert not built
     train_attributes._network(dataclasses.replace(args, reset=True), None, HEADS)
     assert built == [None, ("first", True)]
+
+
+# ------------------------------------------------------------------------------------------------------ what it leaves
+
+
+@pytest.fixture
+def barely_fitted(monkeypatch) -> None:
+    """Of the three epochs that a training pretends, the second, which is not the best, keeps a model."""
+    image = keras.Input((3,), name="image")
+    net = keras.Model(image, keras.layers.Dense(2)(image), name="tiny")
+
+    def fit(net, objective, parts, optimizer, batches, validate, run, *_, **__):
+        save_model(run, net, 2, 0.3, keep=1)
+        return [{"epoch": epoch, "score": score, "map": 1 - score} for epoch, score in ((1, 0.1), (2, 0.3), (3, 0.2))]
+
+    monkeypatch.setattr("aifashion.unet.training.fit", fit)
+    monkeypatch.setattr(train_attributes, "_network", lambda *_: net)
+    monkeypatch.setattr(train_attributes, "_outcomes", lambda *_: [])
+
+
+def test_at_the_end_it_tells_of_the_model_that_is_kept(data, tmp_path, barely_fitted, capsys):
+    train(data, "--output", tmp_path, "--save_freq", "2")
+    (run,) = tmp_path.glob("attributes/all/*")
+    assert f"Best: epoch   2  map 0.7000. Wrote {run}" in capsys.readouterr().out
+    assert not (run / "start.json").exists()
+
+
+@pytest.mark.parametrize("option", ["--load", "--weights"])
+@pytest.mark.parametrize("kind", ["run", "file"])
+def test_a_run_keeps_where_its_weights_came_from(data, tmp_path, barely_fitted, option, kind):
+    first = bare_run(tmp_path / "first", AttributeConfig())
+    model = keep_model(first, epoch=7)
+    word, output = str(first if kind == "run" else model), tmp_path / "runs"
+    train(data, "--output", output, option, word)
+    (run,) = output.glob("attributes/all/*")
+    expected = {"weights": word, "sha256": hashlib.sha256(b"weights").hexdigest()}
+    expected |= {"file": str(model)} if kind == "run" else {}
+    assert json.loads((run / "start.json").read_text()) == expected
+
+
+def test_a_resume_leaves_what_the_run_tells_of_its_start(data, tmp_path, barely_fitted):
+    own = AttributeConfig(model="lite", size=64, batch_size=4, val_fraction=0.25)
+    run = bare_run(tmp_path / "attributes" / "all" / "2026_01_01_00_00_00", own)
+    save_state(run, State({}, {"epoch": 1, "step": 0}))
+    (run / "start.json").write_text("as it was")
+    train(data, "--output", tmp_path, "--resume", "True", "--load", run)
+    assert (run / "start.json").read_text() == "as it was"

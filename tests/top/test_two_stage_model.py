@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.serve.shipped import SHIPPED
 from aifashion.top import keypoint_model, two_stage_model
 from aifashion.top.two_stage_model import load_two_stage_model
@@ -25,6 +26,16 @@ def test_where_nothing_was_trained_it_is_the_pair_that_ships(checkout, capsys):
 def test_the_word_names_either_stage(checkout):
     model = load_two_stage_model(Path("shipped"), Path("shipped"))
     assert model.keypoints.run.parent == SHIPPED and model.attributes is not None
+
+
+def test_runs_in_their_first_epoch_do_not_hide_the_pair(checkout):
+    for place, config in (("all", KeypointConfig()), ("attributes/all", AttributeConfig())):
+        run = checkout / "trained_models" / place / "2026_01_01_00_00_00"
+        run.mkdir(parents=True)
+        (run / "config.json").write_text(config.to_json())
+    model = load_two_stage_model(None, None)
+    assert model.keypoints.run == SHIPPED / "keypoints"
+    assert model.attributes is not None and model.attributes.run == SHIPPED / "attributes"
 
 
 @pytest.mark.slow

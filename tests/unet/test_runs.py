@@ -17,6 +17,7 @@ from aifashion.unet.runs import (
     State,
     best_model,
     find_run,
+    find_trained_run,
     has_state,
     load_state,
     load_weights,
@@ -80,6 +81,24 @@ def test_the_newest_run_is_one_of_the_category_with_a_configuration(tmp_path):
     (tmp_path / "all/notes.txt").write_text("")
     assert find_run(tmp_path / "all") == tmp_path / "all/2026_01_02_00_00_00"
     assert find_run(tmp_path / "skirt/2027_01_01_00_00_00").name == "2027_01_01_00_00_00"
+
+
+def test_the_newest_trained_run_is_one_with_a_best_model(tmp_path):
+    for name in ("2026_01_01_00_00_00", "2026_01_02_00_00_00", "2026_01_03_00_00_00"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    # While none has a model the newest is the one to complain about.
+    assert find_trained_run(tmp_path) == tmp_path / "2026_01_03_00_00_00"
+    for name in ("2026_01_01_00_00_00", "2026_01_02_00_00_00"):
+        (tmp_path / name / "best.json").write_text("{}")
+    (tmp_path / "2026_01_04_00_00_00").mkdir()
+    (tmp_path / "2026_01_04_00_00_00" / "best.json").write_text("{}")  # no run: it has lost its configuration
+    assert find_trained_run(tmp_path) == tmp_path / "2026_01_02_00_00_00"
+    assert find_run(tmp_path) == tmp_path / "2026_01_03_00_00_00"  # which a resume goes on with
+    # One that is named is taken as it is.
+    assert find_trained_run(tmp_path / "2026_01_03_00_00_00") == tmp_path / "2026_01_03_00_00_00"
+    with pytest.raises(RunError, match=r"no run in .*nowhere: train one first"):
+        find_trained_run(tmp_path / "nowhere")
 
 
 def test_no_run(tmp_path):
