@@ -1,7 +1,6 @@
 """Trains a keypoint network: `python src/top/train.py --category all --network v11 --epochs 30`."""
 
 import dataclasses
-import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -88,6 +87,9 @@ def train(arguments: Sequence[str] | None) -> None:
         raise RunError("--resume-model needs --resume True")
     elif args.init_epoch is not None and args.resume_model is None:
         raise RunError("--init-epoch needs --resume-model with a weights file; a run folder knows its own epoch")
+    if run is None and args.resume_model is not None and args.weights != "auto":
+        both = f"--weights {args.weights} and --resume-model {args.resume_model}"
+        raise RunError(f"{both} both say where to start: drop one of them")
     if args.init_epoch is not None and run is not None:
         raise RunError(f"--init-epoch goes with a weights file; {run} is a run folder and knows its own epoch")
     if args.init_epoch is not None and not 0 <= args.init_epoch < _epochs(args):
@@ -165,7 +167,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
         steps = min(steps, 10)
     schedule = Schedule(epochs, steps, args.save_every, args.keep)
     keras.utils.set_random_seed(config.seed)
-    start = Start(args.weights) if _loaded_later(args, run) else find_start(args.weights, "keypoints")
+    start = _start(args, run)
     net = _network(dataclasses.replace(args, weights=start.weights), run)
     if args.resume_model is not None and not args.resume_model.is_dir():
         load_weights(net, args.resume_model)
@@ -215,9 +217,10 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
     )
     for path in sorted(unreadable):
         warn(f"left out, cannot be read: {path}")
-    load_weights(net, best_model(run, warn).path)
+    model = best_model(run, warn)
+    load_weights(net, model.path)
     calibrate(run, predict_validation(predict, val_set, config, leave_out), config)
-    best = min(history, key=lambda row: (math.isnan(row["ne"]), row["ne"]))
+    best = next(row for row in history if row["epoch"] == model.epoch)
     tell(f"Best: epoch {best['epoch']}, NE {best['ne']:.2%} on {len(val_set)} validation photos. Wrote {run}")
 
 
@@ -225,6 +228,13 @@ def _loaded_later(args: Arguments, run: Path | None) -> bool:
     from aifashion.unet.runs import has_state
 
     return (run is not None and has_state(run)) or (run is None and args.resume)
+
+
+def _start(args: Arguments, run: Path | None) -> Start:
+    """Where the weights come from; of a run with a state its `start.json` has told that before."""
+    if not _loaded_later(args, run):
+        return find_start(args.weights, "keypoints")
+    return Start(args.weights, find_start(str(args.resume_model)).facts if run is None else {})
 
 
 def _network(args: Arguments, run: Path | None):

@@ -75,6 +75,10 @@ def test_a_category_without_photos(fails, own_data, tmp_path):
         (["--resume", "True", "--resume-model", "{data}"], "no run in {data}: train one first, or name a run folder"),
         (["--resume", "True", "--resume-model", "x.weights.h5"], "no weights file at x.weights.h5"),
         (
+            ["--resume", "True", "--resume-model", "x.h5", "--weights", "y.h5"],
+            "--weights y.h5 and --resume-model x.h5 both",
+        ),
+        (
             ["--resume", "True", "--resume-model", "x.h5", "--init-epoch", "9", "--epochs", "9"],
             "leaves no epoch to train",
         ),
@@ -216,6 +220,8 @@ def test_a_new_run_from_the_weights_of_another(all_run, data, tmp_path):
     words = ["--resume", "True", "--resume-model", str(start), "--init-epoch", "1", "--epochs", "3"]
     run = train_run(data, tmp_path, *words, "--learning-rate", "1e-9", "--weight-decay", "0")
     assert [row["epoch"] for row in history(run)] == ["2", "3"]
+    digest = hashlib.sha256(start.read_bytes()).hexdigest()
+    assert json.loads((run / "start.json").read_text()) == {"weights": str(start), "sha256": digest}
     # With next to no learning rate the kernels stay those of the file.
     with h5py.File(start) as first, h5py.File(run / "models" / "epoch_003.weights.h5") as last:
         names = []
