@@ -14,7 +14,7 @@ from ..garments import ALL, ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS, SPAN_PAIRS
 from ..geometry import Size, inside
 from ..records import ABSENT, HIDDEN, VISIBLE, Sample
 from .duplicates import Fingerprint, fingerprint, group_fingerprints
-from .formats.fashionai import Problem, find_keypoint_sets, scan_keypoint_rows
+from .formats.fashionai import find_keypoint_sets, scan_keypoint_rows
 from .formats.fashionai_attributes import (
     SUFFIX,
     AttributeRow,
@@ -23,6 +23,7 @@ from .formats.fashionai_attributes import (
     scan_labels,
     scan_questions,
 )
+from .formats.problems import Problem
 from .images import ImageError, decode_image, resolve_image
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data_gen.formats.fashionai import FormatError, Problem
 from ..data_gen.formats.fashionai_attributes import SUFFIX, scan_attribute_rows
+from ..data_gen.formats.problems import FormatError, Problem
 from ..files import write_atomic
 from ..garments import ATTRIBUTE_TASKS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data_gen.formats.aliproducts import read_product_labels
-from ..data_gen.formats.fashionai import FormatError, Problem
+from ..data_gen.formats.problems import FormatError, Problem
 from .attribute_metrics import checked_classes
 
 _SHOWN = 100  # problems of one kind

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data_gen.formats.fashionai import FormatError, Problem
 from ..data_gen.formats.jingdong import StyleList, read_style_list
+from ..data_gen.formats.problems import FormatError, Problem
 from ..garments import STYLES
 
 

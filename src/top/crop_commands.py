@@ -36,8 +36,8 @@ class CropArguments:
     crop: Literal["keypoints", "heatmap", "cam"] = "heatmap"
     """the box of the predicted keypoints, the region of the heatmaps, or that of a classifier's activation maps"""
     modelpath: Path | None = None
-    """run folder, artifact or shipped, of the keypoint network or for cam of the classifier; or a folder of runs to take
-    the latest of; trained_models/all or trained_models/attributes/all by default"""
+    """run folder, artifact or shipped, of the keypoint network or for cam of the classifier; or a folder of runs, of
+    which the latest is taken; trained_models/all or trained_models/attributes/all by default"""
     margin: float = 0.05
     """added on each side, as a fraction of the square's side"""
     batch_size: int = 16

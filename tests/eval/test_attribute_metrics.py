@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aifashion.data_gen.formats.fashionai import FormatError
 from aifashion.data_gen.formats.fashionai_attributes import soft_label
+from aifashion.data_gen.formats.problems import FormatError
 from aifashion.eval.attribute_metrics import (
     average_precision,
     confusion_matrix,

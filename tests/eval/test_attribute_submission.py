@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from aifashion.data_gen.formats.fashionai import FormatError
 from aifashion.data_gen.formats.fashionai_attributes import read_questions
+from aifashion.data_gen.formats.problems import FormatError
 from aifashion.eval.attribute_submission import read_attribute_submission, write_attribute_submission
 
 NAMES, TASKS = ["Images/b.jpg", "Images/a.jpg"], ["neck_design", "skirt_length"]

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from aifashion.data_gen.formats.fashionai import FormatError
+from aifashion.data_gen.formats.problems import FormatError
 from aifashion.eval.product_metrics import score_classes, score_product_files
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aifashion.data_gen.formats.fashionai import FormatError
+from aifashion.data_gen.formats.problems import FormatError
 from aifashion.eval.style_metrics import (
     LabelScore,
     sample_f2,

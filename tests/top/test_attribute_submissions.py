@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from small_attributes import save_photo, write_rows
 
-from aifashion.data_gen.formats.fashionai import FormatError
+from aifashion.data_gen.formats.problems import FormatError
 from aifashion.data_gen.tfrecords import Record, shard_path, write_shard
 from aifashion.garments import STYLES
 from aifashion.top.attribute_submissions import read_asked, write_answers

@@ -18,7 +18,7 @@ from ...files import write_atomic
 from ...records import HeadSpec
 from ..images import image_id_problem
 from ..label_table import LabelTable, PhotoFiles, TextColumn
-from .fashionai import FormatError, Problem
+from .problems import FormatError, Problem
 
 HEAD = "product"
 TRAIN, VAL = "train.txt", "val.txt"

@@ -18,7 +18,7 @@ from ...garments import ALL, CATEGORIES, CATEGORY_KEYPOINTS, EDGES, KEYPOINTS
 from ...geometry import Size
 from ...records import ABSENT, Keypoints, Sample
 from ..images import resolve_image
-from .fashionai import FormatError, Problem
+from .problems import FormatError, Problem
 
 DEEPFASHION_KEYPOINTS = {
     "left collar": "neckline_left",

@@ -21,6 +21,7 @@ from ...garments import ALL, CATEGORIES, KEYPOINTS
 from ...records import ABSENT, Keypoints, Sample
 from ..images import image_id_problem, resolve_image
 from .folders import challenge_folders, drawn_below
+from .problems import FormatError, Problem
 
 ID_COLUMNS = ("image_id", "image_category")
 ANSWERS = "fashionAI_key_points_test_[ab]_answer_*.csv"
@@ -29,34 +30,11 @@ _NUMBER = r"-?[0-9]{1,7}(?:\.[0-9]{1,15})?"
 _CELL = rf"{_NUMBER}_{_NUMBER}_(?:-1|0|1)"
 _COLUMN = re.compile(rf"(?>{_CELL}\n)*+")
 _NO_POINT = "-1_-1_-1"
-_SHOWN = 10  # problems quoted in one error
 
 LAYOUT = """expected, for example,
   train/Annotations/train.csv (or annotations.csv) beside train/Images/<category>/
   test/test.csv beside test/Images/<category>/
   fashionAI_key_points_test_a_answer_<date>.csv anywhere"""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with a data file. line: 1 is the header; None where the whole file is meant."""
-
-    path: Path
-    line: int | None
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.message}"
-
-
-class FormatError(ValueError):
-    """A data file with problems; the message quotes the first of them, `problems` holds all."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        more = len(self.problems) - _SHOWN
-        lines = [str(problem) for problem in self.problems[:_SHOWN]] + ([f"... and {more} more"] if more > 0 else [])
-        super().__init__(lines[0] if len(lines) == 1 else "\n  ".join([f"{len(self.problems)} problems:", *lines]))
 
 
 @dataclass(frozen=True, slots=True)

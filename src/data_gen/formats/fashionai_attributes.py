@@ -20,8 +20,8 @@ from ...garments import ATTRIBUTE_TASKS
 from ...records import HeadSpec
 from ..images import image_id_problem
 from ..label_table import LabelTable, PhotoFiles
-from .fashionai import FormatError, Problem
 from .folders import challenge_folders, drawn_below
+from .problems import FormatError, Problem
 
 ANSWERS = "fashionAI_attributes_answer_*.csv"
 SUFFIX = "_labels"

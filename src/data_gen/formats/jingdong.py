@@ -16,7 +16,7 @@ from ...files import write_atomic
 from ...garments import STYLES
 from ...records import HeadSpec
 from ..label_table import LabelTable, Photos
-from .fashionai import FormatError, Problem
+from .problems import FormatError, Problem
 
 STYLE_HEAD = HeadSpec("style", "independent", STYLES)
 

@@ -23,7 +23,7 @@ from ...garments import CATEGORIES, STYLES
 from ..formats.folders import DRAWN_FILE
 from .cloth import PATTERNS, Cloth
 from .scene import render
-from .writer import one_thread
+from .writer import checked_test_count, one_thread
 
 STYLE_LIST, STYLE_TEST, STYLE_ANSWER = "train.txt", "test.txt", "answer.txt"
 PRODUCT_ANSWER = "test_answer.txt"
@@ -65,7 +65,7 @@ def write_style_set(
     Served there, `aifashion data fetch-styles` fetches them as it does real ones. Errors as in `write_dataset`.
     """
     out = Path(out)
-    test_count = max(count // 10, 5) if test_count is None else test_count
+    test_count = checked_test_count(count, test_count, workers)
     facts = {"kind": "styles", "count": count, "seed": seed, "size": size, "test_count": test_count}
     claim_folder(out, DRAWN_FILE, facts)
     names = [f"{number:06d}" for number in range(count + test_count)]
@@ -92,7 +92,7 @@ def write_product_set(
     out = Path(out)
     if classes < 2 or count < 3 * classes:
         raise ValueError(f"need 2 classes or more and 3 photos for each; got {classes} and {count} photos")
-    test_count = max(count // 10, 5) if test_count is None else test_count
+    test_count = checked_test_count(count, test_count, workers)
     arguments = {"kind": "products", "count": count, "classes": classes, "seed": seed, "size": size}
     claim_folder(out, DRAWN_FILE, arguments | {"test_count": test_count})
     rng = np.random.default_rng([seed, 2])

@@ -51,6 +51,14 @@ class _Row:
     labels: dict[str, str]
 
 
+def checked_test_count(count: int, test_count: int | None, workers: int) -> int:
+    """How many test photos go with `count` others: those asked for, or a tenth. Raises ValueError for what is none."""
+    test_count = max(count // 10, 5) if test_count is None else test_count
+    if count < 1 or test_count < 0 or workers < 1:
+        raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
+    return test_count
+
+
 def write_dataset(
     out: Path,
     count: int,
@@ -67,9 +75,7 @@ def write_dataset(
     the same arguments finishes what was interrupted. Raises ValueError for counts below 1 and FileExistsError for a
     folder that holds anything but that same data set.
     """
-    test_count = max(count // 10, 5) if test_count is None else test_count
-    if count < 1 or test_count < 0 or workers < 1:
-        raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
+    test_count = checked_test_count(count, test_count, workers)
     out = Path(out)
     facts = {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels}
     claim_folder(out, DRAWN_FILE, facts, assumed={"labels": "one"})
@@ -153,12 +159,14 @@ def _write_lists(out: Path, rows: list[_Row]) -> None:
         labels[row.split] += [f"{path},{task}_labels,{label}" for task, label in row.labels.items()]
         if part == "rank":
             questions += [f"{path},{task}_labels,?" for task in row.labels]
-    for split, path in (("train", "train/Annotations/train.csv"), ("test", ANSWER)):
-        lines = [f"{row.image_id},{row.category},{row.cells}" for row in rows if row.split == split]
-        _write_lines(out / path, [header, *lines])
+    cells = {split: [f"{r.image_id},{r.category},{r.cells}" for r in rows if r.split == split] for split in labels}
+    _write_lines(out / "train/Annotations/train.csv", [header, *cells["train"]])
+    _write_lines(out / "attributes/base/Annotations/label.csv", labels["train"])
+    if not cells["test"]:
+        return
     test = ["image_id,image_category", *(f"{r.image_id},{r.category}" for r in rows if r.split == "test")]
     _write_lines(out / "test/test.csv", test)
-    _write_lines(out / "attributes/base/Annotations/label.csv", labels["train"])
+    _write_lines(out / ANSWER, [header, *cells["test"]])
     _write_lines(out / "attributes/rank/Tests/question.csv", questions)
     # Last of all: `weights make` takes them for a sign that the others are there.
     _write_lines(out / "attributes" / ATTRIBUTE_ANSWER, labels["test"])

@@ -10,7 +10,7 @@ from aifashion.data_gen.formats.aliproducts import (
     read_product_test,
     write_product_submission,
 )
-from aifashion.data_gen.formats.fashionai import FormatError
+from aifashion.data_gen.formats.problems import FormatError
 from aifashion.data_gen.label_table import LabelTable, PhotoFiles
 from aifashion.records import HeadSpec
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, coco_from_samples, read_coco, samples_from_coco
-from aifashion.data_gen.formats.fashionai import FormatError
+from aifashion.data_gen.formats.problems import FormatError
 from aifashion.garments import ALL, CATEGORIES, KEYPOINTS
 from aifashion.records import Keypoints, Sample
 

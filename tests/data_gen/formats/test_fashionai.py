@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from aifashion.data_gen.formats.fashionai import (
-    FormatError,
     find_keypoint_sets,
     image_root,
     load_training_samples,
@@ -15,6 +14,7 @@ from aifashion.data_gen.formats.fashionai import (
     write_keypoint_csv,
     write_test_csv,
 )
+from aifashion.data_gen.formats.problems import FormatError
 from aifashion.garments import ALL, CATEGORIES, KEYPOINTS
 from aifashion.records import ABSENT, Keypoints, Sample
 from links import link

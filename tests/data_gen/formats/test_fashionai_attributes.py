@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aifashion.data_gen.formats.fashionai import FormatError
 from aifashion.data_gen.formats.fashionai_attributes import (
     LENGTHS,
     AttributeRow,
@@ -20,6 +19,7 @@ from aifashion.data_gen.formats.fashionai_attributes import (
     scan_labels,
     soft_label,
 )
+from aifashion.data_gen.formats.problems import FormatError
 from aifashion.garments import ATTRIBUTE_TASKS
 
 HASH, OTHER_HASH = "0123456789abcdef0123456789abcdef", "f" * 32

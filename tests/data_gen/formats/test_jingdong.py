@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aifashion.data_gen.formats.fashionai import FormatError
 from aifashion.data_gen.formats.jingdong import STYLE_HEAD, read_style_list, style_table, write_style_submission
+from aifashion.data_gen.formats.problems import FormatError
 from aifashion.data_gen.label_table import PhotoFiles
 from aifashion.garments import STYLES
 

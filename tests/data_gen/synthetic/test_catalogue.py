@@ -67,3 +67,10 @@ def test_impossible_catalogues_are_refused(tmp_path, count, classes):
     with pytest.raises(ValueError, match="3 photos for each"):
         write_product_set(tmp_path / "new", count, classes, seed=0)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("counts", [{"count": 0}, {"count": 6, "test_count": -1}, {"count": 6, "workers": 0}])
+def test_impossible_counts_are_refused_before_anything_is_written(tmp_path, counts):
+    with pytest.raises(ValueError, match="need count >= 1, test_count >= 0, workers >= 1"):
+        write_style_set(tmp_path / "set", seed=0, size=32, **counts)
+    assert not (tmp_path / "set").exists()

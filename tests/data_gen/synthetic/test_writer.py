@@ -4,6 +4,8 @@ from pathlib import Path
 import cv2
 import pytest
 
+from aifashion.data_gen.check import check_dataset
+from aifashion.data_gen.synthetic import writer
 from aifashion.data_gen.synthetic.writer import ANSWER, ATTRIBUTE_ANSWER, write_dataset
 from aifashion.garments import ATTRIBUTE_TASKS, CATEGORIES, CATEGORY_KEYPOINTS, KEYPOINTS
 
@@ -119,6 +121,20 @@ def test_all_tasks_of_a_garment_can_be_labelled(out, tmp_path):
         write_dataset(every, COUNT, seed=4, size=SIZE, test_count=TEST_COUNT)
 
 
+def test_the_answers_of_the_attributes_come_last(tmp_path, monkeypatch):
+    # `weights make` takes them for a sign that all the others are there.
+    written = []
+
+    def write(path: Path, data: bytes | str, flush: bool = True) -> None:
+        written.append(path.relative_to(tmp_path / "set").as_posix())
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+
+    monkeypatch.setattr(writer, "write_atomic", write)
+    writer.write_dataset(tmp_path / "set", 1, seed=0, size=32, test_count=1)
+    assert written.pop() == f"attributes/{ATTRIBUTE_ANSWER}"
+    assert {"attributes/base/Annotations/label.csv", "attributes/rank/Tests/question.csv", ANSWER} < set(written)
+
+
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(FileExistsError, match=r"thesis\.txt"):
@@ -150,3 +166,9 @@ def test_a_tenth_is_kept_for_testing_and_at_least_five(tmp_path):
 def test_a_photo_does_not_depend_on_how_many_follow(out, tmp_path):
     write_dataset(tmp_path / "short", 3, seed=4, size=SIZE, test_count=0)
     assert rows(tmp_path / "short/train/Annotations/train.csv") == rows(out / "train/Annotations/train.csv")[:4]
+
+
+def test_without_test_photos_there_are_no_lists_of_them(tmp_path):
+    write_dataset(tmp_path / "set", 6, seed=0, size=48, test_count=0)
+    assert not list((tmp_path / "set").rglob("*answer*")) and not list((tmp_path / "set").rglob("question.csv"))
+    assert not check_dataset(tmp_path / "set").problems

@@ -1,0 +1,29 @@
+"""What is wrong with a data file, and where."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_SHOWN = 10  # problems quoted in one error
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a data file. line: 1 is the header; None where the whole file is meant."""
+
+    path: Path
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}{'' if self.line is None else f':{self.line}'}: {self.message}"
+
+
+class FormatError(ValueError):
+    """A data file with problems; the message quotes the first of them, `problems` holds all."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        more = len(self.problems) - _SHOWN
+        lines = [str(problem) for problem in self.problems[:_SHOWN]] + ([f"... and {more} more"] if more > 0 else [])
+        super().__init__(lines[0] if len(lines) == 1 else "\n  ".join([f"{len(self.problems)} problems:", *lines]))
