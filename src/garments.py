@@ -91,7 +91,7 @@ EDGES: tuple[tuple[str, str], ...] = (
     ("bottom_left_in", "crotch"),
     ("bottom_right_in", "crotch"),
 )
-"""Outline segments to draw; one whose two ends run through a waistline is left out where the waistline exists."""
+"""Outline segments. A drawing leaves out one whose ends run through a waistline where the waistline is there."""
 
 ATTRIBUTE_TASKS: dict[str, tuple[str, ...]] = {
     "coat_length": (
