@@ -59,7 +59,8 @@ class HeatmapCodec:
     def decode(self, heatmaps: np.ndarray, method: Decoder = "dark") -> tuple[np.ndarray, np.ndarray]:
         """(B, h, w, K) -> points (B, K, 2) float64 px of the input, and peaks (B, K) float32.
 
-        A heatmap of equal values decodes to its first cell (by two-peak a quarter of one off), with that value as its peak.
+        A heatmap of equal values decodes to its first cell (by two-peak a quarter beside it), with that value as its
+        peak.
         Raises ValueError for another shape or an unknown method.
         """
         if heatmaps.ndim != 4 or heatmaps.shape[1:3] != self.shape:
