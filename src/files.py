@@ -45,6 +45,18 @@ def write_atomic(path: Path, data: bytes | str, flush: bool = True) -> None:
         beside.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+def replace_folder(out: Path, beside: Path) -> None:
+    """`beside`, a folder next to `out`, takes its name by renaming: `out` is never half of one.
+
+    Stopped between two of its steps, it may leave the old folder under a hidden name that ends in `-NAME.old`.
+    """
+    old = out.with_name(f".{secrets.token_hex(4)}-{out.name}.old")
+    if out.exists():
+        out.rename(old)
+    beside.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def claim_folder(
     folder: Path, manifest: str, facts: Mapping[str, Any], assumed: Mapping[str, Any] | None = None
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..files import replace_folder
 from .artifact import KERNELS, MODEL_FILES, ArtifactError, Manifest, is_artifact
 from .converters import Batches, convert, quantise_within
 from .runtime import Arrays, Network, load_network
@@ -93,18 +94,6 @@ def open_network(folder: Path) -> Network:
 
 def _excess(measure: Measure, folder: Path, manifest: Manifest, compute: Callable) -> float:
     return float(measure(Network(folder, manifest, compute))["excess"])
-
-
-def replace_folder(out: Path, beside: Path) -> None:
-    """`beside`, a folder next to `out`, takes its name by renaming: `out` is never half of either.
-
-    Stopped between two of its steps, it may leave the old folder under a hidden name that ends in `-NAME.old`.
-    """
-    old = out.with_name(f".{secrets.token_hex(4)}-{out.name}.old")
-    if out.exists():
-        out.rename(old)
-    beside.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _versions() -> dict[str, str]:

@@ -78,6 +78,7 @@ def crop_photos(args: CropArguments) -> None:
         if error is not None:
             warn(f"left out: {error}")
         whole, unreadable = whole + fell_back, unreadable + (error is not None)
+    # The answers last: `weights make` takes them for a sign that all is there.
     for csv in (*lists.labels, *lists.questions, *lists.answers):
         target = args.out / csv.relative_to(args.data)
         target.parent.mkdir(parents=True, exist_ok=True)

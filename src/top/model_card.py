@@ -1,14 +1,20 @@
 """What a shipped network is, what it was made of and how well it does, as Markdown, from measured scores."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aifashion.data_gen.formats.fashionai_attributes import scan_attribute_rows
 from aifashion.garments import ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS
 from aifashion.serve.artifact import Manifest
+
+REAL_FILES = ("test.csv", "answers.csv", "label.csv")
+"""Of annotated photographs: the list of them, their keypoints and their attributes."""
+Told = list[tuple[dict[str, str], dict[str, Any]]]
+"""Of each photo of a test list its row, and what `aifashion predict` told of it."""
 
 _KEYPOINT_LIMITS = (
     "It has seen drawn garments only, and is worse on photographs; finetune it on yours.",
@@ -22,13 +28,20 @@ _ATTRIBUTE_LIMITS = (
 )
 
 
-def keypoint_card(folder: Path, scores: Path, real: Path | None) -> str:
-    """The card of the keypoint artifact in `folder`; `scores` is what `weights make` measured."""
+def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> str:
+    """The card of the keypoint artifact in `folder`; `scores` is what `weights make` measured.
+
+    test: the test list of the drawn photos. real: a folder of annotated photographs. Raises ValueError where the
+    scores are of other photos.
+    """
     manifest = Manifest.read(folder)
-    names = ["synthetic", *(["real"] if real else [])]
-    told = {(n, t): _json(scores / f"keypoints_{n}_{t}" / "score.json") for n in names for t in ("plain", "tta")}
-    auto = {n: _json(scores / f"auto_{n}" / "told.json") for n in names}
-    right = {n: category_accuracy(auto[n], _tests(scores, n, real)) for n in names}
+    lists, places = {"synthetic": test}, {"synthetic": "synthetic"}
+    if real is not None:
+        lists["real"], places["real"] = real / "test.csv", real_name(real)
+    pairs = [(n, t) for n in lists for t in ("plain", "tta")]
+    told = {(n, t): _json(scores / f"keypoints_{places[n]}_{t}" / "score.json") for n, t in pairs}
+    auto = {n: told_photos(scores / f"auto_{places[n]}" / "told.json", lists[n]) for n in lists}
+    right = {n: category_accuracy(auto[n]) for n in lists}
     columns = list(told)
     header = [f"{n}, {'ten passes' if t == 'tta' else 'one pass'}" for n, t in columns]
 
@@ -49,9 +62,10 @@ def keypoint_card(folder: Path, scores: Path, real: Path | None) -> str:
             *_table(["", *header], [row("all", None), *(row(c, "per_category") for c in CATEGORIES)]),
             "",
             *(
-                f"- {n}: {told[n, 'plain']['garments']} photos, category right of {_percent(right[n])}, "
-                f"said to show no garment: {sum(not row.get('garment', True) for row in auto[n])}"
-                for n in names
+                f"- {n}: {len(auto[n])} photos, category right of {_percent(right[n])}, said to show no garment: "
+                f"{sum(not row.get('garment', True) for _, row in auto[n])}; the NE is of the "
+                f"{told[n, 'plain']['garments']} whose span is there"
+                for n in lists
             ),
             f"- validation photos (synthetic): NE {_percent(validated['ne'])}, "
             f"category right of {_percent(validated['category_accuracy'])}; expected calibration error of the "
@@ -93,28 +107,56 @@ def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
         "",
     ]
     if real is not None:
-        right, total = labels_right(_json(scores / "auto_real" / "told.json"), real)
+        told = told_photos(scores / f"auto_{real_name(real)}" / "told.json", real / "test.csv")
+        right, total = labels_right(told, real)
         lines += [f"Photographs, from the photo alone, category and crop its own: {right} of {total} labels right.", ""]
     return "\n".join([*lines, *_limits(_ATTRIBUTE_LIMITS, real)])
 
 
-def category_accuracy(told: Sequence[dict[str, Any]], test: Path) -> float:
-    """Share of the photos of a test list whose category `aifashion predict` told right."""
+def real_name(real: Path) -> str:
+    """What scores on a folder of annotated photographs go by: `real_` and 8 hex digits of its lists.
+
+    So other photographs, and answers that were corrected, are scored anew, and a folder that was moved is not.
+    """
+    digest = hashlib.sha256()
+    for name in REAL_FILES:
+        digest.update(hashlib.sha256((real / name).read_bytes()).digest())
+    return f"real_{digest.hexdigest()[:8]}"
+
+
+def told_photos(told: Path, test: Path) -> Told:
+    """The rows of a test list with what `aifashion predict` told of them, in the JSON file `told`.
+
+    They are matched by their order: the paths told are those of the day, and folders are moved. Raises ValueError where
+    the photos have other names.
+    """
     with test.open(newline="", encoding="utf-8-sig") as file:
-        wanted = {(test.parent / row["image_id"]).as_posix(): row["image_category"] for row in csv.DictReader(file)}
-    right = [row.get("category") == wanted[Path(row["photo"]).as_posix()] for row in told]
-    return sum(right) / len(right)
+        listed = list(csv.DictReader(file))
+    answers = _json(told)
+    again = f"delete {told.parent} and call again"
+    if len(answers) != len(listed):
+        raise ValueError(f"{told} tells of {len(answers)} photos where {test} lists {len(listed)}: {again}")
+    for row, answer in zip(listed, answers, strict=True):
+        wanted, name = PurePosixPath(row["image_id"].strip()).name, Path(answer["photo"]).name
+        if name != wanted:
+            raise ValueError(f"{told} tells of {name} where {test} lists {wanted}: {again}")
+    return list(zip(listed, answers, strict=True))
 
 
-def labels_right(told: Sequence[dict[str, Any]], real: Path) -> tuple[int, int]:
+def category_accuracy(told: Told) -> float:
+    """Share of the photos of a test list whose category `aifashion predict` told right."""
+    return sum(answer.get("category") == row["image_category"] for row, answer in told) / len(told)
+
+
+def labels_right(told: Told, real: Path) -> tuple[int, int]:
     """How many attribute labels `aifashion predict` told right, and of how many; a class marked `m` is right, too."""
-    answers = {Path(row["photo"]).as_posix(): row.get("attributes", {}) for row in told}
+    answers = {PurePosixPath(row["image_id"].strip()): answer.get("attributes", {}) for row, answer in told}
     rows, problems = scan_attribute_rows(real / "label.csv", "nnmyn")
     if problems:
         raise ValueError(problems[0])
     right = 0
     for row in rows:
-        answer = answers.get((real / row.path).as_posix(), {}).get(row.task)
+        answer = answers.get(PurePosixPath(row.path), {}).get(row.task)
         classes = ATTRIBUTE_TASKS[row.task]
         right += answer is not None and row.value[classes.index(answer["class"])] in "ym"
     return right, len(rows)
@@ -145,10 +187,6 @@ def _limits(limits: Iterable[str], real: Path | None) -> list[str]:
         else ["- The photographs are few, annotated by hand: differences of some points mean nothing."]
     )
     return ["Limits:", "", *(f"- {limit}" for limit in limits), *note, ""]
-
-
-def _tests(scores: Path, name: str, real: Path | None) -> Path:
-    return scores.parent / "photos" / "test" / "test.csv" if name == "synthetic" or real is None else real / "test.csv"
 
 
 def _cell(score: dict[str, Any], name: str, part: str | None) -> float | None:

@@ -5,30 +5,38 @@ model of the one before; the photos are cropped to the regions of its heatmaps; 
 trained on the crops, from the keypoint network's backbone; both become artifacts, are scored, and get a model card.
 Every step is a command of its own that may be stopped, and goes on where it was when the recipe is called again.
 The trainings start from nothing or from the pair that ships already, then without the phases on the smallest photos.
+
+In the folder to work in, what is made with an artifact lies beside it, apart from what is made with other numbers:
+
+    photos/  runs/keypoints_PHASE_SIZE/
+    keypoints_NUMBERS/      artifact/  crops/  runs/attributes_PHASE_SIZE/
+        attributes_NUMBERS/ artifact/  scores/
 """
 
 import json
 import math
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from aifashion.config import Precision
+from aifashion.data_gen.formats.folders import RECIPE_FILE
 from aifashion.files import claim_folder, write_atomic
-from aifashion.serve.artifact import MANIFEST, Manifest, Numbers, Stage, is_artifact
-from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WEIGHTS, WORD, shipped
+from aifashion.serve.artifact import MANIFEST, Manifest, Numbers, Stage
+from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WORD, shipped
 from aifashion.top.arguments import CHECKOUT, run_command, tell
 from aifashion.top.attribute_model import FOLDER
 from aifashion.top.keypoint_model import CALIBRATION
-from aifashion.top.model_card import attribute_card, keypoint_card
+from aifashion.top.model_card import REAL_FILES, attribute_card, keypoint_card, real_name
+from aifashion.top.weights_pair import Part, check_place, check_source, put
 
-RECIPE_FILE = "recipe.json"
 START_FILE = "start.json"
 """By stage the commands that made the pair from which the trainings start: it is gone when its place is taken."""
+_ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_synthetic.csv"
+"""Of drawn photos and of their crops the list that is written last."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Phase:
 KEYPOINT_PHASES = (Phase(128, 3, 2e-3), Phase(192, 2, 1e-3), Phase(256, 3, 7e-4))
 ATTRIBUTE_PHASES = (Phase(96, 3, 2e-3), Phase(128, 4, 1e-3), Phase(160, 2, 6e-4), Phase(192, 3, 4e-4))
 """On small photos a network learns most of what it will, in a fraction of the time."""
+_PHOTO_WORDS = ("--size", "256", "--labels", "all")
 _KEYPOINT_WORDS = (
     *("--category", "all", "--network", "lite", "--batch-size", "32", "--val-fraction", "0.05"),
     *("--warmup-epochs", "0.5", "--ema", "0.999", "--category-weight", "0.3", "--rotate", "15", "--zoom", "0.25"),
@@ -63,7 +72,8 @@ class MakeArguments:
     """
 
     out: Path = SHIPPED
-    """folder for the pair, keypoints/ and attributes/; by default that of the package"""
+    """folder for the pair, keypoints/ and attributes/; by default that of the installed package itself, whose pair is
+    replaced in the end"""
     work: Path = CHECKOUT / "data" / "weights"
     """folder for the photos, crops and runs"""
     count: int = 40000
@@ -77,21 +87,30 @@ class MakeArguments:
     epochs: float = 1.0
     """how long all phases of the trainings are, as a multiple of the recipe's"""
     precision: Precision | Literal["auto"] = "auto"
-    """of the trainings: mixed_bfloat16 on processors with AMX, else float32"""
+    """of the trainings: mixed_bfloat16 on processors with AMX, else float32; called again, what it was at first"""
     keypoint_numbers: Numbers = "int8"
-    """of the keypoint artifact"""
+    """precision of the keypoint artifact; called again with another, the crops and the classifier are made anew"""
     attribute_numbers: Numbers = "f32"
-    """of the classifier's artifact, which int8 costs more than an export allows"""
+    """precision of the classifier's artifact, which int8 costs more than an export allows"""
     real: Path | None = None
     """folder of annotated photographs (test.csv, answers.csv and label.csv): the model cards then tell of them too"""
 
 
 @dataclass(frozen=True)
 class Step:
-    """words: of the command. done: exists once the command has ended well."""
+    """words: of the command. folder, last: once the command has ended well, a file in that folder has a path of this
+    pattern, which it writes last of all. hint: what else to say where it fails.
+    """
 
     words: tuple[str | Path, ...]
-    done: Path
+    folder: Path
+    last: str
+    hint: str = ""
+
+    @property
+    def done(self) -> Path | None:
+        """The file that it writes last, where it has ended well."""
+        return next(self.folder.glob(self.last), None)
 
 
 def make(arguments: Sequence[str] | None = None) -> None:
@@ -103,70 +122,122 @@ def make_pair(args: MakeArguments) -> None:
     # What one call has written of its photos, the next one reads, perhaps called from elsewhere.
     real = args.real and args.real.absolute()
     args = replace(args, work=args.work.absolute(), out=args.out.absolute(), real=real)
-    asked = ("count", "test_count", "seed", "start", "epochs", "precision", "keypoint_numbers", "attribute_numbers")
-    facts = {name: getattr(args, name) for name in asked}
-    claim_folder(args.work, RECIPE_FILE, facts, {"start": "nothing"})
+    args = claimed(args)
     if args.start == "shipped" and not (args.work / START_FILE).exists():
         before = {stage: Manifest.read(shipped(stage)).source["made_by"] for stage in STAGES}
         write_atomic(args.work / START_FILE, json.dumps(before, indent=1))
     for step in steps(args):
-        if step.done.exists():
+        if step.done:
             tell(f"Done before: {step.done}")
             continue
+        _check_start(args, step)
         run_step(step)
-    for stage in STAGES:
-        put(args, stage)
+    put(args.out, [part_of_pair(args, stage) for stage in STAGES])
     tell(f"Wrote the pair to {args.out}, with a {CARD} each")
 
 
 def _check(args: MakeArguments) -> None:
     if not math.isfinite(args.epochs) or args.epochs <= 0:
         raise ValueError(f"--epochs must be a multiple above 0, not {args.epochs}")
+    if args.test_count < 1:
+        raise ValueError(f"--test-count must be at least 1, not {args.test_count}: the cards tell of scores on them")
     if args.real is not None:
-        missing = [name for name in ("test.csv", "answers.csv", "label.csv") if not (args.real / name).is_file()]
+        missing = [name for name in REAL_FILES if not (args.real / name).is_file()]
         if missing:
             raise FileNotFoundError(f"{args.real} has no {', '.join(missing)}: annotated photographs need all three")
-    if args.out.exists():
-        # Hidden folders are left by a call that was cut short.
-        strange = sorted(path.name for path in args.out.glob("[!.]*") if path.name not in STAGES)
-        if strange:
-            raise FileExistsError(f"{args.out} holds other things ({', '.join(strange[:5])}); choose another --out")
+    check_place(args.out)
+
+
+def _check_start(args: MakeArguments, step: Step) -> None:
+    """The pair that ships is another one once this folder's own, or that of another folder, has taken its place."""
+    if WORD not in step.words:
+        return
+    stage: Stage = "keypoints" if step.words[0] == "train" else "attributes"
+    begun = json.loads((args.work / START_FILE).read_text(encoding="utf-8"))[stage]
+    if (now := Manifest.read(shipped(stage)).source["made_by"]) != begun:
+        raise ValueError(
+            f"{args.work} was begun from the pair made by {', '.join(begun)}, but {shipped(stage)} was made by "
+            f"{', '.join(now)} since: put the former back there, or give another --work"
+        )
+
+
+def claimed(args: MakeArguments) -> MakeArguments:
+    """Claims the folder to work in for what the trainings depend on, and tells the precision for `auto`.
+
+    Of a folder that was begun, that is the one it was begun with, on whatever processor. Raises FileExistsError where
+    the folder was begun otherwise.
+    """
+    path = args.work / RECIPE_FILE
+    begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if begun and "keypoint_phases" not in begun:
+        raise FileExistsError(
+            f"{args.work} was begun by an older recipe, which did not note its phases: finish it with the version that "
+            "began it, or give an empty or a new folder"
+        )
+    kept = begun.get("precision") if args.precision == "auto" else None
+    args = replace(args, precision=kept or train_precision(args.precision))
+    asked = {name: getattr(args, name) for name in ("count", "test_count", "seed", "start", "epochs", "precision")}
+    claim_folder(args.work, RECIPE_FILE, asked | recipe_facts())
+    return args
+
+
+def recipe_facts() -> dict[str, str]:
+    """What the recipe itself says of photos and trainings: a folder begun by another one makes another pair."""
+    words = {"photo": _PHOTO_WORDS, "keypoint": _KEYPOINT_WORDS, "attribute": _ATTRIBUTE_WORDS}
+    phases = {"keypoint": KEYPOINT_PHASES, "attribute": ATTRIBUTE_PHASES}
+    facts = {f"{stage}_words": " ".join(own) for stage, own in words.items()}
+    for stage, own in phases.items():
+        told = (f"{phase.size} px for {phase.epochs} epochs at {phase.learning_rate:g}" for phase in own)
+        facts[f"{stage}_phases"] = " then ".join(told)
+    return facts
+
+
+def made_with(args: MakeArguments, stage: Stage) -> Path:
+    """The folder of a stage's artifact and of all that is made with it: with other numbers it is another one."""
+    folder = args.work / f"keypoints_{args.keypoint_numbers}"
+    return folder if stage == "keypoints" else folder / f"attributes_{args.attribute_numbers}"
 
 
 def steps(args: MakeArguments) -> Iterator[Step]:
-    """The commands in their order, each made when the one before has ended: it may depend on what that left."""
-    work, precision = args.work, train_precision(args.precision)
+    """The commands in their order, each made when the one before has ended: it may depend on what that left.
+
+    Raises ValueError where an artifact is not of the last phase before it.
+    """
+    photos, crops = args.work / "photos", made_with(args, "keypoints") / "crops"
+    artifacts: dict[Stage, Path] = {stage: made_with(args, stage) / "artifact" for stage in STAGES}
     before = ("--weights", WORD) if args.start == "shipped" else ()
-    photos, crops, pair = work / "photos", work / "crops", work / "pair"
     counts = ("--count", str(args.count), "--test-count", str(args.test_count), "--seed", str(args.seed))
-    draw = ("data", "synth", "--out", photos, *counts, "--size", "256", "--labels", "all", "--workers", "2")
-    yield Step(draw, photos / "attributes" / "base" / "Annotations" / "label.csv")
+    draw = ("data", "synth", "--out", photos, *counts, *_PHOTO_WORDS, "--workers", "2")
+    yield Step(draw, photos / "attributes", _ATTRIBUTE_ANSWER)
 
     runs: list[Path] = []
     for place, phase in phases_from(args.start, KEYPOINT_PHASES):
-        folder = phase_folder(work, "keypoints", place)
         start = ("--resume-model", best_weights(runs[-1]), "--resume", "True") if runs else before
-        words = ("train", *_KEYPOINT_WORDS, "--data", photos, "--output", folder)
-        yield _training(words, phase, args.epochs, precision, folder / "all", start)
-        runs.append(only_run(folder / "all"))
+        words = ("train", *_KEYPOINT_WORDS, "--data", photos, "--output", phase_folder(args, "keypoints", place))
+        folder = runs_folder(args, "keypoints", place)
+        yield _training(words, phase, args, folder, start)
+        runs.append(only_run(folder))
     keypoints = runs[-1]
-    yield _export(keypoints, pair / "keypoints", photos, args.keypoint_numbers)
+    yield _export(keypoints, artifacts["keypoints"], photos, "keypoint", args.keypoint_numbers)
+    check_source(artifacts["keypoints"], keypoints)
 
     crop = ("data", "crop", "--data", photos / "attributes", "--out", crops, "--crop", "heatmap")
-    done = crops / "rank" / "Tests" / "question.csv"
-    yield Step((*crop, "--modelpath", pair / "keypoints", "--batch-size", "32"), done)
+    yield Step((*crop, "--modelpath", artifacts["keypoints"], "--batch-size", "32"), crops, _ATTRIBUTE_ANSWER)
     runs = []
     for place, phase in phases_from(args.start, ATTRIBUTE_PHASES):
-        folder = phase_folder(work, "attributes", place)
         start = ("--load", runs[-1]) if runs else before or ("--weights", keypoints)
-        words = ("train-attributes", *_ATTRIBUTE_WORDS, "--data", crops, "--output", folder)
-        yield _training(words, phase, args.epochs, precision, folder / FOLDER / "all", start)
-        runs.append(only_run(folder / FOLDER / "all"))
-    yield _export(runs[-1], pair / "attributes", crops, args.attribute_numbers)
-    yield from score_steps(pair, work / "scores", photos, crops, args.real)
-    for stage, data in (("keypoints", photos), ("attributes", crops)):
-        told = work / "scores" / f"validation_{stage}.json"
-        yield Step(("evaluate", pair / stage, "--data", data, "--json", told), told)
+        output = phase_folder(args, "attributes", place)
+        words = ("train-attributes", *_ATTRIBUTE_WORDS, "--data", crops, "--output", output)
+        folder = runs_folder(args, "attributes", place)
+        yield _training(words, phase, args, folder, start)
+        runs.append(only_run(folder))
+    yield _export(runs[-1], artifacts["attributes"], crops, "attribute", args.attribute_numbers)
+    check_source(artifacts["attributes"], runs[-1])
+    scores = made_with(args, "attributes") / "scores"
+    yield from score_steps(artifacts, scores, photos, crops, args.real)
+    for stage, data in zip(STAGES, (photos, crops), strict=True):
+        told = f"validation_{stage}.json"
+        yield Step(("evaluate", artifacts[stage], "--data", data, "--json", scores / told), scores, told)
 
 
 def phases_from(start: str, phases: Sequence[Phase]) -> list[tuple[int, Phase]]:
@@ -175,68 +246,75 @@ def phases_from(start: str, phases: Sequence[Phase]) -> list[tuple[int, Phase]]:
     return [(place, phase) for place, phase in enumerate(phases) if phase.size >= smallest]
 
 
-def phase_folder(work: Path, stage: Stage, place: int) -> Path:
-    """Where the runs of a phase lie; -1 is the last phase."""
+def phase_folder(args: MakeArguments, stage: Stage, place: int) -> Path:
+    """What a training is given as --output for a phase; -1 is the last phase."""
     phases = KEYPOINT_PHASES if stage == "keypoints" else ATTRIBUTE_PHASES
-    return work / "runs" / f"{stage}_{place % len(phases)}_{phases[place].size}"
+    above = args.work if stage == "keypoints" else made_with(args, "keypoints")
+    return above / "runs" / f"{stage}_{place % len(phases)}_{phases[place].size}"
 
 
-def score_steps(pair: Path, scores: Path, photos: Path, crops: Path, real: Path | None) -> Iterator[Step]:
+def runs_folder(args: MakeArguments, stage: Stage, place: int) -> Path:
+    """Where the training puts the run of a phase; -1 is the last phase."""
+    return phase_folder(args, stage, place) / ("all" if stage == "keypoints" else f"{FOLDER}/all")
+
+
+def score_steps(
+    artifacts: Mapping[Stage, Path], scores: Path, photos: Path, crops: Path, real: Path | None
+) -> Iterator[Step]:
     """Hidden synthetic answers, and real ones where there are some."""
     truths = {"synthetic": photos / "fashionAI_key_points_test_a_answer_synthetic.csv"}
     tests = {"synthetic": photos / "test" / "test.csv"}
-    labels = {"synthetic": crops / "fashionAI_attributes_answer_a_synthetic.csv"}
     if real is not None:
-        truths["real"], tests["real"], labels["real"] = (real / f for f in ("answers.csv", "test.csv", "label.csv"))
+        truths[real_name(real)], tests[real_name(real)] = real / "answers.csv", real / "test.csv"
     for name, truth in truths.items():
         for augment, told in (("False", "plain"), ("True", "tta")):
             folder = scores / f"keypoints_{name}_{told}"
-            words = ("test", "--modelpath", pair / "keypoints", "--data", tests[name], "--augment", augment)
-            yield Step((*words, "--outpath", folder), folder / "submission.csv")
-            score = ("score", "keypoints", "--truth", truth, "--predicted", folder / "submission.csv")
-            yield Step((*score, "--json", folder / "score.json"), folder / "score.json")
+            words = ("test", "--modelpath", artifacts["keypoints"], "--data", tests[name], "--augment", augment)
+            yield Step((*words, "--outpath", folder), folder, "submission.csv")
+            yield _score("keypoints", truth, folder, "submission.csv")
         folder = scores / f"auto_{name}"
-        predict = ("predict", tests[name], "--modelfile", pair / "keypoints", "--attributes", pair / "attributes")
-        yield Step((*predict, "--out", folder / "told.json"), folder / "told.json")
+        pair = ("--modelfile", artifacts["keypoints"], "--attributes", artifacts["attributes"])
+        yield Step(("predict", tests[name], *pair, "--out", folder / "told.json"), folder, "told.json")
     folder = scores / "attributes_synthetic"
+    words = ("test-attributes", "--modelpath", artifacts["attributes"], "--flip", "True", "--outpath", folder)
     asked = ("--data", crops / "rank" / "Tests" / "question.csv")
-    yield Step(
-        ("test-attributes", "--modelpath", pair / "attributes", *asked, "--flip", "True", "--outpath", folder),
-        folder / "attribute_submission.csv",
-    )
-    score = ("score", "attributes", "--truth", labels["synthetic"])
-    predicted = ("--predicted", folder / "attribute_submission.csv", "--json", folder / "score.json")
-    yield Step((*score, *predicted), folder / "score.json")
+    yield Step((*words, *asked), folder, "attribute_submission.csv")
+    yield _score("attributes", crops / _ATTRIBUTE_ANSWER, folder, "attribute_submission.csv")
+
+
+def _score(stage: Stage, truth: Path, folder: Path, submission: str) -> Step:
+    words = ("score", stage, "--truth", truth, "--predicted", folder / submission)
+    return Step((*words, "--json", folder / "score.json"), folder, "score.json")
 
 
 def _training(
-    words: tuple[str | Path, ...],
-    phase: Phase,
-    times: float,
-    precision: str,
-    runs: Path,
-    start: tuple[str | Path, ...],
+    words: tuple[str | Path, ...], phase: Phase, args: MakeArguments, runs: Path, start: tuple[str | Path, ...]
 ) -> Step:
     """A phase that has begun goes on exactly; its run is calibrated last of all."""
-    epochs = max(1, round(phase.epochs * times))
+    epochs = max(1, round(phase.epochs * args.epochs))
     own = ("--size", str(phase.size), "--epochs", str(epochs), "--learning-rate", str(phase.learning_rate))
     begun = next(runs.glob("*/states/index.json"), None) is not None
-    done = next(runs.glob(f"*/{CALIBRATION}"), runs / CALIBRATION)
-    return Step((*words, *own, "--precision", precision, *(("--resume", "True") if begun else start)), done)
+    going_on = ("--resume", "True") if begun else start
+    return Step((*words, *own, "--precision", args.precision, *going_on), runs, f"*/{CALIBRATION}")
 
 
-def _export(run: Path, out: Path, data: Path, numbers: str) -> Step:
-    return Step(("export", run, "--precision", numbers, "--data", data, "--out", out), out / MANIFEST)
+def _export(run: Path, out: Path, data: Path, stage: str, numbers: str) -> Step:
+    words = ("export", run, "--precision", numbers, "--data", data, "--out", out)
+    return Step(words, out, MANIFEST, f" (its --precision is --{stage}-numbers here)")
 
 
 def run_step(step: Step) -> None:
-    """Raises ValueError where the command fails; it has then told why."""
+    """Raises ValueError where the command fails, and has told why, or leaves the step undone."""
     words = [str(word) for word in step.words]
+    name = f"aifashion {' '.join(words[:2])}"
     tell(f"> aifashion {' '.join(words)}")
     ended = subprocess.run([sys.executable, "-m", "aifashion.top.cli", *words], check=False).returncode
     if ended:
+        raise ValueError(f"{name} ended with {ended}; mend what it says{step.hint} and call weights make again")
+    if step.done is None:
+        last = step.folder / step.last
         raise ValueError(
-            f"aifashion {' '.join(words[:2])} ended with {ended}; mend what it says and call weights make again"
+            f"{name} ended well without its last file, {last}; see what it says and call weights make again"
         )
 
 
@@ -272,20 +350,15 @@ def made_by(args: MakeArguments, stage: Stage) -> list[str]:
     return [*before, f"{command} --start {args.start}"]
 
 
-def put(args: MakeArguments, stage: Stage) -> None:
-    """The artifact, its Keras weights and its card as one folder in `out`, which at no time holds half of them."""
-    last = {"keypoints": "all", "attributes": f"{FOLDER}/all"}[stage]
-    run = only_run(phase_folder(args.work, stage, -1) / last)
-    beside, out = args.out / f".{stage}", args.out / stage
-    shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(args.work / "pair" / stage, beside)
-    manifest = Manifest.read(beside)
-    shutil.copyfile(best_weights(run), beside / WEIGHTS)
-    card = {"keypoints": keypoint_card, "attributes": attribute_card}[stage]
-    manifest.source["made_by"] = made_by(args, stage)
-    manifest.write(beside)
-    write_atomic(beside / CARD, card(beside, args.work / "scores", args.real))
-    manifest.write(beside)
-    if is_artifact(out):
-        shutil.rmtree(out)
-    beside.rename(out)
+def part_of_pair(args: MakeArguments, stage: Stage) -> Part:
+    """What a stage of the pair is made of, once all steps are done."""
+    run, scores = only_run(runs_folder(args, stage, -1)), made_with(args, "attributes") / "scores"
+    tests = args.work / "photos" / "test" / "test.csv"
+
+    def card(folder: Path) -> str:
+        if stage == "keypoints":
+            return keypoint_card(folder, scores, tests, args.real)
+        return attribute_card(folder, scores, args.real)
+
+    artifact = made_with(args, stage) / "artifact"
+    return Part(stage, artifact, run, best_weights(run), made_by(args, stage), card)

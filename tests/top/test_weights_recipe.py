@@ -1,10 +1,11 @@
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from aifashion.serve.artifact import Manifest
+from aifashion.serve.artifact import MANIFEST, Manifest
 from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
 from aifashion.top import weights_recipe
 from aifashion.top.weights_recipe import (
@@ -12,7 +13,9 @@ from aifashion.top.weights_recipe import (
     MakeArguments,
     Phase,
     Step,
+    claimed,
     made_by,
+    part_of_pair,
     phases_from,
     run_step,
     steps,
@@ -28,6 +31,35 @@ def written(path: Path, text: str = "{}") -> Path:
 
 def value(words: tuple, name: str) -> str:
     return str(words[words.index(name) + 1])
+
+
+def pretend(step: Step) -> None:
+    """Leaves what the command would that later steps ask for, and its last file."""
+    folder, last = step.folder, step.last
+    if step.words[0] in ("train", "train-attributes"):
+        folder, last = folder / f"run_of_{folder.parent.name}", last.removeprefix("*/")
+        written(folder / "config.json")
+        written(folder / "best.json", json.dumps({"file": "best.weights.h5"}))
+    if step.words[0] == "export":
+        written(folder / "model.xml")
+        source = {"run": Path(step.words[1]).name}
+        Manifest("keypoints", "openvino", "f32", {}, source=source).write(folder)
+    else:
+        written(folder / last)
+
+
+def made(args: MakeArguments) -> list[Step]:
+    """What `weights make` would do now: the steps that were not done, which are now."""
+    left = []
+    for step in steps(args):
+        if not step.done:
+            pretend(step)
+            left.append(step)
+    return left
+
+
+def begins(step: Step) -> str:
+    return " ".join(map(str, step.words[:2]))
 
 
 def test_each_phase_goes_on_from_the_best_model_of_the_one_before(tmp_path):
@@ -61,6 +93,37 @@ def test_trainings_start_from_the_pair_that_ships_where_that_is_asked(tmp_path):
     assert made_by(replace(args, start="nothing"), "keypoints") == [went_on.removesuffix(" --start shipped")]
 
 
+def test_a_training_starts_from_the_pair_that_the_folder_was_begun_from(fails, tmp_path, monkeypatch):
+    taken: list[Step] = []
+
+    def run(step: Step) -> None:
+        taken.append(step)
+        pretend(step)
+
+    shipping = tmp_path / "pair"
+    monkeypatch.setattr(weights_recipe, "run_step", run)
+    monkeypatch.setattr(weights_recipe, "shipped", lambda stage: shipping / stage)
+    monkeypatch.setattr(weights_recipe, "part_of_pair", lambda args, stage: stage)
+    monkeypatch.setattr(weights_recipe, "put", lambda out, parts: ship("the first", "its own"))
+
+    def ship(*commands: str) -> None:
+        for stage in STAGES:
+            written(shipping / stage / "model.xml")
+            Manifest(stage, "openvino", "f32", {}, source={"made_by": commands}).write(shipping / stage)
+
+    ship("the first")
+    words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "out"), "--start", "shipped", "--seed", "2"]
+    weights_recipe.make(words)
+    assert len([step for step in taken if "shipped" in step.words]) == 2
+    weights_recipe.make([*words, "--attribute-numbers", "bf16"])
+    error = fails(weights_recipe.make, *words, "--keypoint-numbers", "f32")
+    assert error.endswith(
+        f"begun from the pair made by the first, but {shipping / 'attributes'} was made by the first, its own since: "
+        "put the former back there, or give another --work"
+    )
+    assert begins(taken[-1]) == "data crop"
+
+
 def test_a_finished_network_does_without_the_smallest_photos():
     phases = (Phase(96, 3, 1e-3), Phase(128, 4, 1e-3), Phase(160, 2, 1e-3))
     assert [place for place, _ in phases_from("nothing", phases)] == [0, 1, 2]
@@ -77,31 +140,151 @@ def test_a_phase_that_has_begun_goes_on_and_one_that_is_calibrated_is_done(tmp_p
         next(asked)
         return next(asked)
 
-    assert value(phase().words, "--resume") == "True" and not phase().done.exists()
-    written(run / "calibration.json")
-    assert phase().done.exists()
+    assert value(phase().words, "--resume") == "True" and phase().done is None
+    calibration = written(run / "calibration.json")
+    assert phase().done == calibration
 
 
 def test_a_step_that_fails_ends_the_recipe(tmp_path, capfd):
     with pytest.raises(ValueError, match="aifashion score keypoints ended with 1; mend what it says"):
-        run_step(Step(("score", "keypoints", "--truth", "none.csv", "--predicted", "none.csv"), tmp_path / "x"))
+        run_step(Step(("score", "keypoints", "--truth", "none.csv", "--predicted", "none.csv"), tmp_path, "x"))
     assert "none.csv" in capfd.readouterr().err
 
 
-def test_what_cannot_be_made(fails, tmp_path):
+def test_a_step_that_ends_well_has_to_leave_its_last_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda words, check: subprocess.CompletedProcess(words, 0))
+    step = Step(("data", "synth"), tmp_path, "*/label.csv")
+    with pytest.raises(
+        ValueError, match=r"data synth ended well without its last file, .*label\.csv; see what it says"
+    ):
+        run_step(step)
+    written(tmp_path / "base" / "label.csv")
+    run_step(step)
+
+
+def test_a_step_is_done_once_its_last_file_is_there(tmp_path):
+    args = MakeArguments(work=tmp_path, precision="float32")
+    draw, *_, last = every = made(args)
+    assert made(args) == [] and all(step.done for step in every)
+    assert begins(draw) == "data synth" and begins(last).startswith("evaluate ")
+    # Labels and questions are written before the answers, of photos as of crops.
+    (crop,) = (step for step in every if begins(step) == "data crop")
+    for step in (draw, crop):
+        written(step.folder / "base" / "Annotations" / "label.csv")
+        written(step.folder / "rank" / "Tests" / "question.csv")
+        (step.folder / "fashionAI_attributes_answer_a_synthetic.csv").unlink()
+    assert made(args) == [draw, crop]
+
+
+def test_with_other_numbers_what_depends_on_the_artifact_is_made_anew(tmp_path):
+    args = MakeArguments(work=tmp_path, precision="float32")
+    made(args)
+    export, *others = made(replace(args, attribute_numbers="bf16"))
+    assert export.words[0] == "export" and value(export.words, "--precision") == "bf16"
+    told = {step.words[0] for step in others}
+    assert told == {"test", "score", "predict", "test-attributes", "evaluate"}
+    assert str(export.folder) in {value(step.words, "--attributes") for step in others if step.words[0] == "predict"}
+    export, crop, *others = made(replace(args, keypoint_numbers="f32"))
+    assert export.words[0] == "export" and begins(crop) == "data crop"
+    assert value(crop.words, "--modelpath") == str(export.folder)
+    trained = [step for step in others if step.words[0] == "train-attributes"]
+    assert len(trained) == 4 and {value(step.words, "--data") for step in trained} == {str(crop.folder)}
+    assert made(args) == []  # nothing of the first is lost
+
+
+def test_an_artifact_of_a_run_that_was_trained_again_is_refused(tmp_path):
+    args = MakeArguments(work=tmp_path, precision="float32")
+    made(args)
+    part = part_of_pair(args, "keypoints")
+    assert part.weights == part.run / "models" / "best.weights.h5" and (part.artifact / MANIFEST).is_file()
+    again = part.run.with_name("zz_later")
+    written(again / "config.json")
+    written(again / "best.json", json.dumps({"file": "best.weights.h5"}))
+    with pytest.raises(
+        ValueError, match=rf"exported from the run {part.run.name}, .*zz_later: delete .*keypoints_int8, "
+    ):
+        made(args)
+
+
+def test_other_photographs_are_scored_anew(tmp_path):
+    def scored(real: Path) -> list[Path]:
+        args = MakeArguments(work=tmp_path / "work", precision="float32", real=real)
+        return [step.folder for step in made(args) if "_real_" in step.folder.name]
+
+    for name in ("test.csv", "answers.csv", "label.csv"):
+        written(tmp_path / "one" / name, "image_id")
+        written(tmp_path / "other" / name, "image_id\na.jpg")
+    one, other = scored(tmp_path / "one"), scored(tmp_path / "other")
+    assert len(set(one)) == len(set(other)) == 3 and not set(one) & set(other)
+    assert scored(tmp_path / "one") == []
+
+
+def test_a_folder_of_another_recipe_is_refused(tmp_path, monkeypatch):
+    args = MakeArguments(work=tmp_path / "work", precision="float32")
+    assert claimed(args) == claimed(args) == args
+    claimed(replace(args, keypoint_numbers="bf16", attribute_numbers="int8"))  # these are no part of the claim
+    with monkeypatch.context() as other:
+        other.setattr(weights_recipe, "KEYPOINT_PHASES", (Phase(128, 3, 2e-3),))
+        with pytest.raises(
+            FileExistsError, match=r"keypoint_phases 128 px for 3 epochs at 0\.002 then 192 .*, not 128 px"
+        ):
+            claimed(args)
+    with monkeypatch.context() as other:
+        other.setattr(weights_recipe, "_ATTRIBUTE_WORDS", ("--model", "lite"))
+        with pytest.raises(FileExistsError, match=r"attribute_words --task all .*, not --model lite;"):
+            claimed(args)
+    with monkeypatch.context() as other:
+        other.setattr(weights_recipe, "_PHOTO_WORDS", ("--size", "320"))
+        with pytest.raises(FileExistsError, match=r"photo_words --size 256 --labels all, not --size 320;"):
+            claimed(args)
+
+
+def test_a_folder_goes_on_in_the_precision_that_it_began_with(tmp_path, monkeypatch):
+    args = MakeArguments(work=tmp_path / "work")
+    monkeypatch.setattr(weights_recipe, "train_precision", lambda asked: "float32" if asked == "auto" else asked)
+    assert claimed(args).precision == "float32"
+    monkeypatch.setattr(weights_recipe, "train_precision", lambda asked: "mixed_bfloat16" if asked == "auto" else asked)
+    assert claimed(args).precision == "float32"
+    assert claimed(replace(args, work=tmp_path / "new")).precision == "mixed_bfloat16"
+    with pytest.raises(FileExistsError, match="begun with precision float32, not mixed_bfloat16"):
+        claimed(replace(args, precision="mixed_bfloat16"))
+
+
+def test_where_an_export_fails_it_is_said_which_option_to_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda words, check: subprocess.CompletedProcess(words, 1))
+    exports = [step for step in made(MakeArguments(work=tmp_path, precision="float32")) if step.words[0] == "export"]
+    for step, option in zip(exports, ("--keypoint-numbers", "--attribute-numbers"), strict=True):
+        with pytest.raises(ValueError, match=rf"its --precision is {option} here\) and call weights make again"):
+            run_step(step)
+
+
+def test_the_help_says_that_the_pair_of_the_package_is_replaced(capsys):
+    with pytest.raises(SystemExit):
+        weights_recipe.make(["--help"])
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "by default that of the installed package itself, whose pair is replaced" in told
+
+
+def test_what_cannot_be_made(fails, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights_recipe, "run_step", None)  # so that a check that fails to refuse draws no photos
+
     def make(*words: object) -> str:
         return fails(weights_recipe.make, "--work", tmp_path / "work", *words)
 
     assert "--epochs must be a multiple above 0, not 0.0" in make("--epochs", 0)
+    assert "--test-count must be at least 1, not 0: the cards tell of scores" in make("--test-count", 0)
     written(tmp_path / "real" / "test.csv")
     assert "has no answers.csv, label.csv: annotated" in make("--real", tmp_path / "real")
     written(tmp_path / "other" / "mine.txt")
     assert "holds other things (mine.txt); choose another --out" in make("--out", tmp_path / "other")
-    (tmp_path / "work").mkdir()
-    facts = {"count": 9, "test_count": 2000, "seed": 1, "epochs": 1.0, "precision": "auto"}
-    facts |= {"keypoint_numbers": "bf16", "attribute_numbers": "f32"}
+    written(tmp_path / "pair" / "attributes" / "mine.txt")
+    assert "attributes holds other things than an artifact; choose another --out" in make("--out", tmp_path / "pair")
+    assert not (tmp_path / "work").exists()
+    claimed(MakeArguments(work=tmp_path / "work", count=9, precision="float32"))
+    assert "was begun with count 9, not 40000; give the same" in make("--out", tmp_path / "out")
+    facts = {"count": 40000, "test_count": 2000, "seed": 1, "epochs": 1.0, "precision": "auto"}
     written(tmp_path / "work" / "recipe.json", json.dumps(facts))
-    assert "was begun with count 9, not 40000, keypoint_numbers bf16, not int8" in make("--out", tmp_path / "out")
+    assert "was begun by an older recipe, which did not note its phases: finish it" in make("--out", tmp_path / "out")
 
 
 def test_bfloat16_is_for_processors_with_matrix_units(tmp_path):
@@ -134,7 +317,7 @@ def test_the_whole_recipe_on_little(tmp_path, monkeypatch, capfd):
         assert (manifest.stage, manifest.config["size"]) == (stage, size) and {WEIGHTS, CARD} < set(manifest.files)
         card = (tmp_path / "pair" / stage / CARD).read_text(encoding="utf-8")
         assert "aifashion weights make --count 60 --seed 1 --epochs 1" in card and "| all | " in card
-    told = tmp_path / "work" / "scores" / "validation_keypoints.json"
+    told = tmp_path / "work" / "keypoints_f32" / "attributes_f32" / "scores" / "validation_keypoints.json"
     told.write_text(json.dumps(json.loads(told.read_text()) | {"ne": 0.5, "category_accuracy": 0.25}))
     monkeypatch.chdir(tmp_path)  # the same folders by other names
     weights_recipe.make([word.replace(f"{tmp_path}/", "") for word in words])

@@ -1,0 +1,113 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.serve.artifact import Manifest
+from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
+from aifashion.top.weights_pair import Part, check_place, put
+
+CONFIGS = {"keypoints": KeypointConfig(network="lite", size=64), "attributes": AttributeConfig(model="lite", size=64)}
+
+
+def part(folder: Path, stage, text: str = "one") -> Part:
+    """Of a run in `folder`, exported."""
+    run, artifact = folder / "runs" / stage / f"2026_01_01_{text}", folder / stage / "artifact"
+    for path, content in ((run / "best.h5", text), (artifact / "model.xml", text), (artifact / "model.bin", text)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    source = {"run": run.name}
+    Manifest(stage, "openvino", "f32", json.loads(CONFIGS[stage].to_json()), source=source).write(artifact)
+
+    def card(beside: Path) -> str:
+        return f"{text}, with {', '.join(sorted(Manifest.read(beside).files))}"
+
+    return Part(stage, artifact, run, run / "best.h5", [f"aifashion {text}"], card)
+
+
+def pair(folder: Path, text: str = "one") -> list[Part]:
+    return [part(folder, stage, text) for stage in STAGES]
+
+
+def said(out: Path) -> list[str]:
+    """What weights and cards of a whole pair say; its manifests answer for each file."""
+    manifests = [Manifest.read(out / stage) for stage in STAGES]
+    assert all({WEIGHTS, CARD, "model.xml"} < set(manifest.files) for manifest in manifests)
+    weights = [(out / stage / WEIGHTS).read_text() for stage in STAGES]
+    return weights + [(out / stage / CARD).read_text().partition(",")[0] for stage in STAGES]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_pair_takes_the_place_of_the_one_before(tmp_path):
+    out = tmp_path / "pair"
+    put(out, pair(tmp_path / "a"))
+    assert (out / "keypoints" / CARD).read_text() == "one, with model.bin, model.weights.h5, model.xml"
+    assert Manifest.read(out / "attributes").source["made_by"] == ["aifashion one"]
+    put(out, pair(tmp_path / "b", "two"))
+    assert said(out) == ["two"] * 4 and names(out) == ["attributes", "keypoints"]
+    assert "made_by" not in Manifest.read(tmp_path / "b" / "keypoints" / "artifact").source
+
+
+def test_a_pair_that_cannot_be_made_whole_leaves_the_one_before(tmp_path):
+    out = tmp_path / "pair"
+    put(out, pair(tmp_path / "a"))
+    parts = pair(tmp_path / "b", "two")
+    parts[1].weights.unlink()
+    with pytest.raises(FileNotFoundError, match=r"best\.h5"):
+        put(out, parts)
+    assert said(out) == ["one"] * 4
+
+
+def test_whoever_is_stopped_while_an_old_pair_is_removed_has_a_whole_one(tmp_path, monkeypatch):
+    out = tmp_path / "pair"
+    put(out, pair(tmp_path / "a"))
+    parts, remove = pair(tmp_path / "b", "two"), shutil.rmtree
+
+    def stopped(path: Path, ignore_errors: bool = False) -> None:
+        if not path.exists():
+            return
+        next(file for file in path.rglob("*") if file.is_file()).unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        put(out, parts)
+    assert sorted(said(out)) == ["one", "one", "two", "two"]  # each stage is whole
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    put(out, parts)
+    assert said(out) == ["two"] * 4 and names(out) == ["attributes", "keypoints"]
+
+
+def test_an_artifact_of_another_run_is_refused(tmp_path):
+    out = tmp_path / "pair"
+    put(out, pair(tmp_path / "a"))
+    parts = pair(tmp_path / "b", "two")
+    stale = part(tmp_path / "b", "attributes", "older").artifact
+    expected = (
+        rf"{stale} was exported from the run 2026_01_01_older, but the last phase's run is .*2026_01_01_two: delete"
+    )
+    with pytest.raises(ValueError, match=f"{expected} {stale.parent}, .* and call weights make again"):
+        put(out, parts)
+    assert said(out) == ["one"] * 4 and names(out) == ["attributes", "keypoints"]
+
+
+def test_places_that_hold_other_things(tmp_path):
+    check_place(tmp_path / "new")
+    (tmp_path / "pair" / ".keypoints").mkdir(parents=True)  # left by a call that was cut short
+    (tmp_path / "pair" / "keypoints").mkdir()
+    check_place(tmp_path / "pair")
+    shutil.copytree(part(tmp_path / "a", "attributes").artifact, tmp_path / "pair" / "attributes")
+    check_place(tmp_path / "pair")
+    thesis = tmp_path / "pair" / "keypoints" / "thesis.txt"
+    thesis.write_text("years of work")
+    with pytest.raises(FileExistsError, match="keypoints holds other things than an artifact; choose another --out"):
+        check_place(tmp_path / "pair")
+    with pytest.raises(FileExistsError, match=r"holds other things \(thesis\.txt\); choose another --out"):
+        check_place(thesis.parent)
+    with pytest.raises(FileExistsError, match=r"thesis\.txt is a file; .*: choose another --out"):
+        check_place(thesis)
