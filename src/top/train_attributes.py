@@ -103,6 +103,10 @@ def train(arguments: Sequence[str] | None) -> None:
     else:
         args = dataclasses.replace(args, config=_with_schedule(args.config, arguments))
     _check_start(args, run)
+    given = [word for word, value in (("--classes", args.classes), ("--class-names", args.class_names)) if value]
+    if given and args.config.task != PRODUCT:
+        task = args.config.task
+        raise ValueError(f"only --task {PRODUCT} takes {' and '.join(given)}; the classes of {task} are known")
     check_crop(args.data, args.config.crop)
     tables = load_tables(args.data, args.config, args.classes, args.class_names)
     if args.debug:

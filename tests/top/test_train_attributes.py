@@ -206,6 +206,8 @@ def test_mistakes_in_the_options(data, tmp_path, fitted, fails):
         (["--reset", "True"], "--reset needs --load with a run folder or weights file"),
         (["--resume", "True"], "no run in "),
         (["--task", "product"], "no train.txt in"),
+        (["--classes", "5"], "only --task product takes --classes; the classes of all are known"),
+        (["--task", "style", "--class-names", "x"], "only --task product takes --class-names"),
     ):
         assert message in fails(train_attributes.main, *SMALL, "--data", data, "--output", tmp_path, *words)
     assert not fitted and not list(tmp_path.iterdir())
