@@ -133,6 +133,12 @@ def is_artifact(path: Path | None) -> bool:
     return path is not None and (Path(path) / MANIFEST).is_file()
 
 
+def check_replaceable(folder: Path) -> None:
+    """Raises FileExistsError where an artifact would take the place of anything but another one or an empty folder."""
+    if folder.exists() and not is_artifact(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} holds other things than an artifact: choose another --out")
+
+
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

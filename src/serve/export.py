@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from ..files import replace_folder
-from .artifact import KERNELS, MODEL_FILES, ArtifactError, Manifest, is_artifact
+from .artifact import KERNELS, MODEL_FILES, ArtifactError, Manifest, check_replaceable
 from .converters import Batches, convert, quantise_within
 from .runtime import Arrays, Network, load_network
 
@@ -37,8 +37,7 @@ def write_artifact(
     Raises ArtifactError where it stays too far, or cannot be measured, and then `out` is as it was; FileExistsError
     where `out` is something else than an artifact.
     """
-    if out.exists() and not is_artifact(out) and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{out} holds other things than an artifact: choose another --out")
+    check_replaceable(out)
     manifest = dataclasses.replace(manifest, versions=_versions())
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(f".{secrets.token_hex(4)}-{out.name}")

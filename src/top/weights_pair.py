@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aifashion.files import replace_folder, write_atomic
-from aifashion.serve.artifact import Manifest, Stage, is_artifact
+from aifashion.serve.artifact import Manifest, Stage, check_replaceable
 from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
 
 
@@ -38,9 +38,8 @@ def check_place(out: Path) -> None:
     strange = sorted(path.name for path in out.glob("[!.]*") if path.name not in STAGES)
     if strange:
         raise FileExistsError(f"{out} holds other things ({', '.join(strange[:5])}); choose another --out")
-    for place in (out / stage for stage in STAGES):
-        if place.exists() and not is_artifact(place) and (not place.is_dir() or any(place.iterdir())):
-            raise FileExistsError(f"{place} holds other things than an artifact; choose another --out")
+    for stage in STAGES:
+        check_replaceable(out / stage)
 
 
 def check_source(artifact: Path, run: Path) -> None:

@@ -24,6 +24,7 @@ from typing import Literal
 
 from aifashion.config import Precision
 from aifashion.data_gen.formats.folders import RECIPE_FILE
+from aifashion.data_gen.synthetic.writer import ANSWER, ATTRIBUTE_ANSWER
 from aifashion.files import claim_folder, write_atomic
 from aifashion.serve.artifact import MANIFEST, Manifest, Numbers, Stage
 from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WORD, shipped
@@ -35,8 +36,6 @@ from aifashion.top.weights_pair import Part, check_place, check_source, put
 
 START_FILE = "start.json"
 """By stage the commands that made the pair from which the trainings start: it is gone when its place is taken."""
-_ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_synthetic.csv"
-"""Of drawn photos and of their crops the list that is written last."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +207,7 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     before = ("--weights", WORD) if args.start == "shipped" else ()
     counts = ("--count", str(args.count), "--test-count", str(args.test_count), "--seed", str(args.seed))
     draw = ("data", "synth", "--out", photos, *counts, *_PHOTO_WORDS, "--workers", "2")
-    yield Step(draw, photos / "attributes", _ATTRIBUTE_ANSWER)
+    yield Step(draw, photos / "attributes", ATTRIBUTE_ANSWER)
 
     runs: list[Path] = []
     for place, phase in phases_from(args.start, KEYPOINT_PHASES):
@@ -222,7 +221,7 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     check_source(artifacts["keypoints"], keypoints)
 
     crop = ("data", "crop", "--data", photos / "attributes", "--out", crops, "--crop", "heatmap")
-    yield Step((*crop, "--modelpath", artifacts["keypoints"], "--batch-size", "32"), crops, _ATTRIBUTE_ANSWER)
+    yield Step((*crop, "--modelpath", artifacts["keypoints"], "--batch-size", "32"), crops, ATTRIBUTE_ANSWER)
     runs = []
     for place, phase in phases_from(args.start, ATTRIBUTE_PHASES):
         start = ("--load", runs[-1]) if runs else before or ("--weights", keypoints)
@@ -262,7 +261,7 @@ def score_steps(
     artifacts: Mapping[Stage, Path], scores: Path, photos: Path, crops: Path, real: Path | None
 ) -> Iterator[Step]:
     """Hidden synthetic answers, and real ones where there are some."""
-    truths = {"synthetic": photos / "fashionAI_key_points_test_a_answer_synthetic.csv"}
+    truths = {"synthetic": photos / ANSWER}
     tests = {"synthetic": photos / "test" / "test.csv"}
     if real is not None:
         truths[real_name(real)], tests[real_name(real)] = real / "answers.csv", real / "test.csv"
@@ -279,7 +278,7 @@ def score_steps(
     words = ("test-attributes", "--modelpath", artifacts["attributes"], "--flip", "True", "--outpath", folder)
     asked = ("--data", crops / "rank" / "Tests" / "question.csv")
     yield Step((*words, *asked), folder, "attribute_submission.csv")
-    yield _score("attributes", crops / _ATTRIBUTE_ANSWER, folder, "attribute_submission.csv")
+    yield _score("attributes", crops / ATTRIBUTE_ANSWER, folder, "attribute_submission.csv")
 
 
 def _score(stage: Stage, truth: Path, folder: Path, submission: str) -> Step:

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tensorboard.summary import Writer
 
 from .runs import RunError, State, load_state, save_model, save_state, write_history
+from .weight_average import WeightAverage
 
 Batch = dict[str, np.ndarray]
 Batches = Callable[[int, int], Iterator[Batch]]
@@ -82,42 +83,6 @@ class TrainedNet(keras.Model):
         for name, value in parts.items():
             self.parts[name].update_state(value)
         return sum(parts.values())
-
-
-class WeightAverage:
-    """Exponential moving average of all weights, batch-norm statistics included, taken every few steps.
-
-    Early on the decay is smaller, (1 + n) / (10 + n) after n steps, so that the start weights are soon forgotten. last:
-    the step after which it was last taken.
-    """
-
-    every = 8
-
-    def __init__(self, net: keras.Model, decay: float):
-        self.net, self.decay, self.last = net, decay, 0
-        self.values = [np.array(keras.ops.convert_to_numpy(weight)) for weight in net.weights]
-
-    def update(self, step: int, now: bool = False) -> None:
-        """Call after every step, counted from 1; now: not only when it is time, as before the average is used."""
-        if not self.decay or step == self.last or (step % self.every and not now):
-            return
-        decay = np.float32(min(self.decay, (1 + step) / (10 + step)) ** (step - self.last))
-        self.last = step
-        for value, weight in zip(self.values, self.net.weights, strict=True):
-            found = np.asarray(keras.ops.convert_to_numpy(weight))
-            if np.issubdtype(value.dtype, np.integer):  # a count, such as that of Keras' Normalization
-                value[...] = found
-            else:
-                value += (1 - decay) * (found - value)
-
-    def swap(self) -> None:
-        """Exchanges the network's weights with their averages; a second call undoes it."""
-        if not self.decay:
-            return
-        for place, weight in enumerate(self.net.weights):
-            current = np.array(keras.ops.convert_to_numpy(weight))
-            weight.assign(self.values[place])
-            self.values[place] = current
 
 
 def fit(

@@ -62,3 +62,17 @@ def attribute_artifact(attribute_net, tmp_path_factory) -> Path:
     manifest = Manifest("attributes", "openvino", "f32", json.loads(CLASSES.to_json()), heads=HEADS)
     dataclasses.replace(manifest, temperatures=TEMPERATURES).write(folder)
     return folder
+
+
+@pytest.fixture
+def without_bfloat16(monkeypatch) -> None:
+    """OpenVINO as on an older processor."""
+    import openvino
+
+    able = openvino.Core().get_property
+
+    class OldProcessor(openvino.Core):
+        def get_property(self, device, name):
+            return ["FP32", "INT8"] if name == "OPTIMIZATION_CAPABILITIES" else able(device, name)
+
+    monkeypatch.setattr(openvino, "Core", OldProcessor)

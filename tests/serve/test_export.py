@@ -51,16 +51,7 @@ def test_one_that_differs_too_much_is_not_written(attribute_net, tmp_path):
     assert not names(tmp_path)
 
 
-def test_bf16_that_cannot_be_measured_is_not_written(attribute_net, tmp_path, monkeypatch):
-    import openvino
-
-    able = openvino.Core().get_property
-
-    class OldProcessor(openvino.Core):
-        def get_property(self, device, name):
-            return ["FP32", "INT8"] if name == "OPTIMIZATION_CAPABILITIES" else able(device, name)
-
-    monkeypatch.setattr(openvino, "Core", OldProcessor)
+def test_bf16_that_cannot_be_measured_is_not_written(attribute_net, tmp_path, without_bfloat16):
     serving = attribute_serving_net(attribute_net, HEADS, 32, {})
     wanted = replace(manifest(), precision="bf16")
     with pytest.raises(ArtifactError, match=r"no bfloat16.*so bf16 cannot be measured here; take f32"):

@@ -105,7 +105,7 @@ def test_places_that_hold_other_things(tmp_path):
     check_place(tmp_path / "pair")
     thesis = tmp_path / "pair" / "keypoints" / "thesis.txt"
     thesis.write_text("years of work")
-    with pytest.raises(FileExistsError, match="keypoints holds other things than an artifact; choose another --out"):
+    with pytest.raises(FileExistsError, match="keypoints holds other things than an artifact: choose another --out"):
         check_place(tmp_path / "pair")
     with pytest.raises(FileExistsError, match=r"holds other things \(thesis\.txt\); choose another --out"):
         check_place(thesis.parent)

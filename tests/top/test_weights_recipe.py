@@ -278,7 +278,7 @@ def test_what_cannot_be_made(fails, tmp_path, monkeypatch):
     written(tmp_path / "other" / "mine.txt")
     assert "holds other things (mine.txt); choose another --out" in make("--out", tmp_path / "other")
     written(tmp_path / "pair" / "attributes" / "mine.txt")
-    assert "attributes holds other things than an artifact; choose another --out" in make("--out", tmp_path / "pair")
+    assert "attributes holds other things than an artifact: choose another --out" in make("--out", tmp_path / "pair")
     assert not (tmp_path / "work").exists()
     claimed(MakeArguments(work=tmp_path / "work", count=9, precision="float32"))
     assert "was begun with count 9, not 40000; give the same" in make("--out", tmp_path / "out")

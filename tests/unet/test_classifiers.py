@@ -11,7 +11,7 @@ from aifashion.unet.backbones import WeightsError, classifiers
 from aifashion.unet.backbones.applications import FAMILIES, NORMALISATION, normalised
 from aifashion.unet.backbones.classifiers import CLASSIFIERS, build_classifier_backbone
 from aifashion.unet.backbones.residual import RESIDUAL
-from aifashion.unet.training import WeightAverage
+from aifashion.unet.weight_average import WeightAverage
 
 SMALL = ("lite", "mobilenetv3small")
 # Others differ from one of these in depth or width alone.

@@ -20,7 +20,7 @@ from ...files import write_atomic
 from ...garments import ALL, CATEGORIES, KEYPOINTS
 from ...records import ABSENT, Keypoints, Sample
 from ..images import image_id_problem, resolve_image
-from .folders import challenge_folders, drawn_below
+from .folders import Folders, drawn_below, find_files
 from .problems import FormatError, Problem
 
 ID_COLUMNS = ("image_id", "image_category")
@@ -41,9 +41,9 @@ LAYOUT = """expected, for example,
 class KeypointFiles:
     """The CSVs of the keypoint challenge found in a data folder, each kind in the order of their paths."""
 
-    train: tuple[Path, ...] = ()
-    tests: tuple[Path, ...] = ()
-    answers: tuple[Path, ...] = ()
+    train: tuple[Path, ...]
+    tests: tuple[Path, ...]
+    answers: tuple[Path, ...]
 
 
 def image_root(path: Path) -> Path:
@@ -134,17 +134,12 @@ def find_keypoint_sets(data: Path) -> KeypointFiles:
     Both seasons, the warm-up set and the released answers; drawn photos below `data` where there are no others. Raises
     FileNotFoundError with the layout expected where there are none.
     """
-    files = _sets(data, False)
-    if files == KeypointFiles():
-        files = _sets(data, True)
-    if files == KeypointFiles():
-        raise FileNotFoundError(f"no FashionAI keypoint files in {data}; {LAYOUT}")
-    return files
+    return KeypointFiles(*find_files(data, _by_kind, f"no FashionAI keypoint files in {data}; {LAYOUT}"))
 
 
-def _sets(data: Path, drawn: bool) -> KeypointFiles:
+def _by_kind(folders: Folders) -> tuple[list[Path], ...]:
     train, tests, answers = [], [], []
-    for here, names in challenge_folders(data, drawn):
+    for here, names in folders:
         for name in names:
             if name == "annotations.csv" or (name == "train.csv" and here.name == "Annotations"):
                 train.append(here / name)
@@ -152,7 +147,7 @@ def _sets(data: Path, drawn: bool) -> KeypointFiles:
                 tests.append(here / name)
             elif fnmatch(name, ANSWERS):
                 answers.append(here / name)
-    return KeypointFiles(tuple(sorted(train)), tuple(sorted(tests)), tuple(sorted(answers)))
+    return train, tests, answers
 
 
 def load_training_samples(data: Path) -> list[Sample]:

@@ -20,7 +20,7 @@ from ...garments import ATTRIBUTE_TASKS
 from ...records import HeadSpec
 from ..images import image_id_problem
 from ..label_table import LabelTable, PhotoFiles
-from .folders import challenge_folders, drawn_below
+from .folders import Folders, drawn_below, find_files
 from .problems import FormatError, Problem
 
 ANSWERS = "fashionAI_attributes_answer_*.csv"
@@ -54,9 +54,9 @@ class AttributeRow(NamedTuple):
 class AttributeFiles:
     """The CSVs of the attribute challenge found in a data folder, each kind in the order of their paths."""
 
-    labels: tuple[Path, ...] = ()
-    questions: tuple[Path, ...] = ()
-    answers: tuple[Path, ...] = ()
+    labels: tuple[Path, ...]
+    questions: tuple[Path, ...]
+    answers: tuple[Path, ...]
 
 
 def soft_label(marks: str) -> np.ndarray:
@@ -199,17 +199,12 @@ def find_attribute_sets(data: Path) -> AttributeFiles:
     Answers are known by their name wherever they lie, so that nobody trains on them unawares. Drawn photos below `data`
     count where there are no others. Raises FileNotFoundError with the layout expected where there are none.
     """
-    files = _sets(data, False)
-    if files == AttributeFiles():
-        files = _sets(data, True)
-    if files == AttributeFiles():
-        raise FileNotFoundError(f"no FashionAI attribute files in {data}; {LAYOUT}")
-    return files
+    return AttributeFiles(*find_files(data, _by_kind, f"no FashionAI attribute files in {data}; {LAYOUT}"))
 
 
-def _sets(data: Path, drawn: bool) -> AttributeFiles:
+def _by_kind(folders: Folders) -> tuple[list[Path], ...]:
     labels, questions, answers = [], [], []
-    for here, names in challenge_folders(data, drawn):
+    for here, names in folders:
         # ._x.csv comes with some archives.
         for file in (here / name for name in names if name.endswith(".csv") and not name.startswith(".")):
             if fnmatch(file.name, ANSWERS):
@@ -218,7 +213,7 @@ def _sets(data: Path, drawn: bool) -> AttributeFiles:
                 questions.append(file)
             elif here.name == "Annotations" and (file.name == "label.csv" or _third_cell(file)):
                 labels.append(file)
-    return AttributeFiles(tuple(sorted(labels)), tuple(sorted(questions)), tuple(sorted(answers)))
+    return labels, questions, answers
 
 
 def load_attribute_table(data: Path, ordinal: bool | Collection[str] = False) -> LabelTable:

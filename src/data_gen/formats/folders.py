@@ -1,7 +1,7 @@
 """Which folders below a data folder are searched for a challenge's files."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 CROPS_FILE = "crops.json"
@@ -13,6 +13,23 @@ RECIPE_FILE = "recipe.json"
 
 _DEPTH = 4  # folders searched below the data folder
 _PASSED_OVER = ("Images", "__MACOSX")  # tens of thousands of photos; what comes with some archives
+
+
+Folders = Iterable[tuple[Path, list[str]]]
+"""Folders, each with the names of the files in it."""
+
+
+def find_files(data: Path, sort: Callable[[Folders], Sequence[list[Path]]], missing: str) -> list[tuple[Path, ...]]:
+    """A challenge's files below `data`, by kind, each kind in the order of their paths.
+
+    sort: finds those of every kind in some folders. Drawn photos count where it finds nothing but them. Raises
+    FileNotFoundError, which says what is `missing`, where it finds nothing at all.
+    """
+    for drawn in (False, True):
+        kinds = sort(challenge_folders(data, drawn))
+        if any(kinds):
+            return [tuple(sorted(kind)) for kind in kinds]
+    raise FileNotFoundError(missing)
 
 
 def challenge_folders(data: Path, drawn: bool) -> Iterator[tuple[Path, list[str]]]:

@@ -22,6 +22,7 @@ from .scene import render
 
 ANSWER = "fashionAI_key_points_test_a_answer_synthetic.csv"
 ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_synthetic.csv"
+"""Written last of all lists, and last of a copy of them with crops."""
 
 Labels = Literal["one", "all"]
 """Of each photo the label of one attribute task, as in the challenge, or of all that apply to the garment."""

@@ -1,0 +1,40 @@
+"""The moving average of a network's weights, which is what is validated and kept."""
+
+import keras
+import numpy as np
+
+
+class WeightAverage:
+    """Exponential moving average of all weights, batch-norm statistics included, taken every few steps.
+
+    Early on the decay is smaller, (1 + n) / (10 + n) after n steps, so that the start weights are soon forgotten. last:
+    the step after which it was last taken.
+    """
+
+    every = 8
+
+    def __init__(self, net: keras.Model, decay: float):
+        self.net, self.decay, self.last = net, decay, 0
+        self.values = [np.array(keras.ops.convert_to_numpy(weight)) for weight in net.weights]
+
+    def update(self, step: int, now: bool = False) -> None:
+        """Call after every step, counted from 1; now: not only when it is time, as before the average is used."""
+        if not self.decay or step == self.last or (step % self.every and not now):
+            return
+        decay = np.float32(min(self.decay, (1 + step) / (10 + step)) ** (step - self.last))
+        self.last = step
+        for value, weight in zip(self.values, self.net.weights, strict=True):
+            found = np.asarray(keras.ops.convert_to_numpy(weight))
+            if np.issubdtype(value.dtype, np.integer):  # a count, such as that of Keras' Normalization
+                value[...] = found
+            else:
+                value += (1 - decay) * (found - value)
+
+    def swap(self) -> None:
+        """Exchanges the network's weights with their averages; a second call undoes it."""
+        if not self.decay:
+            return
+        for place, weight in enumerate(self.net.weights):
+            current = np.array(keras.ops.convert_to_numpy(weight))
+            weight.assign(self.values[place])
+            self.values[place] = current
