@@ -54,8 +54,8 @@ class Arguments:
     folder of a keypoint network with the same backbone; or shipped, to start from the classifier that comes with the
     package, with those of its heads that are wanted"""
     load: Path | None = None
-    """a run folder or weights file to start from, in the place of --weights; the second phase of transfer learning
-    loads the run of the first"""
+    """a run folder, a folder of runs to take the latest trained one of, or a weights file to start from, instead of
+    --weights; the second phase of transfer learning loads the run of the first"""
     reset: bool = False
     """with --load: start with fresh heads, keeping the backbone alone"""
     resume: bool = False
@@ -88,7 +88,7 @@ def train(arguments: Sequence[str] | None) -> None:
     choose_device(args.gpu_id)
     # Without this the same seed need not give the same weights. Read by TensorFlow when it starts.
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-    from aifashion.unet.runs import RunError, find_run, read_config  # Keras loads here and takes seconds
+    from aifashion.unet.runs import RunError, find_run, find_trained_run, read_config  # Keras loads here
 
     run = None
     if args.reset and args.resume:
@@ -102,6 +102,8 @@ def train(arguments: Sequence[str] | None) -> None:
         args = dataclasses.replace(args, config=config)
     else:
         args = dataclasses.replace(args, config=_with_schedule(args.config, arguments))
+        if args.load is not None and args.load.is_dir():
+            args = dataclasses.replace(args, load=find_trained_run(args.load))
     _check_start(args, run)
     given = [word for word, value in (("--classes", args.classes), ("--class-names", args.class_names)) if value]
     if given and args.config.task != PRODUCT:

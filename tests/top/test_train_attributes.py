@@ -199,6 +199,13 @@ def test_weights_that_would_be_ignored_are_refused(data, tmp_path, fitted, fails
     assert len(fitted) == 1
 
 
+def test_of_a_folder_of_runs_the_latest_trained_one_is_loaded(data, tmp_path, fitted):
+    trained, begun = (bare_run(tmp_path / "runs" / name, AttributeConfig()) for name in ("2026_01_01", "2026_02_02"))
+    keep_model(trained, epoch=1)
+    train(data, "--output", tmp_path / "out", "--load", tmp_path / "runs")
+    assert fitted[0][0].load == trained and begun.is_dir()
+
+
 def test_mistakes_in_the_options(data, tmp_path, fitted, fails):
     for words, message in (
         (["--task", "hat"], "task = 'hat' is outside its range"),
