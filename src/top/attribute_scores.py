@@ -7,12 +7,13 @@ import numpy as np
 
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.eval.attribute_inference import Outcome
-from aifashion.eval.attribute_metrics import AttributeScore, score_attributes
+from aifashion.eval.attribute_metrics import AttributeScore, average_precision, score_attributes
 from aifashion.eval.calibration import Reliability, reliability, top_label
 from aifashion.eval.heads import head_probabilities
-from aifashion.eval.product_metrics import score_classes
+from aifashion.eval.product_metrics import ClassScore, score_classes
 from aifashion.eval.style_metrics import sample_f2, tune_thresholds
 from aifashion.garments import ATTRIBUTE_TASKS
+from aifashion.records import HeadSpec
 
 
 def known_answers(table: LabelTable, outcomes: Sequence[Outcome], place: int, part: str = "probabilities"):
@@ -35,19 +36,40 @@ def score_outcomes(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, 
         raise ValueError("not one validation photo can be read")
     head = table.heads[0]
     if head.kind == "independent":
-        probabilities, truth = known_answers(table, outcomes, 0)
-        f2 = float(sample_f2(probabilities >= tune_thresholds(probabilities, truth > 0.5), truth > 0.5).mean())
+        f2 = _tuned_f2(*known_answers(table, outcomes, 0))
         return {"score": 1 - f2, "f2": f2}
     if head.name not in ATTRIBUTE_TASKS:
         probabilities, truth = known_answers(table, outcomes, 0)
         if not len(truth):
             raise ValueError("not one validation photo is labelled")
-        classes = score_classes(probabilities.argmax(axis=1), truth.argmax(axis=1), len(head.classes))
+        classes = _score_one_class(head, probabilities, truth)
         return {"score": classes.mean_class_error, "error": classes.mean_class_error, "accuracy": classes.accuracy}
     score = score_tasks(table, outcomes)
     row = {"score": 1 - score.map, "map": score.map, "basic_precision": score.basic_precision}
     row |= {"accuracy": score.accuracy}
     return row | {f"ap_{name}": task.ap for name, task in score.per_task.items()}
+
+
+def official_score(head: HeadSpec, probabilities: np.ndarray, truth: np.ndarray) -> tuple[str, float]:
+    """The name and value of what the challenge of a head ranks by, higher is better.
+
+    probabilities, truth: (N, C) of N photos, 1 or more. FashionAI: AP. Styles: F2, thresholds tuned on these photos.
+    Products: 1 - mean class error.
+    """
+    if head.kind == "independent":
+        return "F2", _tuned_f2(probabilities, truth)
+    if head.name in ATTRIBUTE_TASKS:
+        return "AP", average_precision(probabilities, truth)
+    return "1 - mean class error", 1 - _score_one_class(head, probabilities, truth).mean_class_error
+
+
+def _tuned_f2(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    holds = truth > 0.5
+    return float(sample_f2(probabilities >= tune_thresholds(probabilities, holds), holds).mean())
+
+
+def _score_one_class(head: HeadSpec, probabilities: np.ndarray, truth: np.ndarray) -> ClassScore:
+    return score_classes(probabilities.argmax(axis=1), truth.argmax(axis=1), len(head.classes))
 
 
 def score_tasks(table: LabelTable, outcomes: Sequence[Outcome]) -> AttributeScore:

@@ -11,17 +11,13 @@ import numpy as np
 from aifashion.config import PRODUCT, STYLE
 from aifashion.data_gen.label_table import LabelTable, Photos
 from aifashion.eval.attribute_inference import Outcome, Views, predict_attributes
-from aifashion.eval.attribute_metrics import average_precision
 from aifashion.eval.ensemble import blend, find_weights
-from aifashion.eval.product_metrics import score_classes
-from aifashion.eval.style_metrics import sample_f2, tune_thresholds
+from aifashion.eval.style_metrics import tune_thresholds
 from aifashion.files import write_atomic
-from aifashion.garments import ATTRIBUTE_TASKS
-from aifashion.records import HeadSpec
 from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
 from aifashion.top.attribute_data import check_crop, load_tables_of
 from aifashion.top.attribute_model import FOLDER, AttributeModel, load_attribute_model
-from aifashion.top.attribute_scores import known_answers
+from aifashion.top.attribute_scores import known_answers, official_score
 from aifashion.top.attribute_submissions import read_asked, write_answers
 from aifashion.top.test import progress_bar
 
@@ -211,9 +207,10 @@ def find_blend(
     weights, truth = np.full(len(models), 1 / len(models)), known[0][1] if known else np.zeros(0)
     told = [answers for answers, _ in known]
     if len(truth):
-        weights, score = find_weights(len(models), lambda trial: official_score(head, _blended(told, trial), truth))
+        weights, score = find_weights(len(models), lambda trial: official_score(head, _blended(told, trial), truth)[1])
+        name, _ = official_score(head, _blended(told, weights), truth)
         shares = ", ".join(f"{weight:.2f}" for weight in weights)
-        tell(f"{task}: weights {shares}, validation {_score_name(head)} {score:.4f}")
+        tell(f"{task}: weights {shares}, validation {name} {score:.4f}")
     elif known:
         warn(f"{task}: no validation photo is labelled for it and can be read, so all weights are the same")
     if head.kind != "independent":
@@ -222,25 +219,6 @@ def find_blend(
         return weights, tune_thresholds(_blended(told, weights), truth > 0.5).tolist()
     usual = [0.5] * len(head.classes)
     return weights, blend([np.array(m.calibration.thresholds.get(task, usual)) for m in models], weights).tolist()
-
-
-def official_score(head: HeadSpec, probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """What the challenge of a head ranks by, higher is better. probabilities, truth: (N, C) of N photos, 1 or more.
-
-    FashionAI: AP. Styles: F2, thresholds tuned on these photos. Products: 1 - mean class error.
-    """
-    if head.kind == "independent":
-        holds = truth > 0.5
-        return float(sample_f2(probabilities >= tune_thresholds(probabilities, holds), holds).mean())
-    if head.name in ATTRIBUTE_TASKS:
-        return average_precision(probabilities, truth)
-    return 1 - score_classes(probabilities.argmax(axis=1), truth.argmax(axis=1), len(head.classes)).mean_class_error
-
-
-def _score_name(head: HeadSpec) -> str:
-    if head.kind == "independent":
-        return "F2"
-    return "AP" if head.name in ATTRIBUTE_TASKS else "1 - mean class error"
 
 
 def _blended(told: list[np.ndarray], weights: np.ndarray) -> np.ndarray:

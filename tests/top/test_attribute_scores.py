@@ -9,7 +9,7 @@ from aifashion.data_gen.label_table import LabelTable, PhotoFiles
 from aifashion.eval.attribute_inference import Outcome
 from aifashion.garments import ATTRIBUTE_TASKS, STYLES
 from aifashion.records import HeadSpec
-from aifashion.top.attribute_scores import known_answers, reliabilities, score_outcomes
+from aifashion.top.attribute_scores import known_answers, official_score, reliabilities, score_outcomes
 
 NECK, PANT = list(ATTRIBUTE_TASKS).index("neck_design"), list(ATTRIBUTE_TASKS).index("pant_length")
 
@@ -108,6 +108,18 @@ def test_products_score_by_hand():
     told = np.eye(3)[[0, 0, 2, 0]]
     outcomes = [Outcome(row, {"product": values}, {}) for row, values in enumerate(told)]
     assert score_outcomes(table, outcomes) == pytest.approx({"score": 2 / 3, "error": 2 / 3, "accuracy": 0.5})
+
+
+def test_each_challenge_ranks_by_its_own_score():
+    truth = np.eye(5)[[0, 1, 2, 2]]
+    told = truth * 0.6 + 0.08
+    assert official_score(attribute_heads(ordinal=True)[NECK], told, truth) == ("AP", 1.0)
+    style = HeadSpec("style", "independent", STYLES)
+    holds = np.eye(13)[[0, 1]] + np.eye(13)[[5, 5]]
+    assert official_score(style, 0.2 + 0.6 * holds, holds) == ("F2", 1.0)
+    product = HeadSpec("product", "exclusive", ("a", "b", "c"))
+    right, told = np.eye(3)[[0, 0, 1, 1]], np.eye(3)[[0, 1, 1, 1]]  # half of a, all of b, no c
+    assert official_score(product, told, right) == ("1 - mean class error", 0.75)
 
 
 def test_nothing_to_score():
