@@ -8,9 +8,9 @@ import numpy as np
 from measure import SEED, report, seconds
 
 from aifashion.config import keypoint_preset
+from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.data_gen.keypoint_batches import training_example
 from aifashion.data_gen.synthetic.scene import render
-from aifashion.garments import CATEGORIES
 from aifashion.records import Sample
 
 COUNT = 64

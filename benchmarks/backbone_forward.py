@@ -19,7 +19,7 @@ import numpy as np
 from measure import interleaved, report
 from turns import Worker
 
-from aifashion.unet.start import import_keras
+from aifashion.unet.framework import import_keras
 
 HERE = Path(__file__).resolve().parent / "peers"
 ENVIRONMENTS = HERE.parents[1] / ".venv-peers"

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from aifashion.config import attribute_preset
 from aifashion.data_gen.attribute_batches import batch_sides, epoch_order
-from aifashion.top.attribute_data import load_tables
-from aifashion.top.resuming import data_facts
+from aifashion.tasks.attribute_data import load_tables
+from aifashion.tasks.resuming import data_facts
 from dataclasses import replace
 
 config = replace(attribute_preset("lite"), task="product", balance=0.5)

@@ -20,10 +20,10 @@ from random_artifacts import attribute_artifact, keypoint_artifact
 from aifashion.config import attribute_preset, keypoint_preset
 from aifashion.data_gen.images import read_image
 from aifashion.data_gen.synthetic.writer import write_dataset
+from aifashion.recognition.two_stage_model import TwoStageModel, load_two_stage_model
 from aifashion.serve.artifact import Numbers
 from aifashion.serve.shipped import shipped
 from aifashion.top import predict as command
-from aifashion.top.two_stage_model import TwoStageModel, load_two_stage_model
 
 SIDE, BATCH, STARTS, ROUNDS, LEARNED = 512, 16, 7, 5, 16
 FOLDERS = {"shipped": 1000, "lite": 1000, "v11": 200}

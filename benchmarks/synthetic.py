@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from measure import SEED, report, seconds
 
+from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.data_gen.synthetic.scene import render
-from aifashion.garments import CATEGORIES
 
 COUNT = 50
 cv2.setNumThreads(1)

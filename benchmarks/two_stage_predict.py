@@ -17,8 +17,8 @@ from measure import SEED, report
 from aifashion.config import attribute_preset, keypoint_preset
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
 from aifashion.data_gen.synthetic.writer import write_dataset
+from aifashion.recognition.two_stage_model import load_two_stage_model
 from aifashion.top import predict as command
-from aifashion.top.two_stage_model import load_two_stage_model
 from aifashion.unet.predictors import attribute_net, keypoint_net
 from aifashion.unet.runs import new_run, save_model
 

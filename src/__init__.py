@@ -18,7 +18,7 @@ In code:
 
     from pathlib import Path
     from aifashion.records import Sample
-    from aifashion.top.keypoint_model import load_keypoint_model
+    from aifashion.recognition.keypoint_model import load_keypoint_model
 
     model = load_keypoint_model(Path("trained_models/all"))
     photo = Sample("coat", Path("coat.jpg"), category=None)      # None: the network tells the category

@@ -5,31 +5,31 @@ import json
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from .garments import ATTRIBUTE_TASKS, CATEGORIES, Vocabulary, vocabulary
 from .heatmaps import DECODERS, Decoder, HeatmapCodec
+from .records import CropRule, HeadSpec
+from .vocabulary import Vocabulary, load_vocabulary
 
 Precision = Literal["float32", "mixed_bfloat16"]
 Layers = Literal["all", "heads"]
 LengthHeads = Literal["ordinal", "exclusive"]
 TaskWeights = Literal["equal", "photos"]
 Labels = Literal["soft", "hard"]
-Crop = Literal["image", "keypoints", "heatmap", "cam"]
-CROPS: tuple[str, ...] = typing.get_args(Crop)
 STYLE, PRODUCT = "style", "product"
-TASK_CHOICES = ("all", *ATTRIBUTE_TASKS, STYLE, PRODUCT)
-"""What a classifier can be trained for; in files a FashionAI task is called `<task>_labels`."""
+"""Tasks of a classifier beside the attributes of a vocabulary."""
 
 
 @dataclass(frozen=True)
 class KeypointConfig:
     """All that decides what a keypoint network learns; the same configuration and data give the same weights."""
 
+    vocabulary: Vocabulary = field(default_factory=load_vocabulary)
+    """categories and keypoints: fashionai, deepfashion2, or a TOML file. Of one category, when that is chosen."""
     category: str = "all"
-    """all, or one category, whose points alone are then trained"""
+    """all, or one category, whose keypoints alone are then trained"""
     network: str = "v11"
     """v11 (CPN on ResNet101), resnet50, lite (for a CPU), or the same on another backbone, such as resnest50d"""
     size: int = 512
@@ -86,7 +86,7 @@ class KeypointConfig:
     """share of the training photos held out for validation when no split file exists yet"""
 
     def __post_init__(self) -> None:
-        self.vocabulary  # noqa: B018  raises for an unknown category
+        object.__setattr__(self, "vocabulary", self.vocabulary.restricted(self.category))
         limits = {
             "epochs": self.epochs >= 1,
             "batch_size": self.batch_size >= 1,
@@ -114,35 +114,34 @@ class KeypointConfig:
         _check(self, limits)
 
     @property
-    def vocabulary(self) -> Vocabulary:
-        return vocabulary(CATEGORIES if self.category == "all" else self.category)
-
-    @property
     def codec(self) -> HeatmapCodec:
         return HeatmapCodec((self.size, self.size), 4, self.sigma)
 
     def to_json(self) -> str:
-        return json.dumps({"kind": "keypoints", **dataclasses.asdict(self)}, indent=1) + "\n"
+        """Without the vocabulary, which has a file of its own."""
+        return _to_json(self, "keypoints")
 
     @classmethod
-    def from_json(cls, text: str, source: Path | str = "config.json") -> Self:
+    def from_json(cls, text: str, vocabulary: Vocabulary, source: Path | str = "config.json") -> Self:
         """Raises ValueError, naming `source`, for JSON that is not a keypoint configuration."""
         fields = _checked_fields(cls, text, "keypoints", source)
         with _naming(source):
-            return cls(**fields)
+            return cls(vocabulary=vocabulary, **fields)
 
 
 @dataclass(frozen=True)
 class AttributeConfig:
     """All that decides what a classifier learns; the same configuration and data give the same weights."""
 
+    vocabulary: Vocabulary = field(default_factory=load_vocabulary)
+    """categories and attribute tasks: fashionai, or a TOML file"""
     task: str = "all"
-    """all (the 8 FashionAI tasks in one network), one of them such as skirt_length_labels, style or product"""
+    """all (every attribute task in one network), one of them such as skirt_length_labels, style or product"""
     model: str = "resnet50v2"
     """the backbone by name, such as lite, resnet50v2, densenet121, efficientnetv2b0 or resnest50d"""
     size: int = 224
     """side of the square network input in px"""
-    crop: Crop = "image"
+    crop: CropRule = field(default_factory=CropRule)
     """what of a photo the network sees: the image, the box of its keypoints, or the heatmap's (or cam's) region"""
     layers: Layers = "all"
     """what is trained: heads alone, on the backbone as it is, or all layers"""
@@ -216,9 +215,9 @@ class AttributeConfig:
     def __post_init__(self) -> None:
         # Files and the original commands call a task by its name and `_labels`.
         object.__setattr__(self, "task", self.task.removesuffix("_labels"))
+        if self.task not in self.task_choices:
+            raise ValueError(f"task = {self.task!r}; expected one of {', '.join(self.task_choices)}")
         limits = {
-            "task": self.task in TASK_CHOICES,
-            "crop": self.crop in CROPS,
             "epochs": self.epochs >= 1,
             "batch_size": self.batch_size >= 1,
             "size": self.size >= 32,
@@ -252,15 +251,28 @@ class AttributeConfig:
         _check(self, limits)
 
     def to_json(self) -> str:
-        return json.dumps({"kind": "attributes", **dataclasses.asdict(self)}, indent=1) + "\n"
+        """Without the vocabulary, which has a file of its own."""
+        return _to_json(self, "attributes")
 
     @classmethod
-    def from_json(cls, text: str, source: Path | str = "config.json") -> Self:
+    def from_json(cls, text: str, vocabulary: Vocabulary, source: Path | str = "config.json") -> Self:
         """Raises ValueError, naming `source`, for JSON that is not a classifier's configuration."""
         fields = _checked_fields(cls, text, "attributes", source)
         with _naming(source):
-            values: dict[str, Any] = fields | {"scales": tuple(fields["scales"])}
-            return cls(**values)
+            return cls(vocabulary=vocabulary, **fields)
+
+    @property
+    def task_choices(self) -> tuple[str, ...]:
+        """What a classifier can be trained for; in the files of FashionAI a task is called `<task>_labels`."""
+        return "all", *(task.name for task in self.vocabulary.attributes), STYLE, PRODUCT
+
+    @property
+    def attribute_heads(self) -> tuple[HeadSpec, ...]:
+        """The heads of the vocabulary's attribute tasks, for `all` every one; empty for styles and products."""
+        chosen = [task for task in self.vocabulary.attributes if self.task in ("all", task.name)]
+        if self.length_heads == "exclusive":
+            return tuple(HeadSpec(t.name, "exclusive" if t.kind == "ordinal" else t.kind, t.classes) for t in chosen)
+        return tuple(chosen)
 
 
 _PRESETS: dict[str, dict[str, Any]] = {
@@ -300,12 +312,22 @@ def attribute_preset(model: str) -> AttributeConfig:
 
 
 def _check(config: Any, limits: dict[str, bool]) -> None:
-    for field, valid in limits.items():
+    for name, valid in limits.items():
         if not valid:
-            raise ValueError(f"{field} = {getattr(config, field)!r} is outside its range")
+            raise ValueError(f"{name} = {getattr(config, name)!r} is outside its range")
+
+
+def _to_json(config: Any, kind: str) -> str:
+    values = dataclasses.asdict(config)
+    del values["vocabulary"]
+    return json.dumps({"kind": kind, **values}, indent=1) + "\n"
 
 
 def _checked_fields(cls: type, text: str, kind: str, source: Path | str) -> dict[str, Any]:
+    """The fields that a file has, each of its type; one that it lacks keeps the default of the class.
+
+    So a new field's default must be the one that means what older files mean.
+    """
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:
@@ -313,19 +335,27 @@ def _checked_fields(cls: type, text: str, kind: str, source: Path | str) -> dict
     found = values.pop("kind", None) if isinstance(values, dict) else None
     if found != kind:
         raise ValueError(f"{source} is the configuration of a {found!r} run; expected one of kind {kind!r}")
-    names = {field.name for field in dataclasses.fields(cls)}
-    if set(values) != names:
+    types = {name: value for name, value in typing.get_type_hints(cls).items() if name != "vocabulary"}
+    unknown = sorted(set(values) - set(types))
+    if unknown:
         raise ValueError(
-            f"{source} comes from another version: unknown fields {sorted(set(values) - names)}, "
-            f"missing fields {sorted(names - set(values))}"
+            f"{source} has unknown fields {', '.join(unknown)}: it comes from a newer version, or was edited; use that "
+            f"version, or take the fields out of the file"
         )
-    for name, kind_of_field in typing.get_type_hints(cls).items():
-        types, expected = _JSON_TYPES.get(kind_of_field, ((str,), "a text"))
-        value = values[name]
-        # Not isinstance: to it True is a whole number.
-        if type(value) not in types or (list in types and not all(type(part) in (int, float) for part in value)):
-            raise ValueError(f"{source}: {name} = {value!r} is not {expected}")
-    return values
+    return {name: _read_value(value, types[name], f"{source}: {name}") for name, value in values.items()}
+
+
+def _read_value(value: Any, kind: Any, where: str) -> Any:
+    if kind is CropRule:
+        try:
+            return CropRule.read(value)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+    types, expected = _JSON_TYPES.get(kind, ((str,), "a text"))
+    # Not isinstance: to it True is a whole number.
+    if type(value) not in types or (list in types and not all(type(part) in (int, float) for part in value)):
+        raise ValueError(f"{where} = {value!r} is not {expected}")
+    return tuple(value) if list in types else value
 
 
 _JSON_TYPES: dict[Any, tuple[tuple[type, ...], str]] = {

@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_ABOVE_PACKAGE = Path(__file__).resolve().parent.parent
+CHECKOUT = _ABOVE_PACKAGE if (_ABOVE_PACKAGE / "pyproject.toml").is_file() else Path.cwd()
+"""The folder of data/, trained_models/ and submission/: the checkout, or for an installed wheel the current folder."""
+
 
 @contextmanager
 def atomic_path(path: Path, flush: bool = True) -> Iterator[Path]:

@@ -7,7 +7,7 @@ K keypoints; C classes. Points are (x, y) in pixels, x right, y down, pixel cent
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -99,6 +99,48 @@ class Prediction:
     state: np.ndarray
     visible: np.ndarray | None = None
     found: bool | None = None
+
+
+CropKind = Literal["image", "keypoints", "heatmap", "cam"]
+
+
+@dataclass(frozen=True, slots=True)
+class CropRule:
+    """What of a photo a classifier sees; kept with every run, artifact and folder of crops.
+
+    kind: the whole image, the box of its keypoints, the region of their heatmaps, or that of a classifier's own
+    activation maps (cam). margin: added on each side, as a fraction of the square's side. threshold: of the heat, as a
+    fraction of its peak, from where on a cell belongs to a region. Raises ValueError for other kinds and ranges.
+    """
+
+    kind: CropKind = "image"
+    margin: float = 0.05
+    threshold: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(CropKind):
+            raise ValueError(f"crop kind {self.kind!r}; expected one of {', '.join(get_args(CropKind))}")
+        if not 0 <= self.margin <= 2:
+            raise ValueError(f"crop margin = {self.margin!r}; expected a number from 0 to 2")
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"crop threshold = {self.threshold!r}; expected a number between 0 and 1")
+
+    def __str__(self) -> str:
+        return self.kind
+
+    @classmethod
+    def read(cls, value: Any) -> "CropRule":
+        """Of plain data; a kind alone, as older files have it, means the margin and threshold of their time.
+
+        Raises ValueError for what is neither.
+        """
+        if isinstance(value, str):
+            return cls(cast(CropKind, value))
+        if isinstance(value, dict) and set(value) == {"kind", "margin", "threshold"}:
+            numbers = value["margin"], value["threshold"]
+            if all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+                return cls(value["kind"], float(numbers[0]), float(numbers[1]))
+        raise ValueError(f"a crop rule needs kind, margin and threshold; got {value!r}")
 
 
 @dataclass(frozen=True, slots=True)

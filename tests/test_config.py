@@ -6,8 +6,11 @@ import typing
 import pytest
 
 from aifashion.config import TASK_CHOICES, AttributeConfig, KeypointConfig, attribute_preset, keypoint_preset
-from aifashion.garments import ALL, ATTRIBUTE_TASKS, vocabulary
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
 from aifashion.heatmaps import DECODERS
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 
 def changed(**values) -> str:
@@ -123,7 +126,7 @@ def test_what_follows_from_a_configuration():
     config = KeypointConfig(size=96, sigma=2.0)
     assert config.vocabulary == ALL
     assert (config.codec.shape, config.codec.size, config.codec.sigma) == ((24, 24), (96, 96), 2.0)
-    assert KeypointConfig(category="trousers").vocabulary == vocabulary("trousers")
+    assert KeypointConfig(category="trousers").vocabulary == ALL.restricted("trousers")
 
 
 def test_frozen():

@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aifashion.garments import ALL
 from aifashion.geometry import (
     Frame,
     crop,
@@ -17,6 +16,9 @@ from aifashion.geometry import (
     zoom,
 )
 from aifashion.records import Box
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 EPS = np.finfo(np.float64).eps
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ..garments import ALL, ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS, SPAN_PAIRS
 from ..geometry import Size, inside
 from ..records import ABSENT, HIDDEN, VISIBLE, Sample
 from .duplicates import Fingerprint, fingerprint, group_fingerprints
+from .formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, FASHIONAI, KEYPOINTS, SPAN_PAIRS
 from .formats.fashionai import find_keypoint_sets, scan_keypoint_rows
 from .formats.fashionai_attributes import (
     SUFFIX,
@@ -249,8 +249,8 @@ def _suspicions(sample: Sample, size: Size | None) -> Iterator[str]:
         if len(outside):
             points = ", ".join(f"{KEYPOINTS[k]} ({xy[k, 0]:g}, {xy[k, 1]:g})" for k in outside)
             yield f"{sample.image_id}: outside the photo of {size[0]} x {size[1]} pixels: {points}"
-    lefts = np.flatnonzero(["left" in name for name in KEYPOINTS] & present & present[ALL.twins])
-    if len(lefts) > 1 and (xy[lefts, 0] > xy[ALL.twins[lefts], 0]).all():
+    lefts = np.flatnonzero((FASHIONAI.sides < 0) & present & present[FASHIONAI.twins])
+    if len(lefts) > 1 and (xy[lefts, 0] > xy[FASHIONAI.twins[lefts], 0]).all():
         yield f"{sample.image_id}: left and right look exchanged; left means the left of the picture"
 
 
@@ -306,7 +306,7 @@ def _summarise(rows: Sequence[_Row]) -> Iterator[SetSummary]:
             parts.setdefault((row.file, str(row.row.category)), []).append(row.row)
     for (file, category), samples in sorted(parts.items()):
         annotated = [s.keypoints for s in samples if s.keypoints is not None]
-        own = ALL.mask(category)
+        own = FASHIONAI.mask(category)
         states = np.array([k.state[own] for k in annotated])
         visible, hidden, absent = (int((states == value).sum()) for value in (VISIBLE, HIDDEN, ABSENT))
         ends = [KEYPOINTS.index(name) for name in SPAN_PAIRS[category]]

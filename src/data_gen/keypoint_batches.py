@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..config import KeypointConfig
-from ..garments import Vocabulary
 from ..geometry import inside, letterbox
 from ..records import HIDDEN, VISIBLE, Sample
+from ..vocabulary import Vocabulary
 from .augment import change_pixels, random_frame, warp_keypoints
 from .batches import Batch, prepared_batches, steps_per_epoch
 from .images import ImageError, read_image
@@ -44,31 +44,36 @@ class KeypointExamples:
 
 def training_example(rng: np.random.Generator, photo: np.ndarray, sample: Sample, config: KeypointConfig) -> Batch:
     """The photo (H, W, 3) uint8 of `sample`, augmented, and its targets, as `KeypointExamples` gives them."""
-    if sample.keypoints is None:
-        raise ValueError(f"{sample.image_id} has no keypoints to train on")
-    words, size = config.vocabulary, (config.size, config.size)
+    vocabulary, size = config.vocabulary, (config.size, config.size)
+    if sample.keypoints is None or len(sample.keypoints.state) != len(vocabulary.keypoints):
+        raise ValueError(
+            f"{sample.image_id}: training needs the {len(vocabulary.keypoints)} keypoints of the vocabulary"
+        )
     change, mirrored = random_frame(rng, config)
     frame = letterbox((photo.shape[1], photo.shape[0]), size).then(change)
     image = change_pixels(rng, sample_image(photo, frame, size), config)
-    points = warp_keypoints(sample.keypoints.select(words.indices), frame, mirrored, words.twins)
+    points = warp_keypoints(sample.keypoints, frame, mirrored, vocabulary.twins)
     weight = (points.state == VISIBLE) + config.hidden_weight * (points.state == HIDDEN)
     labelled = (weight * inside(points.xy, size)).astype(np.float32)
     heatmaps = config.codec.encode(points.xy, labelled > 0)
-    return _category_targets(sample, words) | {"image": image, "heatmaps": heatmaps, "labelled": labelled}
+    return _category_targets(sample, vocabulary) | {"image": image, "heatmaps": heatmaps, "labelled": labelled}
 
 
 def _blank_example(sample: Sample, config: KeypointConfig) -> Batch:
-    words = config.vocabulary
-    return _category_targets(sample, words) | {
+    vocabulary = config.vocabulary
+    return _category_targets(sample, vocabulary) | {
         "image": np.zeros((config.size, config.size, 3), np.uint8),
-        "heatmaps": np.zeros((*config.codec.shape, len(words.keypoints)), np.float32),
-        "labelled": np.zeros(len(words.keypoints), np.float32),
+        "heatmaps": np.zeros((*config.codec.shape, len(vocabulary.keypoints)), np.float32),
+        "labelled": np.zeros(len(vocabulary.keypoints), np.float32),
     }
 
 
-def _category_targets(sample: Sample, words: Vocabulary) -> Batch:
+def _category_targets(sample: Sample, vocabulary: Vocabulary) -> Batch:
     category = str(sample.category)
-    return {"mask": words.mask(category).astype(np.float32), "category": np.int32(words.category_index(category))}
+    return {
+        "mask": vocabulary.mask(category).astype(np.float32),
+        "category": np.int32(vocabulary.category_index(category)),
+    }
 
 
 def keypoint_batches(

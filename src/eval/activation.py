@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data_gen.preprocess import letterboxed
 from ..geometry import Frame, zoom
-from ..records import Box, HeadSpec
+from ..records import Box, CropRule, HeadSpec
 from ..regions import garment_region
 from .crops import Framed
 from .heads import head_probabilities
@@ -66,8 +66,8 @@ def activation_map(
     return total
 
 
-def activation_region(found: np.ndarray, side: int, frame: Frame, size: tuple[int, int], margin: float) -> Box | None:
-    """The squared box in photo pixels about the largest region above a fifth of the map's peak.
+def activation_region(found: np.ndarray, side: int, frame: Frame, size: tuple[int, int], rule: CropRule) -> Box | None:
+    """The squared box in photo pixels about the largest region above the rule's threshold.
 
     found: (h, w), of a square input of `side` px; frame: from the photo of `size` to that input.
     """
@@ -75,7 +75,7 @@ def activation_region(found: np.ndarray, side: int, frame: Frame, size: tuple[in
     fine = cv2.resize(found, (width * _FINER, height * _FINER), interpolation=cv2.INTER_LINEAR)
     to_cells = zoom(fine.shape[1] / side, fine.shape[0] / side)
     to_photo = Frame(to_cells.inverse).then(Frame(frame.inverse))
-    return garment_region(fine[..., None], np.array([True]), to_photo, size, margin=margin)
+    return garment_region(fine[..., None], np.array([True]), to_photo, size, (), rule.threshold, rule.margin)
 
 
 def frame_by_activation(
@@ -83,7 +83,7 @@ def frame_by_activation(
     photos: Sequence[np.ndarray],
     names: Sequence[Sequence[str]],
     batch_size: int,
-    margin: float = 0.05,
+    rule: CropRule,
 ) -> list[Framed]:
     """The boxes of up to `batch_size` photos (H, W, 3) uint8, each as the heads `names` of that photo look at it."""
     if not photos:
@@ -95,6 +95,6 @@ def frame_by_activation(
         own = {name: values[place] for name, values in logits.items()}
         found = activation_map(net, features[place], own, names[place])
         size = photo.shape[1], photo.shape[0]
-        box = activation_region(found, net.size, frame, size, margin)
+        box = activation_region(found, net.size, frame, size, rule)
         framed.append(Framed(box or Box(0, 0, *size), box is None))
     return framed

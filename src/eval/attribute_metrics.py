@@ -25,9 +25,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data_gen.formats.challenges import ATTRIBUTE_TASKS
 from ..data_gen.formats.fashionai_attributes import AttributeRow, read_labels, soft_label
 from ..data_gen.formats.problems import FormatError, Problem
-from ..garments import ATTRIBUTE_TASKS
 from .attribute_submission import SUM_TOLERANCE, read_attribute_submission
 
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Column, Table
 
+from ..data_gen.formats.challenges import ATTRIBUTE_TASKS
 from ..files import write_atomic
-from ..garments import ATTRIBUTE_TASKS
 from .attribute_metrics import AttributeScore, TaskScore
 from .attribute_submission import SUM_TOLERANCE
 from .calibration import Reliability

@@ -3,16 +3,16 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..data_gen.formats.challenges import ATTRIBUTE_TASKS
 from ..data_gen.formats.fashionai_attributes import SUFFIX, scan_attribute_rows
 from ..data_gen.formats.problems import FormatError, Problem
 from ..files import write_atomic
-from ..garments import ATTRIBUTE_TASKS
 
 SUM_TOLERANCE = 0.01
 """How far probabilities may sum from one before a reader is told; ten classes written with three digits stay within."""
@@ -29,11 +29,16 @@ class AttributeSubmission:
 
 
 def write_attribute_submission(
-    path: Path, names: Sequence[str], tasks: Sequence[str], probabilities: Sequence[np.ndarray]
+    path: Path,
+    names: Sequence[str],
+    tasks: Sequence[str],
+    probabilities: Sequence[np.ndarray],
+    classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS,
 ) -> None:
     """Writes a submission, whole or not at all; names and tasks are those of `question.csv`, in its order.
 
-    probabilities: (C,) for each row, C of its task. Numbers are written as short as reads back to the same value in
+    probabilities: (C,) for each row, C of its task. classes: by task, of a vocabulary other than
+    FashionAI's. Numbers are written as short as reads back to the same value in
     their own precision, and without exponents, which not every scorer reads.
 
     Raises ValueError for another number of rows, an unknown task, another number of classes than the task has, or a
@@ -45,10 +50,10 @@ def write_attribute_submission(
     writer = csv.writer(text, lineterminator="\n")
     for name, task, row in zip(names, tasks, probabilities, strict=True):
         row = np.asarray(row)
-        if task not in ATTRIBUTE_TASKS:
-            raise ValueError(f"{name}: unknown task {task!r}; expected one of {', '.join(ATTRIBUTE_TASKS)}")
-        if row.shape != (len(ATTRIBUTE_TASKS[task]),):
-            raise ValueError(f"{name}: probabilities {row.shape}; {task} has {len(ATTRIBUTE_TASKS[task])} classes")
+        if task not in classes:
+            raise ValueError(f"{name}: unknown task {task!r}; expected one of {', '.join(classes)}")
+        if row.shape != (len(classes[task]),):
+            raise ValueError(f"{name}: probabilities {row.shape}; {task} has {len(classes[task])} classes")
         if not (np.isfinite(row) & (row >= 0)).all():
             raise ValueError(f"{name}: a probability for {task} is negative or not a finite number: {row}")
         cell = ";".join(np.format_float_positional(value, trim="0") for value in row)

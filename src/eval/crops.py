@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..config import Crop
 from ..data_gen.preprocess import sample_image
-from ..garments import Vocabulary
 from ..geometry import Frame, Size, crop, letterbox, resize, shift
 from ..heatmaps import HeatmapCodec
-from ..records import ABSENT, Box
+from ..records import ABSENT, Box, CropRule
 from ..regions import garment_region, squared_box
+from ..vocabulary import Vocabulary
 from .inference import PhotoResult
 
 KEYPOINT_SCORE = 0.1
@@ -25,26 +24,27 @@ class Framed:
     fell_back: bool
 
 
-def frame_garment(
-    result: PhotoResult, words: Vocabulary, codec: HeatmapCodec, kind: Crop, margin: float = 0.05
-) -> Framed:
+def frame_garment(result: PhotoResult, vocabulary: Vocabulary, codec: HeatmapCodec, rule: CropRule) -> Framed:
     """The box that the classifier sees of a photo with stage 1's result. Raises ValueError where there is none."""
     prediction, frame, heatmaps, size = result.prediction, result.frame, result.heatmaps, result.size
     if prediction is None or frame is None or heatmaps is None or size is None:
         raise ValueError(f"{result.sample.path} has no prediction: {result.error}")
     whole = Box(0, 0, *size)
     present = prediction.state != ABSENT
-    if kind == "image":
+    if rule.kind == "image":
         return Framed(whole, False)
-    if kind == "keypoints":
+    if rule.kind == "keypoints":
         sure = present & (prediction.score >= KEYPOINT_SCORE)
         # One point has no extent to frame.
-        return Framed(squared_box(prediction.xy[sure], size, margin), False) if sure.sum() > 1 else Framed(whole, True)
-    if kind == "heatmap":
+        if sure.sum() < 2:
+            return Framed(whole, True)
+        return Framed(squared_box(prediction.xy[sure], size, rule.margin), False)
+    if rule.kind == "heatmap":
         cells_to_photo = Frame(codec.frame.inverse).then(Frame(frame.inverse))
-        box = garment_region(heatmaps, present, cells_to_photo, size, words.edges, margin=margin)
+        where = cells_to_photo, size, vocabulary.edges
+        box = garment_region(heatmaps, present, *where, rule.threshold, rule.margin)
         return Framed(box or whole, box is None)
-    raise ValueError(f"the keypoint network gives no crop of kind {kind!r}; expected image, keypoints or heatmap")
+    raise ValueError(f"the keypoint network gives no crop of kind {rule.kind!r}; expected image, keypoints or heatmap")
 
 
 def cut(photo: np.ndarray, box: Box) -> np.ndarray:

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..garments import ALL, EDGES, Vocabulary
 from ..geometry import Size, resize
 from ..records import ABSENT, HIDDEN, Box
+from ..vocabulary import Vocabulary
 from .label_placement import place_labels
 
 Colour = tuple[int, int, int]
@@ -20,6 +20,7 @@ Colour = tuple[int, int, int]
 LEFT: Colour = (255, 159, 28)
 RIGHT: Colour = (64, 178, 255)
 MIDDLE: Colour = (255, 105, 180)
+_SIDES = {-1: LEFT, 1: RIGHT, 0: MIDDLE}
 BOX: Colour = (70, 220, 130)
 _DARK: Colour = (24, 24, 24)
 _PAPER: Colour = (250, 250, 250)
@@ -33,8 +34,8 @@ def draw_keypoints(
     image: np.ndarray,
     xy: np.ndarray,
     state: np.ndarray,
+    vocabulary: Vocabulary,
     score: np.ndarray | None = None,
-    vocabulary: Vocabulary = ALL,
     *,
     names: bool = True,
     low_score: float = 0.3,
@@ -46,8 +47,8 @@ def draw_keypoints(
         image: RGB uint8 (H, W, 3).
         xy: (K, 2) px in the photo; points that are not finite are left out.
         state: (K,) of -1, 0, 1; absent ones (-1) are left out, hidden ones (0) are hollow.
-        score: (K,) confidence in 0..1; keypoints below `low_score` are hollow.
         vocabulary: what the K keypoints are.
+        score: (K,) confidence in 0..1; keypoints below `low_score` are hollow.
         names: write the keypoints' names beside them.
         longer_side: px; a smaller photo is enlarged to it so that the names can be read. 0 keeps every size.
 
@@ -76,14 +77,29 @@ def draw_keypoints(
         hollow = hollow | ~(np.asarray(score) >= low_score)
 
     radius = max(2.5, 0.0065 * max(size))
-    point_names = [vocabulary.keypoints[k] for k in drawn]
-    lines = [(at[drawn[a]], at[drawn[b]], _edge_colour(point_names[a], point_names[b])) for a, b in _edges(point_names)]
+    sides = vocabulary.sides
+    lines = [(at[a], at[b], _SIDES[_edge_side(sides[a], sides[b])]) for a, b in outline(vocabulary, drawn.tolist())]
     canvas = _draw_lines(canvas, lines, thickness=max(1, round(0.55 * radius)))
-    for k, name in zip(drawn, point_names, strict=True):
-        _draw_point(canvas, at[k], radius, _side_colour(name), bool(hollow[k]))
+    colours = [_SIDES[int(side)] for side in sides[drawn]]
+    for k, colour in zip(drawn, colours, strict=True):
+        _draw_point(canvas, at[k], radius, colour, bool(hollow[k]))
     if names and len(drawn):
-        canvas = _draw_names(canvas, point_names, at[drawn], radius, [(a, b) for a, b, _ in lines])
+        labels = [(vocabulary.keypoints[k].replace("_", " "), c) for k, c in zip(drawn, colours, strict=True)]
+        canvas = _draw_names(canvas, labels, at[drawn], radius, [(a, b) for a, b, _ in lines])
     return canvas
+
+
+def outline(vocabulary: Vocabulary, drawn: Sequence[int]) -> list[tuple[int, int]]:
+    """The edges between the keypoints `drawn` (indices), without shortcuts past one of them.
+
+    An edge from a to b is a shortcut where a keypoint w is drawn and there are edges from a to w and from w to b, as
+    there are for an armpit, a waistline and a hem.
+    """
+    edges = [(a, b) for a, b in vocabulary.edges if a in drawn and b in drawn]
+    after: dict[int, set[int]] = {}
+    for a, b in edges:
+        after.setdefault(a, set()).add(b)
+    return [(a, b) for a, b in edges if not any(b in after.get(w, ()) for w in after[a])]
 
 
 def draw_heatmaps(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
@@ -216,24 +232,10 @@ def _resized(image: np.ndarray, size: Size) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
 
-def _side_colour(name: str) -> Colour:
-    return LEFT if "left" in name else RIGHT if "right" in name else MIDDLE
-
-
-def _edge_colour(a: str, b: str) -> Colour:
-    """The side's colour; that of the middle where the edge joins both sides."""
-    colours = {_side_colour(a), _side_colour(b)} - {MIDDLE}
-    return colours.pop() if len(colours) == 1 else MIDDLE
-
-
-def _edges(names: list[str]) -> list[tuple[int, int]]:
-    """Positions in `names` of the ends of each outline segment, without the shortcuts past a waistline."""
-    waists = [name for name in names if name.startswith("waistline")]
-    return [
-        (names.index(a), names.index(b))
-        for a, b in EDGES
-        if a in names and b in names and not any((a, w) in EDGES and (w, b) in EDGES for w in waists)
-    ]
+def _edge_side(a: int, b: int) -> int:
+    """The side of an edge's ends; that of the middle where it joins both sides."""
+    sides = {int(a), int(b)} - {0}
+    return sides.pop() if len(sides) == 1 else 0
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
@@ -261,7 +263,7 @@ def _draw_point(canvas: np.ndarray, point: np.ndarray, radius: float, colour: Co
 
 def _draw_names(
     canvas: np.ndarray,
-    names: list[str],
+    labels: Sequence[tuple[str, Colour]],
     points: np.ndarray,
     radius: float,
     lines: list[tuple[np.ndarray, np.ndarray]],
@@ -270,21 +272,20 @@ def _draw_names(
     height, width = canvas.shape[:2]
     pixels = max(10.0, 0.0175 * max(height, width))
     font, padding = _font(pixels), 0.3 * pixels
-    texts = [name.replace("_", " ") for name in names]
-    sizes = np.array([(font.getlength(text) + 2 * padding, 1.3 * pixels) for text in texts])
+    sizes = np.array([(font.getlength(text) + 2 * padding, 1.3 * pixels) for text, _ in labels])
     boxes = place_labels(points, sizes, radius, lines, (width, height))
     page = Image.fromarray(canvas)
     plates = page.copy()
     draw = ImageDraw.Draw(plates)
-    for point, box, name in zip(points, boxes, names, strict=True):
+    for point, box, (_, colour) in zip(points, boxes, labels, strict=True):
         near = np.clip(point, box[:2], box[2:])
         if np.linalg.norm(near - point) > 2.5 * radius:
-            draw.line((*near, *point), fill=_side_colour(name), width=max(1, round(0.3 * radius)))
+            draw.line((*near, *point), fill=colour, width=max(1, round(0.3 * radius)))
         draw.rounded_rectangle(tuple(box), radius=padding, fill=_DARK)
     page = Image.blend(page, plates, 0.8)
     draw = ImageDraw.Draw(page)
-    for text, (left, top, _, bottom), name in zip(texts, boxes, names, strict=True):
-        draw.text((left + padding, (top + bottom) / 2), text, font=font, fill=_side_colour(name), anchor="lm")
+    for (text, colour), (left, top, _, bottom) in zip(labels, boxes, strict=True):
+        draw.text((left + padding, (top + bottom) / 2), text, font=font, fill=colour, anchor="lm")
     return np.array(page)
 
 

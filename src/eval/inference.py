@@ -7,10 +7,10 @@ import numpy as np
 
 from ..data_gen.images import ImageError, read_reduced
 from ..data_gen.preprocess import letterboxed
-from ..garments import Vocabulary
 from ..geometry import Frame
 from ..heatmaps import Decoder, HeatmapCodec
 from ..records import ABSENT, HIDDEN, VISIBLE, Prediction, Sample
+from ..vocabulary import Vocabulary
 from .reading import full_batch, read_ahead, work_behind
 from .visibility import THRESHOLD, Visibility, mean_peak
 
@@ -29,7 +29,7 @@ class PhotoResult:
 
     sample: Sample
     prediction: Prediction | None = None
-    odds: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
     heatmaps: np.ndarray | None = None
     frame: Frame | None = None
     size: tuple[int, int] | None = None
@@ -40,7 +40,7 @@ class PhotoResult:
 def predict_photos(
     predict: KeypointPredict,
     samples: Iterable[Sample],
-    words: Vocabulary,
+    vocabulary: Vocabulary,
     codec: HeatmapCodec,
     decoder: Decoder = "dark",
     batch_size: int = 16,
@@ -76,8 +76,8 @@ def predict_photos(
         readable = [(sample, loaded) for sample, loaded in group if not isinstance(loaded, str)]
         told: Iterator[PhotoResult] = iter(())
         if answer is not None:
-            heatmaps, odds = (part[: len(readable)] for part in answer)
-            told = _decode(readable, heatmaps, odds, words, codec, decoder, visibility)
+            heatmaps, probabilities = (part[: len(readable)] for part in answer)
+            told = _decode(readable, heatmaps, probabilities, vocabulary, codec, decoder, visibility)
         return [PhotoResult(s, error=loaded) if isinstance(loaded, str) else next(told) for s, loaded in group]
 
     for results in work_behind(answers(), finish):
@@ -94,18 +94,18 @@ Answer = tuple[list[tuple[Sample, Loaded | str]], tuple[np.ndarray, np.ndarray] 
 def _decode(
     readable: Sequence[tuple[Sample, Loaded]],
     heatmaps: np.ndarray,
-    odds: np.ndarray,
-    words: Vocabulary,
+    probabilities: np.ndarray,
+    vocabulary: Vocabulary,
     codec: HeatmapCodec,
     decoder: Decoder,
     visibility: Visibility | None,
 ) -> Iterator[PhotoResult]:
     xy, peaks = codec.decode(heatmaps, decoder)
     for place, (sample, (_, frame, size, photo)) in enumerate(readable):
-        guessed = words.categories[int(odds[place].argmax())]
+        guessed = vocabulary.categories[int(probabilities[place].argmax())]
         category = sample.category or guessed
-        probability = None if sample.category else float(odds[place].max())
-        present = words.mask(category)
+        probability = None if sample.category else float(probabilities[place].max())
+        present = vocabulary.mask(category)
         points = frame.back(xy[place])
         # A decoded point may lie in the padding about the photo; the garment does not.
         points = np.clip(points, 0, np.array(size) - 1.0)
@@ -117,4 +117,4 @@ def _decode(
             state[present & (visible < THRESHOLD)] = HIDDEN
             found = bool(mean_peak(score, present) >= visibility.found)
         prediction = Prediction(sample.image_id, category, probability, points, score, state, visible, found)
-        yield PhotoResult(sample, prediction, odds[place], heatmaps[place] * present, frame, size, photo)
+        yield PhotoResult(sample, prediction, probabilities[place], heatmaps[place] * present, frame, size, photo)

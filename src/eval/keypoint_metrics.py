@@ -21,8 +21,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..garments import ALL, KEYPOINTS, SPAN_PAIRS, Vocabulary
+from ..data_gen.formats.challenges import FASHIONAI, KEYPOINTS
 from ..records import ABSENT, VISIBLE, Prediction, Sample
+from ..vocabulary import Vocabulary
 
 PCK_THRESHOLDS = np.arange(61) / 200
 """0, 0.005, ... 0.3 spans."""
@@ -79,7 +80,7 @@ class KeypointScore:
         }
 
 
-def spans(xy: np.ndarray, state: np.ndarray, categories: Sequence[str], vocabulary: Vocabulary = ALL) -> np.ndarray:
+def spans(xy: np.ndarray, state: np.ndarray, categories: Sequence[str], vocabulary: Vocabulary) -> np.ndarray:
     """The length that normalises each garment's errors.
 
     Args:
@@ -89,7 +90,8 @@ def spans(xy: np.ndarray, state: np.ndarray, categories: Sequence[str], vocabula
         vocabulary: what the K keypoints are.
 
     Returns:
-        (N,) float64 px; NaN where an end of the span is absent or both ends fall together.
+        (N,) float64 px, of a category without a span the diagonal of the box about its labelled keypoints; NaN where an
+        end of the span is absent or both ends fall together.
 
     Raises:
         ValueError: a category that is not in the vocabulary, or other shapes.
@@ -98,12 +100,21 @@ def spans(xy: np.ndarray, state: np.ndarray, categories: Sequence[str], vocabula
     expected = (len(categories), len(vocabulary.keypoints))
     if xy.shape != (*expected, 2) or state.shape != expected:
         raise ValueError(f"expected xy {(*expected, 2)} and state {expected}; got {xy.shape} and {state.shape}")
-    ends = np.array([[vocabulary.keypoints.index(k) for k in SPAN_PAIRS[c]] for c in vocabulary.categories])
-    pair = ends[[vocabulary.category_index(c) for c in categories]] if len(categories) else np.empty((0, 2), int)
+    category = np.array([vocabulary.category_index(c) for c in categories], int)
+    pair = vocabulary.spans[category]
     rows = np.arange(len(categories))
     length = np.linalg.norm(xy[rows, pair[:, 0]] - xy[rows, pair[:, 1]], axis=-1)
     present = (state[rows[:, None], pair] != ABSENT).all(axis=1)
+    boxed = pair[:, 0] < 0
+    length[boxed], present[boxed] = _diagonals(xy[boxed], state[boxed] != ABSENT), True
     return np.where(present & (length > 0), length, np.nan)
+
+
+def _diagonals(xy: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """(N, K, 2) and (N, K) bool -> (N,) px: the diagonals of the boxes about the labelled keypoints, 0 without any."""
+    low = np.where(labelled[..., None], xy, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(labelled[..., None], xy, -np.inf).max(axis=1, initial=-np.inf)
+    return np.linalg.norm(np.maximum(high - low, 0), axis=-1)
 
 
 def normalized_errors(predicted: np.ndarray, true: np.ndarray, visible: np.ndarray, span: np.ndarray) -> np.ndarray:
@@ -155,7 +166,7 @@ def score_arrays(
     true: np.ndarray,
     state: np.ndarray,
     categories: Sequence[str],
-    vocabulary: Vocabulary = ALL,
+    vocabulary: Vocabulary,
 ) -> KeypointScore:
     """Score predictions held in arrays, over any vocabulary; `score_keypoints` and validation both end here.
 
@@ -214,7 +225,7 @@ def score_keypoints(truth: Sequence[Sample], predicted: Sequence[Sample]) -> Key
     true_xy, state = _arrays(truth)
     predicted_xy, predicted_state = _arrays(predicted)
     predicted_xy = np.where(predicted_state[..., None] == ABSENT, -1.0, predicted_xy)
-    return score_arrays(predicted_xy, true_xy, state, [str(s.category) for s in truth])
+    return score_arrays(predicted_xy, true_xy, state, [str(s.category) for s in truth], FASHIONAI)
 
 
 def matched(samples: Sequence[Sample], records: Sequence[Record], what: str) -> list[Record]:

@@ -11,13 +11,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from ..files import write_atomic
-from ..garments import CATEGORIES
 from .keypoint_metrics import KeypointScore
 
 # The colours of Okabe and Ito, which colour-blind readers can tell apart.
-_CATEGORY_COLOURS: dict[str, str] = dict(
-    zip(CATEGORIES, ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00"), strict=True)
-)
+_CATEGORY_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442")
+_LINE_STYLES = ("-", "--", ":")
 _BAR_COLOUR = "#0072B2"
 
 
@@ -64,9 +62,11 @@ def draw_keypoint_score(score: KeypointScore, path: Path) -> None:
 
 def _draw_curves(axes: Axes, score: KeypointScore) -> None:
     thresholds = 100 * score.pck.thresholds
-    for category, fraction in score.pck.per_category.items():
+    for number, (category, fraction) in enumerate(score.pck.per_category.items()):
         label = f"{category}  {_percent(score.per_category[category])}"
-        axes.plot(thresholds, 100 * fraction, color=_CATEGORY_COLOURS[category], linewidth=1.6, label=label)
+        turn, colour = divmod(number, len(_CATEGORY_COLOURS))
+        style = {"color": _CATEGORY_COLOURS[colour], "linestyle": _LINE_STYLES[turn % len(_LINE_STYLES)]}
+        axes.plot(thresholds, 100 * fraction, linewidth=1.6, label=label, **style)
     axes.plot(thresholds, 100 * score.pck.overall, color="black", linewidth=2.6, label=f"all  {_percent(score.ne)}")
     axes.set(
         xlim=(0, thresholds[-1]),

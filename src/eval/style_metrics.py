@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data_gen.formats.challenges import STYLES
 from ..data_gen.formats.jingdong import StyleList, read_style_list
 from ..data_gen.formats.problems import FormatError, Problem
-from ..garments import STYLES
 
 
 @dataclass(frozen=True, slots=True)

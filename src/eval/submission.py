@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data_gen.formats.challenges import KEYPOINTS
 from ..data_gen.formats.fashionai import write_keypoint_csv
-from ..garments import ALL, KEYPOINTS, Vocabulary
 from ..records import ABSENT, Keypoints, Prediction, Sample
+from ..vocabulary import Vocabulary
 from .keypoint_metrics import matched
 
 
 def submission_samples(
-    predictions: Sequence[Prediction], samples: Sequence[Sample], vocabulary: Vocabulary = ALL
+    predictions: Sequence[Prediction], samples: Sequence[Sample], vocabulary: Vocabulary
 ) -> list[Sample]:
     """What was predicted, as samples with the 24 official keypoints.
 
@@ -44,14 +45,18 @@ def submission_samples(
 
 
 def write_submission(
-    path: Path, predictions: Sequence[Prediction], samples: Sequence[Sample], vocabulary: Vocabulary = ALL
+    path: Path, predictions: Sequence[Prediction], samples: Sequence[Sample], vocabulary: Vocabulary
 ) -> None:
     """Write `submission_samples` as the official CSV, coordinates rounded to whole pixels, whole or not at all."""
     write_keypoint_csv(path, submission_samples(predictions, samples, vocabulary), decimals=0)
 
 
 def _official(prediction: Prediction, vocabulary: Vocabulary) -> Keypoints:
-    """The predicted keypoints at their places among the 24."""
+    """The predicted keypoints among the 24. Raises ValueError for a vocabulary with others."""
+    unknown = [name for name in vocabulary.keypoints if name not in KEYPOINTS]
+    if unknown:
+        raise ValueError(f"the official submission has no {', '.join(unknown[:5])}: write COCO results instead")
+    columns = np.array([KEYPOINTS.index(name) for name in vocabulary.keypoints])
     expected = len(vocabulary.keypoints)
     if not (len(prediction.xy) == len(prediction.state) == expected):
         raise ValueError(
@@ -61,6 +66,6 @@ def _official(prediction: Prediction, vocabulary: Vocabulary) -> Keypoints:
     present = (prediction.state != ABSENT) & vocabulary.mask(prediction.category)
     xy = np.full((len(KEYPOINTS), 2), -1.0)
     state = np.full(len(KEYPOINTS), ABSENT)
-    xy[vocabulary.indices[present]] = prediction.xy[present]
-    state[vocabulary.indices[present]] = prediction.state[present]
+    xy[columns[present]] = prediction.xy[present]
+    state[columns[present]] = prediction.state[present]
     return Keypoints(xy, state)

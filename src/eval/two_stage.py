@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..config import Crop
-from ..garments import CATEGORY_ATTRIBUTES, Vocabulary
 from ..heatmaps import HeatmapCodec
-from ..records import ABSENT, HeadSpec, Sample
+from ..records import ABSENT, CropRule, HeadSpec, Sample
+from ..vocabulary import Vocabulary
 from .activation import ActivationNet, frame_by_activation
 from .attribute_inference import AttributePredict
 from .crops import Framed, classifier_input, frame_garment
@@ -21,13 +20,14 @@ from .reading import full_batch, made_ahead, work_behind
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """Stage 2. size: side of its input in px. crop: what of a photo it was trained on; for `cam` it tells by
-    `activation` where to look, from the whole photo, before it looks there."""
+    """Stage 2. size: side of its input in px. crop: what of a photo it was trained on; for `cam` its `activation` maps
+    of the whole photo decide where it looks. vocabulary: which attributes make sense for which category."""
 
     heads: tuple[HeadSpec, ...]
     size: int
-    crop: Crop
+    crop: CropRule
     predict: AttributePredict
+    vocabulary: Vocabulary
     temperatures: dict[str, Any] = field(default_factory=dict)
     activation: ActivationNet | None = None
 
@@ -49,7 +49,7 @@ def recognise(
     keypoints: Callable[[Iterable[Sample]], Iterator[PhotoResult]],
     classifier: Classifier | None,
     samples: Iterable[Sample],
-    words: Vocabulary,
+    vocabulary: Vocabulary,
     codec: HeatmapCodec,
     batch_size: int = 16,
 ) -> Iterator[Garment]:
@@ -62,7 +62,7 @@ def recognise(
 
     def looked_at() -> Iterator[Looked]:
         while group := list(islice(results, batch_size)):
-            if classifier is not None and classifier.crop == "cam":
+            if classifier is not None and classifier.crop.kind == "cam":
                 yield group, _look_where_it_looks(classifier, group, batch_size)
             else:
                 yield group, None
@@ -70,8 +70,8 @@ def recognise(
     def prepare(looked: Looked) -> Prepared:
         group, framed = looked
         if framed is None:
-            crop = classifier.crop if classifier else "heatmap"
-            framed = [None if r.error else frame_garment(r, words, codec, crop) for r in group]
+            rule = classifier.crop if classifier else CropRule("heatmap")
+            framed = [None if r.error else frame_garment(r, vocabulary, codec, rule) for r in group]
         return group, framed, _inputs(classifier, group, framed) if classifier else {}
 
     for group, framed, inputs in work_behind(looked_at(), prepare):
@@ -94,8 +94,9 @@ def _look_where_it_looks(classifier: Classifier, group: Sequence[PhotoResult], b
     seen = [(place, r.photo, r.prediction) for place, r in enumerate(group)]
     readable = [(place, photo, told) for place, photo, told in seen if photo is not None and told is not None]
     if readable:
-        names = [[head.name for head in net.heads if applies(head, told.category)] for _, _, told in readable]
-        boxes = frame_by_activation(net, [photo for _, photo, _ in readable], names, batch_size)
+        known = classifier.vocabulary
+        names = [[h.name for h in net.heads if known.applies(h.name, told.category)] for _, _, told in readable]
+        boxes = frame_by_activation(net, [photo for _, photo, _ in readable], names, batch_size, classifier.crop)
         for (place, _, _), box in zip(readable, boxes, strict=True):
             framed[place] = box
     return framed
@@ -121,18 +122,12 @@ def _attributes(
         probabilities = head_probabilities(head, logits[head.name][: len(inputs)], temperature)
         for place, values in zip(inputs, probabilities, strict=True):
             prediction = group[place].prediction
-            if prediction is not None and applies(head, prediction.category):
+            if prediction is not None and classifier.vocabulary.applies(head.name, prediction.category):
                 told[place][head.name] = values
     return told
 
 
-def applies(head: HeadSpec, category: str) -> bool:
-    """Whether the head says something of such a garment: FashionAI's tasks by category, all others always."""
-    every = {task for tasks in CATEGORY_ATTRIBUTES.values() for task in tasks}
-    return head.name not in every or head.name in CATEGORY_ATTRIBUTES.get(category, ())
-
-
-def describe_garment(garment: Garment, words: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
+def describe_garment(garment: Garment, vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
     """Plain data for JSON: photo, size, whether there is a garment, category, region, keypoints with scores and
     probabilities to be visible, and attributes with probabilities.
 
@@ -156,7 +151,7 @@ def describe_garment(garment: Garment, words: Vocabulary, heads: Sequence[HeadSp
         "keypoints": {
             name: {"x": round(float(x), 2), "y": round(float(y), 2), "score": round(float(prediction.score[k]), 4)}
             | ({} if seen is None else {"visible": round(float(seen[k]), 4)})
-            for k, (name, (x, y)) in enumerate(zip(words.keypoints, prediction.xy, strict=True))
+            for k, (name, (x, y)) in enumerate(zip(vocabulary.keypoints, prediction.xy, strict=True))
             if prediction.state[k] != ABSENT
         },
         "attributes": {task: _describe_answer(by_name[task], values) for task, values in garment.attributes.items()},

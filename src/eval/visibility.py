@@ -90,10 +90,10 @@ def _curve(logits: np.ndarray, holds: np.ndarray, centre: np.ndarray, strength: 
     from scipy.optimize import minimize  # slow to load, and few fit anything
 
     def loss(curve: np.ndarray) -> tuple[float, np.ndarray]:
-        odds = curve[0] * logits + curve[1]
-        wrong = sigmoid(odds) - holds
+        line = curve[0] * logits + curve[1]
+        wrong = sigmoid(line) - holds
         apart = curve - centre
-        value = (np.logaddexp(0, odds) - holds * odds).sum() + strength * (apart @ apart) / 2
+        value = (np.logaddexp(0, line) - holds * line).sum() + strength * (apart @ apart) / 2
         return float(value), np.array([wrong @ logits, wrong.sum()]) + strength * apart
 
     return minimize(loss, centre, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]).x

@@ -14,17 +14,27 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from ..config import AttributeConfig, KeypointConfig
+from ..data_gen.preprocess import PADDING
 from ..files import write_atomic
 from ..records import HeadSpec
+from ..vocabulary import Vocabulary, VocabularyError, load_vocabulary, vocabulary_from
 
 MANIFEST = "manifest.json"
-LAYOUT = 1
-"""Raised when an older runtime can no longer read what an export writes."""
+LAYOUT = 2
+"""Raised when an older runtime can no longer read what an export writes. The layout before is read as well: it had no
+vocabulary, which means that of FashionAI."""
 KERNELS = "kernels.safetensors"
 
 Stage = Literal["keypoints", "attributes"]
 Format = Literal["openvino", "onnx", "litert", "saved_model"]
 Numbers = Literal["f32", "bf16", "int8"]
+_ARTICLES: dict[str, str] = {"keypoints": "a keypoint", "attributes": "an attribute"}
+INPUTS: dict[str, Any] = {
+    "image": {"layout": "NHWC", "type": "uint8", "colours": "RGB", "range": [0, 255]},
+    "fit": "letterbox: scaled to fit the square with its aspect kept, centred, the rest padding",
+    "padding": list(PADDING),
+    "pixel_centres": "integers: a side of n pixels spans -0.5 to n - 0.5",
+}
 MODEL_FILES: dict[str, str] = {
     "openvino": "model.xml",
     "onnx": "model.onnx",
@@ -48,16 +58,19 @@ class ArtifactError(ValueError):
 class Manifest:
     """What an artifact is.
 
-    config: the configuration of the run, with the size exported. flip: whether the graph averages over the mirror
-    image. temperatures, thresholds: by head, and visibility: of keypoints, as in the run's calibration. source: run,
-    epoch and score. differences: what was measured against the run. files: sha256 by relative path. versions: of the
-    packages that made it.
+    config: the configuration of the run, with the size exported. vocabulary: the names of the outputs, in their order.
+    inputs: what the network takes, for programs in other languages: pixels, their range, and how a photo is fitted.
+    flip: whether the graph averages over the mirror image. temperatures, thresholds: by head, and visibility: of
+    keypoints, as in the run's calibration. source: run, epoch and score. differences: what was measured against the
+    run. files: sha256 by relative path. versions: of the packages that made it.
     """
 
     stage: Stage
     format: Format
     precision: Numbers
     config: dict[str, Any]
+    vocabulary: Vocabulary
+    inputs: dict[str, Any] = field(default_factory=lambda: dict(INPUTS))
     flip: bool = False
     heads: tuple[HeadSpec, ...] = ()
     temperatures: dict[str, Any] = field(default_factory=dict)
@@ -80,23 +93,25 @@ class Manifest:
     @property
     def keypoint_config(self) -> KeypointConfig:
         """Raises ArtifactError for a classifier."""
-        return KeypointConfig.from_json(self._config_text("keypoints"), MANIFEST)
+        return KeypointConfig.from_json(self._config_text("keypoints"), self.vocabulary, MANIFEST)
 
     @property
     def attribute_config(self) -> AttributeConfig:
         """Raises ArtifactError for a keypoint network."""
-        return AttributeConfig.from_json(self._config_text("attributes"), MANIFEST)
+        return AttributeConfig.from_json(self._config_text("attributes"), self.vocabulary, MANIFEST)
 
     def _config_text(self, stage: Stage) -> str:
         if self.stage != stage:
-            raise ArtifactError(f"this artifact tells {self.stage}, where one that tells {stage} is wanted")
+            raise ArtifactError(f"expected {_ARTICLES[stage]} artifact, got {_ARTICLES[self.stage]} artifact")
         return json.dumps(self.config)
 
     def write(self, folder: Path) -> None:
         """Writes manifest.json with the digests of all files in the folder as they are now."""
         paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
         files = {path.relative_to(folder).as_posix(): _digest(path) for path in paths}
-        facts = dataclasses.asdict(dataclasses.replace(self, files=files))
+        facts = {name: getattr(self, name) for name in (part.name for part in dataclasses.fields(self))}
+        facts |= {"vocabulary": self.vocabulary.to_json(), "files": files}
+        facts |= {"heads": [dataclasses.asdict(head) for head in self.heads]}
         write_atomic(folder / MANIFEST, json.dumps({"layout": LAYOUT, **facts}, indent=1) + "\n")
 
     @classmethod
@@ -108,12 +123,18 @@ class Manifest:
             layout = facts.pop("layout")
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise ArtifactError(f"{path} does not tell of an artifact ({error}): export the run again") from None
-        if layout != LAYOUT:
-            raise ArtifactError(f"{path} has layout {layout}, this version reads {LAYOUT}: export the run again")
+        if layout not in (LAYOUT - 1, LAYOUT):
+            raise ArtifactError(
+                f"{path} has layout {layout}, this version reads {LAYOUT - 1} and {LAYOUT}: export the run again"
+            )
         try:
+            if layout == LAYOUT - 1:
+                facts |= {"vocabulary": load_vocabulary(), "inputs": dict(INPUTS)}
+            else:
+                facts["vocabulary"] = vocabulary_from(facts["vocabulary"])
             heads = tuple(HeadSpec(head["name"], head["kind"], tuple(head["classes"])) for head in facts.pop("heads"))
             manifest = cls(heads=heads, **facts)
-        except ArtifactError as error:
+        except (ArtifactError, VocabularyError) as error:
             raise ArtifactError(f"{path}: {error}") from None
         except (TypeError, KeyError, ValueError) as error:
             raise ArtifactError(f"{path} is not what an export wrote ({error}): export the run again") from None

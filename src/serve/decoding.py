@@ -17,8 +17,8 @@ FAR = -1e30
 class KeypointDecoder(layers.Layer):
     """Heatmaps (B, h, w, K) -> (B, K, 3) float32: x and y in px of the input, and the heatmap's peak."""
 
-    def __init__(self, codec: HeatmapCodec, method: Decoder, **words) -> None:
-        super().__init__(dtype="float32", **words)
+    def __init__(self, codec: HeatmapCodec, method: Decoder, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
         self.codec, self.method = codec, method
         self.height, self.width = codec.shape
 

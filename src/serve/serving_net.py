@@ -39,11 +39,11 @@ def keypoint_serving_net(
     heatmaps = layers.Multiply(name="masked", dtype="float32")([heatmaps, ops.reshape(mask, (-1, 1, 1, count))])
     points = KeypointDecoder(codec, decoder, name="decode")(heatmaps)
     if "category" in told:
-        odds = layers.Softmax(name="odds", dtype="float32")(told["category"])
-        odds = _mean_of_views(odds) if flip else odds
+        probabilities = layers.Softmax(name="probabilities", dtype="float32")(told["category"])
+        probabilities = _mean_of_views(probabilities) if flip else probabilities
     else:
-        odds = ops.ones_like(mask[:, :1])
-    outputs = {"heatmaps": heatmaps, "keypoints": points, "category": odds}
+        probabilities = ops.ones_like(mask[:, :1])
+    outputs = {"heatmaps": heatmaps, "keypoints": points, "category": probabilities}
     return keras.Model({"image": image, "mask": mask}, _named(outputs), name="keypoints")
 
 
@@ -85,8 +85,8 @@ def attribute_serving_net(
 class HeadProbabilities(layers.Layer):
     """`head_probabilities` of eval/heads.py in the operations of Keras: (B, logits) -> (B, C)."""
 
-    def __init__(self, kind: str, temperature: np.ndarray, **words) -> None:
-        super().__init__(dtype="float32", **words)
+    def __init__(self, kind: str, temperature: np.ndarray, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
         self.kind, self.temperature = kind, temperature
 
     def call(self, logits):
@@ -109,8 +109,8 @@ class HeadProbabilities(layers.Layer):
 class _Unmirrored(layers.Layer):
     """(2B, h, w, K), images and then their mirror images -> (B, h, w, K), the mean of both, mirrored back."""
 
-    def __init__(self, twins: np.ndarray, **words) -> None:
-        super().__init__(dtype="float32", **words)
+    def __init__(self, twins: np.ndarray, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
         self.twins = [int(twin) for twin in twins]
 
     def call(self, heatmaps):

@@ -1,23 +1,23 @@
 """What all commands share: how a command line is read, and where the checkout's folders lie."""
 
+import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import tyro
 from rich.console import Console
 from rich.text import Text
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-import aifashion
+from aifashion.files import CHECKOUT
+from aifashion.records import CropKind, CropRule
 from aifashion.top.run_log import RUN_LOG, logged_command
-
-_ABOVE_PACKAGE = Path(aifashion.__file__).resolve().parent.parent
-CHECKOUT = _ABOVE_PACKAGE if (_ABOVE_PACKAGE / "pyproject.toml").is_file() else Path.cwd()
-"""The folder of data/, trained_models/ and submission/: the checkout, or for an installed wheel where you are."""
+from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 console = Console(soft_wrap=True, emoji=False)
 
@@ -32,7 +32,47 @@ def read_arguments(
     """
     words = [_usual_spelling(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     more = {} if default is None else {"default": default}
-    return tyro.cli(kind, prog=prog, args=words, config=(tyro.conf.FlagConversionOff,), **more)
+    return tyro.cli(kind, prog=prog, args=words, config=(tyro.conf.FlagConversionOff,), registry=_registry(), **more)
+
+
+def _registry() -> ConstructorRegistry:
+    """How a vocabulary and a crop rule are written on a command line: by a name or file, and by the kind alone."""
+    registry = ConstructorRegistry()
+
+    @registry.primitive_rule
+    def vocabulary(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+        if info.type is not Vocabulary:
+            return None
+        return PrimitiveConstructorSpec(
+            nargs=1,
+            metavar="NAME|FILE",
+            instance_from_str=lambda texts: _read(load_vocabulary, texts[0]),
+            is_instance=lambda value: isinstance(value, Vocabulary),
+            str_from_instance=lambda value: [value.name],
+        )
+
+    @registry.primitive_rule
+    def crop_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+        if info.type is not CropRule:
+            return None
+        kinds = get_args(CropKind)
+        return PrimitiveConstructorSpec(
+            nargs=1,
+            metavar="{" + ",".join(kinds) + "}",
+            instance_from_str=lambda texts: CropRule(texts[0]),
+            is_instance=lambda value: isinstance(value, CropRule),
+            str_from_instance=lambda value: [value.kind],
+            choices=kinds,
+        )
+
+    return registry
+
+
+def _read(read: Callable[[str], Any], text: str) -> Any:
+    try:
+        return read(text)
+    except OSError as error:  # a parser reports a ValueError beside the option
+        raise ValueError(str(error)) from None
 
 
 def _usual_spelling(word: str) -> str:
@@ -71,6 +111,25 @@ def warn(text: str) -> None:
     console.print(text, style="yellow", markup=False)
 
 
+class _ConsoleHandler(logging.Handler):
+    """Shows what the library reports as the commands show their own lines: notes plain, warnings in yellow."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        (warn if record.levelno >= logging.WARNING else tell)(record.getMessage())
+
+
+_HANDLER = _ConsoleHandler()
+
+
+def show_reports() -> None:
+    """From now on notes and warnings of the library appear on the console."""
+    library = logging.getLogger("aifashion")
+    library.setLevel(logging.INFO)
+    library.propagate = False
+    if _HANDLER not in library.handlers:
+        library.addHandler(_HANDLER)
+
+
 def fail(message: object) -> NoReturn:
     """Ends the command with a message on standard error and exit code 1."""
     line = Text.assemble(("error:", "bold red"), f" {message}")
@@ -86,6 +145,7 @@ def run_command(
     Mistakes of the user and of the data become one clear line instead of a traceback. What was called, when and how it
     ended goes to `run_log.txt` in the checkout, or to the file that AIFASHION_RUN_LOG names; empty means to none.
     """
+    show_reports()
     words = list(sys.argv[1:] if arguments is None else arguments)
     log = os.environ.get("AIFASHION_RUN_LOG", str(CHECKOUT / RUN_LOG))
     silent = not log or bool({"-h", "--help"} & set(words))

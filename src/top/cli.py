@@ -27,7 +27,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data preview": ("preview:main", "draw a training batch as it enters the network"),
     "data fetch-styles": ("fetch_styles:main", "fetch the photos of a JingDong style list into TFRecords"),
     "weights convert": ("weights_commands:convert", "turn a checkpoint of PyTorch into a Keras weights file"),
-    "weights make": ("weights_recipe:make", "make the pair of networks that ships, from nothing"),
     "runs list": ("runs_commands:list_runs", "list the runs, with their scores and tags"),
     "runs clear": ("runs_commands:clear", "delete the runs of a tag"),
 }

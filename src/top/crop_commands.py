@@ -1,5 +1,6 @@
 """`aifashion data crop`: cuts the garment out of every photo of an attribute set, once, so that training need not."""
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -17,11 +18,11 @@ from aifashion.eval.activation import frame_by_activation
 from aifashion.eval.crops import Framed, cut, frame_garment
 from aifashion.eval.reading import read_ahead, work_behind
 from aifashion.files import atomic_path, claim_folder
-from aifashion.records import Sample
+from aifashion.recognition.attribute_model import FOLDER, load_attribute_model
+from aifashion.recognition.keypoint_model import load_keypoint_model
+from aifashion.recognition.network_digest import network_digest
+from aifashion.records import CropRule, Sample
 from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
-from aifashion.top.attribute_model import FOLDER, load_attribute_model
-from aifashion.top.keypoint_model import load_keypoint_model
-from aifashion.top.network_digest import network_digest
 from aifashion.top.test import progress_bar
 
 
@@ -40,6 +41,8 @@ class CropArguments:
     which the latest is taken; trained_models/all or trained_models/attributes/all by default"""
     margin: float = 0.05
     """added on each side, as a fraction of the square's side"""
+    threshold: float = 0.2
+    """share of the heat's peak from where on a cell belongs to the region"""
     batch_size: int = 16
     """photos in a batch"""
     gpu_id: str | None = None
@@ -127,13 +130,13 @@ Cropper = Callable[[list[Sample]], Iterator[Found]]
 
 
 def _by_keypoints(args: CropArguments) -> tuple[Cropper, dict]:
-    model = load_keypoint_model(args.modelpath)
+    model, rule = load_keypoint_model(args.modelpath), _rule(args)
 
     def crops(samples: list[Sample]) -> Iterator[Found]:
         for result in model.predict(samples, args.batch_size, keep_photos=True):
             framed = None
             if result.error is None:
-                framed = frame_garment(result, model.words, model.config.codec, args.crop, args.margin)
+                framed = frame_garment(result, model.vocabulary, model.config.codec, rule)
             yield result.sample, result.photo, framed, result.error
 
     return crops, _settings(args, model.run, model.config.category)
@@ -160,7 +163,7 @@ def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Crop
             readable = [(sample, photo) for sample, photo in group if not isinstance(photo, str)]
             tasks = [photos[sample.image_id].tasks for sample, _ in readable]
             images = [photo for _, photo in readable]
-            boxes = frame_by_activation(activation, images, tasks, args.batch_size, args.margin)
+            boxes = frame_by_activation(activation, images, tasks, args.batch_size, _rule(args))
             found = {sample.image_id: box for (sample, _), box in zip(readable, boxes, strict=True)}
             for sample, photo in group:
                 bad = isinstance(photo, str)
@@ -169,8 +172,12 @@ def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Crop
     return crops, _settings(args, model.run, model.config.task)
 
 
+def _rule(args: CropArguments) -> CropRule:
+    return CropRule(args.crop, args.margin, args.threshold)
+
+
 def _settings(args: CropArguments, run: Path, trained_for: str) -> dict:
-    facts = {"crop": args.crop, "margin": args.margin, "model": run.name, "category": trained_for}
+    facts = {"crop": dataclasses.asdict(_rule(args)), "model": run.name, "category": trained_for}
     return facts | {"network": network_digest(run)}
 
 

@@ -139,9 +139,10 @@ def to_coco(arguments: Sequence[str] | None = None) -> None:
         from aifashion.data_gen.formats.coco import coco_from_samples
         from aifashion.data_gen.formats.fashionai import read_keypoint_csv
         from aifashion.data_gen.images import image_size
+        from aifashion.vocabulary import load_vocabulary
 
         samples = read_keypoint_csv(args.csv)
-        document = coco_from_samples(samples, [image_size(sample.path) for sample in samples])
+        document = coco_from_samples(samples, [image_size(sample.path) for sample in samples], load_vocabulary())
         write_atomic(args.out, json.dumps(document) + "\n")
         tell(f"Wrote {len(samples)} garments to {args.out}")
 
@@ -152,12 +153,12 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
     def convert(args: FromCocoArguments) -> None:
         from dataclasses import replace
 
+        from aifashion.data_gen.formats.challenges import FASHIONAI, KEYPOINTS
         from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, read_coco, samples_from_coco
         from aifashion.data_gen.formats.fashionai import write_keypoint_csv
-        from aifashion.garments import KEYPOINTS
 
         names = DEEPFASHION_KEYPOINTS | {name: name for name in KEYPOINTS}
-        samples = samples_from_coco(read_coco(args.json), args.json.parent, names)
+        samples = samples_from_coco(read_coco(args.json), args.json.parent, FASHIONAI, names)
         if any(sample.category is None for sample in samples):
             if args.category is None:
                 raise ValueError(f"{args.json} names no garment category of ours: say which with --category")

@@ -12,6 +12,7 @@ import numpy as np
 import tyro
 from PIL import Image
 
+from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.data_gen.preprocess import sample_image
 from aifashion.eval.crops import cut
 from aifashion.eval.drawing import (
@@ -25,14 +26,13 @@ from aifashion.eval.drawing import (
 from aifashion.eval.two_stage import Garment, describe_garment
 from aifashion.eval.visibility import THRESHOLD
 from aifashion.files import atomic_path, write_atomic
-from aifashion.garments import CATEGORIES
 from aifashion.geometry import Frame, resize
+from aifashion.recognition.photos import find_photos
+from aifashion.recognition.two_stage_model import TwoStageModel, load_two_stage_model
 from aifashion.records import ABSENT, Box, Sample
 from aifashion.regions import summed_heatmap
 from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
-from aifashion.top.photos import find_photos
 from aifashion.top.test import progress_bar
-from aifashion.top.two_stage_model import TwoStageModel, load_two_stage_model
 
 _SHOWN = 12  # pictures in the window
 
@@ -71,7 +71,7 @@ def demonstrate(args: Arguments) -> None:
     photos = find_photos(args.photos) if args.photos else _synthetic_photos(args.outpath / "photos")
     model = load_two_stage_model(args.modelfile, args.attributes, args.augment)
     if args.category != "auto":
-        model.keypoints.words.category_index(args.category)
+        model.keypoints.vocabulary.category_index(args.category)
     category = None if args.category == "auto" else args.category
     samples = [Sample(str(path), path, category) for path in photos]
     shown: list[np.ndarray] = []
@@ -80,11 +80,11 @@ def demonstrate(args: Arguments) -> None:
     for name, garment in zip(_unique_names(photos), garments, strict=True):
         if garment.result.error is not None:
             warn(f"left out: {garment.result.error}")
-            results.append(describe_garment(garment, model.keypoints.words, model.heads))
+            results.append(describe_garment(garment, model.keypoints.vocabulary, model.heads))
             continue
         picture, cropped = draw_garment(model, garment), garment_crop(garment)
         places = {"picture": f"{name}.jpg", "crop": f"crops/{name}.jpg"}
-        facts = describe_garment(garment, model.keypoints.words, model.heads) | places | {"model": model.name}
+        facts = describe_garment(garment, model.keypoints.vocabulary, model.heads) | places | {"model": model.name}
         _save_picture(args.outpath / places["picture"], picture)
         _save_picture(args.outpath / places["crop"], cropped)
         drawn += 1
@@ -107,9 +107,9 @@ def draw_garment(model: TwoStageModel, garment: Garment) -> np.ndarray:
     prediction, frame, heatmaps, photo = result.prediction, result.frame, result.heatmaps, result.photo
     if prediction is None or frame is None or heatmaps is None or photo is None or framed is None:
         raise ValueError(f"{result.sample.path} has no prediction to draw: {result.error}")
-    words, codec = model.keypoints.words, model.keypoints.config.codec
+    vocabulary, codec = model.keypoints.vocabulary, model.keypoints.config.codec
     present = prediction.state != ABSENT
-    points = draw_keypoints(photo, prediction.xy, prediction.state, prediction.score, words)
+    points = draw_keypoints(photo, prediction.xy, prediction.state, vocabulary, prediction.score)
     # All panels in the size of this one: on a small photo lines and letters would else be enlarged with it.
     size = points.shape[1], points.shape[0]
     to_panel = resize((photo.shape[1], photo.shape[0]), size)
@@ -147,10 +147,10 @@ def _likeliest(model: TwoStageModel, garment: Garment, count: int = 2) -> list[t
 
 
 def _sentence(facts: dict) -> str:
-    odds = facts["category_probability"]
+    probabilities = facts["category_probability"]
     hidden = sum(point.get("visible", 1) < THRESHOLD for point in facts["keypoints"].values())
     points = f"{len(facts['keypoints'])} keypoints" + (f", {hidden} of them hidden" if hidden else "")
-    told = [facts["category"] + ("" if odds is None else f" ({odds:.0%})"), points]
+    told = [facts["category"] + ("" if probabilities is None else f" ({probabilities:.0%})"), points]
     if not facts.get("garment", True):
         told = ["probably no garment", *told]
     for answer in facts["attributes"].values():

@@ -13,9 +13,10 @@ from aifashion.eval.attribute_inference import Outcome, predict_attributes
 from aifashion.eval.calibration import Reliability, reliability
 from aifashion.eval.inference import PhotoResult
 from aifashion.files import write_atomic
+from aifashion.recognition.keypoint_model import KeypointModel, load_keypoint_model
 from aifashion.serve.artifact import Manifest, is_artifact
+from aifashion.tasks.keypoint_scores import visibility_answers
 from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
-from aifashion.top.keypoint_model import KeypointModel, load_keypoint_model, visibility_answers
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,16 @@ def evaluate(args: Arguments) -> None:
 
 
 def _keypoints(run: Path, args: Arguments) -> dict[str, float]:
+    from aifashion.data_gen.keypoint_sets import load_training_parts
     from aifashion.eval.attribute_report import draw_reliability
     from aifashion.eval.report import draw_keypoint_score
-    from aifashion.top.keypoint_scores import predict_validation, validation_numbers
-    from aifashion.top.train import load_parts
+    from aifashion.tasks.keypoint_scores import predict_validation, validation_numbers
 
     model = load_keypoint_model(run, weights=args.load)
-    _, samples = load_parts(args.data, model.config)
+    _, samples = load_training_parts(args.data, model.config)
     tell(f"{len(samples)} validation photos from {args.data}")
     seen = predict_validation(model.maps, samples, model.config, lambda path: warn(f"cannot be read: {path}"))
-    result, numbers = validation_numbers(seen, model.words)
+    result, numbers = validation_numbers(seen, model.vocabulary)
     states = visibility_reliabilities(seen, model) if model.visibility else {}
     if states:
         before, after = states["visible"]
@@ -94,11 +95,11 @@ def visibility_reliabilities(
 ) -> dict[str, tuple[Reliability, Reliability]]:
     """How reliable peaks and probabilities are, for all keypoints together as `visible`, and for each by its name."""
     assert model.visibility is not None
-    peaks, visible, present = visibility_answers(seen, model.words)
+    peaks, visible, present = visibility_answers(seen, model.vocabulary)
     told = model.visibility.probability(peaks)
     peaks = np.clip(peaks, 0, 1)
     states = {"visible": (reliability(peaks[present], visible[present]), reliability(told[present], visible[present]))}
-    for k, name in enumerate(model.words.keypoints):
+    for k, name in enumerate(model.vocabulary.keypoints):
         own = present[:, k]
         if own.any():
             states[name] = (reliability(peaks[own, k], visible[own, k]), reliability(told[own, k], visible[own, k]))
@@ -107,9 +108,9 @@ def visibility_reliabilities(
 
 def _attributes(run: Path, args: Arguments) -> dict[str, float]:
     from aifashion.eval.attribute_report import draw_confusions, draw_reliability
-    from aifashion.top.attribute_data import check_crop, load_tables_of
-    from aifashion.top.attribute_model import load_attribute_model
-    from aifashion.top.attribute_scores import reliabilities, score_outcomes, score_tasks
+    from aifashion.recognition.attribute_model import load_attribute_model
+    from aifashion.tasks.attribute_data import check_crop, load_tables_of
+    from aifashion.tasks.attribute_scores import reliabilities, score_outcomes, score_tasks
 
     model = load_attribute_model(run, weights=args.load)
     config = model.config

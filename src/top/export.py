@@ -10,14 +10,14 @@ from typing import Any, cast
 import numpy as np
 import tyro
 
-from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.config import KeypointConfig
+from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.data_gen.images import read_image
 from aifashion.data_gen.preprocess import letterboxed
 from aifashion.data_gen.synthetic.scene import render
 from aifashion.eval.attribute_inference import predict_attributes
 from aifashion.eval.inference import KeypointPredict
 from aifashion.eval.tta import with_flip
-from aifashion.garments import CATEGORIES
 from aifashion.records import Sample
 from aifashion.serve.artifact import PRECISIONS, Format, Manifest, Numbers
 from aifashion.top.arguments import CHECKOUT, run_command, tell, warn
@@ -83,37 +83,42 @@ def export(args: Arguments) -> None:
 
 
 def _keypoints(run: Path, out: Path, args: Arguments) -> Manifest:
+    from aifashion.recognition.keypoint_model import read_visibility
     from aifashion.serve.export import write_artifact
     from aifashion.serve.runtime import Network, keypoint_predict
     from aifashion.serve.serving_net import keypoint_serving_net
-    from aifashion.top.keypoint_model import read_visibility
-    from aifashion.top.keypoint_scores import validate
+    from aifashion.tasks.keypoint_scores import validate
     from aifashion.unet.predictors import keypoint_predictor, trained_keypoint_net
-    from aifashion.unet.runs import best_model, read_config
+    from aifashion.unet.runs import best_model, read_keypoint_config
 
-    config = KeypointConfig.from_json(read_config(run), run / "config.json")
+    config = read_keypoint_config(run)
     model = best_model(run, warn, args.epoch)
     # Of whatever precision it was trained in: the weights are float32, and the artifact decides anew.
     config = dataclasses.replace(config, precision="float32", size=args.size or config.size)
-    net, words = trained_keypoint_net(config, model.path), config.vocabulary
+    net, vocabulary = trained_keypoint_net(config, model.path), config.vocabulary
     visibility = read_visibility(run, config)
     predict: KeypointPredict = keypoint_predictor(net)
     if args.flip:
-        predict = with_flip(predict, words.twins)
+        predict = with_flip(predict, vocabulary.twins)
     low = args.precision != "f32"
     learned, held_out = _keypoint_samples(args, config) if low else ([], [])
     side = (config.size, config.size)
 
     def points_apart(network: Network) -> dict[str, Any]:
         images = _few(_photos_or_drawn(args, config), side)
-        heatmaps, odds = predict(images)
+        heatmaps, probabilities = predict(images)
         xy, _ = config.codec.decode(heatmaps, config.decoder)
-        mask = np.stack([words.mask(words.categories[int(row.argmax())]) for row in odds])
+        mask = np.stack([vocabulary.mask(vocabulary.categories[int(row.argmax())]) for row in probabilities])
         told = network(images, mask=mask.astype(np.float32))
         apart = float(np.abs(told["keypoints"][..., :2] - xy)[mask].max())
-        odds_apart = float(np.abs(told["category"] - odds).max())
-        excess = max(apart - POINT_BOUND, odds_apart - PROBABILITY_BOUND)
-        return {"points_px": apart, "category_probability": odds_apart, "photos": len(images), "excess": excess}
+        probabilities_apart = float(np.abs(told["category"] - probabilities).max())
+        excess = max(apart - POINT_BOUND, probabilities_apart - PROBABILITY_BOUND)
+        return {
+            "points_px": apart,
+            "category_probability": probabilities_apart,
+            "photos": len(images),
+            "excess": excess,
+        }
 
     def unread(path: Path) -> None:
         warn(f"cannot be read: {path}")
@@ -124,20 +129,21 @@ def _keypoints(run: Path, out: Path, args: Arguments) -> Manifest:
         ne = validate(keypoint_predict(network), held_out, config, unread)["ne"]
         return {"ne": ne, "ne_of_run": reference, "photos": len(held_out), "excess": ne - reference - NE_BOUND}
 
-    ones = np.ones((1, len(words.keypoints)), np.float32)
+    ones = np.ones((1, len(vocabulary.keypoints)), np.float32)
     calibration = [
         {"image": letterboxed(read_image(s.path), side)[0][None], "mask": ones}
         for s in learned[: args.photos * (args.precision == "int8")]
     ]
     return write_artifact(
         out,
-        keypoint_serving_net(net, config.codec, config.decoder, words.twins, args.flip),
+        keypoint_serving_net(net, config.codec, config.decoder, vocabulary.twins, args.flip),
         Manifest(
             "keypoints",
             args.format,
             args.precision,
             json.loads(config.to_json()),
-            args.flip,
+            config.vocabulary,
+            flip=args.flip,
             visibility=visibility.to_json() if visibility else {},
             source={"run": run.name, "epoch": model.epoch, "score": model.score},
         ),
@@ -147,16 +153,16 @@ def _keypoints(run: Path, out: Path, args: Arguments) -> Manifest:
 
 
 def _attributes(run: Path, out: Path, args: Arguments) -> Manifest:
+    from aifashion.recognition.attribute_model import read_calibration, read_heads
     from aifashion.serve.export import write_artifact
     from aifashion.serve.runtime import Network, attribute_predict
     from aifashion.serve.serving_net import attribute_serving_net
-    from aifashion.top.attribute_data import check_crop, load_tables
-    from aifashion.top.attribute_model import read_calibration, read_heads
-    from aifashion.top.attribute_scores import score_outcomes
+    from aifashion.tasks.attribute_data import check_crop, load_tables
+    from aifashion.tasks.attribute_scores import score_outcomes
     from aifashion.unet.predictors import attribute_predictor, head_kernels, trained_attribute_net
-    from aifashion.unet.runs import best_model, read_config
+    from aifashion.unet.runs import best_model, read_attribute_config
 
-    config = AttributeConfig.from_json(read_config(run), run / "config.json")
+    config = read_attribute_config(run)
     heads, calibration = read_heads(run), read_calibration(run)
     model = best_model(run, warn, args.epoch)
     config = dataclasses.replace(config, precision="float32", size=args.size or config.size)
@@ -193,7 +199,7 @@ def _attributes(run: Path, out: Path, args: Arguments) -> Manifest:
         excess = score - reference - SCORE_BOUND
         return {"score": score, "score_of_run": reference, "photos": len(rows or ()), "excess": excess}
 
-    looks = config.crop == "cam"
+    looks = config.crop.kind == "cam"
     return write_artifact(
         out,
         attribute_serving_net(net, heads, config.size, calibration.temperatures, args.flip, looks),
@@ -202,7 +208,8 @@ def _attributes(run: Path, out: Path, args: Arguments) -> Manifest:
             args.format,
             args.precision,
             json.loads(config.to_json()),
-            args.flip,
+            config.vocabulary,
+            flip=args.flip,
             heads=heads,
             temperatures={name: np.asarray(value).tolist() for name, value in calibration.temperatures.items()},
             thresholds=calibration.thresholds,
@@ -215,9 +222,9 @@ def _attributes(run: Path, out: Path, args: Arguments) -> Manifest:
 
 
 def _keypoint_samples(args: Arguments, config: KeypointConfig) -> tuple[list[Sample], list[Sample]]:
-    from aifashion.top.train import load_parts
+    from aifashion.data_gen.keypoint_sets import load_training_parts
 
-    train, held_out = load_parts(args.data, config)
+    train, held_out = load_training_parts(args.data, config)
     measured = _spread(len(held_out), max(1000, args.photos))
     return [train[i] for i in _spread(len(train), args.photos)], [held_out[i] for i in measured]
 

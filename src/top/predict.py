@@ -11,11 +11,11 @@ import tyro
 
 from aifashion.eval.two_stage import describe_garment
 from aifashion.files import atomic_path, write_atomic
+from aifashion.recognition.photos import find_photos
+from aifashion.recognition.two_stage_model import load_two_stage_model
 from aifashion.records import Sample
 from aifashion.top.arguments import choose_device, run_command, tell, warn
-from aifashion.top.photos import find_photos
 from aifashion.top.test import progress_bar
-from aifashion.top.two_stage_model import load_two_stage_model
 
 SUFFIXES = (".csv", ".json", ".parquet")
 _REGION = ("region_left", "region_top", "region_right", "region_bottom")
@@ -56,7 +56,7 @@ def predict(args: Arguments) -> None:
     model = load_two_stage_model(args.modelfile, args.attributes)
     category = None if args.category == "auto" else args.category
     if category is not None:
-        model.keypoints.words.category_index(category)
+        model.keypoints.vocabulary.category_index(category)
     partial = args.out.with_name(args.out.name + ".partial")
     args.out.parent.mkdir(parents=True, exist_ok=True)
     asked = {"model": model.name, "networks": model.digests, "category": args.category}
@@ -69,7 +69,7 @@ def predict(args: Arguments) -> None:
             file.write(json.dumps(asked) + "\n")
         batch_size = max(1, min(args.batch_size, len(left)))
         for garment in progress_bar(model.recognise(left, batch_size, whole_photos=False), len(left)):
-            facts = describe_garment(garment, model.keypoints.words, model.heads)
+            facts = describe_garment(garment, model.keypoints.vocabulary, model.heads)
             done[facts["photo"]] = facts
             file.write(json.dumps(facts) + "\n")
             file.flush()

@@ -14,8 +14,8 @@ from aifashion.data_gen.attribute_batches import attribute_batches
 from aifashion.eval.drawing import contact_sheet
 from aifashion.files import atomic_path
 from aifashion.records import HeadSpec
+from aifashion.tasks.attribute_data import load_tables
 from aifashion.top.arguments import CHECKOUT, option_value, read_arguments, run_command, tell
-from aifashion.top.attribute_data import load_tables
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Predicts a test set and writes the submission: `python src/top/test.py --modelpath RUN --augment True`."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +9,15 @@ from typing import Literal, TypeVar
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from aifashion.data_gen.formats.fashionai import find_keypoint_sets, read_keypoint_csv
+from aifashion.data_gen.formats.coco import coco_results
+from aifashion.data_gen.keypoint_sets import load_test_set
 from aifashion.eval.submission import write_submission
-from aifashion.garments import Vocabulary
+from aifashion.files import write_atomic
 from aifashion.heatmaps import Decoder
+from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.records import ABSENT, Prediction, Sample
 from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
-from aifashion.top.keypoint_model import load_keypoint_model
+from aifashion.vocabulary import Vocabulary
 
 Result = TypeVar("Result")
 
@@ -29,7 +32,8 @@ class Arguments:
     outpath: Path = CHECKOUT / "submission"
     """folder for submission.csv"""
     data: Path = CHECKOUT / "data"
-    """the test list (a CSV with image_id and image_category), or a folder in the FashionAI layout that holds one"""
+    """the test list (a CSV with image_id and image_category, or a COCO file), or a folder that holds test.csv or
+    test.json"""
     augment: bool = False
     """test-time augmentation: flip, and rotations of -20, -10, 10 and 20 degrees, each also mirrored; ten passes"""
     decoder: Decoder | None = None
@@ -51,13 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def predict_test_set(args: Arguments) -> None:
-    samples = _test_samples(args.data)
     choose_device(args.gpu_id)
     model = load_keypoint_model(args.modelpath, args.epoch, args.augment, args.decoder)
-    outside = sorted({str(s.category) for s in samples} - set(model.words.categories))
+    test_set = load_test_set(args.data, model.vocabulary)
+    samples = test_set.samples
+    outside = sorted({s.category for s in samples if s.category} - set(model.vocabulary.categories))
     if outside and args.category == "given":
         raise ValueError(
-            f"{model.run} was trained for {', '.join(model.words.categories)}, but {args.data} also lists "
+            f"{model.run} was trained for {', '.join(model.vocabulary.categories)}, but {args.data} also lists "
             f"{', '.join(outside)}: use a run of --category all"
         )
     asked = samples if args.category == "given" else [Sample(s.image_id, s.path, None) for s in samples]
@@ -68,42 +73,25 @@ def predict_test_set(args: Arguments) -> None:
             if args.strict:
                 raise ValueError(f"{result.error}; without --strict it would be reported at the end")
             unreadable.append(result)
-        predictions.append(result.prediction or _nothing_seen(sample, model.words))
+        predictions.append(result.prediction or _nothing_seen(sample, model.vocabulary))
     args.outpath.mkdir(parents=True, exist_ok=True)
-    path = args.outpath / "submission.csv"
     given = [Sample(s.image_id, s.path, s.category if args.category == "given" else None) for s in samples]
-    write_submission(path, predictions, given, model.words)
+    if test_set.coco is None:
+        path = args.outpath / "submission.csv"
+        write_submission(path, predictions, given, model.vocabulary)
+    else:
+        path = args.outpath / "submission.json"
+        results = coco_results(predictions, given, test_set.coco, model.vocabulary)
+        write_atomic(path, json.dumps(results) + "\n")
     for result in unreadable:
         warn(f"no keypoints, all -1: {result.error}")
     tell(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
 
 
-def _test_samples(data: Path) -> list[Sample]:
-    samples: dict[str, Sample] = {}
-    for csv in _test_lists(data):
-        for sample in read_keypoint_csv(csv):
-            known = samples.setdefault(sample.image_id, sample)
-            if known is not sample:
-                raise ValueError(
-                    f"{sample.image_id} of {csv} is also in another list below {data}, and a submission has one row "
-                    "for it: name one list with --data FILE.csv"
-                )
-    return list(samples.values())
-
-
-def _test_lists(data: Path) -> Sequence[Path]:
-    if data.is_file():
-        return (data,)
-    tests = find_keypoint_sets(data).tests
-    if not tests:
-        raise FileNotFoundError(f"no test.csv below {data}: name the list itself with --data FILE.csv")
-    return tests
-
-
-def _nothing_seen(sample: Sample, words: Vocabulary) -> Prediction:
-    """The row of a photo that could not be read: the listed category, if it is one of `words`, no keypoint."""
-    count = len(words.keypoints)
-    category = sample.category if sample.category in words.categories else words.categories[0]
+def _nothing_seen(sample: Sample, vocabulary: Vocabulary) -> Prediction:
+    """The row of a photo that could not be read: the listed category, if it is one of `vocabulary`, no keypoint."""
+    count = len(vocabulary.keypoints)
+    category = sample.category if sample.category in vocabulary.categories else vocabulary.categories[0]
     absent = np.full(count, ABSENT, np.int8)
     return Prediction(sample.image_id, category, None, np.full((count, 2), -1.0), np.zeros(count), absent)
 

@@ -14,11 +14,11 @@ from aifashion.eval.attribute_inference import Outcome, Views, predict_attribute
 from aifashion.eval.ensemble import blend, find_weights
 from aifashion.eval.style_metrics import tune_thresholds
 from aifashion.files import write_atomic
+from aifashion.recognition.attribute_model import FOLDER, AttributeModel, load_attribute_model
+from aifashion.tasks.attribute_data import check_crop, load_tables_of
+from aifashion.tasks.attribute_scores import known_answers, official_score
+from aifashion.tasks.attribute_submissions import read_asked, write_answers
 from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
-from aifashion.top.attribute_data import check_crop, load_tables_of
-from aifashion.top.attribute_model import FOLDER, AttributeModel, load_attribute_model
-from aifashion.top.attribute_scores import known_answers, official_score
-from aifashion.top.attribute_submissions import read_asked, write_answers
 from aifashion.top.test import progress_bar
 
 ALL_VIEWS = Views((0.875, 1.0, 1.125), crops=5, mirror=True)

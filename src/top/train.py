@@ -10,12 +10,14 @@ from typing import Annotated, Any
 import tyro
 
 from aifashion.config import KeypointConfig, keypoint_preset
-from aifashion.data_gen.formats.fashionai import load_training_samples
-from aifashion.data_gen.split import load_or_make_split
+from aifashion.data_gen.keypoint_sets import load_training_parts
 from aifashion.files import write_atomic
 from aifashion.records import Sample
 from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import is_shipped, shipped, shipped_weights
+from aifashion.tasks.keypoint_scores import calibrate, predict_validation, validate
+from aifashion.tasks.resuming import check_facts, data_facts, resumed_config
+from aifashion.tasks.weight_sources import Start, find_start
 from aifashion.top.arguments import (
     CHECKOUT,
     choose_device,
@@ -26,10 +28,6 @@ from aifashion.top.arguments import (
     tell,
     warn,
 )
-from aifashion.top.keypoint_model import calibrate
-from aifashion.top.keypoint_scores import predict_validation, validate
-from aifashion.top.resuming import check_facts, data_facts, resumed_config
-from aifashion.top.starting_weights import Start, find_start
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Arguments:
 
     config: Annotated[KeypointConfig, tyro.conf.arg(name="")] = field(default_factory=KeypointConfig)
     data: Path = CHECKOUT / "data"
-    """folder with the training set in the FashionAI layout"""
+    """folder with the training set in the FashionAI layout, or with train.json; or a file of COCO keypoints"""
     output: Path = CHECKOUT / "trained_models"
     """folder in which the run folder is made"""
     weights: str = "auto"
@@ -75,12 +73,12 @@ def train(arguments: Sequence[str] | None) -> None:
     choose_device(args.gpu_id)
     # Without this the same seed need not give the same weights. Read by TensorFlow when it starts.
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-    from aifashion.unet.runs import RunError, find_run, read_config  # Keras loads here and takes seconds
+    from aifashion.unet.runs import RunError, find_run, read_keypoint_config  # Keras loads here and takes seconds
 
     run = None
     if args.resume and (args.resume_model is None or args.resume_model.is_dir()):
         run = find_run(args.resume_model or args.output / args.config.category)
-        own = KeypointConfig.from_json(read_config(run), run / "config.json")
+        own = read_keypoint_config(run)
         config = resumed_config(run, own, lambda config: _read_over(arguments, preset, config))
         args = dataclasses.replace(args, config=config)
     elif args.resume_model is not None and not args.resume:
@@ -106,8 +104,9 @@ def _preset(arguments: Sequence[str] | None) -> KeypointConfig:
     """What a training does unless told otherwise; from the shipped network, the same one at the same size."""
     if not is_shipped(option_value(arguments, "--weights", "auto")):
         return keypoint_preset(option_value(arguments, "--network", "v11"))
-    own = shipped_keypoint_config()
-    return dataclasses.replace(keypoint_preset(option_value(arguments, "--network", own.network)), size=own.size)
+    shipped_config = shipped_keypoint_config()
+    preset = keypoint_preset(option_value(arguments, "--network", shipped_config.network))
+    return dataclasses.replace(preset, size=shipped_config.size)
 
 
 def shipped_keypoint_config() -> KeypointConfig:
@@ -119,22 +118,8 @@ def _epochs(args: Arguments) -> int:
     return min(args.config.epochs, 2) if args.debug else args.config.epochs
 
 
-def load_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample], list[Sample]]:
-    """(train, val) photos of the categories of a configuration. Raises ValueError where one of them is empty."""
-    samples = load_training_samples(data)
-    parts = load_or_make_split(data, samples, config.val_fraction, config.seed)
-    categories = config.vocabulary.categories
-    train_set, val_set = ([s for s in part if s.category in categories] for part in parts)
-    if not train_set or not val_set:
-        raise ValueError(
-            f"{data} has {len(train_set)} photos of category {config.category} to train on and "
-            f"{len(val_set)} to validate on; both must be there"
-        )
-    return train_set, val_set
-
-
 def _training_data(args: Arguments) -> tuple[list[Sample], list[Sample]]:
-    train_set, val_set = load_parts(args.data, args.config)
+    train_set, val_set = load_training_parts(args.data, args.config)
     if args.debug:
         train_set, val_set = train_set[: 20 * args.config.batch_size], val_set[:32]
     tell(f"{len(train_set)} photos to train on, {len(val_set)} to validate on, from {args.data}")
@@ -146,7 +131,8 @@ def _read_over(arguments: Sequence[str] | None, preset: Arguments, config: Keypo
 
 
 def _names(data: Path, samples: list[Sample]) -> Iterator[str]:
-    return (sample.path.relative_to(data).as_posix() for sample in samples)
+    folder = data if data.is_dir() else data.parent
+    return (sample.path.relative_to(folder).as_posix() for sample in samples)
 
 
 def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample], val_set: list[Sample]) -> None:
@@ -154,11 +140,11 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
 
     from aifashion.data_gen.batches import steps_per_epoch
     from aifashion.data_gen.keypoint_batches import keypoint_batches
+    from aifashion.unet.framework import devices
     from aifashion.unet.losses import keypoint_objective
     from aifashion.unet.optimizers import adamw, warmup_cosine
     from aifashion.unet.predictors import keypoint_predictor
     from aifashion.unet.runs import best_model, load_weights, new_run
-    from aifashion.unet.start import devices
     from aifashion.unet.training import Schedule, fit
 
     config = args.config
@@ -196,7 +182,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_set: list[Sample],
     predict = keypoint_predictor(net)
     resume = run is not None
     # Only now, so that a start that fails leaves no empty run behind.
-    run = run or new_run(args.output, config.category, config.to_json())
+    run = run or new_run(args.output, config.category, config)
     write_atomic(run / "data.json", facts)
     start.write(run)
     tell(f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) on {devices()} in {run}")
@@ -245,7 +231,7 @@ def _network(args: Arguments, run: Path | None):
     if _loaded_later(args, run) or args.weights == "none" or (args.weights == "auto" and args.config.network == "lite"):
         return keypoint_net(args.config)
     if is_shipped(args.weights):
-        from aifashion.unet.warm_start import warm_keypoint_net
+        from aifashion.unet.transfer import warm_keypoint_net
 
         return warm_keypoint_net(args.config, shipped_keypoint_config(), shipped_weights("keypoints"))
     wanted = "imagenet" if args.weights == "auto" else args.weights

@@ -15,9 +15,14 @@ from aifashion.config import PRODUCT, STYLE, AttributeConfig, attribute_preset
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.eval.attribute_inference import AttributePredict, Outcome, predict_attributes
 from aifashion.files import write_atomic
+from aifashion.recognition.attribute_model import FOLDER, HEADS_FILE, read_heads
 from aifashion.records import HeadSpec
 from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import is_shipped, shipped, shipped_weights
+from aifashion.tasks.attribute_data import check_crop, crop_rule_of, load_tables
+from aifashion.tasks.attribute_scores import calibrate, score_outcomes
+from aifashion.tasks.resuming import check_facts, data_facts, resumed_config
+from aifashion.tasks.weight_sources import WORDS, Start, find_start
 from aifashion.top.arguments import (
     CHECKOUT,
     choose_device,
@@ -28,11 +33,6 @@ from aifashion.top.arguments import (
     tell,
     warn,
 )
-from aifashion.top.attribute_data import check_crop, load_tables
-from aifashion.top.attribute_model import FOLDER, HEADS_FILE, calibrate, read_heads
-from aifashion.top.attribute_scores import score_outcomes
-from aifashion.top.resuming import check_facts, data_facts, resumed_config
-from aifashion.top.starting_weights import WORDS, Start, find_start
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def train(arguments: Sequence[str] | None) -> None:
     choose_device(args.gpu_id)
     # Without this the same seed need not give the same weights. Read by TensorFlow when it starts.
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-    from aifashion.unet.runs import RunError, find_run, find_trained_run, read_config  # Keras loads here
+    from aifashion.unet.runs import RunError, find_run, find_trained_run, read_attribute_config  # Keras loads here
 
     run = None
     if args.reset and args.resume:
@@ -97,7 +97,7 @@ def train(arguments: Sequence[str] | None) -> None:
         raise RunError("--reset needs --load with a run folder or weights file")
     if args.resume:
         run = find_run(args.load or args.output / FOLDER / args.config.task)
-        own = AttributeConfig.from_json(read_config(run), run / "config.json")
+        own = read_attribute_config(run)
         config = resumed_config(run, own, lambda config: _read_over(arguments, preset, config))
         args = dataclasses.replace(args, config=config)
     else:
@@ -109,6 +109,7 @@ def train(arguments: Sequence[str] | None) -> None:
     if given and args.config.task != PRODUCT:
         task = args.config.task
         raise ValueError(f"only --task {PRODUCT} takes {' and '.join(given)}; the classes of {task} are known")
+    args = dataclasses.replace(args, config=_with_rule_of_data(args))
     check_crop(args.data, args.config.crop)
     tables = load_tables(args.data, args.config, args.classes, args.class_names)
     if args.debug:
@@ -135,6 +136,13 @@ def _preset(arguments: Sequence[str] | None) -> AttributeConfig:
     preset = attribute_preset(option_value(arguments, "--model", own.model))
     whole = option_value(arguments, "--task", preset.task) in (STYLE, PRODUCT)
     return dataclasses.replace(preset, size=own.size, crop=preset.crop if whole else own.crop)
+
+
+def _with_rule_of_data(args: Arguments) -> AttributeConfig:
+    """The command line names the kind of the crops; margin and threshold are those that the photos were cut with."""
+    rule = crop_rule_of(args.data)
+    same_kind = rule.kind == args.config.crop.kind and not args.resume
+    return dataclasses.replace(args.config, crop=rule) if same_kind else args.config
 
 
 def _check_start(args: Arguments, run: Path | None) -> None:
@@ -214,11 +222,11 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
         positive_weights,
     )
     from aifashion.unet.attribute_net import freeze_backbone
+    from aifashion.unet.framework import devices
     from aifashion.unet.optimizers import make_optimizer
     from aifashion.unet.predictors import attribute_predictor
     from aifashion.unet.runs import best_model, load_weights, new_run
     from aifashion.unet.schedules import learning_rate_schedule
-    from aifashion.unet.start import devices
     from aifashion.unet.training import Schedule, fit
 
     config, heads = args.config, train_table.heads
@@ -255,7 +263,7 @@ def _fit(args: Arguments, run: Path | None, facts: str, train_table: LabelTable,
     predict = attribute_predictor(net)
     resume = run is not None
     # Only now, so that a start that fails leaves no empty run behind.
-    run = run or new_run(args.output / FOLDER, config.task, config.to_json())
+    run = run or new_run(args.output / FOLDER, config.task, config)
     write_atomic(run / HEADS_FILE, json.dumps([dataclasses.asdict(head) for head in heads], indent=1) + "\n")
     write_atomic(run / "data.json", facts)
     start.write(run)
@@ -308,7 +316,7 @@ def _network(args: Arguments, run: Path | None, heads):
 
     config = args.config
     if not _loaded_later(args, run) and is_shipped(args.weights):
-        from aifashion.unet.warm_start import warm_attribute_net
+        from aifashion.unet.transfer import warm_attribute_net
 
         own = Manifest.read(shipped("attributes"))
         return warm_attribute_net(config, heads, own.attribute_config, own.heads, shipped_weights("attributes"))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import tyro
 
+from aifashion.tasks.weight_sources import find_start
 from aifashion.top.arguments import run_command, tell, warn
-from aifashion.top.starting_weights import find_start
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def convert(arguments: Sequence[str] | None = None) -> None:
 
 
 def _convert(args: ConvertArguments) -> None:
-    from aifashion.unet.start import import_keras
+    from aifashion.unet.framework import import_keras
 
     import_keras()
     from aifashion.unet.backbones.conversion import convert_checkpoint

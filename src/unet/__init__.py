@@ -4,6 +4,6 @@ The name is historical: the user's first keypoint network was a U-Net, and the f
 here now is a Cascaded Pyramid Network (arXiv:1711.07319), which is not a U-Net, in backend-free Keras 3.
 """
 
-from .start import import_keras
+from .framework import import_keras
 
 import_keras()

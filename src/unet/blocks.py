@@ -62,8 +62,8 @@ class MergeLevels(layers.Layer):
     so the order changes nothing but the work, a fraction of it, and that nothing is concatenated.
     """
 
-    def __init__(self, filters: int, nearest: bool, **words) -> None:
-        super().__init__(**words)
+    def __init__(self, filters: int, nearest: bool, **kwargs) -> None:
+        super().__init__(**kwargs)
         self.filters, self.nearest = filters, nearest
 
     def build(self, input_shape) -> None:
@@ -92,8 +92,8 @@ class MergeLevels(layers.Layer):
 class Upsample(layers.Layer):
     """(B, h, w, C) -> (B, fh, fw, C), bilinear or nearest, both aligned on pixel areas: neither moves a heatmap."""
 
-    def __init__(self, factor: int, nearest: bool, **words) -> None:
-        super().__init__(**words)
+    def __init__(self, factor: int, nearest: bool, **kwargs) -> None:
+        super().__init__(**kwargs)
         self.factor, self.nearest = factor, nearest
 
     def call(self, inputs, training=None):

@@ -11,14 +11,14 @@ from ..records import HeadSpec
 from .attribute_net import build_attribute_net
 from .backbones import Weights
 from .keypoint_net import NETWORKS, build_keypoint_net
-from .runs import RunError, best_model, load_weights, read_config
+from .runs import RunError, best_model, load_weights, read_keypoint_config
 
 
 def keypoint_net(config: KeypointConfig, backbone_weights: Weights = None) -> keras.Model:
     """The network of a configuration, in its precision."""
     keras.config.set_dtype_policy(config.precision)
-    words = config.vocabulary
-    counts = len(words.keypoints), len(words.categories)
+    vocabulary = config.vocabulary
+    counts = len(vocabulary.keypoints), len(vocabulary.categories)
     return build_keypoint_net(config.network, config.size, *counts, backbone_weights)
 
 
@@ -45,8 +45,8 @@ def keypoint_predictor(net: keras.Model):
         if "category" not in outputs:
             return heatmaps, np.ones((len(images), 1), np.float32)
         logits = np.asarray(outputs["category"], np.float64)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return heatmaps, (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return heatmaps, (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
     return predict
 
@@ -82,7 +82,7 @@ def load_keypoint_backbone(net: keras.Model, run: Path, warn: Callable[[str], No
 
     Raises RunError where the run is unusable or its backbone is another one.
     """
-    config = KeypointConfig.from_json(read_config(run), run / "config.json")
+    config = read_keypoint_config(run)
     trained = trained_keypoint_net(config, best_model(run, warn).path)
     name = NETWORKS[config.network].backbone
     start = trained.get_layer(f"{name}_backbone").get_weights()

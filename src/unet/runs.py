@@ -1,6 +1,6 @@
 """The run folder: where a training keeps its configuration, states, models and history, and finds them again.
 
-    config.json  val.log  history.csv  best.json  tensorboard/
+    config.json  vocabulary.json  val.log  history.csv  best.json  tensorboard/
     states/      the last two full training states (weights, averages, optimizer), from which a run resumes
     models/      the averaged weights of the best and of the last epochs, as Keras weights files
 
@@ -23,10 +23,14 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from ..config import AttributeConfig, KeypointConfig
 from ..files import atomic_path, write_atomic
+from ..vocabulary import Vocabulary, load_vocabulary, read_vocabulary
 from .backbones.weights import WeightsError, load_file
 
 KEPT_STATES = 2
+VOCABULARY = "vocabulary.json"
+"""In a run folder: the names of what its network was trained for, in the order of its outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,9 @@ class RunError(ValueError):
     """A run folder that cannot be used; the message says what is wrong and what to do."""
 
 
-def new_run(root: Path, category: str, config: str) -> Path:
-    """Makes `root/category/YYYY_mm_dd_HH_MM_SS` with the configuration in it; a taken name gets a number."""
+def new_run(root: Path, category: str, config: KeypointConfig | AttributeConfig) -> Path:
+    """Makes `root/category/YYYY_mm_dd_HH_MM_SS` with the configuration and the vocabulary in it; a taken name gets a
+    number."""
     stamp = datetime.now().strftime("%Y_%m_%d_%H_%M_%S")
     for attempt in range(1000):
         run = root / category / (stamp if attempt == 0 else f"{stamp}_{attempt:03d}")
@@ -59,7 +64,9 @@ def new_run(root: Path, category: str, config: str) -> Path:
             run.mkdir(parents=True)
         except FileExistsError:
             continue
-        write_atomic(run / "config.json", config)
+        write_atomic(run / VOCABULARY, json.dumps(config.vocabulary.to_json(), indent=1) + "\n")
+        # Last: a folder with it is a run.
+        write_atomic(run / "config.json", config.to_json())
         return run
     raise RunError(f"no free run folder beside {root / category / stamp}")
 
@@ -91,6 +98,25 @@ def read_config(run: Path) -> str:
         return (run / "config.json").read_text()
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{run} is not a run folder: it has no config.json") from None
+
+
+def read_vocabulary_of(run: Path) -> Vocabulary:
+    """The vocabulary that the run keeps; a run of before there were such files has that of FashionAI.
+
+    Raises VocabularyError for a damaged file.
+    """
+    path = run / VOCABULARY
+    return read_vocabulary(path) if path.is_file() else load_vocabulary()
+
+
+def read_keypoint_config(run: Path) -> KeypointConfig:
+    """Raises RunError where `run` is not a run folder, ValueError where it is not that of a keypoint network."""
+    return KeypointConfig.from_json(read_config(run), read_vocabulary_of(run), run / "config.json")
+
+
+def read_attribute_config(run: Path) -> AttributeConfig:
+    """Raises RunError where `run` is not a run folder, ValueError where it is not that of a classifier."""
+    return AttributeConfig.from_json(read_config(run), read_vocabulary_of(run), run / "config.json")
 
 
 def save_state(run: Path, state: State) -> None:

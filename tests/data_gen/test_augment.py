@@ -16,9 +16,12 @@ from aifashion.data_gen.augment import (
     turn_colours,
     warp_keypoints,
 )
-from aifashion.garments import ALL, KEYPOINTS, vocabulary
+from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.geometry import flip, identity, shift
 from aifashion.records import Keypoints
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 NOTHING = KeypointConfig(size=64, rotate=0, zoom=0, shift=0, flip=False, colour=0, blur=0, erase=0)
 SIZE = 128
@@ -91,7 +94,7 @@ def test_with_all_strengths_at_zero_nothing_changes(photo):
 
 
 def test_a_mirrored_garment_exchanges_twins_with_their_states():
-    skirt = vocabulary("skirt")  # waistband left and right, hemline left and right
+    skirt = ALL.restricted("skirt")  # waistband left and right, hemline left and right
     points = Keypoints([[10, 5], [30, 6], [8, 50], [33, 52]], [1, 0, -1, 1])
     mirrored = warp_keypoints(points, flip(64), True, skirt.twins)
     # x becomes 63 - x, and what was on the right is now on the left.

@@ -7,10 +7,13 @@ from PIL import Image
 from rich.console import Console
 
 from aifashion.data_gen.check import check_dataset, print_report
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, KEYPOINTS
 from aifashion.data_gen.formats.fashionai import write_keypoint_csv, write_test_csv
-from aifashion.garments import ALL, ATTRIBUTE_TASKS, KEYPOINTS
 from aifashion.records import Keypoints, Sample
+from aifashion.vocabulary import load_vocabulary
 from links import link
+
+ALL = load_vocabulary()
 
 
 def skirt(root: Path, name: str, folder: str = "skirt", **points: tuple[float, float, int]) -> Sample:

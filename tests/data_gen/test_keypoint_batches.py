@@ -10,8 +10,10 @@ from PIL import Image
 from aifashion.config import KeypointConfig
 from aifashion.data_gen.keypoint_batches import KeypointExamples, keypoint_batches
 from aifashion.data_gen.preprocess import PADDING
-from aifashion.garments import ALL
 from aifashion.records import Keypoints, Sample
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 SKIRT = KeypointConfig(category="skirt", network="lite", size=96, batch_size=4, seed=5)
 # Waistband left and right, hemline left and right, and the spot that marks each in a photo of 160 x 120: one brighter

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aifashion.data_gen import split
+from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.data_gen.label_table import LabelTable, PhotoFiles
 from aifashion.data_gen.split import load_or_make_split, split_samples, split_table
-from aifashion.garments import CATEGORIES
 from aifashion.records import HeadSpec, Sample
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
 from aifashion.data_gen.formats.fashionai_attributes import soft_label
 from aifashion.eval.attribute_metrics import AttributeScore, score_attributes
 from aifashion.eval.attribute_report import draw_confusions, draw_reliability, print_attribute_score
 from aifashion.eval.calibration import Reliability, reliability
-from aifashion.garments import ATTRIBUTE_TASKS
 
 
 def answered(task: str, labels: list[str], answers: list[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -7,12 +7,14 @@ import pytest
 from aifashion.data_gen.preprocess import PADDING, letterboxed
 from aifashion.eval.crops import Framed, classifier_input, cut, frame_garment
 from aifashion.eval.inference import PhotoResult
-from aifashion.garments import Vocabulary, vocabulary
 from aifashion.geometry import letterbox
 from aifashion.heatmaps import HeatmapCodec
 from aifashion.records import Box, Prediction, Sample
+from aifashion.vocabulary import Vocabulary, load_vocabulary
 
-SKIRT = vocabulary("skirt")  # waistband left and right, hemline left and right
+ALL = load_vocabulary()
+
+SKIRT = ALL.restricted("skirt")  # waistband left and right, hemline left and right
 CODEC = HeatmapCodec((64, 64))
 SIZE = (128, 96)
 WHOLE = Box(0, 0, 128, 96)

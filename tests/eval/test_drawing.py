@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.eval.drawing import (
     BOX,
     LEFT,
@@ -13,10 +14,12 @@ from aifashion.eval.drawing import (
     draw_keypoints,
     side_by_side,
 )
-from aifashion.garments import ALL, KEYPOINTS, vocabulary
 from aifashion.records import Box
+from aifashion.vocabulary import load_vocabulary
 
-TROUSERS = vocabulary("trousers")
+ALL = load_vocabulary()
+
+TROUSERS = ALL.restricted("trousers")
 XY = np.array([[80.0, 20], [220, 20], [150, 120], [130, 280], [90, 280], [170, 280], [210, 280]])
 ONES = np.ones(7, int)
 

@@ -9,12 +9,14 @@ from PIL import Image
 from aifashion.data_gen.preprocess import PADDING
 from aifashion.eval.inference import predict_photos
 from aifashion.eval.visibility import Visibility
-from aifashion.garments import ALL, vocabulary
 from aifashion.heatmaps import HeatmapCodec
 from aifashion.records import Sample
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 CODEC = HeatmapCodec((128, 128))
-SKIRT = vocabulary("skirt")
+SKIRT = ALL.restricted("skirt")
 
 
 def save_spots(path: Path, xy: np.ndarray, size: tuple[int, int], radius: float) -> Sample:
@@ -43,8 +45,8 @@ def flat_photos(folder: Path, number: int, category: str | None, size: tuple[int
     return samples
 
 
-def answers(odds: np.ndarray, value: float = 0.5, point: tuple[float, float] = (63.5, 63.5)) -> Callable:
-    """A network of all categories that answers one point for all keypoints, and `odds` by the brightness of the photo.
+def answers(probabilities: np.ndarray, value: float = 0.5, point: tuple[float, float] = (63.5, 63.5)) -> Callable:
+    """A network of all categories that answers one point for all keypoints, and `probabilities` by the brightness of the photo.
 
     What it answers for blank images, which fill up a batch, is not a number.
     """
@@ -55,7 +57,7 @@ def answers(odds: np.ndarray, value: float = 0.5, point: tuple[float, float] = (
         heatmaps = np.repeat(heatmaps[None], len(images), axis=0)
         blank = ~images.any(axis=(1, 2, 3))
         heatmaps[blank] = np.nan
-        return heatmaps, np.where(blank[:, None], np.nan, odds[which % len(odds)])
+        return heatmaps, np.where(blank[:, None], np.nan, probabilities[which % len(probabilities)])
 
     return predict
 
@@ -93,7 +95,7 @@ def test_results_come_in_order_with_errors_in_their_places(tmp_path: Path):
     assert [result.sample for result in results] == samples
     for i, result in enumerate(results):
         if i in (1, 4):
-            assert result.prediction is result.odds is result.heatmaps is result.frame is result.size is None
+            assert result.prediction is result.probabilities is result.heatmaps is result.frame is result.size is None
             assert result.error is not None and f"{i}.png" in result.error
         else:
             assert result.error is None and result.prediction is not None
@@ -128,8 +130,8 @@ def test_blank_images_that_fill_a_batch_leave_no_trace(tmp_path: Path):
     results = list(predict_photos(answers(np.full((1, 5), 0.2)), samples, ALL, CODEC, batch_size=8))
     assert len(results) == 3
     for result in results:
-        assert result.prediction is not None and result.odds is not None and result.heatmaps is not None
-        assert np.isfinite(result.prediction.xy).all() and np.isfinite(result.odds).all()
+        assert result.prediction is not None and result.probabilities is not None and result.heatmaps is not None
+        assert np.isfinite(result.prediction.xy).all() and np.isfinite(result.probabilities).all()
         assert np.isfinite(result.heatmaps).all()
 
 
@@ -150,8 +152,8 @@ def test_photos_are_read_as_they_are_needed(tmp_path: Path):
 
 
 def test_an_unknown_category_is_the_most_probable_one(tmp_path: Path):
-    odds = np.array([[0.1, 0.2, 0.05, 0.6, 0.05], [0.2, 0.5, 0.1, 0.1, 0.1], [0.21, 0.2, 0.2, 0.19, 0.2]])
-    results = list(predict_photos(answers(odds), flat_photos(tmp_path, 4, None)[1:], ALL, CODEC, batch_size=2))
+    probabilities = np.array([[0.1, 0.2, 0.05, 0.6, 0.05], [0.2, 0.5, 0.1, 0.1, 0.1], [0.21, 0.2, 0.2, 0.19, 0.2]])
+    results = list(predict_photos(answers(probabilities), flat_photos(tmp_path, 4, None)[1:], ALL, CODEC, batch_size=2))
     # Photo i is 10 i bright, so photos 1, 2, 3 get the rows 1, 2, 0: dress, blouse, skirt.
     for result, category, row, points in zip(
         results, ("dress", "blouse", "skirt"), (1, 2, 0), (15, 13, 4), strict=True
@@ -159,8 +161,10 @@ def test_an_unknown_category_is_the_most_probable_one(tmp_path: Path):
         prediction = result.prediction
         assert prediction is not None
         assert prediction.category == category
-        assert prediction.category_probability == odds[row].max() and isinstance(prediction.category_probability, float)
-        np.testing.assert_array_equal(result.odds, odds[row])
+        assert prediction.category_probability == probabilities[row].max() and isinstance(
+            prediction.category_probability, float
+        )
+        np.testing.assert_array_equal(result.probabilities, probabilities[row])
         assert (prediction.state == 1).sum() == points
         np.testing.assert_array_equal(prediction.state == 1, ALL.mask(category))
 
@@ -168,8 +172,8 @@ def test_an_unknown_category_is_the_most_probable_one(tmp_path: Path):
 def test_a_given_category_stands_against_the_network_s_guess(tmp_path: Path):
     (sample,) = flat_photos(tmp_path, 1, "trousers")
     Image.fromarray(np.full((30, 40, 3), 10, np.uint8)).save(sample.path)
-    odds = np.array([[0.9, 0.1, 0, 0, 0]])
-    (result,) = predict_photos(answers(odds, value=0.75), [sample], ALL, CODEC)
+    probabilities = np.array([[0.9, 0.1, 0, 0, 0]])
+    (result,) = predict_photos(answers(probabilities, value=0.75), [sample], ALL, CODEC)
     prediction, own = result.prediction, [15, 16, 19, 20, 21, 22, 23]
     assert prediction is not None and result.heatmaps is not None
     assert prediction.category == "trousers" and prediction.category_probability is None
@@ -179,7 +183,7 @@ def test_a_given_category_stands_against_the_network_s_guess(tmp_path: Path):
     # The point lies between four cells: half a cell off on either axis.
     np.testing.assert_allclose(prediction.score[own], 0.75 * np.exp(-0.5 / (2 * 1.5**2)), rtol=1e-5)
     assert prediction.score.dtype == np.float32 and prediction.state.dtype == np.int8
-    np.testing.assert_array_equal(result.odds, odds[0])
+    np.testing.assert_array_equal(result.probabilities, probabilities[0])
 
 
 def test_a_category_that_the_network_does_not_know(tmp_path: Path):
@@ -200,7 +204,7 @@ def test_scores_lie_between_0_and_1(tmp_path: Path, value: float, score: float):
 def test_keypoints_unlikely_to_be_visible_count_as_hidden(tmp_path: Path):
     offset = np.zeros(24)
     offset[16] = -2.0
-    # A peak of 0.7 is odds of 7 to 3; by exp(-2) less, hidden.
+    # A peak of 0.7 is probabilities of 7 to 3; by exp(-2) less, hidden.
     visibility = Visibility(np.ones(24), offset, found=0.6)
     predict = answers(np.full((1, 5), 0.2), 0.7, point=(61.5, 61.5))
     (result,) = predict_photos(predict, flat_photos(tmp_path, 2, "skirt")[1:], ALL, CODEC, visibility=visibility)

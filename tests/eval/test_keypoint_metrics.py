@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aifashion.data_gen.formats.challenges import CATEGORIES, CATEGORY_KEYPOINTS, KEYPOINTS, SPAN_PAIRS
 from aifashion.eval.keypoint_metrics import (
     PCK_THRESHOLDS,
     matched,
@@ -18,8 +19,10 @@ from aifashion.eval.keypoint_metrics import (
     score_keypoints,
     spans,
 )
-from aifashion.garments import ALL, CATEGORIES, CATEGORY_KEYPOINTS, KEYPOINTS, SPAN_PAIRS, vocabulary
 from aifashion.records import Keypoints, Sample
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 CASES = json.loads((Path(__file__).parent.parent / "golden" / "ne_cases.json").read_text(encoding="utf-8"))
 
@@ -87,7 +90,7 @@ def test_hand_worked_cases(case):
 def test_per_keypoint_lists_the_keypoints_of_the_categories_that_occur():
     truth, predicted = golden(CASES[0])
     score = score_keypoints(truth, predicted)
-    assert list(score.per_keypoint) == list(vocabulary(("blouse", "skirt")).keypoints)
+    assert list(score.per_keypoint) == list(ALL.restricted("blouse", "skirt").keypoints)
     assert math.isnan(score.per_keypoint["cuff_left_in"]) and score.keypoint_points["cuff_left_in"] == 0
     assert score.keypoint_points["armpit_left"] == 1  # visible on one of the two blouses
 
@@ -107,7 +110,7 @@ def test_agrees_with_point_by_point_reference(seed):
 def test_smaller_vocabulary_scores_alike():
     predicted, true, state, categories = random_garments(np.random.default_rng(5), 60)
     legs = [i for i, c in enumerate(categories) if c in ("skirt", "trousers")]
-    small = vocabulary(("skirt", "trousers"))
+    small = ALL.restricted("skirt", "trousers")
     chosen = [categories[i] for i in legs]
     whole = score_arrays(predicted[legs], true[legs], state[legs], chosen)
     predicted, true, state = (values[legs][:, small.indices] for values in (predicted, true, state))
@@ -218,6 +221,6 @@ def test_shapes_and_categories_are_checked():
     with pytest.raises(ValueError, match=r"expected predicted and true \(N, K, 2\)"):
         score_arrays(predicted[:, :4], true, state, categories)
     with pytest.raises(ValueError, match=r"expected xy \(3, 4, 2\)"):
-        spans(true, state, ["skirt"] * 3, vocabulary("skirt"))
+        spans(true, state, ["skirt"] * 3, ALL.restricted("skirt"))
     with pytest.raises(ValueError, match="unknown category 'hat'"):
         spans(true, state, ["hat"] * 3)

@@ -7,9 +7,11 @@ from rich.console import Console
 
 from aifashion.eval.keypoint_metrics import KeypointScore, score_arrays
 from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
-from aifashion.garments import vocabulary
+from aifashion.vocabulary import load_vocabulary
 
-SKIRT = vocabulary("skirt")
+ALL = load_vocabulary()
+
+SKIRT = ALL.restricted("skirt")
 
 
 def skirts(visible: bool) -> KeypointScore:

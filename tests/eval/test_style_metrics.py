@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aifashion.data_gen.formats.challenges import STYLES
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.eval.style_metrics import (
     LabelScore,
@@ -13,7 +14,6 @@ from aifashion.eval.style_metrics import (
     score_styles,
     tune_thresholds,
 )
-from aifashion.garments import STYLES
 
 
 def rows(*labels: str) -> list[str]:

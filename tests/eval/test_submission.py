@@ -3,12 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
 from aifashion.eval.submission import submission_samples, write_submission
-from aifashion.garments import KEYPOINTS, Vocabulary, vocabulary
 from aifashion.records import Prediction, Sample
+from aifashion.vocabulary import Vocabulary, load_vocabulary
 
-SKIRT, LEGS = vocabulary("skirt"), vocabulary(("skirt", "trousers"))
+ALL = load_vocabulary()
+
+SKIRT, LEGS = ALL.restricted("skirt"), ALL.restricted("skirt", "trousers")
 
 
 def predict(image_id: str, category: str, speaks: Vocabulary) -> Prediction:
@@ -59,7 +62,7 @@ def test_points_outside_the_category_are_dropped_and_hidden_ones_have_their_plac
     prediction.state[[0, 5]] = 0
     (filled,) = submission_samples([prediction], [listed("a.jpg", "trousers")], LEGS)
     assert filled.keypoints is not None
-    own = np.flatnonzero([k in vocabulary("trousers").keypoints for k in KEYPOINTS])
+    own = np.flatnonzero([k in ALL.restricted("trousers").keypoints for k in KEYPOINTS])
     # The fifth of both categories' keypoints is the fourth of trousers: waistband, no hemline, crotch, bottoms.
     np.testing.assert_array_equal(filled.keypoints.state[own], [0, 1, 1, 0, 1, 1, 1])
     np.testing.assert_allclose(filled.keypoints.xy[own[3]], [50.4, 50.6])

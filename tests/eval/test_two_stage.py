@@ -10,15 +10,18 @@ from scipy.special import expit
 from scipy.special import softmax as reference_softmax
 
 from aifashion.config import Crop
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, STYLES
 from aifashion.data_gen.preprocess import letterboxed
 from aifashion.eval.activation import ActivationNet
 from aifashion.eval.crops import Framed
 from aifashion.eval.inference import PhotoResult
 from aifashion.eval.two_stage import Classifier, Garment, applies, describe_garment, recognise
-from aifashion.garments import ALL, ATTRIBUTE_TASKS, CATEGORIES, CATEGORY_ATTRIBUTES, STYLES
 from aifashion.geometry import letterbox
 from aifashion.heatmaps import HeatmapCodec
 from aifashion.records import Box, HeadSpec, Prediction, Sample
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 CODEC = HeatmapCodec((64, 64))
 SIZE = (100, 80)
@@ -93,7 +96,7 @@ def test_only_what_such_a_garment_has_is_told():
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_tasks_by_category(category: str):
     tasks = {task for task in ATTRIBUTE_TASKS if applies(HeadSpec(task, "exclusive", ATTRIBUTE_TASKS[task]), category)}
-    assert tasks == set(CATEGORY_ATTRIBUTES[category])
+    assert tasks == set(ALL.definitions[ALL.category_index(category)].attributes)
     assert applies(STYLE, category) and applies(HeadSpec("product", "exclusive", ("0", "1")), category)
 
 

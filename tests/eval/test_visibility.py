@@ -11,8 +11,8 @@ def drawn(count: int, slope: np.ndarray, offset: np.ndarray, seed: int = 0):
     """Peaks, and visibility drawn with the probabilities of known curves."""
     rng = np.random.default_rng(seed)
     peaks = rng.uniform(0.02, 0.98, (count, len(slope)))
-    odds = slope * np.log(peaks / (1 - peaks)) + offset
-    return peaks, rng.random(peaks.shape) < sigmoid(odds)
+    probabilities = slope * np.log(peaks / (1 - peaks)) + offset
+    return peaks, rng.random(peaks.shape) < sigmoid(probabilities)
 
 
 def test_the_curves_that_it_was_drawn_from_are_found():

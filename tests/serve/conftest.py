@@ -25,8 +25,8 @@ def keypoint_net() -> keras.Model:
         x = layers.Conv2D(16, 3, padding="same", activation="relu")(x)
     maps = layers.Conv2D(24, 3, padding="same", name="refined_conv")(x)
     plane = layers.Reshape((1, 1, 24))(mask)
-    odds = layers.Dense(5, name="category")(layers.GlobalAveragePooling2D()(x))
-    outputs = {"refined": layers.Multiply(name="refined")([maps, plane]), "category": odds}
+    probabilities = layers.Dense(5, name="category")(layers.GlobalAveragePooling2D()(x))
+    outputs = {"refined": layers.Multiply(name="refined")([maps, plane]), "category": probabilities}
     return keras.Model({"image": image, "mask": mask}, outputs)
 
 

@@ -23,7 +23,7 @@ def test_int8_leaves_the_ends_of_the_network_and_what_follows_it():
         "head": "Convolution",
         "mask": "Parameter",
         "masked": "Multiply",
-        "odds": "MatMul",
+        "probabilities": "MatMul",
         "softmax": "SoftMax",
     }
     consumers = dict.fromkeys(kinds, ()) | {
@@ -31,12 +31,12 @@ def test_int8_leaves_the_ends_of_the_network_and_what_follows_it():
         "scaled": ["stem"],
         "stem": ["relu"],
         "relu": ["body"],
-        "body": ["head", "odds"],
+        "body": ["head", "probabilities"],
         "head": ["masked"],
         "mask": ["masked"],
-        "odds": ["softmax"],
+        "probabilities": ["softmax"],
     }
-    assert kept_in_float(kinds, consumers) == ["stem", "head", "mask", "masked", "odds", "softmax"]
+    assert kept_in_float(kinds, consumers) == ["stem", "head", "mask", "masked", "probabilities", "softmax"]
 
 
 def test_int8_needs_photos(keypoint_net, tmp_path):
@@ -50,11 +50,11 @@ def test_every_format_tells_what_the_keras_model_tells(keypoint_net, tmp_path, f
     convert(keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins), form, "f32", tmp_path)
     Manifest("keypoints", form, "f32", json.loads(CONFIG.to_json())).write(tmp_path)
     images, mask = some_images(64), np.ones((3, 24), np.float32)
-    heatmaps, odds = keypoint_predictor(keypoint_net)(images)
+    heatmaps, probabilities = keypoint_predictor(keypoint_net)(images)
     for count in (3, 1):  # of whatever length the batch is
         told = open_network(tmp_path)(images[:count], mask=mask[:count])
         np.testing.assert_allclose(told["heatmaps"], heatmaps[:count], atol=2e-5)
-        np.testing.assert_allclose(told["category"], odds[:count], atol=1e-5)
+        np.testing.assert_allclose(told["category"], probabilities[:count], atol=1e-5)
         xy, _ = CONFIG.codec.decode(told["heatmaps"], "dark")
         np.testing.assert_allclose(told["keypoints"][..., :2], xy, atol=5e-3)
 

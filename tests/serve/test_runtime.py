@@ -57,8 +57,8 @@ def test_a_large_batch_is_divided_and_put_together_in_order(keypoint_artifact):
 
 
 def test_an_empty_batch_has_empty_answers(keypoint_artifact, attribute_artifact):
-    heatmaps, odds = keypoint_predict(load_network(keypoint_artifact))(np.zeros((0, 64, 64, 3), np.uint8))
-    assert heatmaps.shape == (0, 16, 16, 24) and odds.shape == (0, 5)
+    heatmaps, probabilities = keypoint_predict(load_network(keypoint_artifact))(np.zeros((0, 64, 64, 3), np.uint8))
+    assert heatmaps.shape == (0, 16, 16, 24) and probabilities.shape == (0, 5)
     told = attribute_predict(load_network(attribute_artifact))(np.zeros((0, 32, 32, 3), np.uint8))
     assert {name: logits.shape for name, logits in told.items()} == {
         "colour": (0, 3),
@@ -126,7 +126,7 @@ def test_a_runtime_that_is_not_installed_is_named(keypoint_artifact, monkeypatch
 def test_neither_keras_nor_tensorflow_is_loaded(keypoint_artifact, attribute_artifact):
     code = (
         "import sys; from pathlib import Path\n"
-        "from aifashion.top.two_stage_model import load_two_stage_model\n"
+        "from aifashion.recognition.two_stage_model import load_two_stage_model\n"
         f"load_two_stage_model(Path({str(keypoint_artifact)!r}), Path({str(attribute_artifact)!r}))\n"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'keras', 'tensorflow', 'torch', 'jax'}))\n"
     )

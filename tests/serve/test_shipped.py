@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aifashion.config import AttributeConfig, KeypointConfig
-from aifashion.garments import ATTRIBUTE_TASKS, CATEGORIES
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, CATEGORIES
 from aifashion.serve import shipped as module
 from aifashion.serve.artifact import ArtifactError, Manifest
 from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WEIGHTS, or_shipped, shipped, shipped_weights

@@ -12,12 +12,12 @@ import safetensors.numpy
 
 from aifashion.config import AttributeConfig
 from aifashion.data_gen import attribute_batches as batches
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
 from aifashion.data_gen.synthetic.writer import ATTRIBUTE_ANSWER
 from aifashion.data_gen.tfrecords import Record, shard_path, write_shard
-from aifashion.garments import ATTRIBUTE_TASKS, STYLES
+from aifashion.recognition.attribute_model import load_attribute_model, read_heads
 from aifashion.top import cli, evaluate, test_attributes, train_attributes
-from aifashion.top.attribute_model import load_attribute_model, read_heads
 
 pytestmark = pytest.mark.slow
 

@@ -6,18 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_attributes import write_rows
 
 from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads, load_attribute_table
 from aifashion.data_gen.images import read_image
 from aifashion.data_gen.preprocess import PADDING
 from aifashion.eval.activation import ActivationNet
-from aifashion.garments import ALL, KEYPOINTS
+from aifashion.recognition.attribute_model import AttributeModel, Calibration
+from aifashion.recognition.keypoint_model import KeypointModel
+from aifashion.tasks.attribute_data import check_crop
 from aifashion.top import crop_commands
-from aifashion.top.attribute_data import check_crop
-from aifashion.top.attribute_model import AttributeModel, Calibration
-from aifashion.top.keypoint_model import KeypointModel
+from aifashion.vocabulary import load_vocabulary
+from small_attributes import write_rows
+
+ALL = load_vocabulary()
 
 CONFIG = KeypointConfig(network="lite", size=64, sigma=0.5)  # of which a single cell is warm
 SKIRT = ALL.categories.index("skirt")

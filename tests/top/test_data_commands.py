@@ -2,11 +2,11 @@ import csv
 import json
 
 import pytest
-from small_runs import spoil
 
+from aifashion.data_gen.formats.challenges import CATEGORY_KEYPOINTS
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
-from aifashion.garments import CATEGORY_KEYPOINTS
 from aifashion.top import data_commands
+from small_runs import spoil
 
 
 def test_synthetic_data_as_asked_for(tmp_path, fails):

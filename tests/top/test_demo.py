@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from small_runs import spoil
 
-from aifashion.garments import CATEGORIES, CATEGORY_KEYPOINTS
+from aifashion.data_gen.formats.challenges import CATEGORIES, CATEGORY_KEYPOINTS
 from aifashion.top import demo
+from small_runs import spoil
 
 
 def photos_of(data: Path, category: str) -> list[Path]:

@@ -5,13 +5,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from small_attributes import save_photo
-from small_runs import keep_model
 
 from aifashion.config import AttributeConfig
+from aifashion.recognition.attribute_model import AttributeModel, Calibration
 from aifashion.records import HeadSpec
 from aifashion.top import attribute_model, evaluate
-from aifashion.top.attribute_model import AttributeModel, Calibration
+from small_attributes import save_photo
+from small_runs import keep_model
 
 
 def test_only_runs_are_evaluated(tmp_path, fails):

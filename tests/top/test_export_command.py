@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from aifashion.config import KeypointConfig
+from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.serve.artifact import Manifest
 from aifashion.top import demo, evaluate, export, predict, test
-from aifashion.top.keypoint_model import load_keypoint_model
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,7 @@ def test_another_size_and_the_mirror_image_are_part_of_it(all_run, data, tmp_pat
     assert model.config.size == 96 and Manifest.read(out).flip
     heatmaps, _ = model.maps(np.zeros((2, 96, 96, 3), np.uint8))
     # A grey image is its own mirror image, and so is what is told of it, left and right exchanged.
-    np.testing.assert_allclose(heatmaps, heatmaps[:, :, ::-1][..., model.words.twins], atol=1e-5)
+    np.testing.assert_allclose(heatmaps, heatmaps[:, :, ::-1][..., model.vocabulary.twins], atol=1e-5)
 
 
 def test_int8_is_scored_on_validation_photos(all_run, data, tmp_path, monkeypatch):

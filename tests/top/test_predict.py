@@ -9,14 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.eval.crops import Framed
 from aifashion.eval.inference import PhotoResult
 from aifashion.eval.two_stage import Garment
-from aifashion.garments import ATTRIBUTE_TASKS, STYLES, Vocabulary, vocabulary
 from aifashion.geometry import identity
 from aifashion.records import Box, HeadSpec, Prediction, Sample
 from aifashion.top import predict
 from aifashion.top.predict import flat_row, listed_photos, read_partial, write_table
+from aifashion.vocabulary import Vocabulary, load_vocabulary
+
+ALL = load_vocabulary()
 
 LENGTH = HeadSpec("skirt_length", "exclusive", ATTRIBUTE_TASKS["skirt_length"])
 STYLE = HeadSpec("style", "independent", STYLES)
@@ -24,7 +27,7 @@ STYLE = HeadSpec("style", "independent", STYLES)
 
 @dataclass
 class Keypoints:
-    words: Vocabulary = field(default_factory=lambda: vocabulary("skirt"))
+    words: Vocabulary = field(default_factory=lambda: ALL.restricted("skirt"))
 
 
 @dataclass

@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_attributes import write_labelled
 
 from aifashion.records import HeadSpec
 from aifashion.top import preview
 from aifashion.top.preview import describe_targets
+from small_attributes import write_labelled
 
 SHAPE = HeadSpec("shape", "exclusive", ("round", "square", "other", "none"))
 STYLE = HeadSpec("style", "independent", ("sport", "lady"))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
-from aifashion.garments import KEYPOINTS
 from aifashion.top import score
 
 KEYS = {"ne", "per_category", "per_keypoint", "points", "garments", "skipped"}

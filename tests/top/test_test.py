@@ -3,11 +3,11 @@ import json
 from pathlib import Path
 
 import pytest
-from small_runs import spoil
 
-from aifashion.garments import CATEGORY_KEYPOINTS, KEYPOINTS
+from aifashion.data_gen.formats.challenges import CATEGORY_KEYPOINTS, KEYPOINTS
 from aifashion.top import score
 from aifashion.top import test as command
+from small_runs import spoil
 
 ABSENT = "-1_-1_-1"
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from aifashion.config import AttributeConfig
+from aifashion.data_gen.formats.challenges import STYLES
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
 from aifashion.data_gen.tfrecords import Record, shard_path, write_shard
 from aifashion.eval.style_metrics import sample_f2, tune_thresholds
-from aifashion.garments import STYLES
+from aifashion.recognition.attribute_model import AttributeModel, Calibration
 from aifashion.records import HeadSpec
+from aifashion.tasks.attribute_data import load_tables
 from aifashion.top import test_attributes as command
-from aifashion.top.attribute_data import load_tables
-from aifashion.top.attribute_model import AttributeModel, Calibration
 
 STYLE = HeadSpec("style", "independent", STYLES)
 NECK = next(head for head in attribute_heads(ordinal=True) if head.name == "neck_design")

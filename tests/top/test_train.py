@@ -6,17 +6,17 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from small_runs import SMALL, spoil, train_run
 
 from aifashion.config import KeypointConfig
+from aifashion.data_gen.formats.challenges import CATEGORY_KEYPOINTS, KEYPOINTS
 from aifashion.data_gen.formats.fashionai import load_training_samples
 from aifashion.data_gen.split import load_or_make_split
-from aifashion.garments import CATEGORY_KEYPOINTS, KEYPOINTS
 from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import shipped, shipped_weights
 from aifashion.top import train
 from aifashion.unet.predictors import trained_keypoint_net
 from aifashion.unet.runs import State, best_model, read_config, save_state
+from small_runs import SMALL, spoil, train_run
 
 
 def history(run: Path) -> list[dict[str, str]]:

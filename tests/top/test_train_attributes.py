@@ -6,19 +6,19 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from small_attributes import write_labelled
-from small_runs import keep_model
 from test_attribute_data import shards
 
 from aifashion.config import AttributeConfig
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
-from aifashion.garments import ATTRIBUTE_TASKS
 from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import shipped, shipped_weights
 from aifashion.top import train_attributes
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.predictors import trained_attribute_net
 from aifashion.unet.runs import RunError, State, best_model, save_model, save_state
+from small_attributes import write_labelled
+from small_runs import keep_model
 
 SMALL = ("--model", "lite", "--size", "64", "--batch-size", "4", "--val-fraction", "0.25")
 HEADS = attribute_heads(ordinal=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax
 
-from aifashion.garments import ATTRIBUTE_TASKS, STYLES
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.records import HeadSpec
 from aifashion.unet.attribute_losses import (
     attribute_objective,

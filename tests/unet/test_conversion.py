@@ -9,9 +9,9 @@ from torch_writer import tensors, write_torch_file
 
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.backbones.conversion import convert_checkpoint, load_state, targets
+from aifashion.unet.backbones.pretrained import build_started
 from aifashion.unet.backbones.residual import RESIDUAL, Residual, build_residual
 from aifashion.unet.backbones.residual_blocks import Traits, basic, bottleneck
-from aifashion.unet.backbones.started import build_started
 from aifashion.unet.backbones.weights import told_backbone
 
 NAME, OTHER = "narrow_basic", "narrow_bottleneck"

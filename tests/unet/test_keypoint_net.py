@@ -2,9 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from aifashion.garments import ALL, vocabulary
 from aifashion.unet.keypoint_net import build_keypoint_net
 from aifashion.unet.losses import keypoint_objective
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 HEATMAPS = ("global_p2", "global_p3", "global_p4", "global_p5", "refined")
 
@@ -82,7 +84,7 @@ def test_a_single_category_needs_no_head_for_it():
 
 def test_every_weight_learns_those_of_the_last_keypoint_too(lite):
     tf = pytest.importorskip("tensorflow")
-    words = vocabulary("trousers")
+    words = ALL.restricted("trousers")
     mask = masks("trousers", "trousers")
     assert mask[0, -1] == 1 and words.keypoints[-1] == ALL.keypoints[-1] == "bottom_right_out"
     targets = {

@@ -5,8 +5,10 @@ import keras
 import numpy as np
 import pytest
 
-from aifashion.garments import vocabulary
 from aifashion.unet.losses import hardest_keypoint_loss, heatmap_errors, keypoint_loss, keypoint_objective
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 SIGMA = 1.5
 ENERGY = math.pi * SIGMA**2
@@ -156,7 +158,7 @@ def targets_for(heatmaps: np.ndarray, mask: np.ndarray, category: Sequence[int] 
 
 
 def test_a_skirt_keeps_two_of_its_four_and_trousers_four_of_seven():
-    words = vocabulary(("skirt", "trousers"))
+    words = ALL.restricted("skirt", "trousers")
     masks = np.array([words.mask("skirt"), words.mask("trousers")])
     assert masks.sum(axis=1).tolist() == [4, 7]
     errors = np.zeros((2, len(words.keypoints)))

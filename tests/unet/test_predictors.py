@@ -30,12 +30,12 @@ def photos() -> np.ndarray:
 
 
 def test_all_keypoints_come_unmasked_and_the_odds_are_a_softmax(net):
-    heatmaps, odds = keypoint_predictor(net)(photos())
+    heatmaps, probabilities = keypoint_predictor(net)(photos())
     expected = net.predict_on_batch({"image": photos().astype(np.float32), "mask": np.ones((3, 24), np.float32)})
-    assert heatmaps.dtype == odds.dtype == np.float32
+    assert heatmaps.dtype == probabilities.dtype == np.float32
     np.testing.assert_allclose(heatmaps, expected["refined"], 1e-4, 1e-6)
     powers = np.exp(expected["category"].astype(np.float64))
-    np.testing.assert_allclose(odds, powers / powers.sum(axis=1, keepdims=True), 1e-4)
+    np.testing.assert_allclose(probabilities, powers / powers.sum(axis=1, keepdims=True), 1e-4)
 
 
 def test_large_logits_give_finite_odds(net):
@@ -50,9 +50,9 @@ def test_large_logits_give_finite_odds(net):
 
 def test_the_configuration_decides_keypoints_and_precision():
     skirt = keypoint_net(KeypointConfig(network="lite", size=64, category="skirt", precision="mixed_bfloat16"))
-    heatmaps, odds = keypoint_predictor(skirt)(photos())
+    heatmaps, probabilities = keypoint_predictor(skirt)(photos())
     assert heatmaps.shape == (3, 16, 16, 4) and heatmaps.dtype == np.float32
-    np.testing.assert_array_equal(odds, np.ones((3, 1)))
+    np.testing.assert_array_equal(probabilities, np.ones((3, 1)))
 
 
 def test_a_trained_network_has_the_weights_of_its_file(net, tmp_path):

@@ -17,8 +17,8 @@ from aifashion.serve.serving_net import attribute_serving_net, keypoint_serving_
 from aifashion.unet.attribute_losses import attribute_objective, loss_names
 from aifashion.unet.backbones import BACKBONES
 from aifashion.unet.backbones.classifiers import CLASSIFIERS, build_residual_classifier
+from aifashion.unet.backbones.pretrained import build_started
 from aifashion.unet.backbones.residual import RESIDUAL
-from aifashion.unet.backbones.started import build_started
 from aifashion.unet.keypoint_net import NETWORKS, NetworkSpec
 from aifashion.unet.losses import keypoint_objective
 from aifashion.unet.optimizers import adamw, warmup_cosine

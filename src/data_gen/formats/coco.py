@@ -2,8 +2,8 @@
 
 COCO keypoints are pixel indices, so a coordinate means the pixel's centre, as everywhere in this package, and passes
 unchanged. Boxes are edges: pixel i spans i to i + 1, so the box of one keypoint is 1 x 1. Visibility 2, 1, 0 becomes
-state 1, 0, -1, and an absent keypoint (0, 0) becomes (-1, -1). Our garment categories are written as COCO categories
-that all list the 24 keypoints, since COCO tools index one list of sigmas for the whole file.
+state 1, 0, -1, and an absent keypoint (0, 0) becomes (-1, -1). All categories of a vocabulary are written with all its
+keypoints, since COCO tools index one list of sigmas for the whole file.
 """
 
 import json
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ...garments import ALL, CATEGORIES, CATEGORY_KEYPOINTS, EDGES, KEYPOINTS
 from ...geometry import Size
-from ...records import ABSENT, Keypoints, Sample
+from ...records import ABSENT, Keypoints, Prediction, Sample
+from ...vocabulary import Vocabulary
 from ..images import resolve_image
 from .problems import FormatError, Problem
 
@@ -95,32 +95,39 @@ def read_coco(path: Path) -> CocoSet:
     return CocoSet(path, *(tuple(known.values()) for known in read.values()))
 
 
-def samples_from_coco(coco: CocoSet, root: Path, names: Mapping[str, str] | None = None) -> list[Sample]:
-    """One sample for each annotation, with the 24 keypoints; `root` is the folder the file names start from.
+def samples_from_coco(
+    coco: CocoSet, root: Path, vocabulary: Vocabulary, names: Mapping[str, str] | None = None
+) -> list[Sample]:
+    """One sample for each annotation, with the keypoints of the vocabulary; `root` is the folder the file names start
+    from.
 
-    `names` maps the file's keypoint names to ours (such as DEEPFASHION_KEYPOINTS); by default names must be ours.
-    Keypoints of other names are dropped. A COCO category that is none of ours gives category None. Raises FormatError,
-    naming the annotation, for a file name that leaves `root` and a keypoint that the category does not have; ValueError
-    where no name fits.
+    `names` maps the file's keypoint names to those of the vocabulary (such as DEEPFASHION_KEYPOINTS); by default they
+    are the same. Keypoints of other names are dropped. A COCO category that the vocabulary does not have gives category
+    None. Raises FormatError, naming the annotation, for a file name that leaves `root` and a keypoint that the category
+    does not have; ValueError where no name fits.
     """
-    names = dict(zip(KEYPOINTS, KEYPOINTS, strict=True)) if names is None else names
-    unknown = sorted(set(names.values()) - set(KEYPOINTS))
+    known = vocabulary.keypoints
+    names = dict(zip(known, known, strict=True)) if names is None else names
+    unknown = sorted(set(names.values()) - set(known))
     if unknown:
-        raise ValueError(f"`names` leads to {', '.join(unknown)}; expected some of {', '.join(KEYPOINTS)}")
+        raise ValueError(f"`names` leads to {', '.join(unknown)}; expected some of {', '.join(known)}")
     samples, problems = [], []
     for annotation in coco.annotations:
-        ours = [(k, KEYPOINTS.index(names[n])) for k, n in enumerate(annotation.category.keypoints) if n in names]
+        ours = [(k, vocabulary.indices[names[n]]) for k, n in enumerate(annotation.category.keypoints) if n in names]
         if not ours:
-            known = ", ".join(annotation.category.keypoints)
-            raise ValueError(f"{coco.path}: none of the keypoints {known} is mapped to one of ours; give `names`")
+            theirs = ", ".join(annotation.category.keypoints)
+            raise ValueError(
+                f"{coco.path}: none of the keypoints {theirs} is one of the vocabulary {vocabulary.name} "
+                f"({', '.join(known[:5])}, ...): choose the vocabulary of this file"
+            )
         source, target = np.array(ours).T
-        xy, state = np.full((len(KEYPOINTS), 2), -1.0), np.full(len(KEYPOINTS), ABSENT)
+        xy, state = np.full((len(known), 2), -1.0), np.full(len(known), ABSENT)
         xy[target], state[target] = annotation.keypoints.xy[source], annotation.keypoints.state[source]
-        category = annotation.category.name if annotation.category.name in CATEGORIES else None
+        category = annotation.category.name if annotation.category.name in vocabulary.categories else None
         try:
-            foreign = [] if category is None else np.flatnonzero((state != ABSENT) & ~ALL.mask(category))
+            foreign = [] if category is None else np.flatnonzero((state != ABSENT) & ~vocabulary.mask(category))
             if len(foreign):
-                raise ValueError(f"a {category} has no {', '.join(KEYPOINTS[k] for k in foreign)}")
+                raise ValueError(f"a {category} has no {', '.join(known[k] for k in foreign)}")
             path = resolve_image(root, annotation.image.file_name)
             samples.append(Sample(annotation.image.file_name, path, category, Keypoints(xy, state)))
         except ValueError as error:
@@ -130,11 +137,90 @@ def samples_from_coco(coco: CocoSet, root: Path, names: Mapping[str, str] | None
     return samples
 
 
-def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size]) -> dict[str, Any]:
-    """The COCO content of samples with the 24 keypoints, ready for `json.dumps`. sizes: (width, height) of each photo.
+def check_names(coco: CocoSet, vocabulary: Vocabulary) -> None:
+    """Raises ValueError, saying which names differ, where annotated garments are not those of the vocabulary."""
+    used = {annotation.category.id: annotation.category for annotation in coco.annotations}.values()
+    parts = []
+    unknown = sorted(category.name for category in used if category.name not in vocabulary.categories)
+    if unknown:
+        parts.append(f"categories {', '.join(unknown)} are not in the vocabulary")
+    for category in used:
+        if category.name in vocabulary.categories:
+            definition = vocabulary.definitions[vocabulary.category_index(category.name)]
+            missing = [name for name in definition.keypoints if name not in category.keypoints]
+            parts += [f"category {category.name} has no keypoint {', '.join(missing)} in the file"] if missing else []
+    if parts:
+        raise ValueError(
+            f"{coco.path} and the vocabulary {vocabulary.name} differ: {'; '.join(parts)}. Choose the vocabulary of "
+            "this file with --vocabulary"
+        )
 
-    Samples of one photo become annotations of one image. Raises ValueError, naming the sample, where the category, the
-    keypoints or every present keypoint is missing, or where two photos share an image id.
+
+def coco_results(
+    predictions: Sequence[Prediction], samples: Sequence[Sample], coco: CocoSet, vocabulary: Vocabulary
+) -> list[dict[str, Any]]:
+    """The answers to a COCO file, in the form that COCO tools read: one entry for each sample.
+
+    predictions: of the samples, in their order. `score` is the mean peak of the category's keypoints. Raises ValueError
+    for a photo or category that the file does not list.
+    """
+    images = {image.file_name: image.id for image in coco.images}
+    categories = {category.name: category for category in coco.categories}
+    entries = []
+    for prediction, sample in zip(predictions, samples, strict=True):
+        category = categories.get(prediction.category)
+        if sample.image_id not in images or category is None:
+            missing = f"photo {sample.image_id}" if category else f"category {prediction.category}"
+            raise ValueError(f"{coco.path} lists no {missing}")
+        present = prediction.state != ABSENT
+        triples = np.zeros((len(category.keypoints), 3))
+        for k, name in enumerate(category.keypoints):
+            index = vocabulary.indices.get(name)
+            if index is not None and present[index]:
+                triples[k] = *np.round(prediction.xy[index], 2), 1 + (prediction.state[index] == 1)
+        score = float(np.mean(prediction.score[present])) if present.any() else 0.0
+        entries.append(
+            {
+                "image_id": images[sample.image_id],
+                "category_id": category.id,
+                "keypoints": triples.ravel().tolist(),
+                "score": round(score, 4),
+            }
+        )
+    return entries
+
+
+def read_coco_results(path: Path, coco: CocoSet, root: Path, vocabulary: Vocabulary) -> list[Sample]:
+    """The answers of `coco_results` as samples. Raises FormatError for what is not such a file."""
+    try:
+        entries = json.loads(Path(path).read_bytes())
+    except ValueError as error:
+        raise FormatError([Problem(path, getattr(error, "lineno", None), f"not JSON: {error}")]) from error
+    if not isinstance(entries, list):
+        raise FormatError([Problem(path, None, "not a list; expected COCO keypoint results")])
+    images = {image.id: image for image in coco.images}
+    categories = {category.id: category for category in coco.categories}
+    read = {"images": images, "categories": categories}
+    annotations, problems = [], []
+    for number, entry in enumerate(entries):
+        try:
+            annotations.append(_read_annotation({"id": number, **entry}, read))
+        except KeyError as error:
+            problems.append(Problem(path, None, f"entry {number}: no {error.args[0]}"))
+        except (TypeError, ValueError, OverflowError) as error:
+            problems.append(Problem(path, None, f"entry {number}: {error}"))
+    if problems:
+        raise FormatError(problems)
+    answered = CocoSet(path, coco.categories, coco.images, tuple(annotations))
+    return samples_from_coco(answered, root, vocabulary)
+
+
+def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size], vocabulary: Vocabulary) -> dict[str, Any]:
+    """The COCO content of samples with the vocabulary's keypoints, ready for `json.dumps`.
+
+    sizes: (width, height) of each photo. Samples of one photo become annotations of one image. Raises ValueError,
+    naming the sample, where the category, the keypoints or every present keypoint is missing, or where two photos share
+    an image id.
     """
     images: dict[str, dict[str, Any]] = {}
     paths: dict[str, Path] = {}
@@ -145,25 +231,28 @@ def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size]) -> dict[
             raise ValueError(f"{sample.image_id}: two photos of one id, {clash}; write two files")
         image = {"id": len(images) + 1, "file_name": sample.image_id, "width": width, "height": height}
         image = images.setdefault(sample.image_id, image)
-        annotations.append({"id": i, "image_id": image["id"], **_annotation(sample)})
-    skeletons = [[e for e in EDGES if set(e) <= CATEGORY_KEYPOINTS[c]] for c in CATEGORIES]
+        annotations.append({"id": i, "image_id": image["id"], **_annotation(sample, vocabulary)})
     categories = [
         {
             "id": i,
-            "name": name,
+            "name": category.name,
             "supercategory": "garment",
-            "keypoints": list(KEYPOINTS),
-            "skeleton": [[KEYPOINTS.index(a) + 1, KEYPOINTS.index(b) + 1] for a, b in edges],
+            "keypoints": list(vocabulary.keypoints),
+            "skeleton": [
+                [vocabulary.indices[a] + 1, vocabulary.indices[b] + 1]
+                for a, b in vocabulary.edge_pairs
+                if {a, b} <= set(category.keypoints)
+            ],
         }
-        for i, (name, edges) in enumerate(zip(CATEGORIES, skeletons, strict=True), start=1)
+        for i, category in enumerate(vocabulary.definitions, start=1)
     ]
     return {"images": list(images.values()), "annotations": annotations, "categories": categories}
 
 
-def _annotation(sample: Sample) -> dict[str, Any]:
-    keypoints = sample.keypoints
-    if sample.category is None or keypoints is None or len(keypoints.state) != len(KEYPOINTS):
-        raise ValueError(f"{sample.image_id}: writing COCO needs a category and all {len(KEYPOINTS)} keypoints")
+def _annotation(sample: Sample, vocabulary: Vocabulary) -> dict[str, Any]:
+    keypoints, count = sample.keypoints, len(vocabulary.keypoints)
+    if sample.category is None or keypoints is None or len(keypoints.state) != count:
+        raise ValueError(f"{sample.image_id}: writing COCO needs a category and all {count} keypoints")
     present = keypoints.state != ABSENT
     if not present.any():
         raise ValueError(f"{sample.image_id}: no keypoint is present, so there is no box to write; leave it out")
@@ -171,7 +260,7 @@ def _annotation(sample: Sample) -> dict[str, Any]:
     extent = keypoints.xy[present].max(axis=0) - low + 1
     triples = np.column_stack([np.where(present[:, None], keypoints.xy, 0), keypoints.state + 1])
     return {
-        "category_id": CATEGORIES.index(sample.category) + 1,
+        "category_id": vocabulary.category_index(sample.category) + 1,
         "keypoints": triples.ravel().tolist(),
         "num_keypoints": int(present.sum()),
         "bbox": [*low.tolist(), *extent.tolist()],

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from ...files import write_atomic
-from ...garments import ALL, CATEGORIES, KEYPOINTS
 from ...records import ABSENT, Keypoints, Sample
 from ..images import image_id_problem, resolve_image
+from .challenges import CATEGORIES, FASHIONAI, KEYPOINTS
 from .folders import Folders, drawn_below, find_files
 from .problems import FormatError, Problem
 
@@ -109,7 +109,7 @@ def write_keypoint_csv(path: Path, samples: Sequence[Sample], decimals: int = 0)
             raise ValueError(f"{sample.image_id}: writing it needs a category and all {len(KEYPOINTS)} keypoints")
         if sample.category not in CATEGORIES:
             raise ValueError(f"{sample.image_id}: no category {sample.category!r}; expected {', '.join(CATEGORIES)}")
-        foreign = np.flatnonzero((sample.keypoints.state != ABSENT) & ~ALL.mask(sample.category))
+        foreign = np.flatnonzero((sample.keypoints.state != ABSENT) & ~FASHIONAI.mask(sample.category))
         if foreign.size:
             names = ", ".join(KEYPOINTS[k] for k in foreign)
             raise ValueError(f"{sample.image_id}: a {sample.category} has no {names}")
@@ -253,7 +253,7 @@ def _parse_keypoints(
             reason = f"column {name!r}: {columns[name][i]!r}; expected x_y_v with v one of -1, 0, 1, as in 120_85_1"
             problems.append(Problem(path, lines[i], reason))
     xy, state = values[..., :2], values[..., 2].astype(np.int8)
-    masks: dict[str, np.ndarray] = {category: ALL.mask(category) for category in CATEGORIES}
+    masks: dict[str, np.ndarray] = {category: FASHIONAI.mask(category) for category in CATEGORIES}
     own = np.array([masks.get(category, np.ones(len(KEYPOINTS), bool)) for category in categories])
     for i, k in np.argwhere((state != ABSENT) & ~own):
         reason = (

@@ -8,7 +8,7 @@ the folder above `Annotations` or `Tests`. A photo that is labelled for several 
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -16,19 +16,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...garments import ATTRIBUTE_TASKS
 from ...records import HeadSpec
 from ..images import image_id_problem
 from ..label_table import LabelTable, PhotoFiles
+from .challenges import ATTRIBUTE_TASKS, LENGTHS
 from .folders import Folders, drawn_below, find_files
 from .problems import FormatError, Problem
 
 ANSWERS = "fashionAI_attributes_answer_*.csv"
 SUFFIX = "_labels"
 """A task is called `<task>_labels` in files, `<task>` everywhere else."""
-
-LENGTHS = tuple(task for task in ATTRIBUTE_TASKS if task.endswith("_length"))
-"""The tasks whose classes are steps on a scale."""
 
 LAYOUT = """expected, for example,
   base/Annotations/label.csv (and train/..., web/...) beside base/Images/<task>_labels/
@@ -112,50 +109,58 @@ def read_label_table(path: Path, root: Path | None = None, ordinal: bool | Colle
     `root` is the folder the paths start from, by default `attribute_root(path)`. Errors as in `read_labels`.
     """
     rows = [(row.path, row) for row in read_labels(path)]
-    return _table(attribute_root(path) if root is None else Path(root), rows, ordinal)
+    return _table(attribute_root(path) if root is None else Path(root), rows, attribute_heads(ordinal))
 
 
-def read_labels(path: Path) -> list[AttributeRow]:
-    """The rows of a label file or of released answers; `value` holds the marks.
+def read_labels(path: Path, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS) -> list[AttributeRow]:
+    """The rows of a label file or of released answers; `value` holds the marks. classes: by task.
 
     Raises FormatError for any problem (`scan_labels` gives the problems themselves), OSError where the file cannot be
     read at all.
     """
-    return _sound(*scan_labels(path))
+    return _sound(*scan_labels(path, classes))
 
 
-def scan_labels(path: Path) -> tuple[list[AttributeRow], list[Problem]]:
+def scan_labels(
+    path: Path, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
+) -> tuple[list[AttributeRow], list[Problem]]:
     """The sound rows of a label file and everything wrong with the others, in the order of the lines."""
     known: dict[tuple[str, str], str | None] = {}
 
     def reason(row: AttributeRow) -> str | None:
         key = row.task, row.value
         if key not in known:  # 200,000 rows hold a few hundred different labels
-            known[key] = _marks_problem(row.value, row.task)
+            known[key] = _marks_problem(row.value, row.task, classes)
         return f"marks {row.value!r}: {known[key]}" if known[key] else None
 
-    rows, problems = scan_attribute_rows(path, "nnmyn")
+    rows, problems = scan_attribute_rows(path, "nnmyn", classes)
     return _judged(Path(path), rows, problems, reason)
 
 
-def read_questions(path: Path, root: Path | None = None) -> tuple[PhotoFiles, list[str]]:
+def read_questions(
+    path: Path, root: Path | None = None, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
+) -> tuple[PhotoFiles, list[str]]:
     """The photos of a `question.csv` and the task asked of each, a row for each of its rows.
 
     `root` as in `read_label_table`. Raises FormatError for any problem, above all for letters in place of `?`.
     """
-    rows = _sound(*scan_questions(path))
+    rows = _sound(*scan_questions(path, classes))
     photos = PhotoFiles(attribute_root(path) if root is None else Path(root), [row.path for row in rows])
     return photos, [row.task for row in rows]
 
 
-def scan_questions(path: Path) -> tuple[list[AttributeRow], list[Problem]]:
+def scan_questions(
+    path: Path, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
+) -> tuple[list[AttributeRow], list[Problem]]:
     """The sound rows of a `question.csv` and everything wrong with the others, in the order of the lines."""
-    rows, problems = scan_attribute_rows(path, "?")
+    rows, problems = scan_attribute_rows(path, "?", classes)
     wrong = "a list of questions has ? in the third column, and labels are read as labels"
     return _judged(Path(path), rows, problems, lambda row: None if row.value == "?" else wrong)
 
 
-def scan_attribute_rows(path: Path, third: str) -> tuple[list[AttributeRow], list[Problem]]:
+def scan_attribute_rows(
+    path: Path, third: str, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
+) -> tuple[list[AttributeRow], list[Problem]]:
     """The rows of any of the three files, the third cell unread, and what is wrong with the others.
 
     A row in doubt has another number of columns, an unknown task, a path that leads out of the data folder, or comes
@@ -173,7 +178,7 @@ def scan_attribute_rows(path: Path, third: str) -> tuple[list[AttributeRow], lis
     expected = f"path,<task>{SUFFIX},{third}"
     if not cells:
         return [], [Problem(path, None, f"the file is empty; expected rows {expected}")]
-    tasks = {task + SUFFIX: task for task in ATTRIBUTE_TASKS}
+    tasks = {task + SUFFIX: task for task in classes}
     rows, problems, first = [], [], {}
     for line, row in cells:
         reason = None
@@ -216,8 +221,10 @@ def _by_kind(folders: Folders) -> tuple[list[Path], ...]:
     return labels, questions, answers
 
 
-def load_attribute_table(data: Path, ordinal: bool | Collection[str] = False) -> LabelTable:
+def load_attribute_table(data: Path, heads: Sequence[HeadSpec]) -> LabelTable:
     """All labelled photos below `data`, the seasons and the warm-up set together; names are paths below `data`.
+
+    heads: the tasks that the files can name, FashionAI's or those of another vocabulary.
 
     A photo that is labelled for several tasks is one row. The challenge names photos by a hash, and the second season
     repeats photos of the first, so those of the same hash in two sets are one photo, read from the set that comes last
@@ -230,16 +237,15 @@ def load_attribute_table(data: Path, ordinal: bool | Collection[str] = False) ->
     rows: list[tuple[str, AttributeRow]] = []
     for file in files:
         folder = attribute_root(file).relative_to(data).as_posix()
-        for row in read_labels(file):
+        for row in read_labels(file, {head.name: head.classes for head in heads}):
             place = row.path if folder == "." else f"{folder}/{row.path}"
             name = row.path.rpartition("/")[2].partition(".")[0]
             rows.append((name if _HASH_NAME.fullmatch(name) else place, row._replace(path=place)))
-    return _table(Path(data), rows, ordinal)
+    return _table(Path(data), rows, heads)
 
 
-def _table(root: Path, rows: Sequence[tuple[str, AttributeRow]], ordinal: bool | Collection[str]) -> LabelTable:
+def _table(root: Path, rows: Sequence[tuple[str, AttributeRow]], heads: Sequence[HeadSpec]) -> LabelTable:
     """rows: what tells the photo apart, and the row; of two that say the same of one photo the last one counts."""
-    heads = attribute_heads(ordinal)
     paths = {photo: row.path for photo, row in rows}
     number = {photo: i for i, photo in enumerate(paths)}
     codes = np.full((len(paths), len(heads)), -1, np.int32)
@@ -250,13 +256,15 @@ def _table(root: Path, rows: Sequence[tuple[str, AttributeRow]], ordinal: bool |
         code = {label: i for i, label in enumerate(labels)}
         codes[[number[photo] for photo in own], place] = [code[label] for label in own.values()]
         targets.append(np.stack([soft_label(label) for label in labels]) if labels else None)
-    return LabelTable(PhotoFiles(root, list(paths.values())), heads, codes, tuple(targets))
+    return LabelTable(PhotoFiles(root, list(paths.values())), tuple(heads), codes, tuple(targets))
 
 
-def _marks_problem(letters: str, task: str | None = None) -> str | None:
+def _marks_problem(
+    letters: str, task: str | None = None, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
+) -> str | None:
     """What is wrong with marks; None where nothing is."""
-    if task is not None and len(letters) != len(ATTRIBUTE_TASKS[task]):
-        return f"{len(letters)} letters; {task}{SUFFIX} has {len(ATTRIBUTE_TASKS[task])} classes"
+    if task is not None and len(letters) != len(classes[task]):
+        return f"{len(letters)} letters; {task}{SUFFIX} has {len(classes[task])} classes"
     if set(letters) - set("nmy"):
         return "letters other than n, m and y"
     if letters.count("y") != 1:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from ...files import write_atomic
-from ...garments import STYLES
 from ...records import HeadSpec
 from ..label_table import LabelTable, Photos
+from .challenges import STYLES
 from .problems import FormatError, Problem
 
 STYLE_HEAD = HeadSpec("style", "independent", STYLES)

@@ -2,7 +2,7 @@
 
 from bisect import bisect
 
-from ...garments import ATTRIBUTE_TASKS
+from ..formats.challenges import ATTRIBUTE_TASKS
 from .body import ANKLE, CROTCH, HIP, KNEE, WAIST
 
 SLEEVELESS = 0.02  # below it there is no sleeve at all, so no length is near this bound

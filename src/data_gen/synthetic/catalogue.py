@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 
 from ...files import claim_folder, write_atomic
-from ...garments import CATEGORIES, STYLES
+from ..formats.challenges import CATEGORIES, STYLES
 from ..formats.folders import DRAWN_FILE
 from .cloth import PATTERNS, Cloth
 from .scene import render
@@ -97,9 +97,12 @@ def write_product_set(
     claim_folder(out, DRAWN_FILE, arguments | {"test_count": test_count})
     rng = np.random.default_rng([seed, 2])
     # Three of each, and the rest by Zipf's law.
-    odds = 1 / np.arange(1, classes + 1)
+    probabilities = 1 / np.arange(1, classes + 1)
     label = np.concatenate(
-        [np.tile(np.arange(classes), 3), rng.choice(classes, count - 3 * classes, p=odds / odds.sum())]
+        [
+            np.tile(np.arange(classes), 3),
+            rng.choice(classes, count - 3 * classes, p=probabilities / probabilities.sum()),
+        ]
     )
     seen = np.zeros(classes, int)
     rows: dict[str, list[str]] = {"train": [], "val": [], "test": []}

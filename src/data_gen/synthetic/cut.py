@@ -94,8 +94,8 @@ def random_hem(rng: np.random.Generator, category: str) -> float:
     """The level of a hem, spread over the classes of its length."""
     if category == "blouse":
         return float(rng.triangular(1.35, 2.2, 2.95))
-    levels, odds = _HEM_ODDS[category]
-    i = int(rng.choice(len(odds), p=odds))
+    levels, probabilities = _HEM_ODDS[category]
+    i = int(rng.choice(len(probabilities), p=probabilities))
     return float(rng.uniform(levels[i], levels[i + 1]))
 
 
@@ -106,8 +106,8 @@ def random_cut(rng: np.random.Generator, category: str) -> Cut:
     i = int(rng.choice(8, p=_SLEEVE_ODDS[category]))
     sleeve = float(rng.uniform(steps[i], steps[i + 1])) if i else 0.0
     task = str(rng.choice(NECK_TASKS, p=_NECK_ODDS[category]))
-    odds = _CLASS_ODDS[task]
-    name = str(rng.choice(list(odds), p=list(odds.values())))
+    probabilities = _CLASS_ODDS[task]
+    name = str(rng.choice(list(probabilities), p=list(probabilities.values())))
     if task == "neckline_design" and category == "outwear":
         name = str(rng.choice(["Round Neckline", "V Neckline"]))
     if name in ("Strapless Neck", "One Shoulder Neckline"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...garments import CATEGORY_KEYPOINTS
+from ..formats.challenges import CATEGORY_KEYPOINTS
 from . import details, necklines
 from .attributes import length_label, one_hot
 from .body import ARMPIT, HIP, NECK_HALF, SHOULDER, SIDES, WAIST, Body

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...garments import CATEGORIES
+from ..formats.challenges import CATEGORIES
 from . import bottoms
 from .body import HIP, Body, hand_of, skin_pieces
 from .cloth import Cloth, colour, plain, random_cloth

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...garments import ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS
 from ...geometry import Frame, inside
 from ...records import ABSENT, HIDDEN, VISIBLE, Keypoints
+from ..formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS
 from . import outfit
 from .attributes import one_hot
 from .backdrop import backdrop

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ...files import claim_folder, write_atomic
-from ...garments import CATEGORIES, KEYPOINTS
 from ...records import ABSENT, Keypoints
+from ..formats.challenges import CATEGORIES, KEYPOINTS
 from ..formats.folders import DRAWN_FILE
 from .scene import render
 

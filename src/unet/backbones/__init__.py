@@ -7,8 +7,8 @@ from keras import Model
 
 from . import lite, resnet
 from .applications import PYRAMIDS, build_pyramid
+from .pretrained import build_started
 from .residual import RESIDUAL
-from .started import build_started
 from .weights import Weights, WeightsError
 
 __all__ = ["BACKBONES", "Weights", "WeightsError", "build_backbone"]

@@ -11,8 +11,8 @@ from keras import layers
 
 from . import lite
 from .applications import NORMALISATION, application_body, normalised
+from .pretrained import build_started
 from .residual import RESIDUAL
-from .started import build_started
 from .weights import Weights
 
 ANY_SIZE = (None, None, 3)

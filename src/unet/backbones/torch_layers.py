@@ -60,10 +60,10 @@ def conv(
     if stride > 1 and kernel > 1:
         x = layers.ZeroPadding2D(kernel // 2, name=f"{named(module)}-pad")(x)
     padding = "same" if stride == 1 else "valid"
-    words = {"strides": stride, "padding": padding, "use_bias": bias, "kernel_initializer": _START}
+    kwargs = {"strides": stride, "padding": padding, "use_bias": bias, "kernel_initializer": _START}
     if groups > 1:
-        return GroupedConv(filters, kernel, groups=groups, name=named(module), **words)(x)
-    return layers.Conv2D(filters, kernel, name=named(module), **words)(x)
+        return GroupedConv(filters, kernel, groups=groups, name=named(module), **kwargs)(x)
+    return layers.Conv2D(filters, kernel, name=named(module), **kwargs)(x)
 
 
 def norm(x: KerasTensor, module: str, relu: bool = True) -> KerasTensor:
@@ -73,7 +73,7 @@ def norm(x: KerasTensor, module: str, relu: bool = True) -> KerasTensor:
 
 
 def conv_norm(x: KerasTensor, filters: int, kernel: int, modules: tuple[str, str], relu: bool = True, **more):
-    """Convolution, normalisation, and ReLU if asked. modules: the names of the first two; more: words of `conv`."""
+    """Convolution, normalisation, and ReLU if asked. modules: the names of the first two; more: kwargs of `conv`."""
     return norm(conv(x, filters, kernel, modules[0], **more), modules[1], relu)
 
 

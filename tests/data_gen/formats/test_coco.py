@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aifashion.data_gen.formats.challenges import CATEGORIES, KEYPOINTS
 from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, coco_from_samples, read_coco, samples_from_coco
 from aifashion.data_gen.formats.problems import FormatError
-from aifashion.garments import ALL, CATEGORIES, KEYPOINTS
 from aifashion.records import Keypoints, Sample
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 
 def save(path: Path, content: Any) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aifashion.data_gen.formats.challenges import CATEGORIES, KEYPOINTS
 from aifashion.data_gen.formats.fashionai import (
     find_keypoint_sets,
     image_root,
@@ -15,9 +16,11 @@ from aifashion.data_gen.formats.fashionai import (
     write_test_csv,
 )
 from aifashion.data_gen.formats.problems import FormatError
-from aifashion.garments import ALL, CATEGORIES, KEYPOINTS
 from aifashion.records import ABSENT, Keypoints, Sample
+from aifashion.vocabulary import load_vocabulary
 from links import link
+
+ALL = load_vocabulary()
 
 HEADER = ",".join(("image_id", "image_category", *KEYPOINTS))
 

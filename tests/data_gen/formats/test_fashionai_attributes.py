@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
 from aifashion.data_gen.formats.fashionai_attributes import (
     LENGTHS,
     AttributeRow,
@@ -20,7 +21,6 @@ from aifashion.data_gen.formats.fashionai_attributes import (
     soft_label,
 )
 from aifashion.data_gen.formats.problems import FormatError
-from aifashion.garments import ATTRIBUTE_TASKS
 
 HASH, OTHER_HASH = "0123456789abcdef0123456789abcdef", "f" * 32
 SKIRT, NECK = "Images/skirt_length_labels/a.jpg,skirt_length_labels", "Images/neck/b.jpg,neck_design_labels"

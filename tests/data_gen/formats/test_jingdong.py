@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aifashion.data_gen.formats.challenges import STYLES
 from aifashion.data_gen.formats.jingdong import STYLE_HEAD, read_style_list, style_table, write_style_submission
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.data_gen.label_table import PhotoFiles
-from aifashion.garments import STYLES
 
 URL = "http://img14.360buyimg.com/img/jfs/t3/329/698772775/434324/e11d1053/5811946fN0a893ec1.jpg"
 ONE = "0,1,0,0,1,0,0,0,0,1,0,0,0"

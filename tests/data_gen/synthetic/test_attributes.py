@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
 from aifashion.data_gen.synthetic.attributes import BOUNDS, MARGIN, length_label, one_hot
-from aifashion.garments import ATTRIBUTE_TASKS
 
 
 def test_one_hot_writes_one_letter_per_class_in_label_order():

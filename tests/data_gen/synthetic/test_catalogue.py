@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from aifashion.data_gen.formats.aliproducts import read_product_lists, read_product_test
+from aifashion.data_gen.formats.challenges import STYLES
 from aifashion.data_gen.formats.jingdong import read_style_list
 from aifashion.data_gen.synthetic.catalogue import write_product_set, write_style_set
-from aifashion.garments import STYLES
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.data_gen.synthetic.cloth import (
     PATTERNS,
     Drape,
@@ -14,7 +15,6 @@ from aifashion.data_gen.synthetic.cloth import (
     sheer,
     weave,
 )
-from aifashion.garments import CATEGORIES
 
 
 def grid(size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, CATEGORY_KEYPOINTS
 from aifashion.data_gen.synthetic import bottoms
 from aifashion.data_gen.synthetic.body import ANKLE, FOREARM, HIP, KNEE, UPPER_ARM, Body, random_body
 from aifashion.data_gen.synthetic.cloth import plain
 from aifashion.data_gen.synthetic.cut import Cut, Garment, random_cut
 from aifashion.data_gen.synthetic.garment import upper
-from aifashion.garments import ATTRIBUTE_TASKS, CATEGORY_KEYPOINTS
 
 GREY = plain(np.full(3, 0.5))
 TEE = Cut(2.4, 0.3, 0.3, "neckline_design", "Round Neckline", False, 0.0)

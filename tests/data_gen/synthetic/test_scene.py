@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS
 from aifashion.data_gen.synthetic import outfit, scene
 from aifashion.data_gen.synthetic.body import random_body
 from aifashion.data_gen.synthetic.paint import Canvas
 from aifashion.data_gen.synthetic.scene import render
-from aifashion.garments import ATTRIBUTE_TASKS, CATEGORIES, KEYPOINTS, vocabulary
 from aifashion.records import ABSENT, VISIBLE
+from aifashion.vocabulary import load_vocabulary
+
+ALL = load_vocabulary()
 
 TASKS = {
     "blouse": {"sleeve_length"},
@@ -32,7 +35,7 @@ def test_the_same_seed_draws_the_same_photo():
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_photos_have_the_size_asked_for_and_points_inside(category):
-    has = vocabulary("all").mask(category)
+    has = ALL.mask(category)
     for photo in photos(category, 25):
         height, width = photo.image.shape[:2]
         assert photo.image.dtype == np.uint8
@@ -48,7 +51,7 @@ def test_photos_have_the_size_asked_for_and_points_inside(category):
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_most_points_are_there_and_most_of_them_are_visible(category):
-    has = vocabulary("all").mask(category)
+    has = ALL.mask(category)
     states = np.stack([photo.keypoints.state[has] for photo in photos(category, 40)])
     assert (states != ABSENT).mean() > 0.85
     assert 0.7 < (states == VISIBLE).mean() < 1.0

@@ -5,9 +5,9 @@ import cv2
 import pytest
 
 from aifashion.data_gen.check import check_dataset
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, CATEGORY_KEYPOINTS, KEYPOINTS
 from aifashion.data_gen.synthetic import writer
 from aifashion.data_gen.synthetic.writer import ANSWER, ATTRIBUTE_ANSWER, write_dataset
-from aifashion.garments import ATTRIBUTE_TASKS, CATEGORIES, CATEGORY_KEYPOINTS, KEYPOINTS
 
 COUNT, TEST_COUNT, SIZE = 15, 5, 64
 

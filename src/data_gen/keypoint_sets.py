@@ -1,0 +1,138 @@
+"""Annotated and unannotated photos for the keypoint network, in whatever format they come, with a vocabulary's
+keypoints.
+
+Two formats are read: the folders and CSVs of the FashionAI challenge, for its own vocabulary, and COCO keypoints for
+any. A COCO set is one file, or a folder with `train.json`, if wanted `val.json`, and `test.json`; file names in it
+start from the folder of the JSON file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..config import KeypointConfig
+from ..records import ABSENT, Sample
+from ..vocabulary import Vocabulary, differences
+from .formats.challenges import FASHIONAI
+from .formats.coco import CocoSet, check_names, read_coco, samples_from_coco
+from .formats.fashionai import find_keypoint_sets, load_training_samples, read_keypoint_csv
+from .split import load_or_make_split
+
+TRAIN, VAL, TEST = "train.json", "val.json", "test.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPhotos:
+    """samples: with the listed category, if any. coco: the file that they come from, None for FashionAI's CSVs."""
+
+    samples: list[Sample]
+    coco: CocoSet | None = None
+
+
+def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample], list[Sample]]:
+    """(train, val): the annotated photos of the configuration's categories, with the keypoints of its vocabulary.
+
+    The split is made once and kept beside the data; a COCO folder may have its own. Raises ValueError where either part
+    is empty, or where data set and vocabulary do not have the same names, and says which differ; OSError or FormatError
+    where there is no such data.
+    """
+    data, vocabulary = Path(data), config.vocabulary
+    if _is_coco(data, TRAIN):
+        train_file = data if data.is_file() else data / TRAIN
+        train = _coco_samples(train_file, config)
+        val_file = train_file.parent / VAL
+        if not data.is_file() and val_file.is_file():
+            parts = train, _coco_samples(val_file, config)
+        else:
+            parts = load_or_make_split(
+                train_file.parent, train, config.val_fraction, config.seed, prefix=f"{train_file.stem}_"
+            )
+    else:
+        parts = load_or_make_split(data, load_training_samples(data), config.val_fraction, config.seed)
+        parts = fashionai_samples(parts[0], vocabulary, data), fashionai_samples(parts[1], vocabulary, data)
+    chosen = [[sample for sample in part if sample.category in vocabulary.categories] for part in parts]
+    if not all(chosen):
+        raise ValueError(
+            f"{data} has {len(chosen[0])} photos of {', '.join(vocabulary.categories)} to train on and "
+            f"{len(chosen[1])} to validate on; both are needed"
+        )
+    return chosen[0], chosen[1]
+
+
+def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
+    """The photos of a test list: a CSV or COCO file, or the folder that holds one. Errors as `load_training_parts`."""
+    data = Path(data)
+    if _is_coco(data, TEST):
+        file = data if data.is_file() else data / TEST
+        coco = read_coco(file)
+        check_names(coco, vocabulary)
+        listed = samples_from_coco(coco, file.parent, vocabulary)
+        annotated = {sample.image_id for sample in listed}
+        root = file.parent
+        bare = [Sample(i.file_name, root / i.file_name, None) for i in coco.images if i.file_name not in annotated]
+        return ListedPhotos([*listed, *bare], coco)
+    samples: dict[str, Sample] = {}
+    for csv in _test_lists(data):
+        for sample in read_keypoint_csv(csv):
+            known = samples.setdefault(sample.image_id, sample)
+            if known is not sample:
+                raise ValueError(
+                    f"{sample.image_id} of {csv} is also in another list below {data}, and a submission has one row "
+                    "for it: name one list with --data FILE.csv"
+                )
+    return ListedPhotos(list(samples.values()))
+
+
+def fashionai_samples(samples: Sequence[Sample], vocabulary: Vocabulary, data: Path) -> list[Sample]:
+    """Samples with the 24 official keypoints -> those of the vocabulary's categories, with the vocabulary's keypoints.
+
+    Raises ValueError where a category has other keypoints in the vocabulary than in the challenge, and says which.
+    """
+    unknown = [name for name in vocabulary.categories if name not in FASHIONAI.categories]
+    for category in vocabulary.categories:
+        if unknown or not any(sample.category == category for sample in samples):
+            continue
+        apart = differences(FASHIONAI.restricted(category), _in_order(vocabulary.restricted(category)))
+        if apart:
+            unknown = [f"{category}: {apart}"]
+    if unknown:
+        raise ValueError(
+            f"{data} is a FashionAI set and differs from the vocabulary {vocabulary.name}: {', '.join(unknown)}. "
+            "Choose another --vocabulary, or give the data as COCO keypoints"
+        )
+    chosen = np.array([FASHIONAI.indices[name] for name in vocabulary.keypoints])
+    found = [sample for sample in samples if sample.category in vocabulary.categories]
+    return [replace(s, keypoints=None if s.keypoints is None else s.keypoints.select(chosen)) for s in found]
+
+
+def _in_order(vocabulary: Vocabulary) -> Vocabulary:
+    """The vocabulary with the keypoints that the challenge has in the challenge's order, so that order does not
+    count."""
+    order = {name: i for i, name in enumerate(FASHIONAI.keypoints)}
+    return replace(vocabulary, keypoints=tuple(sorted(vocabulary.keypoints, key=lambda n: order.get(n, len(order)))))
+
+
+def _coco_samples(path: Path, config: KeypointConfig) -> list[Sample]:
+    coco = read_coco(path)
+    if config.category != "all":
+        wanted = tuple(a for a in coco.annotations if a.category.name == config.category)
+        coco = replace(coco, annotations=wanted)
+    check_names(coco, config.vocabulary)
+    samples = samples_from_coco(coco, path.parent, config.vocabulary)
+    # A garment without a single labelled keypoint has nothing to teach.
+    return [s for s in samples if s.keypoints is not None and (s.keypoints.state != ABSENT).any()]
+
+
+def _is_coco(data: Path, name: str) -> bool:
+    return data.suffix == ".json" if data.is_file() else (data / name).is_file()
+
+
+def _test_lists(data: Path) -> Sequence[Path]:
+    if data.is_file():
+        return (data,)
+    tests = find_keypoint_sets(data).tests
+    if not tests:
+        raise FileNotFoundError(f"no {TEST} and no test.csv below {data}: name the list itself with --data FILE")
+    return tests

@@ -1,0 +1,125 @@
+"""A trained classifier, ready to predict: what all commands that use one share."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config import AttributeConfig
+from ..eval.activation import ActivationNet
+from ..eval.attribute_inference import AttributePredict
+from ..records import HeadSpec
+from ..serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact
+from ..serve.shipped import or_shipped
+from .keypoint_model import CALIBRATION
+
+log = logging.getLogger(__name__)
+FOLDER = "attributes"
+"""Folder of the classifiers' runs in trained_models/, beside those of the categories."""
+HEADS_FILE = "heads.json"
+"""In a run folder: what its classifier tells."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """temperatures: by head, what its logits are divided by, one number or one a label. thresholds: by independent
+    head, (C,), from where on a label is said to hold."""
+
+    temperatures: dict[str, Any] = field(default_factory=dict)
+    thresholds: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AttributeModel:
+    """The folder of the run or artifact, its configuration and heads, `predict`, the function from images to logits,
+    where it looks, which an artifact tells only of crops that depend on it, and `prepare`, which makes it ready for
+    batches of a length."""
+
+    run: Path
+    config: AttributeConfig
+    heads: tuple[HeadSpec, ...]
+    predict: AttributePredict
+    calibration: Calibration
+    activation: ActivationNet | None
+    prepare: Callable[[int], Any] = lambda batch: None
+
+
+def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | None = None) -> AttributeModel:
+    """The best model of a run folder, or of the latest run in a folder of runs that has one; that of `epoch`; or a
+    `weights` file; or an artifact, which does without Keras; `shipped` is the one that comes with the package.
+
+    Raises RunError or ValueError where the run is unusable.
+    """
+    run = or_shipped(run, "attributes")
+    if is_artifact(run):
+        return _load_artifact(run, epoch, weights)
+    from ..unet.predictors import (  # Keras loads here
+        activation_predictor,
+        attribute_predictor,
+        head_kernels,
+        trained_attribute_net,
+    )
+    from ..unet.runs import best_model, find_trained_run, read_attribute_config
+
+    run = find_trained_run(run)
+    config = read_attribute_config(run)
+    heads = read_heads(run)
+    which = str(weights)
+    if weights is None:
+        model = best_model(run, log.warning, epoch)
+        weights, which = model.path, f"epoch {model.epoch}, score {model.score:.4f}"
+    net = trained_attribute_net(config, heads, weights)
+    log.info(f"{run}: {config.model} at {config.size} px for {config.task}, {which}")
+    activation = ActivationNet(activation_predictor(net), head_kernels(net, heads), heads, config.size)
+    return AttributeModel(run, config, heads, attribute_predictor(net), read_calibration(run), activation)
+
+
+def _load_artifact(folder: Path, epoch: int | None, weights: Path | None) -> AttributeModel:
+    from ..serve.runtime import activation_net, attribute_outputs, attribute_predict, load_network
+
+    if epoch is not None or weights is not None:
+        raise ArtifactError(f"{folder} is an artifact of one epoch: --epoch and --load go with a run folder")
+    manifest = Manifest.read(folder)
+    looks = KERNELS in manifest.files
+    network = load_network(folder, (*attribute_outputs(manifest), *(("features",) if looks else ())))
+    config = manifest.attribute_config
+    if network.note:
+        log.warning(network.note)
+    log.info(
+        f"{folder}: {config.model} at {config.size} px for {config.task} for {manifest.format}, {manifest.precision}"
+    )
+    calibration = Calibration(
+        {name: np.array(value, np.float64) for name, value in manifest.temperatures.items()}, manifest.thresholds
+    )
+    predict, activation = attribute_predict(network), activation_net(network)
+    return AttributeModel(folder, config, manifest.heads, predict, calibration, activation, network.prepare)
+
+
+def read_heads(run: Path) -> tuple[HeadSpec, ...]:
+    """The heads of a run. Raises ValueError where `heads.json` is missing or is not what training wrote."""
+    path = run / HEADS_FILE
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(HeadSpec(entry["name"], entry["kind"], tuple(entry["classes"])) for entry in entries)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not tell the heads of the run ({error}); train it again") from None
+
+
+def read_calibration(run: Path) -> Calibration:
+    """What was found on the validation set; without the file, temperatures of 1 and no thresholds.
+
+    Raises ValueError where the file is not what training wrote.
+    """
+    path = run / CALIBRATION
+    if not path.is_file():
+        return Calibration()
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        temperatures = {name: np.array(value, np.float64) for name, value in dict(found["temperatures"]).items()}
+        return Calibration(temperatures, dict(found["thresholds"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not tell temperatures and thresholds ({error}); train it again") from None

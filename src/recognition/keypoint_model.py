@@ -1,0 +1,124 @@
+"""A trained keypoint network, of a run or an artifact, ready to predict."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import KeypointConfig
+from ..eval.inference import KeypointPredict, PhotoResult, predict_photos
+from ..eval.tta import with_flip, with_rotations
+from ..eval.visibility import Visibility
+from ..files import CHECKOUT
+from ..heatmaps import Decoder
+from ..records import Sample
+from ..serve.artifact import ArtifactError, is_artifact
+from ..serve.shipped import WORD, or_shipped
+from ..vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
+CALIBRATION = "calibration.json"
+
+
+@dataclass(frozen=True)
+class KeypointModel:
+    """The folder of the run or artifact, its configuration, `maps`, the function from images to heatmaps, what peaks
+    say of visibility, where that is known, and `prepare`, which makes it ready for batches of a length."""
+
+    run: Path
+    config: KeypointConfig
+    maps: KeypointPredict
+    decoder: Decoder
+    visibility: Visibility | None = None
+    prepare: Callable[[int], Any] = lambda batch: None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.config.vocabulary
+
+    def predict(
+        self, samples: Iterable[Sample], batch_size: int, keep_photos: bool = False, photo_side: int | None = None
+    ) -> Iterator[PhotoResult]:
+        """`predict_photos` with what is this model's own."""
+        return predict_photos(
+            self.maps,
+            samples,
+            self.vocabulary,
+            self.config.codec,
+            self.decoder,
+            batch_size,
+            keep_photos=keep_photos,
+            photo_side=photo_side,
+            visibility=self.visibility,
+        )
+
+
+def load_keypoint_model(
+    run: Path | None,
+    epoch: int | None = None,
+    augment: bool = False,
+    decoder: Decoder | None = None,
+    weights: Path | None = None,
+) -> KeypointModel:
+    """The best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
+
+    run: the folder, or one that holds runs, of which the latest that has a model is taken; or `shipped`, the network
+    that comes with the package. None is trained_models/all, and without a trained run there the shipped network.
+    augment: flip and rotation test-time augmentation. Raises RunError or ValueError where the run is unusable.
+    """
+    if run is None:
+        trained = CHECKOUT / "trained_models" / "all"
+        # A run in its first epoch has none yet, and nothing to predict with.
+        run = trained if any(trained.glob("*/best.json")) else Path(WORD)
+    run = or_shipped(run, "keypoints")
+    if is_artifact(run):
+        if epoch is not None or weights is not None:
+            raise ArtifactError(f"{run} is an artifact of one epoch: --epoch and --load go with a run folder")
+        return _load_artifact(run, augment, decoder)
+    from ..unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
+    from ..unet.runs import best_model, find_trained_run, read_keypoint_config
+
+    run = find_trained_run(run)
+    config = read_keypoint_config(run)
+    which = str(weights)
+    if weights is None:
+        model = best_model(run, log.warning, epoch)
+        weights, which = model.path, f"epoch {model.epoch}, validation NE {model.score:.2%}"
+    maps: Callable = keypoint_predictor(trained_keypoint_net(config, weights))
+    if augment:
+        maps = with_rotations(with_flip(maps, config.vocabulary.twins))
+    log.info(f"{run}: {config.network} at {config.size} px, {which}")
+    return KeypointModel(run, config, maps, decoder or config.decoder, read_visibility(run, config))
+
+
+def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> KeypointModel:
+    from ..serve.runtime import keypoint_predict, load_network
+
+    network = load_network(folder, ("heatmaps", "category"))
+    manifest, config = network.manifest, network.manifest.keypoint_config
+    if network.note:
+        log.warning(network.note)
+    maps: Callable = keypoint_predict(network)
+    if augment:
+        flipped = maps if manifest.flip else with_flip(maps, config.vocabulary.twins)
+        maps = with_rotations(flipped)
+    log.info(f"{folder}: {config.network} at {config.size} px for {manifest.format}, {manifest.precision}")
+    count = len(config.vocabulary.keypoints)
+    visibility = Visibility.from_json(manifest.visibility, count) if manifest.visibility else None
+    return KeypointModel(folder, config, maps, decoder or config.decoder, visibility, network.prepare)
+
+
+def read_visibility(run: Path, config: KeypointConfig) -> Visibility | None:
+    """What was found on the validation set; None without the file.
+
+    Raises ValueError where the file is not what training wrote.
+    """
+    path = run / CALIBRATION
+    if not path.is_file():
+        return None
+    try:
+        return Visibility.from_json(json.loads(path.read_text(encoding="utf-8")), len(config.vocabulary.keypoints))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; train the run again") from None

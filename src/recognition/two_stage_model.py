@@ -1,0 +1,93 @@
+"""Both trained stages, ready for photos."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+from ..eval.two_stage import Classifier, Garment, recognise
+from ..files import CHECKOUT
+from ..records import HeadSpec, Sample
+from ..serve.shipped import SHIPPED, WORD
+from .attribute_model import FOLDER, AttributeModel, load_attribute_model
+from .keypoint_model import KeypointModel, load_keypoint_model
+from .network_digest import network_digest
+
+
+@dataclass(frozen=True)
+class TwoStageModel:
+    """Stage 1, and stage 2 where there is one."""
+
+    keypoints: KeypointModel
+    attributes: AttributeModel | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.keypoints.run} + {self.attributes.run if self.attributes else 'no attributes'}"
+
+    @property
+    def digests(self) -> list[str]:
+        """Of the networks of both stages."""
+        return [network_digest(stage.run) for stage in (self.keypoints, self.attributes) if stage is not None]
+
+    @property
+    def heads(self) -> tuple[HeadSpec, ...]:
+        return self.attributes.heads if self.attributes else ()
+
+    def recognise(self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True) -> Iterator[Garment]:
+        """whole_photos: the results hold the photos in their full size; else large ones are reduced while decoded."""
+        model, classifier = self.keypoints, None
+        side = None if whole_photos else model.config.size
+        Thread(target=model.prepare, args=(batch_size,)).start()
+        if self.attributes is not None:
+            stage = self.attributes
+            # While the first photos are read and seen by stage 1.
+            Thread(target=stage.prepare, args=(batch_size,)).start()
+            if side is not None:
+                # A crop of at least half of the photo is still as sharp as its classifier can see.
+                side = None if stage.config.crop.kind == "cam" else max(side, 2 * stage.config.size)
+            classifier = Classifier(
+                stage.heads,
+                stage.config.size,
+                stage.config.crop,
+                stage.predict,
+                stage.config.vocabulary,
+                stage.calibration.temperatures,
+                stage.activation,
+            )
+        return recognise(
+            lambda wanted: model.predict(wanted, batch_size, keep_photos=True, photo_side=side),
+            classifier,
+            samples,
+            model.vocabulary,
+            model.config.codec,
+            batch_size,
+        )
+
+
+def load_two_stage_model(keypoints: Path | None, attributes: Path | None, augment: bool = False) -> TwoStageModel:
+    """The run folders, or the latest runs in trained_models/ with a model; without a classifier there, stage 1 alone.
+
+    Without a keypoint network there it is the pair that comes with the package.
+    """
+    first = load_keypoint_model(keypoints, augment=augment)
+    if attributes is None and first.run == SHIPPED / "keypoints":
+        attributes = Path(WORD)
+    folder = attributes or CHECKOUT / "trained_models" / FOLDER / "all"
+    if attributes is None and not any(folder.glob("*/best.json")):
+        return TwoStageModel(first, None)
+    second = load_attribute_model(folder)
+    _check_categories(first, second)
+    return TwoStageModel(first, second)
+
+
+def _check_categories(keypoints: KeypointModel, attributes: AttributeModel) -> None:
+    """Raises ValueError where the first stage names categories of which the attributes say nothing."""
+    known = attributes.config.vocabulary
+    named = {task for category in known.definitions for task in category.attributes}
+    unknown = [name for name in keypoints.vocabulary.categories if name not in known.categories]
+    if unknown and any(head.name in named for head in attributes.heads):
+        raise ValueError(
+            f"{keypoints.run} and {attributes.run} have different vocabularies: the attributes know no category "
+            f"{', '.join(unknown)}, only {', '.join(known.categories)}. Choose networks of one vocabulary"
+        )

@@ -1,0 +1,132 @@
+"""The labelled photos that a classifier is trained and validated on, whatever the kind of its task."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..config import PRODUCT, STYLE, AttributeConfig
+from ..data_gen.formats.aliproducts import read_product_lists
+from ..data_gen.formats.fashionai_attributes import load_attribute_table
+from ..data_gen.formats.folders import CROPS_FILE
+from ..data_gen.formats.jingdong import style_table
+from ..data_gen.label_table import LabelTable
+from ..data_gen.split import split_table
+from ..data_gen.tfrecords import open_shards
+from ..records import CropRule, HeadSpec
+
+log = logging.getLogger(__name__)
+_ABOVE = 4
+
+
+def load_tables(
+    data: Path, config: AttributeConfig, classes: int | None = None, class_names: Path | None = None
+) -> tuple[LabelTable, LabelTable]:
+    """(train, val) for the task of the configuration. Raises ValueError or OSError where they are not there.
+
+    FashionAI: every attribute set below `data`, split as its split files say. Styles: the shards in `data`. Products:
+    `train.txt` and `val.txt` in `data`, of so many `classes` (those that occur, if not given), with names from a file.
+    """
+    if config.task == STYLE:
+        shards = open_shards(data)
+        if shards.labels is None:
+            raise ValueError(f"the photos in {data} have no labels: nothing to train on")
+        return _split_by_name(style_table(shards, shards.labels), config)
+    if config.task == PRODUCT:
+        return read_product_lists(data, classes, class_names, log.warning)
+    # All tasks are read, and split together, even where one is wanted: the files name them all.
+    every = dataclasses.replace(config, task="all").attribute_heads
+    independent = [head.name for head in every if head.kind == "independent"]
+    if independent:
+        raise ValueError(
+            f"attribute task {independent[0]} is independent, but the label files of attributes have one class a photo"
+        )
+    table = load_attribute_table(data, every)
+    train, val = split_table(data, table, config.val_fraction, config.seed)
+    return _of_task(train, config.task), _of_task(val, config.task)
+
+
+def load_tables_of(data: Path, config: AttributeConfig, heads: Sequence[HeadSpec]) -> tuple[LabelTable, LabelTable]:
+    """(train, val) for a trained classifier of these heads. Raises as `load_tables`.
+
+    Of products the lists alone do not tell its classes: there may be more than occur, and they may have names.
+    """
+    if config.task != PRODUCT:
+        return load_tables(data, config)
+    train, val = load_tables(data, config, len(heads[0].classes))
+    return dataclasses.replace(train, heads=tuple(heads)), dataclasses.replace(val, heads=tuple(heads))
+
+
+def crop_rule_of(data: Path) -> CropRule:
+    """What the photos in `data`, a folder or a list, are crops of: the rule that `data crop` kept, else whole images.
+
+    Raises ValueError where the file of the rule is damaged.
+    """
+    # A list or a season's folder lies some folders below the one that holds the crops.
+    for folder in (data, *data.resolve().parents[:_ABOVE]):
+        path = folder / CROPS_FILE
+        if path.is_file():
+            return read_crop_rule(path)
+    return CropRule()
+
+
+def read_crop_rule(path: Path) -> CropRule:
+    """The rule in a `crops.json`; older ones have kind and margin only. Raises ValueError for a damaged file."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        crop = facts["crop"]
+        if isinstance(crop, str):
+            crop = {"kind": crop, "margin": facts.get("margin", 0.05), "threshold": 0.2}
+        return CropRule.read(crop)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} does not name the rule of the crops ({error}): make the crops again") from None
+
+
+def check_crop(data: Path, crop: CropRule) -> None:
+    """Raises ValueError where the photos in `data`, a folder or a list, are not the crops that a classifier sees."""
+    found = crop_rule_of(data)
+    if found == crop:
+        return
+    if found.kind == crop.kind:
+        raise ValueError(
+            f"the photos in {data} were cropped with margin {found.margin:g} and threshold {found.threshold:g}, but "
+            f"the classifier is for margin {crop.margin:g} and threshold {crop.threshold:g}: crop them again with these"
+        )
+    if found.kind != "image":
+        raise ValueError(
+            f"the photos in {data} are crops of kind {found}, but the classifier is for kind {crop}: "
+            f"train one with --crop {found}, or name other photos"
+        )
+    raise ValueError(
+        f"the photos in {data} are whole, but the classifier is for crops of kind {crop}: make the crops first, "
+        f"aifashion data crop --data {data} --out DIR --crop {crop}"
+    )
+
+
+def _of_task(table: LabelTable, task: str) -> LabelTable:
+    """The rows labelled for the task, with its head alone; all of it for `all`."""
+    if task == "all":
+        return table
+    place = [head.name for head in table.heads].index(task)
+    chosen = table.select(np.flatnonzero(table.codes[:, place] >= 0))
+    one = slice(place, place + 1)
+    return LabelTable(chosen.photos, table.heads[one], chosen.codes[:, one], table.targets[one])
+
+
+def _split_by_name(table: LabelTable, config: AttributeConfig) -> tuple[LabelTable, LabelTable]:
+    """By a digest of seed and name: a photo stays on its side when others are added later."""
+    limit = int(config.val_fraction * 2**32)
+    drawn = np.array(
+        [
+            int.from_bytes(hashlib.sha256(f"{config.seed}/{table.photos.name(row)}".encode()).digest()[:4], "big")
+            for row in range(len(table))
+        ]
+    )
+    parts = table.select(np.flatnonzero(drawn >= limit)), table.select(np.flatnonzero(drawn < limit))
+    if not len(parts[0]) or not len(parts[1]):
+        raise ValueError(f"{len(table)} photos are too few for a validation fraction of {config.val_fraction}")
+    return parts

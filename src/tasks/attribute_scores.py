@@ -1,0 +1,128 @@
+"""What a classifier's answers score, by the kind of its heads, and the calibration that is fitted to them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config import PRODUCT
+from ..data_gen.label_table import LabelTable
+from ..eval.attribute_inference import Outcome
+from ..eval.attribute_metrics import AttributeScore, average_precision, score_attributes
+from ..eval.calibration import Reliability, fit_label_temperatures, fit_temperature, reliability, top_label
+from ..eval.heads import head_probabilities
+from ..eval.product_metrics import ClassScore, score_classes
+from ..eval.style_metrics import sample_f2, tune_thresholds
+from ..files import write_atomic
+from ..recognition.attribute_model import Calibration, read_calibration
+from ..recognition.keypoint_model import CALIBRATION
+from ..records import HeadSpec
+
+
+def known_answers(table: LabelTable, outcomes: Sequence[Outcome], place: int, part: str = "probabilities"):
+    """(answers, targets), both (N, C), of the photos labelled for one head. part: `probabilities` or `logits`."""
+    rows = np.array([outcome.row for outcome in outcomes], int)
+    target, known = table.target(place, rows)
+    name = table.heads[place].name
+    answers = [getattr(outcome, part)[name] for outcome, here in zip(outcomes, known, strict=True) if here]
+    width = len(table.heads[place].classes)
+    return (np.stack(answers) if answers else np.zeros((0, width))), target[known]
+
+
+def score_outcomes(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Numbers by name; `score` is the one that training lowers.
+
+    FashionAI: 1 - map, with `ap_<task>` each. Styles: 1 - f2, thresholds tuned on these very photos. Products: the mean
+    class error. Raises ValueError where no photo is labelled.
+    """
+    if not outcomes:
+        raise ValueError("not one validation photo can be read")
+    head = table.heads[0]
+    if head.kind == "independent":
+        f2 = _tuned_f2(*known_answers(table, outcomes, 0))
+        return {"score": 1 - f2, "f2": f2}
+    if head.name == PRODUCT:
+        probabilities, truth = known_answers(table, outcomes, 0)
+        if not len(truth):
+            raise ValueError("not one validation photo is labelled")
+        classes = _score_one_class(head, probabilities, truth)
+        return {"score": classes.mean_class_error, "error": classes.mean_class_error, "accuracy": classes.accuracy}
+    score = score_tasks(table, outcomes)
+    row = {"score": 1 - score.map, "map": score.map, "basic_precision": score.basic_precision}
+    row |= {"accuracy": score.accuracy}
+    return row | {f"ap_{name}": task.ap for name, task in score.per_task.items()}
+
+
+def official_score(head: HeadSpec, probabilities: np.ndarray, truth: np.ndarray) -> tuple[str, float]:
+    """The name and value of what the challenge of a head ranks by, higher is better.
+
+    probabilities, truth: (N, C) of N photos, 1 or more. FashionAI: AP. Styles: F2, thresholds tuned on these photos.
+    Products: 1 - mean class error.
+    """
+    if head.kind == "independent":
+        return "F2", _tuned_f2(probabilities, truth)
+    if head.name != PRODUCT:
+        return "AP", average_precision(probabilities, truth)
+    return "1 - mean class error", 1 - _score_one_class(head, probabilities, truth).mean_class_error
+
+
+def _tuned_f2(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    holds = truth > 0.5
+    return float(sample_f2(probabilities >= tune_thresholds(probabilities, holds), holds).mean())
+
+
+def _score_one_class(head: HeadSpec, probabilities: np.ndarray, truth: np.ndarray) -> ClassScore:
+    return score_classes(probabilities.argmax(axis=1), truth.argmax(axis=1), len(head.classes))
+
+
+def score_tasks(table: LabelTable, outcomes: Sequence[Outcome]) -> AttributeScore:
+    """The official score of FashionAI's tasks, those for which photos are labelled. Raises ValueError for none."""
+    answers = {h.name: known_answers(table, outcomes, place) for place, h in enumerate(table.heads)}
+    answers = {name: pair for name, pair in answers.items() if len(pair[0])}
+    told, truth = ({name: pair[part] for name, pair in answers.items()} for part in (0, 1))
+    return score_attributes(told, truth)
+
+
+def reliabilities(
+    table: LabelTable, outcomes: Sequence[Outcome], temperatures: Mapping[str, Any]
+) -> dict[str, tuple[Reliability, Reliability]]:
+    """By head, how often answers of about equal confidence are right: before and after its temperature.
+
+    Of independent labels each is an answer of its own. Heads for which no photo is labelled are left out.
+    """
+    found = {}
+    for place, head in enumerate(table.heads):
+        logits, target = known_answers(table, outcomes, place, "logits")
+        if len(logits):
+            states = []
+            for temperature in (1.0, temperatures.get(head.name, 1.0)):
+                told = head_probabilities(head, logits, temperature)
+                pair = (told.ravel(), target.ravel()) if head.kind == "independent" else top_label(told, target)
+                states.append(reliability(*pair))
+            found[head.name] = (states[0], states[1])
+    return found
+
+
+def calibrate(run: Path, table: LabelTable, outcomes: Sequence[Outcome]) -> Calibration:
+    """Fits temperatures and thresholds on validation outcomes, and keeps them in the run's `calibration.json`."""
+    temperatures: dict[str, Any] = {}
+    thresholds: dict[str, list[float]] = {}
+    for place, head in enumerate(table.heads):
+        logits, target = known_answers(table, outcomes, place, "logits")
+        if not len(logits):
+            continue
+        if head.kind == "independent":
+            temperatures[head.name] = fit_label_temperatures(logits, target).tolist()
+            scaled = head_probabilities(head, logits, np.array(temperatures[head.name]))
+            thresholds[head.name] = tune_thresholds(scaled, target > 0.5).tolist()
+        else:
+            temperatures[head.name] = fit_temperature(logits, target, _log_probabilities(head))
+    text = json.dumps({"temperatures": temperatures, "thresholds": thresholds}, indent=1)
+    write_atomic(run / CALIBRATION, text + "\n")
+    return read_calibration(run)
+
+
+def _log_probabilities(head: HeadSpec):
+    return lambda logits: np.log(np.maximum(head_probabilities(head, logits), 1e-12))

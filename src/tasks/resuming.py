@@ -1,0 +1,58 @@
+"""What the training commands share: which run goes on, and whether it still has the data and the options it had."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..config import AttributeConfig, KeypointConfig
+from ..records import CropRule
+
+Config = TypeVar("Config", KeypointConfig, AttributeConfig)
+
+
+def resumed_config(run: Path, own: Config, asked: Callable[[Config], Config]) -> Config:
+    """The configuration of a run that is to go on.
+
+    asked: reads the command line over a configuration as default. Raises RunError where that changes anything.
+    """
+    from ..unet.runs import RunError  # Keras loads here
+
+    wanted = asked(own)
+    fields = [field.name for field in dataclasses.fields(own)]
+    # A command line names the kind of the crops alone.
+    changed = [name for name in fields if _plain(getattr(wanted, name)) != _plain(getattr(own, name))]
+    if changed:
+        raise RunError(
+            f"{run} was trained with another {', '.join(changed)}; an exact resume changes nothing. "
+            "To change it, start a new run from its weights: train.py --resume True --resume-model FILE.weights.h5, "
+            "train_attributes.py --load RUN"
+        )
+    return own
+
+
+def _plain(value: Any) -> Any:
+    return value.kind if isinstance(value, CropRule) else value
+
+
+def data_facts(train: Iterable[str], val: Iterable[str], debug: bool) -> str:
+    """What `data.json` of a run says of its data: the counts, and the digest of the photos' names in their order."""
+    digest, counts = hashlib.sha256(), []
+    for part in (train, val):
+        count = 0
+        for name in part:
+            digest.update(name.encode() + b"\n")
+            count += 1
+        counts.append(count)
+    facts = {"train": counts[0], "val": counts[1], "debug": debug, "photos_sha256": digest.hexdigest()}
+    return json.dumps(facts, indent=1) + "\n"
+
+
+def check_facts(run: Path, facts: str, data: Path) -> None:
+    """Raises RunError where the run was trained on other data than there is now."""
+    from ..unet.runs import RunError
+
+    if (run / "data.json").exists() and (run / "data.json").read_text() != facts:
+        raise RunError(f"{run} was trained on other data, or with another split, than {data} holds now")

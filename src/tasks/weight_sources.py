@@ -1,0 +1,110 @@
+"""What the word after --weights means: where the weights lie, and what a run keeps of where they came from."""
+
+import hashlib
+import json
+import logging
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from ..files import write_atomic
+from ..serve.artifact import Stage
+from ..serve.shipped import WORD, is_shipped, shipped_weights
+
+log = logging.getLogger(__name__)
+WORDS = ("auto", "imagenet", "none")
+"""That stand for weights, or for none, whatever files and folders are called so."""
+HUB = "hf://"
+START_FILE = "start.json"
+_FILES = ("model.safetensors", "pytorch_model.bin")
+"""What a model on the hub keeps its weights in; the first that is there."""
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """weights: as `build_backbone` takes them, or a word that stands for some. facts: source, revision and sha256."""
+
+    weights: str
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def write(self, run: Path) -> None:
+        """Keeps the facts in the run folder, beside its configuration."""
+        if self.facts:
+            write_atomic(run / START_FILE, json.dumps(self.facts, indent=1) + "\n")
+
+
+def find_start(word: str, stage: Stage | None = None) -> Start:
+    """A name on the hub (`hf://owner/model`, with @REVISION if wanted) is fetched; of a folder of runs it is the latest
+    that has a model; all other words stay as they are.
+
+    The facts are of the very file: that of the hub, the best model of a run, or the weights file itself.
+    stage: what `shipped` stands for, whose weights must then be there. Raises ValueError where the hub cannot be
+    reached, or has no such weights, and RunError for a folder without a trained run.
+    """
+    if word in WORDS:
+        return Start(word)
+    if stage is not None and is_shipped(word):
+        return Start(WORD, {"weights": WORD, "sha256": _digest(shipped_weights(stage))})
+    if word.startswith(HUB):
+        return _from_hub(word)
+    path = Path(word)
+    if path.is_dir():
+        return _from_run(word, path)
+    return Start(word, {"weights": word, "sha256": _digest(path)} if path.is_file() else {})
+
+
+def _from_run(word: str, path: Path) -> Start:
+    from ..unet.runs import best_model, find_trained_run  # Keras loads here
+
+    run = find_trained_run(path)
+    model = best_model(run, log.warning)
+    return Start(str(run), {"weights": word, "file": str(model.path), "sha256": _digest(model.path)})
+
+
+def _from_hub(word: str) -> Start:
+    name, _, revision = word.removeprefix(HUB).partition("@")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise ValueError(f"{word} is no name on the hub; expected one like hf://timm/resnet50d.ra2_in1k")
+    hub = _library(word)
+    try:
+        # A commit names the same files for ever; a branch is looked up once, and the run keeps the commit.
+        file = _kept(hub, name, revision) if _COMMIT.fullmatch(revision) else ""
+        if not file:
+            about = hub.model_info(name, revision=revision or None)
+            revision, held = about.sha, {sibling.rfilename for sibling in about.siblings or ()}
+            file = next((file for file in _FILES if file in held), "")
+        if not file:
+            raise ValueError(f"{word} has none of {', '.join(_FILES)}")
+        path = Path(hub.hf_hub_download(name, file, revision=revision))
+    except ValueError:
+        raise
+    except Exception as error:  # the library has errors of its own, of several kinds
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ValueError(
+            f"{word} could not be fetched from the hub ({reason}). Without a network, fetch {_FILES[0]} elsewhere and "
+            "give its path"
+        ) from None
+    return Start(str(path), {"weights": word, "revision": revision, "file": file, "sha256": _digest(path)})
+
+
+def _kept(hub: ModuleType, name: str, commit: str) -> str:
+    """The file of that commit that was fetched before, so that no network is needed; empty where there is none."""
+    found = (file for file in _FILES if isinstance(hub.try_to_load_from_cache(name, file, revision=commit), str))
+    return next(found, "")
+
+
+def _library(word: str) -> ModuleType:
+    try:
+        import huggingface_hub  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ValueError(
+            f"{word} needs huggingface_hub: pip install 'aifashion[hub]', or fetch {_FILES[0]} and give its path"
+        ) from None
+    return huggingface_hub
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

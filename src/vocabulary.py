@@ -1,0 +1,417 @@
+"""What kinds of garments there are, and what can be told of them: their keypoints and their attributes.
+
+A vocabulary is data. The package has some as TOML files in `vocabularies/`, a user may write one, and every run and
+every artifact keeps the one that its network was trained with, since the order of its names is the order of the
+network's outputs.
+
+    >>> from aifashion.vocabulary import load_vocabulary
+    >>> vocabulary = load_vocabulary("fashionai")
+    >>> vocabulary.categories
+    ('blouse', 'dress', 'outwear', 'skirt', 'trousers')
+    >>> vocabulary.restricted("skirt").keypoints
+    ('waistband_left', 'waistband_right', 'hemline_left', 'hemline_right')
+"""
+
+import json
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from .records import HeadSpec
+
+FOLDER = Path(__file__).parent / "vocabularies"
+DEFAULT = "fashionai"
+"""The vocabulary of networks and data sets that do not name one."""
+MOST_KEYPOINTS = 1000
+_NAME = re.compile(r"\w[\w .&+-]{0,63}")
+_TASK_NAME = re.compile(r"[A-Za-z]\w{0,63}", re.ASCII)
+_RESERVED = {"category": ("all", "auto"), "attribute task": ("all", "style", "product")}
+
+Pair = tuple[str, str]
+
+
+class VocabularyError(ValueError):
+    """A vocabulary that contradicts itself. section, item: where in its file the mistake is."""
+
+    def __init__(self, message: str, section: str = "", item: str = "") -> None:
+        super().__init__(message)
+        self.section, self.item = section, item
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A kind of garment.
+
+    keypoints: names of those that it has. span: the two of them whose distance normalises errors (NE); None stands for
+    the diagonal of the box of its keypoints. attributes: names of the tasks that make sense for it.
+    """
+
+    name: str
+    keypoints: tuple[str, ...]
+    span: Pair | None = None
+    attributes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class Vocabulary:
+    """The categories, the K keypoints and the attribute tasks that a network or a data set knows.
+
+    twin_pairs: keypoints that a mirror image exchanges, the one on the left of a picture first. edge_pairs: keypoints
+    that the outline joins. All orders are those of the network's outputs.
+    Raises VocabularyError for what contradicts itself, such as a name that comes twice.
+    """
+
+    name: str
+    keypoints: tuple[str, ...]
+    definitions: tuple[Category, ...]
+    twin_pairs: tuple[Pair, ...] = ()
+    edge_pairs: tuple[Pair, ...] = ()
+    attributes: tuple[HeadSpec, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.definitions)} categories, {len(self.keypoints)} keypoints, {len(self.attributes)} tasks"
+        return f"Vocabulary({self.name}: {counts})"
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """The names of the categories."""
+        return tuple(category.name for category in self.definitions)
+
+    @cached_property
+    def indices(self) -> dict[str, int]:
+        """Name of a keypoint -> its index."""
+        return {name: index for index, name in enumerate(self.keypoints)}
+
+    @cached_property
+    def twins(self) -> np.ndarray:
+        """(K,) int: the index of the keypoint that each becomes in a mirror image; its own inverse."""
+        twins = np.arange(len(self.keypoints))
+        for left, right in self.twin_pairs:
+            a, b = self.indices[left], self.indices[right]
+            twins[a], twins[b] = b, a
+        return _constant(twins)
+
+    @cached_property
+    def sides(self) -> np.ndarray:
+        """(K,) int: -1 for the left one of a pair of twins, 1 for the right one, 0 for a keypoint without a twin."""
+        sides = np.zeros(len(self.keypoints), int)
+        for pair in self.twin_pairs:
+            sides[[self.indices[name] for name in pair]] = -1, 1
+        return _constant(sides)
+
+    @cached_property
+    def masks(self) -> np.ndarray:
+        """(categories, K) bool: which keypoints each category has."""
+        kept = [set(category.keypoints) for category in self.definitions]
+        return _constant(np.array([[name in names for name in self.keypoints] for names in kept], bool))
+
+    @cached_property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of the indices of keypoints that the outline joins."""
+        return tuple((self.indices[a], self.indices[b]) for a, b in self.edge_pairs)
+
+    @cached_property
+    def spans(self) -> np.ndarray:
+        """(categories, 2) int: indices of the ends of each category's span, -1 where it has none."""
+        ends = [[self.indices[end] for end in c.span] if c.span else [-1, -1] for c in self.definitions]
+        return _constant(np.array(ends, int).reshape(-1, 2))
+
+    def category_index(self, category: str) -> int:
+        """Raises ValueError for a category that the vocabulary does not have."""
+        if category not in self.categories:
+            raise ValueError(f"unknown category {category!r}; expected one of {', '.join(self.categories)}")
+        return self.categories.index(category)
+
+    def mask(self, category: str) -> np.ndarray:
+        """(K,) bool: the keypoints of `category`. Raises ValueError for an unknown one."""
+        return self.masks[self.category_index(category)]
+
+    def task(self, name: str) -> HeadSpec:
+        """The attribute task of that name. Raises ValueError for an unknown one."""
+        found = next((task for task in self.attributes if task.name == name), None)
+        if found is None:
+            known = ", ".join(task.name for task in self.attributes) or "none"
+            raise ValueError(f"unknown attribute task {name!r}; expected one of: {known}")
+        return found
+
+    def applies(self, task: str, category: str) -> bool:
+        """Whether an attribute task makes sense for a category: one that no category names does for all of them."""
+        naming = [definition.name for definition in self.definitions if task in definition.attributes]
+        return not naming or category in naming
+
+    def restricted(self, *categories: str) -> Self:
+        """The vocabulary of some categories alone, in the order they have here; for `all` this one.
+
+        Raises ValueError for an unknown category.
+        """
+        if categories in (("all",), self.categories):
+            return self
+        chosen = {self.category_index(category) for category in categories}
+        definitions = tuple(self.definitions[index] for index in sorted(chosen))
+        kept = {name for category in definitions for name in category.keypoints}
+        return replace(
+            self,
+            keypoints=tuple(name for name in self.keypoints if name in kept),
+            definitions=definitions,
+            twin_pairs=tuple(pair for pair in self.twin_pairs if kept.issuperset(pair)),
+            edge_pairs=tuple(pair for pair in self.edge_pairs if kept.issuperset(pair)),
+            attributes=tuple(t for t in self.attributes if any(self.applies(t.name, c.name) for c in definitions)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data in the form of the TOML files, which `vocabulary_from` reads."""
+        return {
+            "name": self.name,
+            "keypoints": list(self.keypoints),
+            "twins": [list(pair) for pair in self.twin_pairs],
+            "edges": [list(pair) for pair in self.edge_pairs],
+            "categories": {
+                category.name: {"keypoints": list(category.keypoints)}
+                | ({"span": list(category.span)} if category.span else {})
+                | ({"attributes": list(category.attributes)} if category.attributes else {})
+                for category in self.definitions
+            },
+            "attributes": {task.name: {"kind": task.kind, "classes": list(task.classes)} for task in self.attributes},
+        }
+
+
+def load_vocabulary(source: str | Path = DEFAULT) -> Vocabulary:
+    """A vocabulary of the package by its name, or that of a TOML file, or of a run's or an artifact's JSON file.
+
+    Raises VocabularyError, naming the file and the line, for a file that is not a vocabulary; FileNotFoundError where
+    there is neither such a file nor such a name.
+    """
+    path = Path(source)
+    if path.suffix not in (".toml", ".json"):
+        if path.is_file() or str(source) not in packaged():
+            raise FileNotFoundError(
+                f"no vocabulary {str(source)!r}: expected {', '.join(packaged())}, or a file that ends in .toml or "
+                ".json"
+            )
+        path = FOLDER / f"{source}.toml"
+        return _read_packaged(path)
+    return read_vocabulary(path)
+
+
+def packaged() -> tuple[str, ...]:
+    """The names of the vocabularies that the package has."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+@lru_cache
+def _read_packaged(path: Path) -> Vocabulary:
+    return read_vocabulary(path)
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """The vocabulary of a TOML or JSON file. Raises VocabularyError, naming the file and line; OSError without one."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        data = json.loads(text) if Path(path).suffix == ".json" else tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise VocabularyError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
+    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+        raise VocabularyError(f"{path}: {error}") from None
+    # The JSON file of an artifact has the vocabulary as one of its parts.
+    if isinstance(data, dict) and isinstance(data.get("vocabulary"), dict):
+        data = data["vocabulary"]
+    try:
+        return vocabulary_from(data)
+    except VocabularyError as error:
+        line = _line_of(text, error)
+        where = f"{path}, line {line}" if line else str(path)
+        raise VocabularyError(f"{where}: {error}", error.section, error.item) from None
+
+
+def vocabulary_from(data: Any) -> Vocabulary:
+    """The vocabulary of plain data, as a TOML file or `Vocabulary.to_json` gives it. Raises VocabularyError."""
+    top = _table(data, "", {"name", "keypoints", "twins", "edges", "categories", "attributes"}, "a vocabulary")
+    name = top.get("name")
+    if not isinstance(name, str) or not name:
+        raise VocabularyError(f"name must be a text; got {name!r}", "name")
+    definitions = []
+    for key, value in _table(top.get("categories"), "categories", None, "categories").items():
+        section = f"categories.{key}"
+        entry = _table(value, section, {"keypoints", "span", "attributes"}, f"category {key!r}")
+        span = _pair(entry["span"], section) if "span" in entry else None
+        keypoints = _names(entry.get("keypoints"), section, "keypoints")
+        definitions.append(Category(key, keypoints, span, _names(entry.get("attributes", []), section, "attributes")))
+    listed = top.get("keypoints")
+    keypoints = (
+        tuple(dict.fromkeys(name for category in definitions for name in category.keypoints))
+        if listed is None
+        else _names(listed, "keypoints", "keypoints")
+    )
+    tasks = []
+    for key, value in _table(top.get("attributes", {}), "attributes", None, "attributes").items():
+        section = f"attributes.{key}"
+        entry = _table(value, section, {"kind", "classes"}, f"attribute task {key!r}")
+        classes = _names(entry.get("classes", []), section, "classes")
+        try:
+            tasks.append(HeadSpec(key, entry.get("kind", "exclusive"), classes))
+        except ValueError as error:
+            raise VocabularyError(f"attribute task {key!r}: {error}", section) from None
+    twins = tuple(_pair(pair, "twins") for pair in _list(top.get("twins", []), "twins"))
+    edges = tuple(_pair(pair, "edges") for pair in _list(top.get("edges", []), "edges"))
+    return Vocabulary(name, keypoints, tuple(definitions), twins, edges, tuple(tasks))
+
+
+def differences(expected: Vocabulary, found: Vocabulary) -> str:
+    """Which names of two vocabularies differ, as one line; empty where they mean the same outputs in the same order."""
+    parts = []
+    for what in ("categories", "keypoints"):
+        parts += _name_differences(what, getattr(expected, what), getattr(found, what))
+    for category in expected.definitions:
+        other = next((c for c in found.definitions if c.name == category.name), None)
+        if other is not None and set(category.keypoints) != set(other.keypoints) and not parts:
+            parts += _name_differences(f"keypoints of {category.name}", category.keypoints, other.keypoints)
+    return "; ".join(parts)
+
+
+def _name_differences(what: str, expected: Sequence[str], found: Sequence[str]) -> list[str]:
+    missing, extra = [n for n in expected if n not in found], [n for n in found if n not in expected]
+    parts = [f"{what} without {_few(missing)}"] if missing else []
+    parts += [f"{what} with {_few(extra)} as well"] if extra else []
+    if not parts and list(expected) != list(found):
+        first = next(i for i, pair in enumerate(zip(expected, found, strict=True)) if pair[0] != pair[1])
+        parts = [f"{what} in another order: number {first + 1} is {found[first]}, not {expected[first]}"]
+    return parts
+
+
+def _few(names: Sequence[str], shown: int = 5) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def _check(vocabulary: Vocabulary) -> None:
+    keypoints, definitions = vocabulary.keypoints, vocabulary.definitions
+    if not definitions:
+        raise VocabularyError("there are no categories; a vocabulary needs at least one", "categories")
+    if len(keypoints) > MOST_KEYPOINTS:
+        raise VocabularyError(f"{len(keypoints)} keypoints; at most {MOST_KEYPOINTS} are possible", "keypoints")
+    _check_names(keypoints, "keypoint", "keypoints")
+    _check_names([c.name for c in definitions], "category", "categories")
+    _check_names([t.name for t in vocabulary.attributes], "attribute task", "attributes", _TASK_NAME)
+    known, tasks = set(keypoints), {task.name for task in vocabulary.attributes}
+    for category in definitions:
+        section, what = f"categories.{category.name}", f"category {category.name!r}"
+        if not category.keypoints:
+            raise VocabularyError(f"{what} has no keypoints; it needs at least one", section)
+        _check_names(category.keypoints, "keypoint", section)
+        _check_known(category.keypoints, known, f"{what}: keypoint", section)
+        _check_known(category.span or (), set(category.keypoints), f"{what}: the span's end", section)
+        _check_known(category.attributes, tasks, f"{what}: attribute task", section)
+        if category.span and category.span[0] == category.span[1]:
+            raise VocabularyError(f"{what}: both ends of the span are {category.span[0]!r}", section, category.span[0])
+    unused = [name for name in keypoints if not any(name in category.keypoints for category in definitions)]
+    if unused:
+        raise VocabularyError(f"keypoint {unused[0]!r} belongs to no category", "keypoints", unused[0])
+    _check_twins(vocabulary)
+    for pair in vocabulary.edge_pairs:
+        _check_known(pair, known, "an edge's end", "edges")
+        if pair[0] == pair[1]:
+            raise VocabularyError(f"an edge joins {pair[0]!r} to itself", "edges", pair[0])
+    for task in vocabulary.attributes:
+        section = f"attributes.{task.name}"
+        _check_names(task.classes, "class", section, None)
+        fewest = 1 if task.kind == "independent" else 2
+        if len(task.classes) < fewest:
+            count = f"{len(task.classes)} class; {task.kind} tasks need at least {fewest}"
+            raise VocabularyError(f"attribute task {task.name!r} has {count}", section)
+
+
+def _check_twins(vocabulary: Vocabulary) -> None:
+    partner: dict[str, str] = {}
+    for pair in vocabulary.twin_pairs:
+        _check_known(pair, set(vocabulary.keypoints), "a twin", "twins")
+        for name, other in (pair, pair[::-1]):
+            if name == other:
+                raise VocabularyError(f"{name!r} is its own twin: leave it out of twins", "twins", name)
+            if name in partner:
+                both = f"{partner[name]!r} and {other!r}"
+                raise VocabularyError(f"twins are not mutual: {name!r} is paired with {both}", "twins", name)
+            partner[name] = other
+    for category in vocabulary.definitions:
+        alone = [n for n in category.keypoints if n in partner and partner[n] not in category.keypoints]
+        if alone:
+            raise VocabularyError(
+                f"category {category.name!r} has {alone[0]!r} without its twin {partner[alone[0]]!r}: mirrored, it "
+                "would have no such keypoint",
+                f"categories.{category.name}",
+                alone[0],
+            )
+
+
+def _check_names(names: Sequence[str], what: str, section: str, pattern: re.Pattern[str] | None = _NAME) -> None:
+    doubled = [name for name, count in Counter(names).items() if count > 1]
+    if doubled:
+        raise VocabularyError(f"{what} {doubled[0]!r} comes twice; names must differ", section, doubled[0])
+    for name in names:
+        if name in _RESERVED.get(what, ()):
+            raise VocabularyError(f"no {what} can be called {name!r}, which the commands use for themselves", section)
+        if pattern is not None and not pattern.fullmatch(name):
+            expected = "letters, digits and _" if pattern is _TASK_NAME else "letters, digits, spaces and _ . & + -"
+            raise VocabularyError(f"{what} {name!r}: expected 1 to 64 {expected}", section, name)
+
+
+def _check_known(names: Iterable[str], known: set[str], what: str, section: str) -> None:
+    for name in names:
+        if name not in known:
+            raise VocabularyError(f"{what} {name!r} is not one of {_few(sorted(known))}", section, name)
+
+
+def _table(value: Any, section: str, keys: set[str] | None, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise VocabularyError(f"{what} must be a table; got {value!r:.80}", section)
+    unknown = sorted(set(value) - keys) if keys is not None else []
+    if unknown:
+        known = ", ".join(sorted(keys or ()))
+        raise VocabularyError(f"{what}: unknown entry {unknown[0]!r}; expected some of {known}", section, unknown[0])
+    return value
+
+
+def _list(value: Any, section: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise VocabularyError(f"{section} must be a list; got {value!r:.80}", section)
+    return value
+
+
+def _names(value: Any, section: str, what: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise VocabularyError(f"{what} of {section} must be a list of texts; got {value!r:.80}", section)
+    return tuple(value)
+
+
+def _pair(value: Any, section: str) -> Pair:
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(name, str) for name in value):
+        raise VocabularyError(f"{section}: expected pairs of two names; got {value!r:.80}", section)
+    return value[0], value[1]
+
+
+def _line_of(text: str, error: VocabularyError) -> int | None:
+    """The number of the line that an error means: the item in its section, or where the section begins."""
+    lines = text.splitlines()
+    header = re.compile(rf'\s*(\[\s*"?{re.escape(error.section)}"?\s*\]|"?{re.escape(error.section)}"?\s*[=:])')
+    first = next((i for i, line in enumerate(lines) if error.section and header.match(line)), None)
+    if first is None:
+        part = error.section.rpartition(".")[2]
+        first = next((i for i, line in enumerate(lines) if part and part in line), None)
+    if first is None:
+        return None
+    item = re.compile(rf"""["']{re.escape(error.item)}["']|^\s*{re.escape(error.item)}\s*=""")
+    found = [i for i in range(first, len(lines)) if error.item and item.search(lines[i])]
+    return 1 + (found[0] if found else first)
+
+
+def _constant(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,159 @@
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
+from aifashion.serve.artifact import Manifest
+from aifashion.top.model_card import (
+    REAL_FILES,
+    attribute_card,
+    category_accuracy,
+    keypoint_card,
+    labels_right,
+    real_name,
+    told_photos,
+)
+
+COMMANDS = ["aifashion weights make --seed 1", "aifashion weights make --seed 2 --start shipped"]
+
+
+def put(path: Path, content: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def artifact(folder: Path, stage, config) -> Path:
+    put(folder / "model.xml", "x" * 400_000)
+    put(folder / "model.bin", "x" * 1_100_000)
+    put(folder / "model.weights.h5", "x" * 7_200_000)
+    source = {"run": "2026_01_01_00_00_00", "epoch": 3, "score": 0.05, "made_by": COMMANDS}
+    manifest = Manifest(stage, "openvino", "int8", json.loads(config.to_json()), source=source)
+    manifest = Manifest(
+        **{**{f: getattr(manifest, f) for f in manifest.__dataclass_fields__}, "differences": {"ne": 0.05}}
+    )
+    manifest.write(folder)
+    return folder
+
+
+def photo_list(path: Path, rows: dict[str, str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("image_id", "image_category"), *rows.items()])
+    return path
+
+
+@pytest.fixture
+def scores(tmp_path) -> Path:
+    score = {"ne": 0.0512, "garments": 1, "per_category": {"skirt": 0.031}, "per_keypoint": {"crotch": 0.0725}}
+    folder = tmp_path / "scores"
+    for name, add in (("plain", 0.0), ("tta", -0.005)):
+        put(folder / f"keypoints_synthetic_{name}" / "score.json", score | {"ne": score["ne"] + add})
+    calibrated = {"ece_visible_before": 0.25, "ece_visible_after": 0.015}
+    put(folder / "validation_keypoints.json", {"ne": 0.05, "category_accuracy": 0.985} | calibrated)
+    put(folder / "validation_attributes.json", {"ece_skirt_length_after": 0.042})
+    test = photo_list(tmp_path / "photos" / "test" / "test.csv", {"a.jpg": "skirt", "b.jpg": "dress"})
+    told = [
+        {"photo": str(test.parent / "a.jpg"), "category": "skirt", "garment": False},
+        {"photo": str(test.parent / "b.jpg"), "error": "?"},
+    ]
+    put(folder / "auto_synthetic" / "told.json", told)
+    return folder
+
+
+@pytest.fixture
+def real(tmp_path, scores) -> Path:
+    folder = tmp_path / "real"
+    photo_list(folder / "test.csv", {"a.jpg": "skirt", "b.jpg": "dress"})
+    put(folder / "answers.csv", "image_id,image_category\na.jpg,skirt\nb.jpg,dress\n")
+    put(
+        folder / "label.csv",
+        "a.jpg,skirt_length_labels,nymnnn\nb.jpg,skirt_length_labels,nnnnyn\nb.jpg,lapel_design_labels,ynnnn\n",
+    )
+    classes = ATTRIBUTE_TASKS["skirt_length"]
+    told = [
+        {"photo": str(folder / "a.jpg"), "category": "skirt", "attributes": {"skirt_length": {"class": classes[2]}}},
+        {"photo": str(folder / "b.jpg"), "category": "dress", "attributes": {"skirt_length": {"class": classes[2]}}},
+    ]
+    put(scores / f"auto_{real_name(folder)}" / "told.json", told)
+    for name, ne in (("plain", 0.2), ("tta", 0.195)):
+        score = json.loads((scores / f"keypoints_synthetic_{name}" / "score.json").read_text())
+        put(scores / f"keypoints_{real_name(folder)}_{name}" / "score.json", score | {"ne": ne, "garments": 2})
+    return folder
+
+
+def drawn(tmp_path: Path) -> Path:
+    return tmp_path / "photos" / "test" / "test.csv"
+
+
+def test_keypoints(tmp_path, scores, real):
+    folder = artifact(tmp_path / "keypoints", "keypoints", KeypointConfig(network="lite", size=192))
+    card = keypoint_card(folder, scores, drawn(tmp_path), real)
+    assert "| all | 5.12% | 4.62% | 20.00% | 19.50% |" in card
+    assert "| skirt | 3.10% | 3.10% | 3.10% | 3.10% |" in card and "| dress | – | – | – | – |" in card
+    assert "calibration error of the visibility 1.50%, of the bare heatmaps 25.00%" in card
+    assert "| crotch | 7.25% | 7.25% | 7.25% | 7.25% |" in card
+    assert (
+        "- synthetic: 2 photos, category right of 50.00%, said to show no garment: 1; the NE is of the 1 whose" in card
+        and "- real: 2 photos, category right of 100.00%, said to show no garment: 0; the NE is of the 2 whose" in card
+    )
+    assert "`lite` at 192 px" in card and "int8 1.5 MB" in card and "7.2 MB" in card
+    assert f"**Made by** `{COMMANDS[0]}`, and from its weights by `{COMMANDS[1]}`, epoch 3 of the last phase" in card
+    assert "real" not in keypoint_card(folder, scores, drawn(tmp_path), None).replace("real ", "")
+
+
+def test_attributes(tmp_path, scores, real):
+    folder = artifact(tmp_path / "attributes", "attributes", AttributeConfig(model="lite", size=160))
+    task = {"ap": 0.9, "basic_precision": 0.8, "images": 5}
+    score = {"map": 0.88, "basic_precision": 0.75, "images": 11, "per_task": {"skirt_length": task}}
+    put(scores / "attributes_synthetic" / "score.json", score)
+    card = attribute_card(folder, scores, real)
+    assert "| all | 88.00% | 75.00% | 11 |  |" in card and "| skirt_length | 90.00% | 80.00% | 5 | 4.20% |" in card
+    assert "1 of 3 labels right" in card
+    assert "labels right" not in attribute_card(folder, scores, None)
+
+
+def test_what_counts_as_right(scores, real):
+    told = told_photos(scores / f"auto_{real_name(real)}" / "told.json", real / "test.csv")
+    assert labels_right(told, real) == (1, 3)  # the maybe; the wrong class; a task that was not told
+    assert category_accuracy(told) == 1.0
+
+
+def test_scores_are_of_the_photographs_wherever_they_and_the_checkout_lie(tmp_path, scores, real):
+    folder = artifact(tmp_path / "keypoints", "keypoints", KeypointConfig(network="lite", size=192))
+    card = keypoint_card(folder, scores, drawn(tmp_path), real)
+    elsewhere = tmp_path / "elsewhere"
+    for name in ("scores", "photos", "real"):
+        shutil.move(tmp_path / name, elsewhere / name)
+    moved = elsewhere / "real"
+    assert keypoint_card(folder, elsewhere / "scores", drawn(elsewhere), moved) == card
+    told = told_photos(elsewhere / "scores" / f"auto_{real_name(moved)}" / "told.json", moved / "test.csv")
+    assert labels_right(told, moved) == (1, 3)
+
+
+@pytest.mark.parametrize("changed", REAL_FILES)
+def test_other_photographs_and_answers_have_scores_of_their_own(real, changed):
+    before = real_name(real)
+    assert before == real_name(real) and len(before) == len("real_") + 8
+    put(real / changed, (real / changed).read_text().replace("b.jpg", "c.jpg"))
+    assert real_name(real) != before
+
+
+def test_answers_that_are_of_other_photos(tmp_path, scores):
+    told = scores / "auto_synthetic" / "told.json"
+    photo_list(drawn(tmp_path), {"a.jpg": "skirt", "c.jpg": "dress"})
+    with pytest.raises(ValueError, match=r"told\.json tells of b\.jpg where .*test\.csv lists c\.jpg: delete .*auto_"):
+        told_photos(told, drawn(tmp_path))
+    photo_list(drawn(tmp_path), {"a.jpg": "skirt"})
+    with pytest.raises(ValueError, match=r"told\.json tells of 2 photos where .*test\.csv lists 1: delete "):
+        told_photos(told, drawn(tmp_path))
+
+
+def test_labels_that_cannot_be_read(real):
+    put(real / "label.csv", "a.jpg,hat_labels,y\n")
+    with pytest.raises(ValueError, match=r"label\.csv:1"):
+        labels_right([], real)

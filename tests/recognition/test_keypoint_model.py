@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from aifashion.config import KeypointConfig
+from aifashion.recognition.keypoint_model import load_keypoint_model
+from aifashion.serve.shipped import SHIPPED
+from aifashion.top import keypoint_model
+from aifashion.unet.runs import RunError
+from small_runs import keep_model
+
+OLDER, NEWER, BEGUN = "2026_01_01_00_00_00", "2026_01_02_00_00_00", "2026_01_03_00_00_00"
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch) -> Path:
+    """trained_models/all of a checkout, with two runs that have a model and one that does not; nets are not built."""
+    folder = tmp_path / "trained_models" / "all"
+    for name in (OLDER, NEWER, BEGUN):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "config.json").write_text(KeypointConfig(network="lite", size=64).to_json())
+    keep_model(folder / OLDER)
+    keep_model(folder / NEWER)
+    monkeypatch.setattr(keypoint_model, "CHECKOUT", tmp_path)
+    monkeypatch.setattr("aifashion.unet.predictors.trained_keypoint_net", lambda config, weights: weights)
+    monkeypatch.setattr("aifashion.unet.predictors.keypoint_predictor", lambda net: net)
+    return folder
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_run_in_its_first_epoch_does_not_hide_those_before_it(runs, by_name):
+    model = load_keypoint_model(runs if by_name else None)
+    assert model.run == runs / NEWER and model.maps == runs / NEWER / "models" / "epoch_001.weights.h5"
+
+
+def test_where_no_run_has_a_model_yet_the_default_is_the_one_that_ships(runs):
+    for name in (OLDER, NEWER):
+        (runs / name / "best.json").unlink()
+        (runs / name / "models" / "index.json").unlink()
+    assert load_keypoint_model(None).run == SHIPPED / "keypoints"
+    with pytest.raises(RunError, match=rf"{BEGUN} has no usable model yet"):
+        load_keypoint_model(runs)
+
+
+def test_a_run_that_is_named_is_taken_or_nothing(runs):
+    assert load_keypoint_model(runs / OLDER).run == runs / OLDER
+    with pytest.raises(RunError, match=rf"{BEGUN} has no usable model yet"):
+        load_keypoint_model(runs / BEGUN)
