@@ -1,148 +1,262 @@
+import json
+import pickle
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aifashion.garments import (
-    ALL,
-    ATTRIBUTE_TASKS,
-    CATEGORIES,
-    CATEGORY_KEYPOINTS,
-    EDGES,
-    KEYPOINTS,
-    SPAN_PAIRS,
-    STYLES,
-    vocabulary,
+from aifashion.records import HeadSpec
+from aifashion.vocabulary import (
+    Category,
+    Vocabulary,
+    VocabularyError,
+    differences,
+    load_vocabulary,
+    packaged,
+    read_vocabulary,
+    vocabulary_from,
 )
 
-# The columns of FashionAI's train.csv behind image_id and image_category.
-COLUMN_TEXT = """neckline_left neckline_right center_front shoulder_left shoulder_right armpit_left armpit_right
-    waistline_left waistline_right cuff_left_in cuff_left_out cuff_right_in cuff_right_out top_hem_left top_hem_right
-    waistband_left waistband_right hemline_left hemline_right crotch bottom_left_in bottom_left_out bottom_right_in
-    bottom_right_out"""
-COLUMNS = COLUMN_TEXT.split()
+ALL = load_vocabulary("fashionai")
 
-# Positions in COLUMNS, counted by hand.
-OWN = {
+# Positions among the 24 columns of FashionAI's files, counted by hand.
+INDICES = {
     "blouse": [0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14],
     "outwear": [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
     "dress": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17, 18],
     "skirt": [15, 16, 17, 18],
     "trousers": [15, 16, 19, 20, 21, 22, 23],
 }
+some_categories = st.sets(st.sampled_from(sorted(INDICES)), min_size=1)
 
-some_categories = st.sets(st.sampled_from(sorted(OWN)), min_size=1)
+GLOVE = """
+name = "gloves"
+twins = [
+    ["thumb", "little finger"],
+]
+edges = [["wrist", "thumb"], ["wrist", "little finger"]]
+
+[categories.glove]
+keypoints = ["wrist", "thumb", "little finger"]
+span = ["thumb", "little finger"]
+attributes = ["cuff_length"]
+
+[categories."knitted glove"]
+keypoints = ["wrist", "thumb", "little finger", "knot"]
+
+[attributes.cuff_length]
+kind = "ordinal"
+classes = ["short", "long"]
+
+[attributes.material]
+classes = ["wool", "leather"]
+"""
 
 
-def test_keypoints_are_in_the_order_of_the_file_columns():
-    assert list(KEYPOINTS) == COLUMNS
-    assert set(CATEGORIES) == set(OWN) == set(CATEGORY_KEYPOINTS)
+def gloves(tmp_path: Path, old: str = "", new: str = "") -> Path:
+    assert old in GLOVE
+    path = tmp_path / "gloves.toml"
+    path.write_text(GLOVE.replace(old, new, 1) if old else GLOVE)
+    return path
 
 
-def test_counts():
-    counts = {category: len(names) for category, names in CATEGORY_KEYPOINTS.items()}
-    assert counts == {"blouse": 13, "outwear": 14, "dress": 15, "skirt": 4, "trousers": 7}
-    assert len(set(KEYPOINTS)) == len(ALL.keypoints) == 24
+# ------------------------------------------------------------------------------------------------ the arrays it gives
 
 
-@pytest.mark.parametrize("category", OWN)
-def test_mask_selects_the_category_s_columns(category: str):
-    np.testing.assert_array_equal(np.flatnonzero(ALL.mask(category)), OWN[category])
-    assert ALL.masks[CATEGORIES.index(category)].tolist() == ALL.mask(category).tolist()
+@pytest.mark.parametrize("category", INDICES)
+def test_mask_selects_the_category_s_keypoints(category: str):
+    np.testing.assert_array_equal(np.flatnonzero(ALL.mask(category)), INDICES[category])
+    assert ALL.masks[ALL.categories.index(category)].tolist() == ALL.mask(category).tolist()
     assert ALL.masks.dtype == bool and ALL.masks.shape == (5, 24)
-
-
-@pytest.mark.parametrize("category", OWN)
-def test_span_is_between_the_armpits_or_the_ends_of_the_waistband(category: str):
-    part = "waistband" if category in ("skirt", "trousers") else "armpit"
-    assert SPAN_PAIRS[category] == (f"{part}_left", f"{part}_right")
-    assert set(SPAN_PAIRS[category]) <= CATEGORY_KEYPOINTS[category]
 
 
 def test_twins_exchange_left_and_right():
     # Written out: what each column becomes in a mirrored photo. Column 2 (center_front) and 19 (crotch) stay.
     expected = [1, 0, 2, 4, 3, 6, 5, 8, 7, 11, 12, 9, 10, 14, 13, 16, 15, 18, 17, 19, 22, 23, 20, 21]
     assert ALL.twins.tolist() == expected
+    for side, name in zip(ALL.sides, ALL.keypoints, strict=True):
+        assert side == (-1 if "left" in name else 1 if "right" in name else 0)
 
 
 @given(some_categories)
-def test_any_vocabulary_keeps_the_official_order_and_closed_twins(categories: set[str]):
-    words = vocabulary(categories)
-    assert words.categories == tuple(c for c in CATEGORIES if c in categories)
-    indices = sorted(set().union(*(OWN[c] for c in categories)))
-    assert words.indices.tolist() == indices
-    assert words.keypoints == tuple(COLUMNS[i] for i in indices)
-    np.testing.assert_array_equal(words.twins[words.twins], np.arange(len(indices)))
-    for name, twin in zip(words.keypoints, words.twins, strict=True):
+def test_a_restricted_vocabulary_keeps_the_order_and_closed_twins(categories: set[str]):
+    part = ALL.restricted(*categories)
+    assert part.categories == tuple(c for c in ALL.categories if c in categories)
+    indices = sorted(set().union(*(INDICES[c] for c in categories)))
+    assert part.keypoints == tuple(ALL.keypoints[i] for i in indices)
+    np.testing.assert_array_equal(part.twins[part.twins], np.arange(len(indices)))
+    for name, twin in zip(part.keypoints, part.twins, strict=True):
         exchanged = {"left": "right", "right": "left"}
-        assert words.keypoints[twin].split("_") == [exchanged.get(part, part) for part in name.split("_")]
+        assert part.keypoints[twin].split("_") == [exchanged.get(piece, piece) for piece in name.split("_")]
     for category in categories:
-        assert words.masks[words.category_index(category)].sum() == len(OWN[category])
+        assert part.mask(category).sum() == len(INDICES[category])
         # A garment and its mirror image have the same kinds of points.
-        np.testing.assert_array_equal(words.mask(category), words.mask(category)[words.twins])
+        np.testing.assert_array_equal(part.mask(category), part.mask(category)[part.twins])
+    assert part.restricted(*categories) == part
 
 
-def test_one_category_several_or_all():
-    assert vocabulary("skirt") == vocabulary(["skirt"])
-    assert vocabulary("skirt").masks.tolist() == [[True] * 4]
-    assert vocabulary(c for c in ("trousers", "skirt")).categories == ("skirt", "trousers")
-    assert vocabulary("all") == vocabulary(CATEGORIES) == vocabulary() == ALL
+def test_spans_edges_and_attributes_of_one_category():
+    skirt = ALL.restricted("skirt")
+    assert skirt.spans.tolist() == [[0, 1]]
+    assert {frozenset(edge) for edge in skirt.edges} == {frozenset(e) for e in ((0, 1), (0, 2), (1, 3), (2, 3))}
+    assert [task.name for task in skirt.attributes] == ["skirt_length"]
+    assert ALL.restricted("all") is ALL
 
 
-@pytest.mark.parametrize("categories", ["hat", "", ["skirt", "hat"], []])
-def test_unknown_categories_are_refused_with_the_known_ones(categories):
-    with pytest.raises(ValueError, match=r"unknown category .*expected 'all' or some of blouse, dress"):
-        vocabulary(categories)
+def test_attributes_apply_to_the_categories_that_name_them():
+    assert ALL.applies("skirt_length", "dress") and not ALL.applies("skirt_length", "trousers")
+    assert ALL.applies("style", "trousers")  # which no category names
+    assert ALL.task("pant_length").kind == "ordinal"
+    with pytest.raises(ValueError, match="unknown attribute task 'colour'; expected one of: coat_length, "):
+        ALL.task("colour")
 
 
 def test_a_category_outside_the_vocabulary_is_refused():
-    words = vocabulary(("skirt", "dress"))
-    for ask in (words.mask, words.category_index):
+    part = ALL.restricted("skirt", "dress")
+    for ask in (part.mask, part.category_index, part.restricted):
         with pytest.raises(ValueError, match="unknown category 'trousers'; expected one of dress, skirt"):
             ask("trousers")
 
 
-def test_edges_join_keypoints_of_one_garment_on_both_sides_alike():
-    known = {frozenset(edge) for edge in EDGES}
-    assert len(known) == len(EDGES)
-    for first, second in EDGES:
-        assert any({first, second} <= names for names in CATEGORY_KEYPOINTS.values()), (first, second)
-        mirrored = frozenset(KEYPOINTS[ALL.twins[KEYPOINTS.index(name)]] for name in (first, second))
-        assert mirrored in known
-    for names in CATEGORY_KEYPOINTS.values():
-        assert names == {name for edge in EDGES if set(edge) <= names for name in edge}  # no point stands alone
+def test_it_can_be_sent_to_another_process_and_its_arrays_are_not_written_to():
+    assert pickle.loads(pickle.dumps(ALL)) == ALL and ALL.twins.sum() == pickle.loads(pickle.dumps(ALL)).twins.sum()
+    with pytest.raises(ValueError, match="read-only"):
+        ALL.masks[0, 0] = False
 
 
-def test_attribute_tasks():
-    counts = {task: len(classes) for task, classes in ATTRIBUTE_TASKS.items()}
-    assert counts == {
-        "coat_length": 8,
-        "collar_design": 5,
-        "lapel_design": 5,
-        "neck_design": 5,
-        "neckline_design": 10,
-        "pant_length": 6,
-        "skirt_length": 6,
-        "sleeve_length": 9,
-    }
-    assert sum(counts.values()) == 54
-    for task, classes in ATTRIBUTE_TASKS.items():
-        assert classes[0] == "Invisible" and len(set(classes)) == len(classes), task
-    # Label order decides which probability is which: the last of each, and one in the middle, from the rules.
-    last = [classes[-1] for classes in ATTRIBUTE_TASKS.values()]
-    assert last == [
-        "Ankle&Floor Length",
-        "Rib Collar",
-        "Plus Size Shawl",
-        "Draped Collar",
-        "One Shoulder Neckline",
-        "Full Length",
-        "Floor Length",
-        "Extra Long Sleeves",
-    ]
-    assert ATTRIBUTE_TASKS["neckline_design"].index("Square Neckline") == 5
+# --------------------------------------------------------------------------------------------------- the package's own
 
 
-def test_styles():
-    assert len(set(STYLES)) == len(STYLES) == 13
-    assert (STYLES[0], STYLES[2], STYLES[8], STYLES[12]) == ("sports", "OL/commuter", "lady", "ethnic")
+@pytest.mark.parametrize("name", packaged())
+def test_outlines_join_keypoints_of_one_category_and_leave_none_out(name: str):
+    vocabulary = load_vocabulary(name)
+    known = {frozenset(edge) for edge in vocabulary.edge_pairs}
+    assert len(known) == len(vocabulary.edge_pairs)
+    twin = dict(zip(vocabulary.keypoints, (vocabulary.keypoints[t] for t in vocabulary.twins), strict=True))
+    for a, b in vocabulary.edge_pairs:
+        assert any({a, b} <= set(category.keypoints) for category in vocabulary.definitions), (a, b)
+        assert frozenset((twin[a], twin[b])) in known, (a, b)
+    for category in vocabulary.definitions:
+        joined = {end for edge in vocabulary.edge_pairs if set(edge) <= set(category.keypoints) for end in edge}
+        assert joined == set(category.keypoints), category.name
+
+
+def test_deepfashion2_has_the_landmarks_of_the_data_set():
+    vocabulary = load_vocabulary("deepfashion2")
+    counts = [len(category.keypoints) for category in vocabulary.definitions]
+    assert counts == [25, 33, 31, 39, 15, 15, 10, 14, 8, 29, 37, 19, 19] and len(vocabulary.keypoints) == 294
+    assert vocabulary.categories[0] == "short_sleeve_top" and vocabulary.categories[12] == "sling_dress"
+    # The landmarks of a category lie together, in the order of the data set.
+    starts = [0, *np.cumsum(counts).tolist()]
+    for category, (start, end) in zip(vocabulary.definitions, pairwise(starts), strict=True):
+        assert vocabulary.keypoints[start:end] == category.keypoints
+    assert (vocabulary.spans == -1).all()
+
+
+# ------------------------------------------------------------------------------------------------ reading and writing
+
+
+@pytest.mark.parametrize("name", packaged())
+def test_what_is_written_reads_back(name: str, tmp_path: Path):
+    vocabulary = load_vocabulary(name)
+    path = tmp_path / "vocabulary.json"
+    path.write_text(json.dumps(vocabulary.to_json()))
+    assert read_vocabulary(path) == vocabulary == load_vocabulary(path)
+    path.write_text(json.dumps({"layout": 2, "vocabulary": vocabulary.to_json()}))  # as in an artifact's manifest
+    assert read_vocabulary(path) == vocabulary
+
+
+def test_a_file_of_a_user(tmp_path: Path):
+    vocabulary = load_vocabulary(gloves(tmp_path))
+    assert vocabulary == Vocabulary(
+        "gloves",
+        ("wrist", "thumb", "little finger", "knot"),
+        (
+            Category("glove", ("wrist", "thumb", "little finger"), ("thumb", "little finger"), ("cuff_length",)),
+            Category("knitted glove", ("wrist", "thumb", "little finger", "knot")),
+        ),
+        (("thumb", "little finger"),),
+        (("wrist", "thumb"), ("wrist", "little finger")),
+        (HeadSpec("cuff_length", "ordinal", ("short", "long")), HeadSpec("material", "exclusive", ("wool", "leather"))),
+    )
+    assert vocabulary.twins.tolist() == [0, 2, 1, 3] and vocabulary.sides.tolist() == [0, -1, 1, 0]
+    assert vocabulary.spans.tolist() == [[1, 2], [-1, -1]]
+    assert not vocabulary.applies("cuff_length", "knitted glove") and vocabulary.applies("material", "glove")
+
+
+KEYPOINTS = 'keypoints = ["wrist", "thumb", "little finger"]'
+TWINS = '["thumb", "little finger"],\n'
+GLOVE_HEADER = "[categories.glove]"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (KEYPOINTS, KEYPOINTS.replace("[", '["wrist", '), "9: .*'wrist' comes twice"),
+        (KEYPOINTS, "keypoints = []", "8: category 'glove' has no keypoints"),
+        ('edges = [["wrist"', 'edges = [["elbow"', "6: an edge's end 'elbow' is not one of"),
+        ('span = ["thumb"', 'span = ["knot"', "10: category 'glove': the span's end 'knot' is not one of"),
+        ('span = ["thumb", "little finger"]', "spans = 1", "10: category 'glove': unknown entry 'spans'"),
+        (TWINS, f'{TWINS} ["thumb", "knot"],\n', "4: twins are not mutual: 'thumb'"),
+        (TWINS, '["thumb", "thumb"],\n', "4: 'thumb' is its own twin"),
+        (TWINS, '["thumb", "knot"],\n', "9: category 'glove' has 'thumb' without its twin 'knot'"),
+        ('classes = ["short", "long"]', "", "16: attribute task 'cuff_length'.*no classes"),
+        ('["short", "long"]', '["short"]', "16: .*'cuff_length' has 1 class; ordinal tasks need at least 2"),
+        ('kind = "ordinal"', 'kind = "ranked"', "16: .*kind must be exclusive, independent or ordinal"),
+        ('["cuff_length"]', '["cuff"]', "11: category 'glove': attribute task 'cuff' is not one of"),
+        (GLOVE_HEADER, "[categories.all]", "8: no category can be called 'all'"),
+        (GLOVE_HEADER, '[categories."../glove"]', "8: category '../glove': expected 1 to 64 letters"),
+        ('name = "gloves"', "name = 3", "2: name must be a text; got 3"),
+        ('name = "gloves"', "name = ", "line 2"),
+    ],
+)
+def test_what_contradicts_itself_is_named_with_file_and_line(tmp_path: Path, old: str, new: str, message: str):
+    path = gloves(tmp_path, old, new)
+    with pytest.raises(VocabularyError, match=rf"gloves\.toml.*{message}"):
+        load_vocabulary(path)
+
+
+def test_more_keypoints_than_can_be(tmp_path: Path):
+    names = tuple(f"p{i}" for i in range(1001))
+    with pytest.raises(VocabularyError, match="1001 keypoints; at most 1000 are possible"):
+        Vocabulary("many", names, (Category("coat", names),))
+    assert len(Vocabulary("many", names[:1000], (Category("coat", names[:1000]),)).keypoints) == 1000
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], {"name": "x"}, {"name": "x", "categories": {}}, {"name": "x", "categories": []}]
+)
+def test_what_is_no_vocabulary_at_all(data):
+    with pytest.raises(VocabularyError, match=r"must be a table|no categories"):
+        vocabulary_from(data)
+
+
+def test_a_keypoint_of_no_category_is_refused():
+    with pytest.raises(VocabularyError, match="keypoint 'b' belongs to no category"):
+        Vocabulary("x", ("a", "b"), (Category("c", ("a",)),))
+
+
+def test_an_unknown_name_lists_those_that_there_are(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"no vocabulary 'gloves': expected deepfashion2, fashionai, or a file"):
+        load_vocabulary("gloves")
+    with pytest.raises(FileNotFoundError):
+        load_vocabulary(tmp_path / "none.toml")
+
+
+# --------------------------------------------------------------------------------------------------------- differences
+
+
+def test_differences_name_what_differs(tmp_path: Path):
+    assert differences(ALL, ALL) == ""
+    swapped = list(ALL.keypoints)
+    swapped[15], swapped[19] = swapped[19], swapped[15]
+    other = replace(ALL, keypoints=tuple(swapped))
+    assert differences(ALL, other) == "keypoints in another order: number 16 is crotch, not waistband_left"
+    part = ALL.restricted("skirt", "trousers")
+    assert "categories without blouse, dress, outwear" in differences(ALL, part)
+    assert "keypoints with neckline_left, neckline_right" in differences(part, ALL)
+    assert "and 10 more as well" in differences(part, ALL)

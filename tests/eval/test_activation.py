@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from aifashion.eval.activation import ActivationNet, activation_map, class_weights, frame_by_activation
-from aifashion.records import Box, HeadSpec
+from aifashion.records import Box, CropRule, HeadSpec
 
 PLAIN = HeadSpec("collar_design", "exclusive", ("a", "b", "c"))
 LENGTH = HeadSpec("skirt_length", "ordinal", ("short", "knee", "long"))
@@ -48,7 +48,7 @@ def test_the_box_frames_what_speaks_for_the_class():
     features[2:4, 5:7] = 1  # pixels 40..55 across and 16..31 down
     net = net_of(features, {"collar_design": [9, 0, 0]}, {"collar_design": np.array([[1, 0, 0]])})
     photos = [np.zeros((64, 64, 3), np.uint8), np.zeros((128, 128, 3), np.uint8)]
-    small, large = frame_by_activation(net, photos, [["collar_design"]] * 2, batch_size=4, margin=0.0)
+    small, large = frame_by_activation(net, photos, [["collar_design"]] * 2, 4, CropRule("cam", 0.0))
     assert not small.fell_back
     # Between a cell and its cold neighbour, 8 px apart, a fifth of the peak lies 6.4 px from the warm centre. The
     # finer grid is of single pixels, so the edges are known to one.
@@ -64,6 +64,6 @@ def vars_of(box: Box) -> tuple[int, int, int, int]:
 
 def test_where_nothing_speaks_for_a_class_the_photo_is_whole():
     net = net_of(np.ones((8, 8, 1), np.float32), {"collar_design": [9, 0, 0]}, {"collar_design": -np.ones((1, 3))})
-    (framed,) = frame_by_activation(net, [np.zeros((40, 64, 3), np.uint8)], [["collar_design"]], batch_size=4)
+    (framed,) = frame_by_activation(net, [np.zeros((40, 64, 3), np.uint8)], [["collar_design"]], 4, CropRule("cam"))
     assert framed.fell_back and framed.box == Box(0, 0, 64, 40)
-    assert frame_by_activation(net, [], [], batch_size=4) == []
+    assert frame_by_activation(net, [], [], 4, CropRule("cam")) == []

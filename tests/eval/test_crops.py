@@ -9,8 +9,8 @@ from aifashion.eval.crops import Framed, classifier_input, cut, frame_garment
 from aifashion.eval.inference import PhotoResult
 from aifashion.geometry import letterbox
 from aifashion.heatmaps import HeatmapCodec
-from aifashion.records import Box, Prediction, Sample
-from aifashion.vocabulary import Vocabulary, load_vocabulary
+from aifashion.records import Box, CropRule, Prediction, Sample
+from aifashion.vocabulary import Category, Vocabulary, load_vocabulary
 
 ALL = load_vocabulary()
 
@@ -34,7 +34,7 @@ def result(points: np.ndarray = POINTS, score=(0.9, 0.9, 0.9, 0.9), state=(1, 1,
 
 
 def framed(kind, margin: float = 0.0, **changes) -> Framed:
-    return frame_garment(result(**changes), SKIRT, CODEC, kind, margin)
+    return frame_garment(result(**changes), SKIRT, CODEC, CropRule(kind, margin))
 
 
 def test_the_whole_image():
@@ -75,13 +75,15 @@ def test_heat_of_a_keypoint_that_the_category_lacks_is_left_out():
 
 def test_the_default_margin_is_a_twentieth_on_each_side():
     # 64 * 1.1 = 70.4.
-    found = frame_garment(result(), SKIRT, CODEC, "heatmap")
+    found = frame_garment(result(), SKIRT, CODEC, CropRule("heatmap"))
     assert (found.box.width, found.box.height) == (70, 70)
-    assert frame_garment(result(), SKIRT, CODEC, "keypoints").box.width == 63  # 57 * 1.1 = 62.7
+    assert frame_garment(result(), SKIRT, CODEC, CropRule("keypoints")).box.width == 63  # 57 * 1.1 = 62.7
 
 
 def test_without_outline_the_hottest_islands_stay_apart():
-    alone = frame_garment(result(), Vocabulary(("skirt",), tuple("abcd")), CODEC, "heatmap", 0.0)
+    alone = frame_garment(
+        result(), Vocabulary("x", tuple("abcd"), (Category("skirt", tuple("abcd")),)), CODEC, CropRule("heatmap", 0.0)
+    )
     assert not alone.fell_back and alone.box.width == 8  # one cell
 
 
@@ -96,7 +98,7 @@ def test_a_photo_that_could_not_be_read_is_not_framed():
     broken = PhotoResult(Sample("a.jpg", Path("a.jpg"), None), error="a.jpg is cut short")
     for kind in ("image", "keypoints", "heatmap"):
         with pytest.raises(ValueError, match=r"a\.jpg has no prediction: a\.jpg is cut short"):
-            frame_garment(broken, SKIRT, CODEC, kind)
+            frame_garment(broken, SKIRT, CODEC, CropRule(kind))
 
 
 def test_a_kind_that_keypoints_do_not_give():

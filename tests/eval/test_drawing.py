@@ -67,7 +67,7 @@ def test_hidden_and_doubtful_keypoints_are_hollow(state, score):
     photo = np.full((900, 900, 3), 255, np.uint8)
     xy = np.array([[450.0, 450]] + [[-1.0, -1]] * 6)
     state = np.where(np.arange(7) == 0, state, -1)
-    picture = draw_keypoints(photo, xy, state, score, TROUSERS, names=False)
+    picture = draw_keypoints(photo, xy, state, TROUSERS, score, names=False)
     assert (picture[450, 450] < 60).all()
     assert (picture[440:461, 440:461] == LEFT).all(axis=2).any()
     assert (picture[:430] == 255).all()
@@ -100,7 +100,7 @@ def test_outline_runs_through_the_waistline_where_there_is_one(waistline):
 def test_any_photo_size_can_be_drawn_on(shape):
     photo = np.zeros((*shape, 3), np.uint8)
     xy = np.random.default_rng(1).uniform(0, 1, (24, 2)) * shape[::-1]
-    picture = draw_keypoints(photo, xy, np.ones(24, int))
+    picture = draw_keypoints(photo, xy, np.ones(24, int), ALL)
     assert max(picture.shape[:2]) == max(900, *shape)
     assert draw_box(photo, Box(-5, -5, shape[1] + 5, shape[0]), "blouse 0.97").shape == photo.shape
 
@@ -109,7 +109,7 @@ def test_wrong_input_is_refused(photo):
     with pytest.raises(ValueError, match="uint8"):
         draw_keypoints(photo / 255, XY, ONES, vocabulary=TROUSERS)
     with pytest.raises(ValueError, match=r"expected xy \(24, 2\)"):
-        draw_keypoints(photo, XY, ONES)
+        draw_keypoints(photo, XY, ONES, ALL)
     with pytest.raises(ValueError, match="heat of the image's size"):
         draw_heatmaps(photo, np.zeros((80, 75)))
 

@@ -7,7 +7,7 @@ from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
 from aifashion.eval.submission import submission_samples, write_submission
 from aifashion.records import Prediction, Sample
-from aifashion.vocabulary import Vocabulary, load_vocabulary
+from aifashion.vocabulary import Category, Vocabulary, load_vocabulary
 
 ALL = load_vocabulary()
 
@@ -48,7 +48,7 @@ def test_file_reads_back(tmp_path):
     (read,) = read_keypoint_csv(tmp_path / "result.csv", root=tmp_path)
     assert read.category == "skirt" and read.keypoints is not None
     assert [KEYPOINTS[k] for k in np.flatnonzero(read.keypoints.state == 1)] == list(SKIRT.keypoints)
-    np.testing.assert_array_equal(read.keypoints.xy[SKIRT.indices], [[0, 1], [10, 11], [20, 21], [30, 31]])
+    np.testing.assert_array_equal(read.keypoints.xy[15:19], [[0, 1], [10, 11], [20, 21], [30, 31]])
 
 
 def test_unknown_category_takes_the_predicted_one():
@@ -77,6 +77,10 @@ def test_what_does_not_fit_is_an_error():
     with pytest.raises(ValueError, match="listed as dress and was predicted as skirt"):
         submission_samples([skirt], [listed("a.jpg", "dress")], SKIRT)
     with pytest.raises(ValueError, match=r"expected 24 keypoints .* got 4"):
-        submission_samples([skirt], [listed("a.jpg", "skirt")])
+        submission_samples([skirt], [listed("a.jpg", "skirt")], ALL)
     with pytest.raises(ValueError, match="unknown category 'skirt'"):
-        submission_samples([skirt], [listed("a.jpg", "skirt")], Vocabulary(("trousers",), SKIRT.keypoints))
+        submission_samples(
+            [skirt],
+            [listed("a.jpg", "skirt")],
+            Vocabulary("x", SKIRT.keypoints, (Category("trousers", SKIRT.keypoints),)),
+        )

@@ -68,7 +68,7 @@ def test_a_trained_network_has_the_weights_of_its_file(net, tmp_path):
 
 
 def keypoint_run(folder, config: KeypointConfig, net: keras.Model):
-    run = new_run(folder, config.category, config.to_json())
+    run = new_run(folder, config.category, config)
     save_model(run, net, epoch=1, score=0.5, keep=1)
     return run
 

@@ -221,16 +221,17 @@ def _by_kind(folders: Folders) -> tuple[list[Path], ...]:
     return labels, questions, answers
 
 
-def load_attribute_table(data: Path, heads: Sequence[HeadSpec]) -> LabelTable:
+def load_attribute_table(data: Path, heads: Sequence[HeadSpec] | None = None) -> LabelTable:
     """All labelled photos below `data`, the seasons and the warm-up set together; names are paths below `data`.
 
-    heads: the tasks that the files can name, FashionAI's or those of another vocabulary.
+    heads: the tasks that the files can name; FashionAI's by default, or those of another vocabulary.
 
     A photo that is labelled for several tasks is one row. The challenge names photos by a hash, and the second season
     repeats photos of the first, so those of the same hash in two sets are one photo, read from the set that comes last
     by path, whose label counts where both have one. Other names tell photos apart by their place alone. Raises
     FileNotFoundError where there is no label file, FormatError for problems in one.
     """
+    heads = attribute_heads() if heads is None else heads
     files = find_attribute_sets(data).labels
     if not files:
         raise FileNotFoundError(f"no FashionAI attribute labels in {data}; {LAYOUT}{drawn_below(data)}")

@@ -33,9 +33,9 @@ def random_samples(root: Path) -> list[Sample]:
 
 def test_round_trip_is_exact(tmp_path: Path) -> None:
     samples = random_samples(tmp_path)
-    content = coco_from_samples(samples, [(512, 480)] * len(samples))
+    content = coco_from_samples(samples, [(512, 480)] * len(samples), ALL)
     coco = read_coco(save(tmp_path / "x.json", content))
-    assert samples_from_coco(coco, tmp_path) == samples
+    assert samples_from_coco(coco, tmp_path, ALL) == samples
     assert {image.size for image in coco.images} == {(512, 480)}
 
 
@@ -45,7 +45,7 @@ def test_written_content_is_what_coco_tools_expect(tmp_path: Path) -> None:
     at = [KEYPOINTS.index(name) for name in names]
     xy[at], state[at] = [(10, 20), (30, 22), (5, 60)], [1, 1, 0]
     sample = Sample("a.jpg", tmp_path / "a.jpg", "skirt", Keypoints(xy, state))
-    content = coco_from_samples([sample, sample], [(100, 90)] * 2)
+    content = coco_from_samples([sample, sample], [(100, 90)] * 2, ALL)
     assert content["images"] == [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 90}]
     first, second = content["annotations"]
     assert (first["id"], second["id"]) == (1, 2) and first["image_id"] == second["image_id"] == 1
@@ -70,7 +70,7 @@ def test_what_coco_cannot_hold_is_refused(tmp_path: Path) -> None:
         (Sample(good.image_id, tmp_path / "other.jpg", "skirt", good.keypoints), "two photos"),
     ):
         with pytest.raises(ValueError, match=message):
-            coco_from_samples([good, bad], [(9, 9)] * 2)
+            coco_from_samples([good, bad], [(9, 9)] * 2, ALL)
 
 
 @pytest.fixture
@@ -91,14 +91,14 @@ def test_a_foreign_vocabulary(tmp_path: Path, foreign: dict[str, Any]) -> None:
     (annotation,) = coco.annotations
     assert annotation.category.keypoints[3] == "right sleeve" and annotation.keypoints.xy[3].tolist() == [30, 31]
     assert annotation.keypoints.state.tolist() == [1, 0, 1, 1, -1, 1, 1, 1]
-    (sample,) = samples_from_coco(coco, tmp_path, DEEPFASHION_KEYPOINTS)
+    (sample,) = samples_from_coco(coco, tmp_path, ALL, DEEPFASHION_KEYPOINTS)
     assert sample.category is None and sample.path == tmp_path / "img" / "a.jpg" and sample.keypoints is not None
     present = {KEYPOINTS[k]: sample.keypoints.xy[k].tolist() for k in np.flatnonzero(sample.keypoints.state >= 0)}
     assert present == {"neckline_left": [0, 1], "neckline_right": [10, 11], "waistline_right": [50, 51]}
     with pytest.raises(ValueError, match="none of the keypoints left collar"):
-        samples_from_coco(coco, tmp_path)
+        samples_from_coco(coco, tmp_path, ALL)
     with pytest.raises(ValueError, match="leads to collar"):
-        samples_from_coco(coco, tmp_path, {"left collar": "collar"})
+        samples_from_coco(coco, tmp_path, ALL, {"left collar": "collar"})
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,9 @@ def test_bad_files_are_told(tmp_path: Path, foreign: dict[str, Any]) -> None:
 
 
 def test_ids_that_leave_the_root_and_foreign_keypoints_name_the_annotation(tmp_path: Path) -> None:
-    content = coco_from_samples([s for s in random_samples(tmp_path) if s.category == "skirt"], [(9, 9)] * 3)
+    content = coco_from_samples([s for s in random_samples(tmp_path) if s.category == "skirt"], [(9, 9)] * 3, ALL)
     content["images"][0]["file_name"] = "../x.jpg"
     content["annotations"][1]["keypoints"][:3] = [1, 1, 2]
     coco = read_coco(save(tmp_path / "x.json", content))
     with pytest.raises(FormatError, match=r"id 1: image id '\.\./x\.jpg'(.|\n)*id 2: a skirt has no neckline_left"):
-        samples_from_coco(coco, tmp_path)
+        samples_from_coco(coco, tmp_path, ALL)

@@ -111,7 +111,7 @@ def test_lengths_can_be_ordinal() -> None:
 
 def test_heads_of_the_table_are_those_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "Annotations/label.csv", f"{SKIRT},nnymnn")
-    for table in (read_label_table(path, ordinal=True), load_attribute_table(tmp_path, ordinal=True)):
+    for table in (read_label_table(path, ordinal=True), load_attribute_table(tmp_path, attribute_heads(True))):
         assert table.heads == attribute_heads(True)
 
 
