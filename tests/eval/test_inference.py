@@ -46,7 +46,7 @@ def flat_photos(folder: Path, number: int, category: str | None, size: tuple[int
 
 
 def answers(probabilities: np.ndarray, value: float = 0.5, point: tuple[float, float] = (63.5, 63.5)) -> Callable:
-    """A network of all categories that answers one point for all keypoints, and probabilities by the photo's brightness.
+    """A network of all categories that answers one point for all keypoints, and probabilities by a photo's light.
 
     What it answers for blank images, which fill up a batch, is not a number.
     """
