@@ -31,7 +31,8 @@ package = Path(distribution("mmpose").locate_file("mmpose"))
 print(f"mmpose {version('mmpose')}, numpy {np.__version__}")
 
 # Importing mmpose as a whole needs mmcv and torch; these two files need neither.
-keypoints = runpy.run_path(str(package / ".mim/configs/_base_/datasets/deepfashion2.py"))["dataset_info"]["keypoint_info"]
+table = runpy.run_path(str(package / ".mim/configs/_base_/datasets/deepfashion2.py"))["dataset_info"]
+keypoints = table["keypoint_info"]
 spec = importlib.util.spec_from_file_location("transforms", package / "structures/keypoint/transforms.py")
 transforms = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(transforms)
