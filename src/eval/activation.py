@@ -91,9 +91,9 @@ def frame_by_activation(
     inputs = [letterboxed(photo, (net.size, net.size)) for photo in photos]
     features, logits = net.features(full_batch([image for image, _ in inputs], batch_size))
     framed = []
-    for place, (photo, (_, frame)) in enumerate(zip(photos, inputs, strict=True)):
-        own = {name: values[place] for name, values in logits.items()}
-        found = activation_map(net, features[place], own, names[place])
+    for index, (photo, (_, frame)) in enumerate(zip(photos, inputs, strict=True)):
+        logits_of_photo = {name: values[index] for name, values in logits.items()}
+        found = activation_map(net, features[index], logits_of_photo, names[index])
         size = photo.shape[1], photo.shape[0]
         box = activation_region(found, net.size, frame, size, rule)
         framed.append(Framed(box or Box(0, 0, *size), box is None))

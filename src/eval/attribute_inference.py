@@ -76,9 +76,9 @@ def predict_attributes(
         if readable:
             images = [photo for _, photo in readable]
             means, logits = _look(predict, images, heads, frames, views.mirror, temperatures or {}, batch_size)
-            for place, (row, _) in enumerate(readable):
-                own = [{name: array[place] for name, array in part.items()} for part in (means, logits)]
-                seen[row] = Outcome(row, own[0], own[1])
+            for index, (row, _) in enumerate(readable):
+                of_photo = [{name: array[index] for name, array in part.items()} for part in (means, logits)]
+                seen[row] = Outcome(row, *of_photo)
         for row, photo in group:
             yield Outcome(row, error=photo) if isinstance(photo, str) else seen[row]
 
@@ -102,8 +102,8 @@ def _look(
             answer = predict(batch)
             for head in heads:
                 values = np.asarray(answer[head.name], np.float64)[: len(photos)]
-                told = head_probabilities(head, values, temperatures.get(head.name, 1.0))
-                probabilities[head.name] += told / count
+                values_of_view = head_probabilities(head, values, temperatures.get(head.name, 1.0))
+                probabilities[head.name] += values_of_view / count
                 logits[head.name] = logits.get(head.name, 0) + values / count
     return probabilities, logits
 

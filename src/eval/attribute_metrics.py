@@ -13,7 +13,7 @@ What the definition leaves open is decided here:
   any such threshold has no AP and is left out of mAP.
 - Of several classes with the largest probability, the first is the answer.
 - The score asks for the largest probability alone, so those of a photo need not sum to one. Files with a sum off by
-  more than 0.01 are scored all the same, and the number of such rows is told.
+  more than 0.01 are scored all the same, and the number of such rows is reported.
 
 The truth of a task is an array (N, C) of soft labels, as `LabelTable.target` gives it: y is the largest part, m every
 other part above 0, n is 0.

@@ -133,12 +133,12 @@ def _draw_confusion(axes: Axes, name: str, task: TaskScore, classes: tuple[str, 
             colour = "white" if part > 0.55 else "black"
             text = "<1" if part < 0.005 else f"{100 * part:.0f}"
             axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=11, fontweight=weight)
-    places = np.arange(len(classes))
-    axes.set_xticks(places, classes, rotation=40, ha="right", rotation_mode="anchor", fontsize=11)
+    positions = np.arange(len(classes))
+    axes.set_xticks(positions, classes, rotation=40, ha="right", rotation_mode="anchor", fontsize=11)
     labels = [f"{label} ({count:,})" for label, count in zip(classes, images, strict=True)]
-    axes.set_yticks(places, labels, fontsize=11)
-    axes.set_xticks(places[1:] - 0.5, minor=True)
-    axes.set_yticks(places[1:] - 0.5, minor=True)
+    axes.set_yticks(positions, labels, fontsize=11)
+    axes.set_xticks(positions[1:] - 0.5, minor=True)
+    axes.set_yticks(positions[1:] - 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)

@@ -15,7 +15,7 @@ from ..data_gen.formats.problems import FormatError, Problem
 from ..files import write_atomic
 
 SUM_TOLERANCE = 0.01
-"""How far probabilities may sum from one before a reader is told; ten classes written with three digits stay within."""
+"""How far probabilities may sum from one before a warning; ten classes written with three digits stay within."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -81,7 +81,7 @@ def fit_temperature(
         ValueError: no photos, other shapes, or numbers that are not finite.
     """
     logits, targets = _pair(logits, targets)
-    used = targets > 0  # 0 log 0 is 0: a class that nobody claims may have any probability, 0 as well
+    used = targets > 0  # 0 log 0 is 0: a class that nobody claims can have any probability, 0 as well
 
     def loss(log_temperature: float) -> float:
         logs = log_probabilities(logits / np.exp(log_temperature))

@@ -55,12 +55,12 @@ def cut(photo: np.ndarray, box: Box) -> np.ndarray:
 def classifier_input(photo: np.ndarray, box: Box, side: int, size: Size) -> np.ndarray:
     """The box of the photo in the middle of an input of (side, side, 3), sampled once.
 
-    photo: (H, W, 3) uint8, which may be reduced from the photo of `size` that the box is of.
+    photo: (H, W, 3) uint8, which can be reduced from the photo of `size` that the box is of.
     """
     framed = letterbox((box.width, box.height), (side, side))
-    own = photo.shape[1], photo.shape[0]
-    if own != size:
-        return sample_image(photo, resize(own, size).then(crop(box)).then(framed), (side, side))
+    photo_size = photo.shape[1], photo.shape[0]
+    if photo_size != size:
+        return sample_image(photo, resize(photo_size, size).then(crop(box)).then(framed), (side, side))
     left, top = max(box.left, 0), max(box.top, 0)
     seen = photo[top : max(box.bottom, 0), left : max(box.right, 0)]
     return sample_image(seen, shift(left - box.left, top - box.top).then(framed), (side, side))

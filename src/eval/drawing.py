@@ -1,6 +1,6 @@
 """Pictures of what was found: keypoints, heatmaps and boxes on the photo, and sheets of several pictures.
 
-Images are RGB uint8 (H, W, 3) in and out, and the input is never written to. Colours tell the sides of the
+Images are RGB uint8 (H, W, 3) in and out, and the input is never written to. Colours show the sides of the
 garment apart (left orange, right blue, middle pink); they differ in lightness too, for colour-blind readers.
 """
 
@@ -211,8 +211,8 @@ def contact_sheet(
     for i, (image, (width, height)) in enumerate(zip(images, sizes, strict=True)):
         row, column = divmod(i, columns)
         left, top = gap + column * (cell + gap), tops[row]
-        place = (left + (cell - width) // 2, top + (heights[row] - height) // 2)
-        page.paste(Image.fromarray(_resized(image, (width, height))), place)
+        corner = (left + (cell - width) // 2, top + (heights[row] - height) // 2)
+        page.paste(Image.fromarray(_resized(image, (width, height))), corner)
         if captions is not None:
             caption = _shortened(captions[i], font, cell)
             draw.text((left + cell / 2, top + heights[row] + line / 2), caption, font=font, fill=_DARK, anchor="mm")

@@ -7,11 +7,11 @@ PCK at t is the share of those keypoints that lie within t spans.
 
 What the definition leaves open is decided here:
 
-- A hidden keypoint (state 0) never counts as an error, but its place is known, so it may end a span.
+- A hidden keypoint (state 0) never counts as an error, but its position is known, so it can end a span.
 - A garment whose span has an absent end or is zero is skipped, and so is one without a visible keypoint.
   `skipped` counts both. (Public scorers disagree: a span of 256 px, an error of nearly 0, or skipped.)
 - Only keypoints of the garment's own category count.
-- A keypoint that is visible in the truth and absent from the prediction counts at (-1, -1), the place a
+- A keypoint that is visible in the truth and absent from the prediction counts at (-1, -1), the position a
   submission gives it, so leaving points out never pays.
 """
 
@@ -85,7 +85,7 @@ def spans(xy: np.ndarray, state: np.ndarray, categories: Sequence[str], vocabula
 
     Args:
         xy: (N, K, 2) px, the true keypoints.
-        state: (N, K) of -1, 0, 1; a hidden end (0) still has its place.
+        state: (N, K) of -1, 0, 1; a hidden end (0) still has a position.
         categories: N names.
         vocabulary: what the K keypoints are.
 
@@ -118,7 +118,7 @@ def _diagonals(xy: np.ndarray, labelled: np.ndarray) -> np.ndarray:
 
 
 def normalized_errors(predicted: np.ndarray, true: np.ndarray, visible: np.ndarray, span: np.ndarray) -> np.ndarray:
-    """Distance of every visible keypoint from its true place, in spans.
+    """Distance of every visible keypoint from its true position, in spans.
 
     Args:
         predicted, true: (N, K, 2) px.
@@ -129,7 +129,7 @@ def normalized_errors(predicted: np.ndarray, true: np.ndarray, visible: np.ndarr
         (N, K) float64; NaN where the keypoint is not visible or the garment has no span.
 
     Raises:
-        ValueError: shapes that differ, or a predicted place of a visible keypoint that is not finite
+        ValueError: shapes that differ, or a predicted position of a visible keypoint that is not finite
             (as NaN it would drop out of every mean and improve the score).
     """
     predicted, true = np.asarray(predicted, np.float64), np.asarray(true, np.float64)

@@ -19,8 +19,8 @@ def place_labels(
 ) -> np.ndarray:
     """A rectangle for the label of each point, inside the image wherever it fits there.
 
-    Each label in turn takes the cheapest of the places around its point, the others staying where they are;
-    a few rounds settle it. The same input gives the same places.
+    Each label in turn takes the cheapest of the positions around its point, the others staying where they are;
+    a few rounds settle it. The same input gives the same positions.
 
     Args:
         points: (N, 2) px.
@@ -55,7 +55,7 @@ def place_labels(
 def _choices(
     point: np.ndarray, size: np.ndarray, radius: float, centre: np.ndarray, image: Size
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Candidate rectangles (M, 4) around the point, moved into the image, and the cost (M,) of their places."""
+    """Candidate rectangles (M, 4) around the point, moved into the image, and the cost (M,) of their positions."""
     unit = np.stack([np.cos(_DIRECTIONS), np.sin(_DIRECTIONS)], axis=1)
     middles = np.concatenate([point + unit * (distance * radius + size / 2) for distance in _DISTANCES])
     low, high = size / 2, np.array(image) - size / 2

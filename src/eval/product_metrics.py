@@ -52,15 +52,15 @@ def score_product_files(truth: Path, predicted: Path) -> ClassScore:
     """
     truth, predicted = Path(truth), Path(predicted)
     asked, right = read_product_labels(truth)
-    answered, told = read_product_labels(predicted)
+    answered, labels = read_product_labels(predicted)
     rows, known = {name: row for row, name in enumerate(answered)}, set(asked)
     lacking = [f"{name!r} has no row in {predicted}" for name in asked if name not in rows]
     beyond = [f"{name!r} has no row in {truth}" for name in answered if name not in known]
     problems = _some(truth, lacking) + _some(predicted, beyond)
     if problems:
         raise FormatError(problems)
-    told = told[[rows[name] for name in asked]]
-    return score_classes(told, right, 1 + max(int(told.max()), int(right.max())))
+    labels = labels[[rows[name] for name in asked]]
+    return score_classes(labels, right, 1 + max(int(labels.max()), int(right.max())))
 
 
 def _some(path: Path, texts: list[str]) -> list[Problem]:

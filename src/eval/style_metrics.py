@@ -12,7 +12,7 @@ from ..data_gen.formats.problems import FormatError, Problem
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """One label: photos that have it, photos that it was told of, and photos where both hold."""
+    """One label: photos that have it, photos it was predicted for, and photos where both hold."""
 
     true: int
     predicted: int
@@ -20,7 +20,7 @@ class LabelScore:
 
     @property
     def precision(self) -> float:
-        """NaN where nothing was told."""
+        """NaN where nothing was predicted."""
         return self.hits / self.predicted if self.predicted else float("nan")
 
     @property
@@ -76,13 +76,13 @@ def score_style_files(truth: Path, predicted: Path) -> StyleScore:
         if listed.labels is None:
             raise FormatError([Problem(path, None, "no labels; expected id,url,l0,...,l12 or id,l0,...,l12")])
         sides.append((path, listed, listed.labels))
-    (_, asked, right), (_, answered, told) = sides
+    (_, asked, right), (_, answered, predicted_labels) = sides
     rows = {name: row for row, name in enumerate(answered.ids)}
     problems = _unmatched(sides[0][0], asked, sides[1][0], answered)
     problems += _unmatched(sides[1][0], answered, sides[0][0], asked)
     if problems:
         raise FormatError(problems)
-    return score_styles(told[[rows[name] for name in asked.ids]], right)
+    return score_styles(predicted_labels[[rows[name] for name in asked.ids]], right)
 
 
 def _unmatched(path: Path, listed: StyleList, other_path: Path, other: StyleList) -> list[Problem]:

@@ -15,7 +15,7 @@ from .calibration import sigmoid
 THRESHOLD = 0.5
 """A keypoint that is less likely to be visible counts as hidden."""
 LOST = 0.005
-"""Share of validation photos whose garment may go unseen."""
+"""Share of validation photos whose garment can go unseen."""
 _STRENGTH = 10.0
 """Precision of the normal distribution of a keypoint's slope and offset about those of all."""
 _FLOOR = 1e-4
@@ -73,11 +73,11 @@ def fit_visibility(peaks: np.ndarray, visible: np.ndarray, present: np.ndarray) 
     logits = _logit(peaks)
     # Where all were visible, or none, the curve would be a step: the prior keeps it a curve.
     shared = _curve(logits[present], visible[present], np.array([1.0, 0.0]), 1e-3)
-    own = np.array(
+    curves = np.array(
         [_curve(logits[present[:, k], k], visible[present[:, k], k], shared, _STRENGTH) for k in range(peaks.shape[1])]
     )
     means = (np.clip(peaks, 0, 1) * present).sum(axis=1) / present.sum(axis=1)
-    return Visibility(own[:, 0], own[:, 1], float(np.quantile(means, LOST)))
+    return Visibility(curves[:, 0], curves[:, 1], float(np.quantile(means, LOST)))
 
 
 def mean_peak(peaks: np.ndarray, present: np.ndarray) -> float:

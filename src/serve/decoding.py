@@ -1,4 +1,4 @@
-"""`HeatmapCodec.decode` in the operations of Keras, so that an exported network tells keypoints itself.
+"""`HeatmapCodec.decode` in the operations of Keras, so that an exported network gives keypoints itself.
 
 The formulas and their sources are those of heatmaps.py, cell for cell; what differs is that nothing depends on values
 in Python, so that the graph is the same for every image.
@@ -46,8 +46,8 @@ class KeypointDecoder(layers.Layer):
         dx, dy = _offsets(radius)
         columns, rows = ops.expand_dims(x, 1) + dx, ops.expand_dims(y, 1) + dy
         inside = [rows >= 0, rows < self.height, columns >= 0, columns < self.width]
-        places = ops.clip(rows, 0, self.height - 1) * self.width + ops.clip(columns, 0, self.width - 1)
-        return ops.take_along_axis(flat, places, axis=1), _every(inside)
+        indices = ops.clip(rows, 0, self.height - 1) * self.width + ops.clip(columns, 0, self.width - 1)
+        return ops.take_along_axis(flat, indices, axis=1), _every(inside)
 
     def _nothing(self, flat, x, y):
         return 0.0, 0.0
@@ -111,8 +111,8 @@ def _highest(flat):
     The operation argmax of Keras looks at the bits of negative zeros, which not every runtime can.
     """
     peaks = ops.max(flat, axis=1, keepdims=True)
-    places = np.arange(flat.shape[1], dtype=np.int32)[None, :, None]
-    index = ops.min(ops.where(flat == peaks, places, flat.shape[1] - 1), axis=1)
+    indices = np.arange(flat.shape[1], dtype=np.int32)[None, :, None]
+    index = ops.min(ops.where(flat == peaks, indices, flat.shape[1] - 1), axis=1)
     return index, peaks[:, 0]
 
 

@@ -86,8 +86,8 @@ def keypoint_predict(network: Network) -> KeypointPredict:
     def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if not len(images):
             return np.zeros((0, h, w, count), np.float32), np.zeros((0, len(config.vocabulary.categories)), np.float32)
-        told = network(images, mask=np.ones((len(images), count), np.float32))
-        return told["heatmaps"], told["category"]
+        outputs = network(images, mask=np.ones((len(images), count), np.float32))
+        return outputs["heatmaps"], outputs["category"]
 
     return predict
 
@@ -102,8 +102,8 @@ def attribute_predict(network: Network) -> AttributePredict:
             return {
                 head.name: np.zeros((0, len(head.classes) - (head.kind == "ordinal")), np.float32) for head in heads
             }
-        told = network(images)
-        return {head.name: told[f"logits_{head.name}"] for head in heads}
+        outputs = network(images)
+        return {head.name: outputs[f"logits_{head.name}"] for head in heads}
 
     return predict
 
@@ -123,8 +123,8 @@ def activation_net(network: Network) -> ActivationNet | None:
     heads = network.manifest.heads
 
     def features(images: np.ndarray) -> tuple[np.ndarray, Arrays]:
-        told = network(images)
-        return told["features"], {head.name: told[f"logits_{head.name}"] for head in heads}
+        outputs = network(images)
+        return outputs["features"], {head.name: outputs[f"logits_{head.name}"] for head in heads}
 
     return ActivationNet(features, load_file(path), heads, network.side)
 
@@ -185,14 +185,14 @@ def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], thr
         part = -(-batch // len(workers))
         # The last part is filled up with the last image.
         rows = [np.minimum(np.arange(n * part, (n + 1) * part), batch - 1) for n in range(len(workers))]
-        parts = [{name: inputs[name][own] for name in wanted} for own in rows]
+        parts = [{name: inputs[name][chosen] for name in wanted} for chosen in rows]
         with computing:  # requests are not for two at a time
-            for worker, own in zip(workers, parts, strict=True):
-                worker.start_async(own, share_inputs=True)
+            for worker, batch_part in zip(workers, parts, strict=True):
+                worker.start_async(batch_part, share_inputs=True)
             for worker in workers:
                 worker.wait()
-            told = {name: np.concatenate([worker.get_tensor(name).data for worker in workers]) for name in names}
-        return {name: values[:batch] for name, values in told.items()}
+            answers = {name: np.concatenate([worker.get_tensor(name).data for worker in workers]) for name in names}
+        return {name: values[:batch] for name, values in answers.items()}
 
     return _Loaded(compute, prepared, note)
 
@@ -258,8 +258,8 @@ def _load_onnx(path: Path, manifest: Manifest, outputs: tuple[str, ...], threads
     asked = [name for name in known if not outputs or name in outputs]
 
     def compute(inputs: Mapping[str, np.ndarray]) -> Arrays:
-        told = session.run(asked, {name: inputs[name] for name in wanted})
-        return dict(zip(asked, (np.asarray(array) for array in told), strict=True))
+        answers = session.run(asked, {name: inputs[name] for name in wanted})
+        return dict(zip(asked, (np.asarray(array) for array in answers), strict=True))
 
     return _Loaded(compute)
 
@@ -275,7 +275,7 @@ def _load_litert(path: Path, manifest: Manifest, outputs: tuple[str, ...], threa
     wanted = set(interpreter.get_signature_list()["serving_default"]["inputs"])
 
     def compute(inputs: Mapping[str, np.ndarray]) -> Arrays:
-        told = run(**{name: inputs[name] for name in wanted})
-        return {name: np.array(array) for name, array in told.items() if not outputs or name in outputs}
+        answers = run(**{name: inputs[name] for name in wanted})
+        return {name: np.array(array) for name, array in answers.items() if not outputs or name in outputs}
 
     return _Loaded(compute)

@@ -32,14 +32,14 @@ def keypoint_serving_net(
     unmasked = net.get_layer("refined").input[0]
     wanted = {"refined": unmasked} | {name: x for name, x in net.output.items() if name == "category"}
     bare = keras.Model(net.input["image"], wanted, name="network")
-    told = bare(_seen(image, flip))
-    heatmaps = told["refined"]
+    found = bare(_seen(image, flip))
+    heatmaps = found["refined"]
     if flip:
         heatmaps = _Unmirrored(twins, name="unmirror")(heatmaps)
     heatmaps = layers.Multiply(name="masked", dtype="float32")([heatmaps, ops.reshape(mask, (-1, 1, 1, count))])
     points = KeypointDecoder(codec, decoder, name="decode")(heatmaps)
-    if "category" in told:
-        probabilities = layers.Softmax(name="probabilities", dtype="float32")(told["category"])
+    if "category" in found:
+        probabilities = layers.Softmax(name="probabilities", dtype="float32")(found["category"])
         probabilities = _mean_of_views(probabilities) if flip else probabilities
     else:
         probabilities = ops.ones_like(mask[:, :1])
@@ -66,19 +66,19 @@ def attribute_serving_net(
     if features:
         wanted["features"] = net.get_layer("pooled").input
     bare = keras.Model(net.input["image"], wanted, name="network")
-    told = bare(_seen(image, flip))
+    found = bare(_seen(image, flip))
     outputs = {}
     for head in heads:
-        logits = told[head.name]
+        logits = found[head.name]
         temperature = np.asarray(temperatures.get(head.name, 1.0), np.float32)
         probabilities = HeadProbabilities(head.kind, temperature, name=f"probabilities_{head.name}")(logits)
         if flip:
             logits, probabilities = _mean_of_views(logits), _mean_of_views(probabilities)
         outputs[head.name], outputs[f"logits_{head.name}"] = probabilities, logits
     if features:
-        own = told["features"]
-        own = ops.split(own, 2, axis=0)[0] if flip else own
-        outputs["features"] = ops.cast(own, "float32")
+        last = found["features"]
+        last = ops.split(last, 2, axis=0)[0] if flip else last
+        outputs["features"] = ops.cast(last, "float32")
     return keras.Model({"image": image}, _named(outputs), name="attributes")
 
 
@@ -114,8 +114,8 @@ class _Unmirrored(layers.Layer):
         self.twins = [int(twin) for twin in twins]
 
     def call(self, heatmaps):
-        own, mirrored = ops.split(heatmaps, 2, axis=0)
-        return (own + ops.take(ops.flip(mirrored, axis=2), np.array(self.twins), axis=-1)) / 2
+        plain, mirrored = ops.split(heatmaps, 2, axis=0)
+        return (plain + ops.take(ops.flip(mirrored, axis=2), np.array(self.twins), axis=-1)) / 2
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -127,8 +127,8 @@ def _seen(image, flip: bool):
 
 
 def _mean_of_views(values):
-    own, mirrored = ops.split(values, 2, axis=0)
-    return (own + mirrored) / 2
+    plain, mirrored = ops.split(values, 2, axis=0)
+    return (plain + mirrored) / 2
 
 
 def _named(outputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,8 +79,8 @@ def attribute_objective(
         share = head_weights.get(head.name, 1.0) / ops.cast(ops.shape(logits)[0], "float32")
         if head.kind == "independent":
             each = independent_losses(target, logits, weights[head.name]) * known[:, None]
-            for place, name in enumerate(head.classes):
-                parts[f"{head.name}/{name}"] = ops.sum(each[:, place]) * share
+            for index, name in enumerate(head.classes):
+                parts[f"{head.name}/{name}"] = ops.sum(each[:, index]) * share
         else:
             loss = ordinal_loss if head.kind == "ordinal" else exclusive_loss
             parts[head.name] = ops.sum(loss(target, logits) * known) * share

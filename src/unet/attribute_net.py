@@ -1,4 +1,4 @@
-"""The classifier: one backbone, one head for each thing that is told."""
+"""The classifier: one backbone, one head for each task."""
 
 from collections.abc import Sequence
 

@@ -30,7 +30,7 @@ NETWORKS: dict[str, NetworkSpec] = {
     "lite": NetworkSpec("lite", 48, True),
     **{name: NetworkSpec(name, 256, False) for name in BACKBONES if name not in ("lite", "resnet50", "resnet101")},
 }
-"""Two names of their own; every further backbone is a network by its name, of the shape of v11."""
+"""`v11` and `lite` have names of their own; every other network is named after its backbone and built like v11."""
 
 
 def build_keypoint_net(

@@ -41,8 +41,8 @@ class RAdam(keras.optimizers.Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         """One step of one variable, all in its own number format."""
         rate, gradient = ops.cast(learning_rate, variable.dtype), ops.cast(gradient, variable.dtype)
-        place = self._get_variable_index(variable)
-        moment, square = self._moments[place], self._squares[place]
+        index = self._get_variable_index(variable)
+        moment, square = self._moments[index], self._squares[index]
         self.assign_add(moment, (gradient - moment) * (1 - self.beta_1))
         self.assign_add(square, (ops.square(gradient) - square) * (1 - self.beta_2))
 
@@ -56,5 +56,5 @@ class RAdam(keras.optimizers.Optimizer):
         self.assign_sub(variable, mean * ops.where(self.iterations + 1 >= self._first, adapted, rate))
 
     def get_config(self):
-        own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
-        return {**super().get_config(), **own}
+        settings = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return {**super().get_config(), **settings}

@@ -34,7 +34,7 @@ class WeightAverage:
         """Exchanges the network's weights with their averages; a second call undoes it."""
         if not self.decay:
             return
-        for place, weight in enumerate(self.net.weights):
+        for index, weight in enumerate(self.net.weights):
             current = np.array(keras.ops.convert_to_numpy(weight))
-            weight.assign(self.values[place])
-            self.values[place] = current
+            weight.assign(self.values[index])
+            self.values[index] = current

@@ -62,6 +62,6 @@ def _unwrapped(content: Any, path: Path) -> Mapping[str, np.ndarray]:
         raise WeightsError(f"{path} holds no state dict but a {type(content).__name__}")
     others = [str(name) for name, value in content.items() if not isinstance(value, np.ndarray)]
     if others:
-        told = ", ".join(others[:10])
-        raise WeightsError(f"{path} holds no state dict: these entries are no tensors: {told}")
+        named = ", ".join(others[:10])
+        raise WeightsError(f"{path} holds no state dict: these entries are no tensors: {named}")
     return content

@@ -63,7 +63,7 @@ def load_state(
 ) -> tuple[list[str], list[str]]:
     """Loads the tensors of a checkpoint into the backbone that bears that name; its classifier is left out.
 
-    accept_missing, accept_unexpected: patterns of names, such as `layer4.*`, that may be absent, and so stay as they
+    accept_missing, accept_unexpected: patterns of names, such as `layer4.*`, that can be absent, and so stay as they
     start, or too many. Returns both as found. Raises WeightsError, which names every tensor that is at fault, and then
     changes nothing.
     """
@@ -87,9 +87,9 @@ def load_state(
         "holds numbers that are not finite": broken,
         "holds negative variances": negative,
     }
-    told = [f"it {fault} ({len(names)}): {', '.join(names)}" for fault, names in faults.items() if names]
-    if told:
-        raise WeightsError(f"{source} does not fit {backbone}: {'; '.join(told)}")
+    faults_found = [f"it {fault} ({len(names)}): {', '.join(names)}" for fault, names in faults.items() if names]
+    if faults_found:
+        raise WeightsError(f"{source} does not fit {backbone}: {'; '.join(faults_found)}")
     for name in present:
         wanted[name].variable.assign(wanted[name].value(state[name]))
     return missing, extra

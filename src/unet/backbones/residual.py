@@ -10,7 +10,7 @@ from .applications import imagenet_normalised
 from .residual_blocks import (
     PLAIN,
     STAGE_WIDTHS,
-    Place,
+    Block,
     Traits,
     basic,
     bottleneck,
@@ -29,7 +29,7 @@ class Residual:
     """
 
     depths: tuple[int, int, int, int]
-    block: Callable[[KerasTensor, Place, Traits], KerasTensor]
+    block: Callable[[KerasTensor, Block, Traits], KerasTensor]
     paper: str
     traits: Traits = PLAIN
     stem: int = 0
@@ -104,11 +104,11 @@ def build_residual(name: str, image_shape: tuple[int | None, int | None, int]) -
     x = _stem(x, spec)
     outputs = {}
     for number, (depth, width) in enumerate(zip(spec.depths, STAGE_WIDTHS, strict=True), start=1):
-        for block in range(depth):
+        for index in range(depth):
             # The stem of an iResNet is not pooled: its first stage strides.
-            strides = block == 0 and (number > 1 or spec.block is staged)
-            place = Place(f"layer{number}.{block}", width, 2 if strides else 1, block, depth)
-            x = spec.block(x, place, spec.traits)
+            strides = index == 0 and (number > 1 or spec.block is staged)
+            block = Block(f"layer{number}.{index}", width, 2 if strides else 1, index, depth)
+            x = spec.block(x, block, spec.traits)
         outputs[f"P{number + 1}"] = x
     return keras.Model(image, outputs, name=f"{name}_backbone")
 

@@ -10,7 +10,7 @@ STAGE_WIDTHS = (64, 128, 256, 512)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Block:
     """Where a block stands. module: the name of its weights; width: of its stage; of: its number among how many."""
 
     module: str
@@ -45,102 +45,102 @@ class Traits:
 PLAIN = Traits()
 
 
-def basic(x: KerasTensor, place: Place, traits: Traits) -> KerasTensor:
+def basic(x: KerasTensor, block: Block, traits: Traits) -> KerasTensor:
     """Two 3x3 convolutions (arXiv:1512.03385, figure 5 left)."""
-    shortcut = _shortcut(x, place, traits, place.width)
-    x = conv_norm(x, place.width, 3, (place("conv1"), place("bn1")), stride=place.stride)
-    x = conv_norm(x, place.width, 3, (place("conv2"), place("bn2")), relu=False)
-    return _joined(x, shortcut, place)
+    shortcut = _shortcut(x, block, traits, block.width)
+    x = conv_norm(x, block.width, 3, (block("conv1"), block("bn1")), stride=block.stride)
+    x = conv_norm(x, block.width, 3, (block("conv2"), block("bn2")), relu=False)
+    return _joined(x, shortcut, block)
 
 
-def bottleneck(x: KerasTensor, place: Place, traits: Traits) -> KerasTensor:
+def bottleneck(x: KerasTensor, block: Block, traits: Traits) -> KerasTensor:
     """1x1, 3x3 and 1x1 (arXiv:1512.03385, figure 5 right); it is the 3x3 that strides."""
-    width = place.width * traits.group_width // 64 * traits.groups
-    shortcut = _shortcut(x, place, traits, 4 * place.width)
-    x = conv_norm(x, width // traits.reduce_first, 1, (place("conv1"), place("bn1")))
-    x = conv_norm(x, width, 3, (place("conv2"), place("bn2")), stride=place.stride, groups=traits.groups)
-    x = conv_norm(x, 4 * place.width, 1, (place("conv3"), place("bn3")), relu=False)
+    width = block.width * traits.group_width // 64 * traits.groups
+    shortcut = _shortcut(x, block, traits, 4 * block.width)
+    x = conv_norm(x, width // traits.reduce_first, 1, (block("conv1"), block("bn1")))
+    x = conv_norm(x, width, 3, (block("conv2"), block("bn2")), stride=block.stride, groups=traits.groups)
+    x = conv_norm(x, 4 * block.width, 1, (block("conv3"), block("bn3")), relu=False)
     if traits.squeeze:
-        x = _excited(x, place(traits.squeeze))
-    return _joined(x, shortcut, place)
+        x = _excited(x, block(traits.squeeze))
+    return _joined(x, shortcut, block)
 
 
-def split_attention(x: KerasTensor, place: Place, traits: Traits) -> KerasTensor:
+def split_attention(x: KerasTensor, block: Block, traits: Traits) -> KerasTensor:
     """The bottleneck of ResNeSt with two splits (arXiv:2004.08955, figure 2); an average strides, after the 3x3."""
-    width = place.width
-    shortcut = _shortcut(x, place, traits, 4 * width)
-    x = conv_norm(x, width, 1, (place("conv1"), place("bn1")))
-    x = conv_norm(x, 2 * width, 3, (place("conv2.conv"), place("conv2.bn0")), groups=2)
+    width = block.width
+    shortcut = _shortcut(x, block, traits, 4 * width)
+    x = conv_norm(x, width, 1, (block("conv1"), block("bn1")))
+    x = conv_norm(x, 2 * width, 3, (block("conv2.conv"), block("conv2.bn0")), groups=2)
     splits = ops.split(x, 2, axis=-1)
-    gap = pooled(layers.Add(name=named(place("conv2-sum")))(splits), place("conv2"))
-    gap = norm(conv(gap, max(32, width // 2), 1, place("conv2.fc1"), bias=True), place("conv2.bn1"))
+    gap = pooled(layers.Add(name=named(block("conv2-sum")))(splits), block("conv2"))
+    gap = norm(conv(gap, max(32, width // 2), 1, block("conv2.fc1"), bias=True), block("conv2.bn1"))
     # Every channel of the first split, then every channel of the second; the softmax is over the splits.
-    logits = ops.split(conv(gap, 2 * width, 1, place("conv2.fc2"), bias=True), 2, axis=-1)
+    logits = ops.split(conv(gap, 2 * width, 1, block("conv2.fc2"), bias=True), 2, axis=-1)
     share = ops.sigmoid(logits[0] - logits[1])  # softmax of two
     x = splits[1] + share * (splits[0] - splits[1])
-    if place.stride > 1:
-        x = average_pool(x, place("avd_last"), place.stride)
-    x = conv_norm(x, 4 * width, 1, (place("conv3"), place("bn3")), relu=False)
-    return _joined(x, shortcut, place)
+    if block.stride > 1:
+        x = average_pool(x, block("avd_last"), block.stride)
+    x = conv_norm(x, 4 * width, 1, (block("conv3"), block("bn3")), relu=False)
+    return _joined(x, shortcut, block)
 
 
-def multi_scale(x: KerasTensor, place: Place, traits: Traits) -> KerasTensor:
+def multi_scale(x: KerasTensor, block: Block, traits: Traits) -> KerasTensor:
     """The bottleneck of Res2Net (arXiv:1904.01169, figure 2): each part but the first also sees what came of the last.
 
     In the first block of a stage the parts stay by themselves, and the one that is not convolved is averaged.
     """
-    width = place.width * traits.group_width // 64
-    shortcut = _shortcut(x, place, traits, 4 * place.width)
-    x = conv_norm(x, width * traits.scales, 1, (place("conv1"), place("bn1")))
+    width = block.width * traits.group_width // 64
+    shortcut = _shortcut(x, block, traits, 4 * block.width)
+    x = conv_norm(x, width * traits.scales, 1, (block("conv1"), block("bn1")))
     *parts, last = ops.split(x, traits.scales, axis=-1)
     done = []
     for number, part in enumerate(parts):
-        if number and place.number:
-            part = layers.Add(name=named(place(f"scale{number}")))([done[-1], part])
-        modules = place(f"convs.{number}"), place(f"bns.{number}")
-        done.append(conv_norm(part, width, 3, modules, stride=place.stride))
-    done.append(last if place.number else average_pool(last, place("pool"), place.stride))
-    x = layers.Concatenate(name=named(place("scales")))(done)
-    x = conv_norm(x, 4 * place.width, 1, (place("conv3"), place("bn3")), relu=False)
-    return _joined(x, shortcut, place)
+        if number and block.number:
+            part = layers.Add(name=named(block(f"scale{number}")))([done[-1], part])
+        modules = block(f"convs.{number}"), block(f"bns.{number}")
+        done.append(conv_norm(part, width, 3, modules, stride=block.stride))
+    done.append(last if block.number else average_pool(last, block("pool"), block.stride))
+    x = layers.Concatenate(name=named(block("scales")))(done)
+    x = conv_norm(x, 4 * block.width, 1, (block("conv3"), block("bn3")), relu=False)
+    return _joined(x, shortcut, block)
 
 
-def staged(x: KerasTensor, place: Place, traits: Traits) -> KerasTensor:
+def staged(x: KerasTensor, block: Block, traits: Traits) -> KerasTensor:
     """The bottleneck of iResNet (arXiv:2004.04989, figure 1c): only the end of a stage puts a ReLU on the main path.
 
     The first block normalises before it adds, the last one after; those between start with normalisation and ReLU,
     except that the second of a stage gets what is normalised already. Shortcuts that stride take the maximum.
     """
-    start, end = place.number == 0, place.number == place.of - 1
+    start, end = block.number == 0, block.number == block.of - 1
     shortcut = x
     if start:
-        shortcut = max_pool(x, place("downsample.0"))
-        modules = place("downsample.1"), place("downsample.2")
-        shortcut = conv_norm(shortcut, 4 * place.width, 1, modules, relu=False)
-    elif place.number == 1:
-        x = layers.ReLU(name=named(place("relu0")))(x)
+        shortcut = max_pool(x, block("downsample.0"))
+        modules = block("downsample.1"), block("downsample.2")
+        shortcut = conv_norm(shortcut, 4 * block.width, 1, modules, relu=False)
+    elif block.number == 1:
+        x = layers.ReLU(name=named(block("relu0")))(x)
     else:
-        x = norm(x, place("bn0"))
-    x = conv_norm(x, place.width, 1, (place("conv1"), place("bn1")))
-    x = conv_norm(x, place.width, 3, (place("conv2"), place("bn2")), stride=place.stride)
-    x = conv(x, 4 * place.width, 1, place("conv3"))
+        x = norm(x, block("bn0"))
+    x = conv_norm(x, block.width, 1, (block("conv1"), block("bn1")))
+    x = conv_norm(x, block.width, 3, (block("conv2"), block("bn2")), stride=block.stride)
+    x = conv(x, 4 * block.width, 1, block("conv3"))
     if start:
-        x = norm(x, place("bn3"), relu=False)
-    x = layers.Add(name=named(place("add")))([x, shortcut])
-    return norm(x, place("bn3")) if end else x
+        x = norm(x, block("bn3"), relu=False)
+    x = layers.Add(name=named(block("add")))([x, shortcut])
+    return norm(x, block("bn3")) if end else x
 
 
-def _shortcut(x: KerasTensor, place: Place, traits: Traits, filters: int) -> KerasTensor:
+def _shortcut(x: KerasTensor, block: Block, traits: Traits, filters: int) -> KerasTensor:
     """The input itself where it has the shape of the output; else what brings it there."""
-    if place.stride == 1 and x.shape[-1] == filters:
+    if block.stride == 1 and x.shape[-1] == filters:
         return x
     if traits.average_down:
-        if place.stride > 1:
-            x = average_halves(x, place("downsample.0"))
-        return conv_norm(x, filters, 1, (place("downsample.1"), place("downsample.2")), relu=False)
-    kernel = traits.down_kernel if place.stride > 1 else 1
-    modules = place("downsample.0"), place("downsample.1")
-    return conv_norm(x, filters, kernel, modules, relu=False, stride=place.stride)
+        if block.stride > 1:
+            x = average_halves(x, block("downsample.0"))
+        return conv_norm(x, filters, 1, (block("downsample.1"), block("downsample.2")), relu=False)
+    kernel = traits.down_kernel if block.stride > 1 else 1
+    modules = block("downsample.0"), block("downsample.1")
+    return conv_norm(x, filters, kernel, modules, relu=False, stride=block.stride)
 
 
 def _excited(x: KerasTensor, module: str) -> KerasTensor:
@@ -151,5 +151,5 @@ def _excited(x: KerasTensor, module: str) -> KerasTensor:
     return layers.Multiply(name=named(f"{module}.scale"))([x, gate])
 
 
-def _joined(x: KerasTensor, shortcut: KerasTensor, place: Place) -> KerasTensor:
-    return layers.ReLU(name=named(place("out")))(layers.Add(name=named(place("add")))([x, shortcut]))
+def _joined(x: KerasTensor, shortcut: KerasTensor, block: Block) -> KerasTensor:
+    return layers.ReLU(name=named(block("out")))(layers.Add(name=named(block("add")))([x, shortcut]))

@@ -195,9 +195,9 @@ def _run(file: IO[bytes]) -> Any:
     memo: dict[int, Any] = {}
 
     def since_mark() -> list[Any]:
-        place = max(i for i, value in enumerate(stack) if value is _MARK)
-        values = stack[place + 1 :]
-        del stack[place:]
+        mark = max(i for i, value in enumerate(stack) if value is _MARK)
+        values = stack[mark + 1 :]
+        del stack[mark:]
         return values
 
     def below(count: int) -> list[Any]:
@@ -224,8 +224,8 @@ def _run(file: IO[bytes]) -> Any:
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(memo[argument])
         elif name in ("GLOBAL", "STACK_GLOBAL"):
-            words = argument.split(" ") if name == "GLOBAL" else below(2)
-            stack.append(_allowed(".".join(map(str, words))))
+            parts = argument.split(" ") if name == "GLOBAL" else below(2)
+            stack.append(_allowed(".".join(map(str, parts))))
         elif name == "BINPERSID":
             stack.append(_storage(*below(1)))
         elif name == "REDUCE":
