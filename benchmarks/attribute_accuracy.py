@@ -25,11 +25,11 @@ QUICK = ("--size", "96", "--epochs", "3", "--learning-rate", "0.001", *GENTLE)
 
 @dataclass(frozen=True)
 class Variant:
-    """crop: what of a photo is seen. words: the options of the training."""
+    """crop: what of a photo is seen. options: the options of the training."""
 
     what: str
     crop: str
-    words: tuple[str, ...]
+    options: tuple[str, ...]
 
 
 VARIANTS = {
@@ -53,9 +53,9 @@ ENSEMBLES = {
 TTA = {"full-tta": ("full, ten-crop at three scales", ("full",))}
 
 
-def run(*words: object) -> None:
-    print("$", *words, flush=True)
-    subprocess.run([sys.executable, *map(str, words)], cwd=HOME, check=True)
+def run(*options: object) -> None:
+    print("$", *options, flush=True)
+    subprocess.run([sys.executable, *map(str, options)], cwd=HOME, check=True)
 
 
 def cropped(args: argparse.Namespace, crop: str) -> Path:
@@ -64,7 +64,7 @@ def cropped(args: argparse.Namespace, crop: str) -> Path:
         return args.data
     out = args.data.with_name(f"{args.data.name}_{crop}")
     model = newest(args.runs / "image") if crop == "cam" else args.keypoints
-    run("src/top/cli.py", "data", "crop", "--data", args.data, "--out", out, "--crop", crop, "--modelpath", model)
+    run("src/top/cli.py", "data", "crop", "--data", args.data, "--out", out, "--crop", crop, "--model", model)
     return out
 
 
@@ -80,22 +80,22 @@ def trained(args: argparse.Namespace, name: str) -> Path:
     variant, output = VARIANTS[name], args.runs / name
     data = cropped(args, variant.crop)
     if not any(output.glob("attributes/all/*/calibration.json")):
-        words = ["--data", data, "--output", output, "--crop", variant.crop, *variant.words]
+        options = ["--data", data, "--out", output, "--crop", variant.crop, *variant.options]
         if any(output.glob("attributes/all/*/config.json")):
-            words = ["--data", data, "--load", newest(output), "--resume", "True"]
+            options = ["--data", data, "--load", newest(output), "--resume"]
         else:
-            words += ["--model", "lite", "--weights", args.keypoints, "--val-fraction", "0.05"]
-            words += ["--precision", "mixed_bfloat16"]
-        run("src/top/train_attributes.py", *words)
+            options += ["--network", "lite", "--weights", args.keypoints, "--val-fraction", "0.05"]
+            options += ["--precision", "bfloat16"]
+        run("src/top/train_attributes.py", *options)
     return newest(output)
 
 
-def scored(args: argparse.Namespace, name: str, what: str, members: tuple[str, ...], words: tuple[str, ...]) -> None:
+def scored(args: argparse.Namespace, name: str, what: str, members: tuple[str, ...], options: tuple[str, ...]) -> None:
     data = cropped(args, VARIANTS[members[0]].crop)
     out = args.runs / name / "submission"
     runs = [trained(args, member) for member in members]
     (question,) = data.glob("attributes/rank/Tests/question.csv")
-    run("src/top/test_attributes.py", "--modelpath", *runs, "--data", question, "--outpath", out, *words)
+    run("src/top/test_attributes.py", "--model", *runs, "--data", question, "--out", out, *options)
     (predicted,) = out.glob("*.csv")
     (truth,) = args.data.glob("attributes/fashionAI_attributes_answer_a_*.csv")
     result = out / "score.json"
@@ -128,7 +128,7 @@ def main() -> None:
             scored(args, name, what, members, ("--weights", "validation", "--val-data", str(folder)))
         else:
             what, members = TTA[name]
-            scored(args, name, what, members, ("--augment", "True"))
+            scored(args, name, what, members, ("--augment",))
 
 
 if __name__ == "__main__":

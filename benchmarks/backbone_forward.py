@@ -31,8 +31,8 @@ class Reference(Worker):
     """The same network in PyTorch, in a process of its own environment: it computes when its turn comes."""
 
     def __init__(self, python: Path, name: str, side: int, threads: int) -> None:
-        words = [python, HERE / "worker_backbone.py", name, side, threads]
-        super().__init__(words, os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""})
+        options = [python, HERE / "worker_backbone.py", name, side, threads]
+        super().__init__(options, os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""})
         self.modes: list[str] = self.facts["modes"]
 
     def use(self, mode: str) -> None:
@@ -92,8 +92,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--python", type=Path, help="an interpreter with torch and timm; one is prepared by default")
     parser.add_argument("--record", type=int, choices=(0, 1), default=1, help="add rows to results.csv")
-    words = parser.parse_args()
-    python = words.python
+    options = parser.parse_args()
+    python = options.python
     if python is None:
         subprocess.run([sys.executable, HERE / "environments.py", "torch"], check=True)
         python = ENVIRONMENTS / "torch" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
@@ -104,14 +104,14 @@ def main() -> None:
 
     # Keras walks from the one output taken here to the input by recursion, a frame a layer.
     sys.setrecursionlimit(10_000)
-    tf.config.threading.set_intra_op_parallelism_threads(words.threads)
-    for name in words.names or RESIDUAL:
-        medians = compare(name, python, words.side, words.rounds, words.threads)
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    for name in options.names or RESIDUAL:
+        medians = compare(name, python, options.side, options.rounds, options.threads)
         told = ", ".join(f"{mode} {1000 * value:.1f} ms" for mode, value in medians.items())
         best = min(medians["graph"], medians["xla"]) / medians["torch"]
         print(f"{name}: {told}; Keras {best:.2f} times, OpenVINO {medians['openvino'] / medians['torch']:.2f} times")
-        if words.record:
-            case = f"{name}, {words.side} px"
+        if options.record:
+            case = f"{name}, {options.side} px"
             report("backbone_forward", f"{case}: Keras by PyTorch", best, "times", f"<= {BOUND}")
             report("backbone_forward", f"{case}: runtime by PyTorch", medians["openvino"] / medians["torch"], "times")
             for mode, value in medians.items():

@@ -18,13 +18,13 @@ from measure import report
 
 HOME = Path(__file__).parents[1]
 DATA, RUNS, OUT = HOME / "data", HOME / "trained_models" / "catalogue_accuracy", HOME / "submission"
-COMMON = ("--model", "lite", "--batch-size", "32", "--size", "96", "--learning-rate", "0.001")
-COMMON = (*COMMON, "--precision", "mixed_bfloat16")
+COMMON = ("--network", "lite", "--batch-size", "32", "--size", "96", "--learning-rate", "0.001")
+COMMON = (*COMMON, "--precision", "bfloat16")
 
 
-def run(*words: object) -> None:
-    print("$", *words, flush=True)
-    subprocess.run([sys.executable, *map(str, words)], cwd=HOME, check=True)
+def run(*options: object) -> None:
+    print("$", *options, flush=True)
+    subprocess.run([sys.executable, *map(str, options)], cwd=HOME, check=True)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -32,20 +32,20 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Says nothing."""
 
 
-def trained(task: str, *words: object) -> Path:
+def trained(task: str, *options: object) -> Path:
     folder = RUNS / "attributes" / task
     if not any(folder.glob("*/calibration.json")):
-        again = ("--resume", "True") if any(folder.glob("*/states/index.json")) else ()
-        run("src/top/train_attributes.py", "--task", task, "--output", RUNS, *words, *again)
+        again = ("--resume",) if any(folder.glob("*/states/index.json")) else ()
+        run("src/top/train_attributes.py", "--task", task, "--out", RUNS, *options, *again)
     return folder
 
 
 def scored(kind: str, runs: Path, data: Path, truth: Path, submission: str) -> dict:
     """The score of the predictions for the test set `data`, each photo seen twice, once mirrored."""
-    run("src/top/test_attributes.py", "--modelpath", runs, "--data", data, "--outpath", OUT, "--flip", "True")
+    run("src/top/test_attributes.py", "--model", runs, "--data", data, "--out", OUT, "--flip")
     result = OUT / f"{kind}_score.json"
-    words = ("--truth", truth, "--predicted", OUT / submission, "--json", result)
-    run("src/top/cli.py", "score", f"{kind}s", *words)
+    options = ("--truth", truth, "--predicted", OUT / submission, "--json", result)
+    run("src/top/cli.py", "score", f"{kind}s", *options)
     return json.loads(result.read_text())
 
 
@@ -54,11 +54,11 @@ def styles() -> None:
     handler = functools.partial(Quiet, directory=str(drawn))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 8765), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        words = ("--count", 6000, "--test-count", 1000, "--size", 128, "--seed", 1, "--workers", 2)
-        run("src/top/cli.py", "data", "synth-styles", "--out", drawn, *words, "--url", "http://127.0.0.1:8765")
+        options = ("--count", 6000, "--test-count", 1000, "--size", 128, "--seed", 1, "--workers", 2)
+        run("src/top/cli.py", "data", "synth-styles", "--out", drawn, *options, "--url", "http://127.0.0.1:8765")
         for part in ("train", "test"):
-            words = ("--out", shards / part, "--allow-private", "True")
-            run("src/top/cli.py", "data", "fetch-styles", drawn / f"{part}.txt", *words)
+            options = ("--out", shards / part, "--allow-private")
+            run("src/top/cli.py", "data", "fetch-styles", drawn / f"{part}.txt", *options)
         server.shutdown()
     folder = trained("style", "--data", shards / "train", "--epochs", 8, *COMMON)
     score = scored("style", folder, shards / "test", drawn / "answer.txt", "style_submission.csv")
@@ -67,10 +67,22 @@ def styles() -> None:
 
 def products() -> None:
     drawn = DATA / "synthetic_products"
-    words = ("--count", 8000, "--classes", 200, "--test-count", 1000, "--size", 128, "--seed", 1, "--workers", 2)
-    run("src/top/cli.py", "data", "synth-products", "--out", drawn, *words)
-    words = ("--data", drawn, "--epochs", 10, "--label-smoothing", 0.1, "--balance", 0.5, "--tag", "catalogue", *COMMON)
-    folder = trained("product", *words)
+    options = ("--count", 8000, "--classes", 200, "--test-count", 1000, "--size", 128, "--seed", 1, "--workers", 2)
+    run("src/top/cli.py", "data", "synth-products", "--out", drawn, *options)
+    options = (
+        "--data",
+        drawn,
+        "--epochs",
+        10,
+        "--label-smoothing",
+        0.1,
+        "--balance",
+        0.5,
+        "--tag",
+        "catalogue",
+        *COMMON,
+    )
+    folder = trained("product", *options)
     score = scored("product", folder, drawn / "test.txt", drawn / "test_answer.txt", "product_submission.txt")
     case = "200 products, 8000 photos of 128 px, lite at 96 px, 10 epochs"
     report("catalogue_accuracy", case, 100 * score["mean_class_error"], "% mean class error")

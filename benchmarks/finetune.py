@@ -24,9 +24,9 @@ EPOCHS = 60
 GENTLE = ("--rotate", 15, "--zoom", 0.2, "--shift", 0.1, "--colour", 0.4, "--blur", 0, "--erase", 0)
 
 
-def run(*words: object) -> None:
-    print("$ aifashion", *words, flush=True)
-    subprocess.run([sys.executable, "-m", "aifashion.top.cli", *map(str, words)], check=True)
+def run(*options: object) -> None:
+    print("$ aifashion", *options, flush=True)
+    subprocess.run([sys.executable, "-m", "aifashion.top.cli", *map(str, options)], check=True)
 
 
 def read_rows(path: Path) -> list[list[str]]:
@@ -57,9 +57,9 @@ def split(photos: Path, fold: Path, held_out: set[int]) -> None:
         write_rows(fold / "train" / f"{name}_answers.csv", [header, *(row for i, row in enumerate(rows) if i in place)])
 
 
-def scored(model: Path | str, fold: Path, name: str, *words: object) -> tuple[float, int]:
+def scored(model: Path | str, fold: Path, name: str, *options: object) -> tuple[float, int]:
     """NE and the number of points that it is the mean of."""
-    run("test", "--modelpath", model, "--data", fold / "train" / f"{name}.csv", "--outpath", fold / name, *words)
+    run("test", "--model", model, "--data", fold / "train" / f"{name}.csv", "--out", fold / name, *options)
     truth, told = fold / "train" / f"{name}_answers.csv", fold / name / "submission.csv"
     score = score_keypoints(read_keypoint_csv(truth), read_keypoint_csv(told))
     return score.ne, score.points
@@ -76,7 +76,7 @@ def main(photos: Path, epochs: int = EPOCHS) -> None:
             split(photos, fold, {(first + n) % count for n in range(OUT)})
             if first == 0:
                 before, _ = scored("shipped", fold, "all")
-            words = (
+            options = (
                 "--size",
                 256,
                 "--batch-size",
@@ -88,8 +88,8 @@ def main(photos: Path, epochs: int = EPOCHS) -> None:
                 "--warmup-epochs",
                 5,
             )
-            words = (*words, "--ema", 0.98, *GENTLE, "--data", fold, "--output", fold / "runs")
-            run("train", "--weights", "shipped", "--category", "all", *words)
+            options = (*options, "--ema", 0.98, *GENTLE, "--data", fold, "--out", fold / "runs")
+            run("train", "--weights", "shipped", "--category", "all", *options)
             found.append(scored(fold / "runs" / "all", fold, "held_out", "--epoch", epochs))
     after = sum(ne * points for ne, points in found) / sum(points for _, points in found)
     report("finetune", f"{count} photos, the shipped network as it is", 100 * before, "% NE")

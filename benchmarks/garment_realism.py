@@ -58,7 +58,7 @@ def one_cloth() -> None:
     details.random_rib = lambda rng, category, cut, cloth: None
     garment._sleeve_cloth = lambda rng, category, cloth: cloth
     back_hem = details.back_hem
-    details.back_hem = lambda *words: replace(back_hem(*words), rings=(np.zeros((3, 2)),))
+    details.back_hem = lambda *options: replace(back_hem(*options), rings=(np.zeros((3, 2)),))
 
 
 def clean_camera() -> None:
@@ -84,9 +84,9 @@ if lacking is not None:
     lacking()
 
 
-def run(*words: object) -> None:
-    print("$ aifashion", *words, flush=True)
-    subprocess.run([sys.executable, "-m", "aifashion.top.cli", *map(str, words)], check=True)
+def run(*options: object) -> None:
+    print("$ aifashion", *options, flush=True)
+    subprocess.run([sys.executable, "-m", "aifashion.top.cli", *map(str, options)], check=True)
 
 
 def drawn(folder: Path, variant: str) -> Path:
@@ -96,7 +96,7 @@ def drawn(folder: Path, variant: str) -> Path:
 
 
 def scored(model: Path, test: Path, truth: Path, out: Path) -> float:
-    run("test", "--modelpath", model, "--data", test, "--outpath", out)
+    run("test", "--model", model, "--data", test, "--out", out)
     return score_keypoints(read_keypoint_csv(truth), read_keypoint_csv(out / "submission.csv")).ne
 
 
@@ -113,9 +113,9 @@ def main(real: Path, names: list[str]) -> None:
         }
         for name in names:
             folder = Path(work) / name
-            words = ("--size", SIZE, "--epochs", EPOCHS, "--batch-size", 32, "--learning-rate", 1e-3, "--ema", 0.99)
-            words = (*words, "--warmup-epochs", 0.5, "--category-weight", 0.3, "--output", folder)
-            run("train", "--weights", "shipped", "--data", drawn(folder / "photos", name), *words)
+            options = ("--size", SIZE, "--epochs", EPOCHS, "--batch-size", 32, "--learning-rate", 1e-3, "--ema", 0.99)
+            options = (*options, "--warmup-epochs", 0.5, "--category-weight", 0.3, "--out", folder)
+            run("train", "--weights", "shipped", "--data", drawn(folder / "photos", name), *options)
             for what, (test, truth) in tests.items():
                 ne = scored(folder / "all", test, truth, folder / "submission")
                 report("garment_realism", f"{VARIANTS[name][0]}, on {what}", 100 * ne, "% NE")

@@ -67,8 +67,8 @@ def report(benchmark: str, case: str, value: float, unit: str, bound: str = "") 
 
 
 def _commit() -> str:
-    def git(*words: str) -> str:
-        return subprocess.run(("git", *words), capture_output=True, text=True, cwd=RESULTS.parent).stdout.strip()
+    def git(*options: str) -> str:
+        return subprocess.run(("git", *options), capture_output=True, text=True, cwd=RESULTS.parent).stdout.strip()
 
     changed = git("status", "--porcelain", "--", "../src", "../requirements.lock")
     return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")

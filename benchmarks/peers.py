@@ -105,7 +105,7 @@ class Bench:
         """Raises PeerError where the peer's artifact is not there."""
         path = ENVIRONMENTS / spec.environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
         python = sys.executable if spec.environment == "project" else str(path)
-        words = {
+        options = {
             "work": self.work,
             "first": self.photos[0],
             "precision": spec.precision,
@@ -115,10 +115,10 @@ class Bench:
             "settings": json.dumps(settings),
         }
         if spec.artifact:
-            words["artifact"] = self.artifacts / spec.artifact
-            if not words["artifact"].exists():
+            options["artifact"] = self.artifacts / spec.artifact
+            if not options["artifact"].exists():
                 raise PeerError(f"no artifact {spec.artifact}")
-        return [python, str(HERE / f"worker_{spec.worker}.py"), *(f"--{name}={word}" for name, word in words.items())]
+        return [python, str(HERE / f"worker_{spec.worker}.py"), *(f"--{name}={word}" for name, word in options.items())]
 
 
 class Worker:
@@ -127,9 +127,9 @@ class Worker:
     def __init__(self, command: Sequence[str], threads: int, wait: str, log: Path) -> None:
         count = str(threads)
         names = ("OMP", "MKL", "OPENBLAS", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
-        thread_words = {f"{name}_THREADS" if "_" in name else f"{name}_NUM_THREADS": count for name in names}
+        thread_settings = {f"{name}_THREADS" if "_" in name else f"{name}_NUM_THREADS": count for name in names}
         if wait:
-            thread_words["OMP_WAIT_POLICY"] = wait
+            thread_settings["OMP_WAIT_POLICY"] = wait
         self.log = log
         with log.open("a") as errors:
             start = time.perf_counter()
@@ -139,16 +139,16 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env=os.environ | thread_words | {"CUDA_VISIBLE_DEVICES": ""},
+                env=os.environ | thread_settings | {"CUDA_VISIBLE_DEVICES": ""},
             )
         self.greeting = self._answer()["ready"]
         self.seconds = time.perf_counter() - start
 
-    def ask(self, do: str, **words: Any) -> dict[str, Any]:
+    def ask(self, do: str, **options: Any) -> dict[str, Any]:
         """The worker's answer to a command. Raises PeerError where it cannot do it."""
         assert self.process.stdin is not None
         try:
-            self.process.stdin.write(json.dumps({"do": do, **words}) + "\n")
+            self.process.stdin.write(json.dumps({"do": do, **options}) + "\n")
             self.process.stdin.flush()
         except OSError:
             raise self._failure("it is gone") from None
@@ -191,27 +191,27 @@ def started(bench: Bench, name: str, settings: Mapping[str, Any]) -> Iterator[Wo
         worker.close()
 
 
-def prepare(words: Arguments, work: Path, names: Sequence[str]) -> Bench:
+def prepare(options: Arguments, work: Path, names: Sequence[str]) -> Bench:
     """Environments, photos, weights, reference outputs and artifacts."""
     environments = sorted({PEERS[name].environment for name in names} - {"project"})
     _python(HERE / "environments.py", *environments)
     photos = work / "photos"
-    count = ("--count", words.photos, "--test-count", 0, "--seed", SEED, "--size", PHOTO_SIDE)
-    _python("-m", "aifashion.top.cli", "data", "synth", "--out", photos, *count, "--workers", words.threads)
+    count = ("--count", options.photos, "--test-count", 0, "--seed", SEED, "--size", PHOTO_SIDE)
+    _python("-m", "aifashion.top.cli", "data", "synth", "--out", photos, *count, "--workers", options.threads)
     images = photos / "train" / "Images"
-    given = ("--run", words.run) if words.run else ()
-    _python(HERE / "prepare.py", "--network", words.network, "--photos", images, "--out", work, *given)
+    given = ("--run", options.run) if options.run else ()
+    _python(HERE / "prepare.py", "--network", options.network, "--photos", images, "--out", work, *given)
     facts = json.loads((work / "facts.json").read_text())
-    artifacts = words.artifacts or work / "artifacts"
+    artifacts = options.artifacts or work / "artifacts"
     needed = sorted({PEERS[name].artifact.partition("/")[0] for name in names} - {""})
-    if needed and words.artifacts is None and words.run is None:
+    if needed and options.artifacts is None and options.run is None:
         _python(HERE / "export.py", "--run", facts["run"], "--photos", photos, "--out", artifacts, *needed)
     config = json.loads((work / "config.json").read_text())
-    return Bench(work, artifacts, tuple(sorted(images.rglob("*.jpg"))), config, facts, words.threads)
+    return Bench(work, artifacts, tuple(sorted(images.rglob("*.jpg"))), config, facts, options.threads)
 
 
-def _python(*words: object) -> None:
-    subprocess.run([sys.executable, *map(str, words)], check=True)
+def _python(*options: object) -> None:
+    subprocess.run([sys.executable, *map(str, options)], check=True)
 
 
 def check_and_tune(bench: Bench, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -355,17 +355,17 @@ def chosen(wanted: Sequence[str]) -> list[str]:
 
 
 def main() -> None:
-    words = read_arguments(Arguments, "peers.py")
-    names = chosen(words.peers)
+    options = read_arguments(Arguments, "peers.py")
+    names = chosen(options.peers)
     with tempfile.TemporaryDirectory() as folder:
-        bench = prepare(words, Path(folder), names)
+        bench = prepare(options, Path(folder), names)
         ready = check_and_tune(bench, names)
-        figures = take_turns(bench, ready, words.rounds)
+        figures = take_turns(bench, ready, options.rounds)
     if not figures:
         raise SystemExit("no peer could be measured")
-    title = f"{words.network} {bench.config['size']} px"
-    show(f"{title}, {words.photos} photos, {words.rounds} rounds, {words.threads} threads", figures)
-    if words.record:
+    title = f"{options.network} {bench.config['size']} px"
+    show(f"{title}, {options.photos} photos, {options.rounds} rounds, {options.threads} threads", figures)
+    if options.record:
         record(title, figures, ready)
 
 

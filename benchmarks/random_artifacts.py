@@ -18,9 +18,9 @@ from aifashion.unet.predictors import attribute_net, keypoint_net
 
 def keypoint_artifact(out: Path, config: KeypointConfig, precision: Numbers, photos: Sequence[np.ndarray] = ()) -> Path:
     """photos: (H, W, 3) uint8, from which int8 learns the ranges of the layers."""
-    words, side = config.vocabulary, (config.size, config.size)
-    serving = keypoint_serving_net(keypoint_net(config), config.codec, config.decoder, words.twins)
-    mask = np.ones((1, len(words.keypoints)), np.float32)
+    options, side = config.vocabulary, (config.size, config.size)
+    serving = keypoint_serving_net(keypoint_net(config), config.codec, config.decoder, options.twins)
+    mask = np.ones((1, len(options.keypoints)), np.float32)
     learned = [{"image": letterboxed(photo, side)[0][None], "mask": mask} for photo in photos]
     manifest = Manifest("keypoints", "openvino", precision, json.loads(config.to_json()))
     write_artifact(out, serving, manifest, _accepted, learned if precision == "int8" else ())

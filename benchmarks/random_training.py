@@ -58,11 +58,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--network", required=True)
     parser.add_argument("--precision", choices=get_args(Precision), required=True)
-    words = parser.parse_args()
+    options = parser.parse_args()
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(words.threads)
-    step, parameters = training_step(words.network, words.batch, words.size, words.precision)
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    step, parameters = training_step(options.network, options.batch, options.size, options.precision)
     for _ in range(2):  # which trace and compile
         step()
     print(json.dumps({"parameters": parameters}), flush=True)

@@ -69,12 +69,12 @@ def _subset(folder: Path, photos: list[Path]) -> Path:
 
 
 def _starts(first: Path, second: Path, photo: Path, case: str, folder: Path) -> None:
-    words = ["aifashion.top.cli", "predict", photo, "--modelfile", first, "--attributes", second]
+    options = ["aifashion.top.cli", "predict", photo, "--model", first, "--attributes", second]
     taken = []
     for _ in range(STARTS + 1):
         start = time.perf_counter()
         out = ("--out", folder / "first.json")
-        subprocess.run([sys.executable, "-m", *map(str, (*words, *out))], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-m", *map(str, (*options, *out))], check=True, stdout=subprocess.DEVNULL)
         taken.append(time.perf_counter() - start)
     report("runtime", f"predict of one photo, {case}, first start ever", taken[0], "s")
     report("runtime", f"predict of one photo, {case}", float(np.median(taken[1:])), "s", "< 1.5")

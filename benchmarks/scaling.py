@@ -28,8 +28,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for what, cases in (("training", CASES), ("runtime", [*SINGLE, *CASES])):
             for batch, side, cores in cases:
-                words = [sys.executable, __file__, what, name, str(batch), str(side), str(cores)]
-                done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
+                options = [sys.executable, __file__, what, name, str(batch), str(side), str(cores)]
+                done = subprocess.run(options, check=True, stdout=subprocess.PIPE, text=True)
                 rate, memory = json.loads(done.stdout.splitlines()[-1])
                 case = f"{what} of lite, batch {batch}, {side} px, {cores} cores"
                 report("scaling", case, rate, "images/s")

@@ -12,16 +12,16 @@ from typing import Any
 class Worker:
     """A process that answers. facts: what it said of itself. Raises RuntimeError where it ends before it is closed."""
 
-    def __init__(self, words: Sequence[object], environment: Mapping[str, str] | None = None) -> None:
-        self.words = [str(word) for word in words]
+    def __init__(self, options: Sequence[object], environment: Mapping[str, str] | None = None) -> None:
+        self.options = [str(word) for word in options]
         self.process = subprocess.Popen(
-            self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            self.options, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         self.facts: dict[str, Any] = self._answer()
 
-    def ask(self, **words: object) -> dict[str, Any]:
+    def ask(self, **options: object) -> dict[str, Any]:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(words) + "\n")
+        self.process.stdin.write(json.dumps(options) + "\n")
         self.process.stdin.flush()
         return self._answer()
 
@@ -29,7 +29,7 @@ class Worker:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"`{' '.join(self.words)}` ended")
+            raise RuntimeError(f"`{' '.join(self.options)}` ended")
         return json.loads(line)
 
     def close(self) -> None:

@@ -65,8 +65,8 @@ def main() -> None:
         shares, rates = [], []
         for number in range(ROUNDS + 1):
             busy.seconds, start = 0.0, time.perf_counter()
-            words = command.Arguments(folder / "data" / "train" / "Images", out=folder / f"{number}.csv")
-            command.predict(words)
+            options = command.Arguments(folder / "data" / "train" / "Images", out=folder / f"{number}.csv")
+            command.predict(options)
             taken = time.perf_counter() - start
             if number:  # the first round also compiles
                 shares.append(busy.seconds / taken)

@@ -34,10 +34,10 @@ def main() -> None:
     parser.add_argument("names", nargs="+")
     args = parser.parse_args()
     config = KeypointConfig.from_json(read_config(args.run), args.run / "config.json")
-    words, side = config.vocabulary, (config.size, config.size)
+    options, side = config.vocabulary, (config.size, config.size)
     net = trained_keypoint_net(config, best_model(args.run, print).path)
-    serving = keypoint_serving_net(net, config.codec, config.decoder, words.twins)
-    mask = np.ones((1, len(words.keypoints)), np.float32)
+    serving = keypoint_serving_net(net, config.codec, config.decoder, options.twins)
+    mask = np.ones((1, len(options.keypoints)), np.float32)
     learned = [
         {"image": letterboxed(read_image(path), side)[0][None], "mask": mask}
         for path in sorted(args.photos.rglob("*.jpg"))[:LEARNED]

@@ -134,18 +134,18 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--run", type=Path)
-    words = parser.parse_args()
+    options = parser.parse_args()
     cv2.setNumThreads(1)
-    photos = sorted(words.photos.rglob("*.jpg"))
-    if words.run is None:
-        config = dataclasses.replace(keypoint_preset(words.network), size=SIZES[words.network])
-        run = new_run(words.out, "run", config.to_json())
+    photos = sorted(options.photos.rglob("*.jpg"))
+    if options.run is None:
+        config = dataclasses.replace(keypoint_preset(options.network), size=SIZES[options.network])
+        run = new_run(options.out, "run", config.to_json())
         net = settled_random_net(config, _images(photos[:SETTLING_IMAGES], config.size))
         save_model(run, net, epoch=1, score=0.5, keep=1)
     else:
-        run = words.run
+        run = options.run
         config = KeypointConfig.from_json(read_config(run), run / "config.json")
-    write(words.out, run, config, _images(photos[:REFERENCE_IMAGES], config.size))
+    write(options.out, run, config, _images(photos[:REFERENCE_IMAGES], config.size))
 
 
 if __name__ == "__main__":

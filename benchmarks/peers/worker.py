@@ -254,20 +254,20 @@ def serve(build: Callable[[Options], Peer]) -> None:
         peer.use(settings.get("mode", peer.modes[0]))
         points = one_photo(peer, options.first.read_bytes())
 
-        def time_folder(words: dict[str, Any]) -> dict[str, Any]:
+        def time_folder(options: dict[str, Any]) -> dict[str, Any]:
             peer.use(settings.get("folder_mode", peer.modes[0]))
-            return throughput(peer, Path(words["folder"]), settings, options.threads)
+            return throughput(peer, Path(options["folder"]), settings, options.threads)
 
-        def time_photos(words: dict[str, Any]) -> dict[str, Any]:
+        def time_photos(options: dict[str, Any]) -> dict[str, Any]:
             peer.use(settings.get("mode", peer.modes[0]))
-            return {"seconds": latency(peer, [Path(path) for path in words["photos"]])}
+            return {"seconds": latency(peer, [Path(path) for path in options["photos"]])}
 
         return {"versions": peer.versions, "points": len(points)}, {
-            "check": lambda words: check(peer, options),
-            "tune": lambda words: {"settings": tune(peer, [Path(p) for p in words["photos"]], options.threads)},
+            "check": lambda options: check(peer, options),
+            "tune": lambda options: {"settings": tune(peer, [Path(p) for p in options["photos"]], options.threads)},
             "latency": time_photos,
             "throughput": time_folder,
-            "memory": lambda words: {"bytes": peak_memory()},
+            "memory": lambda options: {"bytes": peak_memory()},
         }
 
     converse(start)
@@ -287,10 +287,10 @@ def converse(start: Callable[[], tuple[dict[str, Any], dict[str, Callable[[dict[
         greeting, commands = start()
         answer({"ready": greeting})
         for line in sys.stdin:
-            words = json.loads(line)
-            if words["do"] == "quit":
+            options = json.loads(line)
+            if options["do"] == "quit":
                 return
-            answer(commands[words["do"]](words))
+            answer(commands[options["do"]](options))
     except Exception as error:  # whatever it is, the harness goes on without this peer
         traceback.print_exc()
         answer({"error": f"{type(error).__name__}: {error}"})

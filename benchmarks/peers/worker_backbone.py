@@ -33,9 +33,9 @@ def main(name: str, side: str, threads: str) -> None:
     image = np.random.default_rng(0).integers(0, 256, (1, int(side), int(side), 3), np.uint8)
     print(json.dumps({"modes": network.modes}), flush=True)
     for line in sys.stdin:
-        words = json.loads(line)
-        if "use" in words:
-            network.use(words["use"])
+        options = json.loads(line)
+        if "use" in options:
+            network.use(options["use"])
         else:
             network(image)
         print("{}", flush=True)

@@ -49,7 +49,7 @@ def best_rate(product: Callable[[], Any], multiply_adds: int) -> float:
     return best
 
 
-def rates(words: dict[str, Any]) -> dict[str, float]:
+def rates(options: dict[str, Any]) -> dict[str, float]:
     best: dict[str, float] = {}
     with torch.inference_mode():
         for shape in SHAPES:

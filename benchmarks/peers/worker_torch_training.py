@@ -16,22 +16,22 @@ def main() -> None:
     for name in ("size", "batch", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--network", required=True)
-    parser.add_argument("--precision", choices=("float32", "mixed_bfloat16"), required=True)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), required=True)
     parser.add_argument("--layout", choices=("contiguous_format", "channels_last"), required=True)
-    words = parser.parse_args()
+    options = parser.parse_args()
     torch.manual_seed(0)
-    torch.set_num_threads(words.threads)
-    layout, side = getattr(torch, words.layout), words.size // 4
-    net = TrainingCpn(words.network).train().to(memory_format=layout)
+    torch.set_num_threads(options.threads)
+    layout, side = getattr(torch, options.layout), options.size // 4
+    net = TrainingCpn(options.network).train().to(memory_format=layout)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-4)
-    image = (255 * torch.rand(words.batch, 3, words.size, words.size)).to(memory_format=layout)
-    heat = torch.rand(words.batch, KEYPOINTS, side, side).to(memory_format=layout)
-    labelled, category = torch.ones(words.batch, KEYPOINTS), torch.zeros(words.batch, dtype=torch.long)
-    mask = torch.ones(words.batch, KEYPOINTS, 1, 1)
+    image = (255 * torch.rand(options.batch, 3, options.size, options.size)).to(memory_format=layout)
+    heat = torch.rand(options.batch, KEYPOINTS, side, side).to(memory_format=layout)
+    labelled, category = torch.ones(options.batch, KEYPOINTS), torch.zeros(options.batch, dtype=torch.long)
+    mask = torch.ones(options.batch, KEYPOINTS, 1, 1)
 
     def step() -> float:
         start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=words.precision == "mixed_bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
             outputs = net(image, mask)
         loss = objective(outputs, heat, labelled, KEYPOINTS // 2, category)
         optimizer.zero_grad(set_to_none=True)
