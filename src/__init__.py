@@ -25,3 +25,13 @@ In code:
     result = next(model.predict([photo], batch_size=1))
     result.prediction.category, result.prediction.xy             # xy: (24, 2) pixels of the photo
 """
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name != "__version__":
+        raise AttributeError(f"module 'aifashion' has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("aifashion")

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,24 +62,28 @@ def replace_folder(out: Path, beside: Path) -> None:
 
 
 def claim_folder(
-    folder: Path, manifest: str, facts: Mapping[str, Any], assumed: Mapping[str, Any] | None = None
+    folder: Path,
+    manifest: str,
+    facts: Mapping[str, Any],
+    upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> None:
-    """Makes the folder with the JSON file `manifest` that tells what it is for, or finds the same told there.
+    """Makes the folder with the JSON file `manifest`, which says what it is for, or finds the same facts there.
 
-    assumed: facts that an older manifest does not tell. So a command that is called again goes on, and one that was
-    called otherwise, or with somebody else's folder, changes nothing: raises FileExistsError.
+    upgrade: what an older manifest means in today's facts. So a command that is called again goes on, and one that was
+    called with other options, or with a folder of something else, changes nothing: raises FileExistsError.
     """
-    folder, assumed = Path(folder), dict(assumed or {})
+    folder = Path(folder)
     # Hidden files are left by file managers, and by writing that was cut short.
     names = sorted(path.name for path in folder.glob("[!.]*"))
     if names and manifest not in names:
         raise FileExistsError(f"{folder} holds other things ({', '.join(names[:5])}); give an empty or a new folder")
     if names:
-        found, wanted = assumed | json.loads((folder / manifest).read_text(encoding="utf-8")), assumed | dict(facts)
-        differing = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
+        found = json.loads((folder / manifest).read_text(encoding="utf-8"))
+        found = upgrade(found) if upgrade else found
+        differing = [name for name in {**found, **facts} if found.get(name) != facts.get(name)]
         if differing:
-            told = ", ".join(f"{name} {found.get(name)}, not {wanted.get(name)}" for name in differing)
-            raise FileExistsError(f"{folder} was begun with {told}; give the same, or an empty or a new folder")
+            shown = ", ".join(f"{name} {found.get(name)}, not {facts.get(name)}" for name in differing)
+            raise FileExistsError(f"{folder} was begun with {shown}; give the same, or an empty or a new folder")
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / manifest, json.dumps(dict(facts)) + "\n")

@@ -105,15 +105,19 @@ def test_a_folder_is_claimed_once_and_found_again(tmp_path):
     (out / ".half-written").touch()
     before = (out / "facts.json").read_bytes()
     claim_folder(out, "facts.json", {"size": 64, "seed": 3})
-    # What an older manifest does not tell is assumed.
-    claim_folder(out, "facts.json", {"size": 64, "seed": 3, "labels": "one"}, assumed={"labels": "one"})
+    # What an older manifest lacks is added.
+    claim_folder(
+        out, "facts.json", {"size": 64, "seed": 3, "labels": "one"}, upgrade=lambda found: {"labels": "one"} | found
+    )
     for facts, told in (
         ({"seed": 4, "size": 64}, "was begun with seed 3, not 4;"),
         ({"seed": 3}, "was begun with size 64, not None;"),
         ({"seed": 3, "size": 64, "labels": "all"}, "was begun with labels one, not all;"),
     ):
         with pytest.raises(FileExistsError, match=told):
-            claim_folder(out, "facts.json", facts, assumed={"labels": "one"} if "labels" in facts else None)
+            claim_folder(
+                out, "facts.json", facts, (lambda found: {"labels": "one"} | found) if "labels" in facts else None
+            )
     assert (out / "facts.json").read_bytes() == before
 
 

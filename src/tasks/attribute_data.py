@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,20 +71,19 @@ def crop_rule_of(data: Path) -> CropRule:
     for folder in (data, *data.resolve().parents[:_ABOVE]):
         path = folder / CROPS_FILE
         if path.is_file():
-            return read_crop_rule(path)
+            try:
+                return read_crop_rule(json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, AttributeError) as error:
+                raise ValueError(f"{path} does not name the rule of the crops ({error}): make them again") from None
     return CropRule()
 
 
-def read_crop_rule(path: Path) -> CropRule:
-    """The rule in a `crops.json`; older ones have kind and margin only. Raises ValueError for a damaged file."""
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        crop = facts["crop"]
-        if isinstance(crop, str):
-            crop = {"kind": crop, "margin": facts.get("margin", 0.05), "threshold": 0.2}
-        return CropRule.read(crop)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} does not name the rule of the crops ({error}): make the crops again") from None
+def read_crop_rule(facts: dict[str, Any]) -> CropRule:
+    """The rule in the content of a `crops.json`; older ones have kind and margin only. Raises ValueError without one."""
+    crop = facts.get("crop")
+    return CropRule.read(
+        {"kind": crop, "margin": facts.get("margin", 0.05), "threshold": 0.2} if isinstance(crop, str) else crop
+    )
 
 
 def check_crop(data: Path, crop: CropRule) -> None:

@@ -1,13 +1,15 @@
-"""What all commands share: how a command line is read, and where the checkout's folders lie."""
+"""What all commands share: how a command line is read, and how they report."""
 
+import dataclasses
 import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn, get_args, get_type_hints
 
 import tyro
 from rich.console import Console
@@ -15,11 +17,41 @@ from rich.text import Text
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from aifashion.files import CHECKOUT
-from aifashion.records import CropKind, CropRule
 from aifashion.top.run_log import RUN_LOG, logged_command
-from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 console = Console(soft_wrap=True, emoji=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An older spelling. option: today's. values: what older values mean. commands: those that take it; empty: all."""
+
+    option: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
+
+    def known_to(self, prog: str) -> bool:
+        return not self.commands or prog in self.commands
+
+
+ALIASES: dict[str, Alias] = {
+    "--batchSize": Alias("--batch-size"),
+    "--gpuID": Alias("--gpu-id"),
+    "--modelpath": Alias("--model"),
+    "--modelfile": Alias("--model"),
+    "--model": Alias("--network", commands=("aifashion train-attributes", "aifashion data preview")),
+    "--outpath": Alias("--out"),
+    "--output": Alias("--out"),
+    "--resumeModel": Alias("--resume-model"),
+    "--initEpoch": Alias("--init-epoch"),
+    "--val_freq": Alias("--val-freq"),
+    "--save_freq": Alias("--save-freq"),
+    "--lrdecay": Alias("--schedule", {"true": "cosine", "false": "constant"}),
+    "--precision": Alias("--precision", {"mixed_bfloat16": "bfloat16", "bf16": "bfloat16", "f32": "float32"}),
+}
+"""Spellings of the original commands and of earlier versions; any option can also be camelCase or have underscores."""
+
+_YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
 
 
 def read_arguments(
@@ -27,12 +59,103 @@ def read_arguments(
 ) -> Any:
     """Reads a command line into a dataclass, or calls a function with it.
 
-    Options are taken in the usual spelling and in that of the original commands (`--batchSize`, `--gpuID`), and
-    yes-or-no options as `--augment True` or `--augment False`.
+    Options are taken in today's spelling and in those of `ALIASES`; options that are true or false are flags
+    (`--augment`, `--no-augment`) and can be given a value (`--augment True`).
     """
-    words = [_usual_spelling(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    options = _options(kind)
+    tokens = _usual_values(_usual_tokens(arguments, prog), options)
     more = {} if default is None else {"default": default}
-    return tyro.cli(kind, prog=prog, args=words, config=(tyro.conf.FlagConversionOff,), registry=_registry(), **more)
+    try:
+        return tyro.cli(kind, prog=prog, args=tokens, registry=_registry(), **more)
+    except SystemExit:
+        if {"-h", "--help"} & set(tokens):
+            older = _older_spellings(options, prog)
+            if older:
+                print(f"older spellings, which still work:\n{older}")
+        raise
+
+
+def option_value(arguments: Sequence[str] | None, name: str, default: str, prog: str = "") -> str:
+    """The value of one option, the last where it is given twice, before the command line is read in full: other
+    defaults depend on it.
+    """
+    tokens = _usual_tokens(arguments, prog)
+    found = default
+    for index, token in enumerate(tokens):
+        if token == name and index + 1 < len(tokens):
+            found = tokens[index + 1]
+        elif token.startswith(f"{name}="):
+            found = token.partition("=")[2]
+    return found
+
+
+def _usual_tokens(arguments: Sequence[str] | None, prog: str) -> list[str]:
+    """The command line in today's spelling, with today's values of the options that have older ones."""
+    tokens = []
+    alias: Alias | None = None
+    for token in sys.argv[1:] if arguments is None else arguments:
+        if not token.startswith("--") or token == "--":
+            values = alias.values if alias else {}
+            tokens.append(values.get(token.lower(), token))
+            alias = None
+            continue
+        option, equals, value = token.partition("=")
+        usual = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", option).lower().replace("_", "-")
+        alias = ALIASES.get(option) or ALIASES.get(usual)
+        if alias is not None and not alias.known_to(prog):
+            alias = None
+        value = alias.values.get(value.lower(), value) if alias and equals else value
+        tokens.append((alias.option if alias else usual) + equals + value)
+    return tokens
+
+
+def _usual_values(tokens: Sequence[str], options: Mapping[str, bool]) -> list[str]:
+    """`--augment True` and `--augment=true` as `--augment`; with False as `--no-augment`."""
+    usual: list[str] = []
+    for index, token in enumerate(tokens):
+        option, equals, value = token.partition("=")
+        before = tokens[index - 1] if index else ""
+        if equals and options.get(option):
+            if value.lower() not in (*_YES, *_NO):
+                _refuse(f"{option}={value}: expected {option}, --no-{option[2:]}, {option} True or {option} False")
+            usual.append(option if value.lower() in _YES else f"--no-{option[2:]}")
+        elif options.get(before) and token.lower() in (*_YES, *_NO):
+            usual[-1] = before if token.lower() in _YES else f"--no-{before[2:]}"
+        else:
+            usual.append(token)
+    return usual
+
+
+def _options(kind: Any) -> dict[str, bool]:
+    """The options of a dataclass, and of those in it, and whether each is a flag."""
+    if not dataclasses.is_dataclass(kind):
+        return {}
+    options: dict[str, bool] = {}
+    hints = get_type_hints(kind)
+    for part in dataclasses.fields(kind):
+        hint = hints[part.name]
+        if dataclasses.is_dataclass(hint) and part.name == "config":
+            options |= _options(hint)
+        else:
+            options[f"--{part.name.replace('_', '-')}"] = hint is bool
+    return options
+
+
+def _older_spellings(options: Mapping[str, bool], prog: str) -> str:
+    rows: dict[str, list[str]] = {}
+    for spelling, alias in ALIASES.items():
+        if alias.option in options and alias.known_to(prog):
+            values = ", ".join(f"{old} for {new}" for old, new in alias.values.items())
+            text = f"{alias.option} ({values})" if spelling != alias.option and values else values or alias.option
+            rows.setdefault(text, []).append(spelling)
+    width = max((len(", ".join(names)) for names in rows.values()), default=0)
+    return "\n".join(f"  {', '.join(names):<{width}}  {text}" for text, names in rows.items())
+
+
+def _refuse(message: str) -> NoReturn:
+    """Ends the command as the parser does: exit code 2."""
+    Console(stderr=True, soft_wrap=True).print(Text.assemble(("error:", "bold red"), f" {message}"))
+    raise SystemExit(2)
 
 
 def _registry() -> ConstructorRegistry:
@@ -40,32 +163,40 @@ def _registry() -> ConstructorRegistry:
     registry = ConstructorRegistry()
 
     @registry.primitive_rule
-    def vocabulary(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
-        if info.type is not Vocabulary:
-            return None
-        return PrimitiveConstructorSpec(
-            nargs=1,
-            metavar="NAME|FILE",
-            instance_from_str=lambda texts: _read(load_vocabulary, texts[0]),
-            is_instance=lambda value: isinstance(value, Vocabulary),
-            str_from_instance=lambda value: [value.name],
-        )
-
-    @registry.primitive_rule
-    def crop_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
-        if info.type is not CropRule:
-            return None
-        kinds = get_args(CropKind)
-        return PrimitiveConstructorSpec(
-            nargs=1,
-            metavar="{" + ",".join(kinds) + "}",
-            instance_from_str=lambda texts: CropRule(texts[0]),
-            is_instance=lambda value: isinstance(value, CropRule),
-            str_from_instance=lambda value: [value.kind],
-            choices=kinds,
-        )
+    def from_one_text(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+        # By name: the modules load NumPy, which commands that have no such option work without.
+        name = f"{getattr(info.type, '__module__', '')}.{getattr(info.type, '__name__', '')}"
+        if name == "aifashion.vocabulary.Vocabulary":
+            return _vocabulary_option()
+        return _crop_option() if name == "aifashion.records.CropRule" else None
 
     return registry
+
+
+def _vocabulary_option() -> PrimitiveConstructorSpec:
+    from aifashion.vocabulary import Vocabulary, load_vocabulary
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME|FILE",
+        instance_from_str=lambda texts: _read(load_vocabulary, texts[0]),
+        is_instance=lambda value: isinstance(value, Vocabulary),
+        str_from_instance=lambda value: [value.name],
+    )
+
+
+def _crop_option() -> PrimitiveConstructorSpec:
+    from aifashion.records import CropKind, CropRule
+
+    kinds = get_args(CropKind)
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(kinds) + "}",
+        instance_from_str=lambda texts: CropRule(texts[0]),
+        is_instance=lambda value: isinstance(value, CropRule),
+        str_from_instance=lambda value: [value.kind],
+        choices=kinds,
+    )
 
 
 def _read(read: Callable[[str], Any], text: str) -> Any:
@@ -73,26 +204,6 @@ def _read(read: Callable[[str], Any], text: str) -> Any:
         return read(text)
     except OSError as error:  # a parser reports a ValueError beside the option
         raise ValueError(str(error)) from None
-
-
-def _usual_spelling(word: str) -> str:
-    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    value = {"true": "True", "false": "False"}.get(value, value)
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", option).lower() + equals + value
-
-
-def option_value(arguments: Sequence[str] | None, name: str, default: str) -> str:
-    """The value of one option, the last where it is given twice, before the command line is read in full: other
-    defaults depend on it.
-    """
-    words = [_usual_spelling(word) for word in (sys.argv[1:] if arguments is None else arguments)]
-    found = default
-    for place, word in enumerate(words):
-        if word == name and place + 1 < len(words):
-            found = words[place + 1]
-        elif word.startswith(f"{name}="):
-            found = word.partition("=")[2]
-    return found
 
 
 def choose_device(gpu_id: str | None) -> None:
@@ -125,7 +236,6 @@ def show_reports() -> None:
     """From now on notes and warnings of the library appear on the console."""
     library = logging.getLogger("aifashion")
     library.setLevel(logging.INFO)
-    library.propagate = False
     if _HANDLER not in library.handlers:
         library.addHandler(_HANDLER)
 
@@ -140,24 +250,24 @@ def fail(message: object) -> NoReturn:
 def run_command(
     prog: str, kind: Callable[..., Any] | None, arguments: Sequence[str] | None, body: Callable[[Any], Any]
 ) -> None:
-    """Runs a command: reads its words into `kind` and calls `body` with it, or, where `kind` is None, with the words.
+    """Runs a command: reads its arguments into `kind` and calls `body` with it; without a kind, with the arguments.
 
     Mistakes of the user and of the data become one clear line instead of a traceback. What was called, when and how it
     ended goes to `run_log.txt` in the checkout, or to the file that AIFASHION_RUN_LOG names; empty means to none.
     """
     show_reports()
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
     log = os.environ.get("AIFASHION_RUN_LOG", str(CHECKOUT / RUN_LOG))
-    silent = not log or bool({"-h", "--help"} & set(words))
+    silent = not log or bool({"-h", "--help"} & set(tokens))
     try:
-        with nullcontext() if silent else logged_command(Path(log), [*prog.split(), *words], warn):
-            body(words if kind is None else read_arguments(kind, prog, words))
+        with nullcontext() if silent else logged_command(Path(log), [*prog.split(), *tokens], warn):
+            body(tokens if kind is None else read_arguments(kind, prog, tokens))
     except (ValueError, OSError, FloatingPointError) as error:
         fail(error)
     except KeyboardInterrupt:
         fail("stopped by the keyboard")
     except Exception as error:
-        # TensorFlow's own error, known by its name: the commands that do without TensorFlow shall not load it.
+        # TensorFlow's own error, known by its name: the commands that work without TensorFlow must not load it.
         if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             fail(f"out of memory ({reason}): take a smaller --batch-size or --size")

@@ -4,6 +4,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+import aifashion
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train:main", "train a keypoint network"),
     "test": ("test:main", "predict a test set and write the submission"),
@@ -11,7 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test-attributes": ("test_attributes:main", "predict a test set with classifiers and write the submission"),
     "evaluate": ("evaluate:main", "score a run of any kind on its validation set"),
     "export": ("export:main", "turn a run into an artifact that runs without TensorFlow"),
-    "predict": ("predict:main", "tell keypoints, crop and attributes of a folder of photos, as a table"),
+    "predict": ("predict:main", "write keypoints, crop and attributes of a folder of photos as a table"),
     "demo": ("demo:main", "draw keypoints, heatmap and region on photos"),
     "score keypoints": ("score:keypoints", "score predicted keypoints against the truth (NE, PCK)"),
     "score attributes": ("score:attributes", "score predicted attributes against the truth (mAP)"),
@@ -30,23 +32,26 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs list": ("runs_commands:list_runs", "list the runs, with their scores and tags"),
     "runs clear": ("runs_commands:clear", "delete the runs of a tag"),
 }
-"""Words -> module and function in this folder, and what it does. The function takes the words that follow."""
+"""Name -> module and function in this folder, and what it does. The function takes the arguments after the name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    if tokens == ["--version"]:
+        print(f"aifashion {aifashion.__version__}")
+        return
     for count in (2, 1):
-        command = " ".join(words[:count])
-        if len(words) >= count and command in COMMANDS:
+        command = " ".join(tokens[:count])
+        if len(tokens) >= count and command in COMMANDS:
             module, _, function = COMMANDS[command][0].partition(":")
-            getattr(importlib.import_module(f"aifashion.top.{module}"), function)(words[count:])
+            getattr(importlib.import_module(f"aifashion.top.{module}"), function)(tokens[count:])
             return
-    asked_for_help = not words or words[-1] in ("-h", "--help")
-    group = words[0] if words and words[0] not in ("-h", "--help") else ""
+    asked_for_help = not tokens or tokens[-1] in ("-h", "--help")
+    group = tokens[0] if tokens and tokens[0] not in ("-h", "--help") else ""
     shown = {name: text for name, (_, text) in COMMANDS.items() if name.startswith(group)}
     asked_for_help = asked_for_help and bool(shown)
     if not asked_for_help:
-        print(f"aifashion: no command {' '.join(words[:2])!r}; these are there:", file=sys.stderr)
+        print(f"aifashion: no command {' '.join(tokens[:2])!r}; expected one of these:", file=sys.stderr)
         shown = {name: text for name, (_, text) in COMMANDS.items()}
     print(_table(shown), file=sys.stdout if asked_for_help else sys.stderr)
     raise SystemExit(0 if asked_for_help else 2)
@@ -55,7 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _table(commands: dict[str, str]) -> str:
     width = max(map(len, commands))
     rows = "\n".join(f"  {name:<{width}}  {text}" for name, text in commands.items())
-    return f"usage: aifashion COMMAND [OPTIONS]\n\n{rows}\n\n'aifashion COMMAND --help' lists the options of a command."
+    return (
+        "usage: aifashion COMMAND [OPTIONS]\n       aifashion --version\n\n"
+        f"{rows}\n\n'aifashion COMMAND --help' lists the options of a command."
+    )
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from aifashion.recognition.attribute_model import FOLDER, load_attribute_model
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.recognition.network_digest import network_digest
 from aifashion.records import CropRule, Sample
+from aifashion.tasks.attribute_data import read_crop_rule
 from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
 from aifashion.top.test import progress_bar
 
@@ -36,9 +37,9 @@ class CropArguments:
     """folder to write; new, empty, or of an earlier run of the same command, which then goes on"""
     crop: Literal["keypoints", "heatmap", "cam"] = "heatmap"
     """the box of the predicted keypoints, the region of the heatmaps, or that of a classifier's activation maps"""
-    modelpath: Path | None = None
-    """run folder, artifact or shipped, of the keypoint network or for cam of the classifier; or a folder of runs, of
-    which the latest is taken; trained_models/all or trained_models/attributes/all by default"""
+    model: Path | None = None
+    """the network that finds the crop, of keypoints or for cam a classifier: shipped, a run folder, a folder of runs
+    or an artifact; by default the latest run in trained_models/all or trained_models/attributes/all"""
     margin: float = 0.05
     """added on each side, as a fraction of the square's side"""
     threshold: float = 0.2
@@ -65,9 +66,8 @@ def crop_photos(args: CropArguments) -> None:
         raise ValueError(f"{args.data} has neither labels nor questions: no photos to crop")
     choose_device(args.gpu_id)
     crops, settings = _by_activation(args, photos) if args.crop == "cam" else _by_keypoints(args)
-    # Crops of before did not tell the network.
-    claim_folder(args.out, CROPS_FILE, settings, assumed={"network": settings["network"]})
-    missing = [Sample(place, own.path, None) for place, own in photos.items() if not (args.out / place).exists()]
+    claim_folder(args.out, CROPS_FILE, settings, lambda found: _upgraded(found, settings))
+    missing = [Sample(name, photo.path, None) for name, photo in photos.items() if not (args.out / name).exists()]
 
     def write(found: Found) -> tuple[bool, str | None]:
         sample, photo, framed, error = found
@@ -81,7 +81,7 @@ def crop_photos(args: CropArguments) -> None:
         if error is not None:
             warn(f"left out: {error}")
         whole, unreadable = whole + fell_back, unreadable + (error is not None)
-    # The answers last: `weights make` takes them for a sign that all is there.
+    # The answers last: they are the sign that everything else is there.
     for csv in (*lists.labels, *lists.questions, *lists.answers):
         target = args.out / csv.relative_to(args.data)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,28 +95,28 @@ def crop_photos(args: CropArguments) -> None:
 
 @dataclass(frozen=True)
 class _Photo:
-    """A photo that the lists name, and the tasks for which they do."""
+    """A photo that the lists name, and the tasks it is labelled for."""
 
     path: Path
     tasks: list[str]
 
 
 def _photos(data: Path, csvs: Sequence[Path]) -> dict[str, _Photo]:
-    """Place below `data` -> photo, of all photos that the lists name. Raises ValueError where one lies elsewhere."""
+    """Path below `data` -> photo, of all photos that the lists name. Raises ValueError where one lies elsewhere."""
     photos: dict[str, _Photo] = {}
     for csv in csvs:
         root = attribute_root(csv)
         rows, problems = scan_attribute_rows(csv, "?")
         if problems:
-            raise ValueError(f"{problems[0]}; aifashion data check tells all")
+            raise ValueError(f"{problems[0]}; `aifashion data check` lists all problems")
         for row in rows:
             path = resolve_image(root, row.path)
-            place = Path(os.path.relpath(path, data)).as_posix()
-            if place.startswith("../"):
+            name = Path(os.path.relpath(path, data)).as_posix()
+            if name.startswith("../"):
                 raise ValueError(
                     f"the photos that {csv} names lie outside {data}: name the folder above, --data {root}"
                 )
-            photo = photos.setdefault(place, _Photo(path, []))
+            photo = photos.setdefault(name, _Photo(path, []))
             if row.task not in photo.tasks:
                 photo.tasks.append(row.task)
     return photos
@@ -130,7 +130,7 @@ Cropper = Callable[[list[Sample]], Iterator[Found]]
 
 
 def _by_keypoints(args: CropArguments) -> tuple[Cropper, dict]:
-    model, rule = load_keypoint_model(args.modelpath), _rule(args)
+    model, rule = load_keypoint_model(args.model), _rule(args)
 
     def crops(samples: list[Sample]) -> Iterator[Found]:
         for result in model.predict(samples, args.batch_size, keep_photos=True):
@@ -143,14 +143,13 @@ def _by_keypoints(args: CropArguments) -> tuple[Cropper, dict]:
 
 
 def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Cropper, dict]:
-    model = load_attribute_model(args.modelpath or CHECKOUT / "trained_models" / FOLDER / "all")
+    model = load_attribute_model(args.model or CHECKOUT / "trained_models" / FOLDER / "all")
     activation = model.activation
     if activation is None:
-        raise ValueError(f"{model.run} does not tell where it looks: name the run that it was exported from")
-    told = {head.name for head in model.heads}
-    unknown = {task for photo in photos.values() for task in photo.tasks} - told
+        raise ValueError(f"{model.run} has no activation maps: name the run that it was exported from")
+    unknown = {task for photo in photos.values() for task in photo.tasks} - {head.name for head in model.heads}
     if unknown:
-        raise ValueError(f"{model.run} does not tell {', '.join(sorted(unknown))}: its maps do not show where they are")
+        raise ValueError(f"{model.run} was not trained for {', '.join(sorted(unknown))}, so it has no maps of them")
 
     def load(sample: Sample) -> tuple[Sample, np.ndarray | str]:
         try:
@@ -170,6 +169,12 @@ def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Crop
                 yield sample, None if bad else photo, found.get(sample.image_id), photo if bad else None
 
     return crops, _settings(args, model.run, model.config.task)
+
+
+def _upgraded(found: dict, settings: dict) -> dict:
+    """What an older `crops.json` means: it had kind and margin apart, no threshold, and at first no network."""
+    rule = dataclasses.asdict(read_crop_rule(found))
+    return {"network": settings["network"]} | {n: v for n, v in found.items() if n != "margin"} | {"crop": rule}
 
 
 def _rule(args: CropArguments) -> CropRule:

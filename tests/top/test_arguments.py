@@ -1,8 +1,12 @@
+import dataclasses
+import importlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+import tyro
 
 from aifashion.top import arguments
 from aifashion.top.arguments import choose_device, option_value, read_arguments, run_command, tell, warn
@@ -14,19 +18,30 @@ class Options:
     batch_size: int = 1
     gpu_id: str | None = None
     augment: bool = False
-    lrdecay: bool = True
+    flip: bool = True
     data: Path = Path("data")
+    out: Path = Path("out")
+    schedule: str = "cosine"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    photos: tyro.conf.Positional[tuple[Path, ...]] = ()
 
 
-def read(*words: str) -> Options:
-    return read_arguments(Options, "prog", words)
+@dataclass(frozen=True)
+class Nested:
+    config: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
+    network: str = "v11"
+
+
+def read(*tokens: str) -> Options:
+    return read_arguments(Options, "prog", tokens)
 
 
 @pytest.mark.parametrize(
-    "words", [["--batchSize", "4"], ["--batch-size", "4"], ["--batch_size", "4"], ["--batchSize=4"], ["--batch-size=4"]]
+    "tokens",
+    [["--batchSize", "4"], ["--batch-size", "4"], ["--batch_size", "4"], ["--batchSize=4"], ["--batch-size=4"]],
 )
-def test_both_spellings(words):
-    assert read(*words) == Options(batch_size=4)
+def test_both_spellings(tokens):
+    assert read(*tokens) == Options(batch_size=4)
 
 
 @pytest.mark.parametrize("word", ["--gpuID", "--gpu-id", "--gpu_id", "--gpuId"])
@@ -34,11 +49,71 @@ def test_runs_of_capitals(word):
     assert read(word, "0,1").gpu_id == "0,1"
 
 
-@pytest.mark.parametrize(("text", "value"), [("True", True), ("true", True), ("False", False), ("false", False)])
-def test_yes_and_no_are_read_and_not_merely_present(text, value):
-    assert read("--augment", text).augment is value
-    assert read("--lrdecay", text).lrdecay is value
-    assert read(f"--augment={text}").augment is value
+@pytest.mark.parametrize(
+    ("tokens", "augment", "flip"),
+    [
+        ([], False, True),
+        (["--augment"], True, True),
+        (["--no-augment"], False, True),
+        (["--augment", "--no-flip"], True, False),
+        (["--augment", "True", "--flip", "False"], True, False),
+        (["--augment", "true", "--flip=false"], True, False),
+        (["--augment=Yes", "--flip", "no"], True, False),
+        (["--augment", "1", "--flip", "0"], True, False),
+    ],
+)
+def test_flags_are_given_alone_or_with_a_value(tokens, augment, flip):
+    options = read(*tokens)
+    assert (options.augment, options.flip) == (augment, flip) and options.photos == ()
+    nested = read_arguments(Nested, "prog", tokens).config
+    assert (nested.augment, nested.flip) == (augment, flip)
+
+
+def test_a_photo_after_a_flag_is_not_its_value():
+    assert read("--augment", "a.jpg", "b.jpg") == Options(augment=True, photos=(Path("a.jpg"), Path("b.jpg")))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        (["--outpath", "x"], Options(out=Path("x"))),
+        (["--output=x"], Options(out=Path("x"))),
+        (["--lrdecay", "True"], Options(schedule="cosine")),
+        (["--lrdecay=False"], Options(schedule="constant")),
+        (["--precision", "mixed_bfloat16"], Options(precision="bfloat16")),
+        (["--precision=f32"], Options(precision="float32")),
+    ],
+)
+def test_older_spellings(tokens, expected):
+    assert read(*tokens) == expected
+
+
+def test_an_older_spelling_of_one_command_is_none_of_the_others():
+    assert read_arguments(Nested, "aifashion train-attributes", ["--model", "lite"]).network == "lite"
+    with pytest.raises(SystemExit):
+        read_arguments(Nested, "aifashion train", ["--model", "lite"])
+    assert option_value(["--model", "lite"], "--network", "v11", "aifashion train-attributes") == "lite"
+
+
+def test_every_older_spelling_leads_to_an_option_of_some_command():
+    dataclasses_of_commands = [
+        value
+        for path in Path(arguments.__file__).parent.glob("*.py")
+        for value in vars(importlib.import_module(f"aifashion.top.{path.stem}")).values()
+        if dataclasses.is_dataclass(value) and isinstance(value, type)
+    ]
+    known = {option for kind in dataclasses_of_commands for option in arguments._options(kind)}
+    assert {alias.option for alias in arguments.ALIASES.values()} <= known
+
+
+def test_help_shows_older_spellings_apart(capsys):
+    with pytest.raises(SystemExit) as caught:
+        read("--help")
+    text = capsys.readouterr().out
+    assert caught.value.code == 0 and text.startswith("usage: prog ")
+    usual, _, older = text.partition("older spellings, which still work:")
+    assert "--outpath" not in usual and "--augment, --no-augment" in usual
+    assert "--outpath, --output" in older and "--gpuID" in older and "--modelpath" not in older
 
 
 def test_values_keep_their_case():
@@ -46,14 +121,12 @@ def test_values_keep_their_case():
     assert read("--data=My/Photos").data == Path("My/Photos")
 
 
-@pytest.mark.parametrize(
-    "words", [["--augment", "perhaps"], ["--augment"], ["--batchSize", "four"], ["--unknown", "1"]]
-)
-def test_what_cannot_be_read_ends_with_exit_code_2(words, capsys):
+@pytest.mark.parametrize("tokens", [["--augment=perhaps"], ["--data"], ["--batchSize", "four"], ["--unknown", "1"]])
+def test_what_cannot_be_read_ends_with_exit_code_2(tokens, capsys):
     with pytest.raises(SystemExit) as caught:
-        read(*words)
+        read(*tokens)
     assert caught.value.code == 2
-    assert words[0].replace("S", "-s").lower() in capsys.readouterr().err
+    assert tokens[0].partition("=")[0].replace("S", "-s").lower() in capsys.readouterr().err
 
 
 def test_the_command_line_is_that_of_the_process_unless_given(monkeypatch):
@@ -64,7 +137,7 @@ def test_the_command_line_is_that_of_the_process_unless_given(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "value"),
+    ("tokens", "value"),
     [
         ([], "v11"),
         (["--network", "lite"], "lite"),
@@ -76,8 +149,8 @@ def test_the_command_line_is_that_of_the_process_unless_given(monkeypatch):
         (["--network", "lite", "--network", "resnet50"], "resnet50"),  # as the command line is read in full
     ],
 )
-def test_one_option_is_found_before_the_others_are_read(words, value):
-    assert option_value(words, "--network", "v11") == value
+def test_one_option_is_found_before_the_others_are_read(tokens, value):
+    assert option_value(tokens, "--network", "v11") == value
 
 
 def test_an_option_of_several_words_is_found_in_both_spellings():
@@ -86,7 +159,7 @@ def test_an_option_of_several_words_is_found_in_both_spellings():
 
 @pytest.mark.parametrize("error", [ValueError, OSError, FileNotFoundError, FloatingPointError])
 def test_mistakes_become_one_line_and_exit_code_1(capsys, error):
-    def command(words):
+    def command(tokens):
         raise error("no [red]data[/red] in C:\\[x]\\")
 
     with pytest.raises(SystemExit) as caught:
@@ -97,7 +170,7 @@ def test_mistakes_become_one_line_and_exit_code_1(capsys, error):
 
 
 def test_the_keyboard_stops_without_a_traceback(capsys):
-    def command(words):
+    def command(tokens):
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as caught:
@@ -111,7 +184,7 @@ def test_too_little_memory_is_told_with_what_to_do(capsys):
 
     for error in (ResourceExhaustedError("OOM when allocating [16,512,512]\nmore"), MemoryError()):
 
-        def command(words, error=error):
+        def command(tokens, error=error):
             raise error
 
         with pytest.raises(SystemExit) as caught:
@@ -122,7 +195,7 @@ def test_too_little_memory_is_told_with_what_to_do(capsys):
     assert "out of memory (MemoryError)" in shown
 
 
-def test_the_words_are_read_for_the_body():
+def test_the_arguments_are_read_for_the_body():
     read: list[Options] = []
     run_command("a.py", Options, ["--batchSize", "5"], read.append)
     run_command("a.py", None, ["--batchSize", "5"], read.append)
@@ -133,10 +206,10 @@ def test_commands_are_noted_with_how_they_ended(monkeypatch, tmp_path, capsys):
     log = tmp_path / "run_log.txt"
     monkeypatch.setenv("AIFASHION_RUN_LOG", str(log))
 
-    def faulty(words):
-        raise ValueError(f"no {words}")
+    def faulty(tokens):
+        raise ValueError(f"no {tokens}")
 
-    run_command("aifashion data crop", None, ["--out", "my crops"], lambda words: None)
+    run_command("aifashion data crop", None, ["--out", "my crops"], lambda tokens: None)
     with pytest.raises(SystemExit):
         run_command("b.py", None, ["x"], faulty)
     with pytest.raises(SystemExit):
@@ -151,12 +224,12 @@ def test_commands_are_noted_with_how_they_ended(monkeypatch, tmp_path, capsys):
     ]
     capsys.readouterr()
     monkeypatch.setenv("AIFASHION_RUN_LOG", "")
-    run_command("e.py", None, [], lambda words: None)
+    run_command("e.py", None, [], lambda tokens: None)
     assert len(read_run_log(log)) == 3
 
 
 def test_errors_of_the_program_itself_keep_their_traceback():
-    def command(words):
+    def command(tokens):
         raise TypeError("a bug")
 
     with pytest.raises(TypeError):

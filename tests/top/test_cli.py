@@ -1,9 +1,13 @@
 import importlib
+import re
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
+from aifashion import top
 from aifashion.top.cli import COMMANDS, main
 
 HEAVY = ("keras", "tensorflow", "cv2", "numpy", "pandas", "matplotlib", "rich", "tyro")
@@ -18,7 +22,7 @@ def run(*words: str) -> object:
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
 def test_help_lists_every_command(capsys, words):
     assert run(*words) == 0
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    rows = [line for line in capsys.readouterr().out.splitlines() if re.match("  [a-z]", line)]
     for row, (name, (_, text)) in zip(rows, COMMANDS.items(), strict=True):
         assert row.startswith(f"  {name} ") and row.endswith(f" {text}")
 
@@ -56,7 +60,7 @@ def test_every_command_leads_to_a_function(command, monkeypatch):
 def test_every_command_has_a_help_of_its_own(command, capsys):
     assert run(*command.split(), "--help") == 0
     captured = capsys.readouterr()
-    assert "usage:" in captured.out and captured.err == ""
+    assert captured.out.startswith(f"usage: aifashion {command} ") and captured.err == ""
 
 
 def test_help_imports_nothing_heavy():
@@ -72,3 +76,24 @@ def test_help_imports_nothing_heavy():
 def test_the_module_runs_as_a_program():
     done = subprocess.run([sys.executable, "-m", "aifashion.top.cli", "fly"], capture_output=True, text=True)
     assert done.returncode == 2 and "no command 'fly'" in done.stderr and done.stdout == ""
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    main(["--version"])
+    assert capsys.readouterr().out == f"aifashion {version('aifashion')}\n"
+
+
+@pytest.mark.parametrize("script", ["train", "test", "demo", "train_attributes", "test_attributes"])
+def test_a_script_leaves_the_names_of_other_packages_alone(script, tmp_path):
+    path = Path(top.__file__).parent / f"{script}.py"
+    # What a library does in the end, done where the script itself would start.
+    (tmp_path / "probe.py").write_text(
+        "import runpy, sys\n"
+        f"sys.path[0] = {str(path.parent)!r}\n"  # as Python sets it for this script
+        f"sys.argv = [{str(path)!r}, '--help']\n"
+        f"try:\n    runpy.run_path({str(path)!r}, run_name='__main__')\nexcept SystemExit:\n    pass\n"
+        "import test\nprint(test.__file__)\n"
+    )
+    done = subprocess.run([sys.executable, tmp_path / "probe.py"], capture_output=True, text=True, check=True)
+    assert f"usage: aifashion {script.replace('_', '-')} " in done.stdout
+    assert Path(done.stdout.splitlines()[-1]).parent.name == "test"

@@ -15,6 +15,7 @@ from aifashion.data_gen.preprocess import PADDING
 from aifashion.eval.activation import ActivationNet
 from aifashion.recognition.attribute_model import AttributeModel, Calibration
 from aifashion.recognition.keypoint_model import KeypointModel
+from aifashion.records import CropRule
 from aifashion.tasks.attribute_data import check_crop
 from aifashion.top import crop_commands
 from aifashion.vocabulary import load_vocabulary
@@ -113,7 +114,8 @@ def test_the_same_set_is_written_with_every_photo_cropped(data: Path, maps: Maps
     for name in files(data):
         if name.endswith(".csv"):
             assert (out / name).read_bytes() == (data / name).read_bytes()
-    settings = {"crop": "heatmap", "margin": 0.05, "model": "2026_01_01", "category": "all", "network": NETWORK}
+    rule = {"kind": "heatmap", "margin": 0.05, "threshold": 0.2}
+    settings = {"crop": rule, "model": "2026_01_01", "category": "all", "network": NETWORK}
     assert json.loads((out / "crops.json").read_text()) == settings
     text = " ".join(capsys.readouterr().out.split())
     # Each photo once, though a photo has two labels and another is asked for and answered.
@@ -129,7 +131,7 @@ def test_the_same_set_is_written_with_every_photo_cropped(data: Path, maps: Maps
     # It can be trained on, and says what its photos are.
     table = load_attribute_table(out)
     assert len(table) == 3 and (table.codes >= 0).sum() == 4
-    check_crop(out, "heatmap")
+    check_crop(out, CropRule("heatmap"))
 
 
 def test_the_box_of_the_keypoints(data: Path, maps: Maps, tmp_path: Path):
@@ -139,7 +141,7 @@ def test_the_box_of_the_keypoints(data: Path, maps: Maps, tmp_path: Path):
     crop(data, tmp_path / "wide", "--crop", "keypoints", "--margin", "0.5")
     wide = read_image(tmp_path / "wide" / "base/Images/a.jpg").astype(int)
     assert wide.shape == (64, 64, 3) and abs(wide - read_image(data / "base/Images/a.jpg")).max() < 12
-    assert json.loads((tmp_path / "wide" / "crops.json").read_text())["margin"] == 0.5
+    assert json.loads((tmp_path / "wide" / "crops.json").read_text())["crop"]["margin"] == 0.5
 
 
 def test_a_square_that_the_photo_does_not_hold_is_padded_and_not_squeezed(data: Path, maps: Maps, tmp_path: Path):
@@ -185,16 +187,17 @@ def test_the_region_of_a_classifier_s_own_maps(data: Path, looks: Looks, tmp_pat
         assert abs(pixels.shape[0] - 20.8) <= 2 and pixels.shape[0] == pixels.shape[1]
         assert abs(pixels.astype(int) - [255, 0, 0]).max() < 12
     assert "base/Images/b.jpg" not in files(out)
-    settings = {"crop": "cam", "margin": 0.0, "model": "2026_02_02", "category": "all", "network": NETWORK}
+    rule = {"kind": "cam", "margin": 0.0, "threshold": 0.2}
+    settings = {"crop": rule, "model": "2026_02_02", "category": "all", "network": NETWORK}
     assert json.loads((out / "crops.json").read_text()) == settings
-    check_crop(out, "cam")
+    check_crop(out, CropRule("cam", 0.0))
 
 
 def test_a_classifier_that_does_not_tell_the_tasks_cannot_look(data: Path, looks: Looks, tmp_path: Path, fails):
     label = data / "base" / "Annotations" / "label.csv"
     label.write_text(label.read_text() + "Images/a.jpg,pant_length_labels,ynnnnn\n")
     error = fails(crop_commands.crop, "--data", data, "--out", tmp_path / "crops", "--crop", "cam")
-    assert "2026_02_02 does not tell pant_length: its maps do not show where they are" in error
+    assert "2026_02_02 was not trained for pant_length, so it has no maps of them" in error
     assert not (tmp_path / "crops").exists()
 
 
@@ -224,9 +227,9 @@ def test_photos_that_cannot_be_read_are_left_out_and_told(data: Path, maps: Maps
 def test_other_crops_are_not_mixed_with_those_there(data: Path, maps: Maps, tmp_path: Path, fails):
     out = tmp_path / "crops"
     crop(data, out)
-    for words in (("--margin", "0.1"), ("--crop", "keypoints")):
-        error = fails(crop_commands.crop, "--data", data, "--out", out, *words)
-        assert f"{out} was begun with {words[0][2:]} " in error
+    for options in (("--margin", "0.1"), ("--crop", "keypoints"), ("--threshold", "0.3")):
+        error = fails(crop_commands.crop, "--data", data, "--out", out, *options)
+        assert f"{out} was begun with crop {{'kind': 'heatmap', 'margin': 0.05, 'threshold': 0.2}}, not " in error
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     error = fails(crop_commands.crop, "--data", data, "--out", tmp_path / "mine")
@@ -238,11 +241,12 @@ def test_another_network_in_the_same_folder_makes_other_crops(data: Path, maps: 
     crop(data, out)
     (tmp_path / "runs" / "2026_01_01" / "best.json").write_text('{"sha256": "8e"}')
     assert f"{out} was begun with network {NETWORK}, not " in fails(crop_commands.crop, "--data", data, "--out", out)
-    # Crops of before the network was told are taken for those of this one.
+    # Older crops do not name the network and are taken for those of this one; kind and margin stood apart in them.
     settings = json.loads((out / "crops.json").read_text())
     del settings["network"]
-    (out / "crops.json").write_text(json.dumps(settings))
+    (out / "crops.json").write_text(json.dumps(settings | {"crop": "heatmap", "margin": 0.05}))
     crop(data, out)
+    assert "was begun with crop" in fails(crop_commands.crop, "--data", data, "--out", out, "--margin", "0.1")
 
 
 def test_a_list_whose_photos_lie_outside_the_folder_is_refused(data: Path, maps: Maps, tmp_path: Path, fails):
@@ -265,7 +269,7 @@ def test_faulty_lists_are_told_before_anything_is_written(data: Path, maps: Maps
     label = data / "base" / "Annotations" / "label.csv"
     label.write_text(label.read_text() + "Images/d.jpg,hat_labels,ynn\n")
     error = fails(crop_commands.crop, "--data", data, "--out", tmp_path / "crops")
-    assert f"{label}:5: unknown task 'hat_labels'" in error and "aifashion data check tells all" in error
+    assert f"{label}:5: unknown task 'hat_labels'" in error and "`aifashion data check` lists all problems" in error
     error = fails(crop_commands.crop, "--data", tmp_path / "nowhere", "--out", tmp_path / "crops")
     assert "no FashionAI attribute files" in error
     assert not (tmp_path / "crops").exists() and maps.seen == 0

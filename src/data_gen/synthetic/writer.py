@@ -79,7 +79,7 @@ def write_dataset(
     test_count = checked_test_count(count, test_count, workers)
     out = Path(out)
     facts = {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels}
-    claim_folder(out, DRAWN_FILE, facts, assumed={"labels": "one"})
+    claim_folder(out, DRAWN_FILE, facts, lambda found: {"labels": "one"} | found)
     for split in ("train", "test"):
         for category in CATEGORIES:
             (out / split / "Images" / category).mkdir(parents=True, exist_ok=True)
