@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from .heatmaps import DECODERS, Decoder, HeatmapCodec
+from .heatmaps import Decoder, HeatmapCodec
 from .records import CropRule, HeadSpec
 from .vocabulary import Vocabulary, load_vocabulary
 
-Precision = Literal["float32", "mixed_bfloat16"]
+Precision = Literal["float32", "bfloat16"]
+OLDER_PRECISIONS = {"mixed_bfloat16": "bfloat16", "f32": "float32", "bf16": "bfloat16"}
+"""What files and command lines of earlier versions call a precision -> its name."""
 Layers = Literal["all", "heads"]
 LengthHeads = Literal["ordinal", "exclusive"]
 TaskWeights = Literal["equal", "photos"]
@@ -41,14 +44,18 @@ class KeypointConfig:
     """passes over the training set"""
     batch_size: int = 3
     """images in a training step"""
+    layers: Layers = "all"
+    """what is trained: heads alone (pyramid and refinement, on the backbone as it is), or all layers"""
+    optimizer: str = "adamw"
+    """adam, adamw, sgd, radam, lookahead, lookahead_sgd or ranger"""
+    schedule: str = "cosine"
+    """how the learning rate falls: cosine (to 1% of the peak), constant, 1x to 10x, 20e, 100e, or EPOCH=RATIO,..."""
     learning_rate: float = 5e-4
     """peak learning rate, reached after the warm-up"""
     warmup_epochs: float = 1.0
     """epochs over which the learning rate rises from zero"""
-    lrdecay: bool = True
-    """let the learning rate fall along a cosine to 1% of its peak; False keeps it constant after the warm-up"""
     weight_decay: float = 1e-4
-    """decoupled weight decay (AdamW)"""
+    """decoupled weight decay; biases and normalisation do not decay"""
     clip_norm: float = 10.0
     """gradients are scaled down to this global norm; 0 switches clipping off"""
     ema: float = 0.999
@@ -82,36 +89,16 @@ class KeypointConfig:
 
     decoder: Decoder = "dark"
     """how heatmaps become points"""
+    tag: str = ""
+    """a word by which runs are found and cleared together"""
     val_fraction: float = 0.1
     """share of the training photos held out for validation when no split file exists yet"""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary", self.vocabulary.restricted(self.category))
-        limits = {
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 1,
-            "size": self.size >= 64 and self.size % 32 == 0,
-            "sigma": self.sigma > 0,
-            "learning_rate": self.learning_rate > 0,
-            "ema": 0 <= self.ema < 1,
-            "clip_norm": self.clip_norm >= 0,
-            "warmup_epochs": self.warmup_epochs >= 0,
-            "weight_decay": self.weight_decay >= 0,
-            "hard_fraction": 0 < self.hard_fraction <= 1,
-            "hidden_weight": self.hidden_weight >= 0,
-            "category_weight": self.category_weight >= 0,
-            "seed": self.seed >= 0,
-            "val_fraction": 0 < self.val_fraction < 1,
-            "rotate": self.rotate >= 0,
-            "zoom": 0 <= self.zoom < 1,
-            "shift": self.shift >= 0,
-            "colour": 0 <= self.colour <= 1,
-            "blur": 0 <= self.blur <= 1,
-            "erase": 0 <= self.erase <= 1,
-            "decoder": self.decoder in DECODERS,
-            "precision": self.precision in typing.get_args(Precision),
-        }
-        _check(self, limits)
+        if self.size % 32:
+            raise ValueError(f"size = {self.size!r} is not a multiple of 32; expected one from 64 up")
+        _check(self, {"size": Range(64), "sigma": Range(0, above=True)})
 
     @property
     def codec(self) -> HeatmapCodec:
@@ -137,7 +124,7 @@ class AttributeConfig:
     """categories and attribute tasks: fashionai, or a TOML file"""
     task: str = "all"
     """all (every attribute task in one network), one of them such as skirt_length_labels, style or product"""
-    model: str = "resnet50v2"
+    network: str = "resnet50v2"
     """the backbone by name, such as lite, resnet50v2, densenet121, efficientnetv2b0 or resnest50d"""
     size: int = 224
     """side of the square network input in px"""
@@ -155,9 +142,9 @@ class AttributeConfig:
     batch_size: int = 16
     """images in a training step"""
     optimizer: str = "adamw"
-    """adam, adamw, sgd, radam, lookahead or ranger"""
+    """adam, adamw, sgd, radam, lookahead, lookahead_sgd or ranger"""
     schedule: str = "cosine"
-    """how the learning rate falls: cosine, constant, 1x to 10x, 20e, 100e, or EPOCH=RATIO,..."""
+    """how the learning rate falls: cosine (to 1% of the peak), constant, 1x to 10x, 20e, 100e, or EPOCH=RATIO,..."""
     learning_rate: float = 5e-4
     """peak learning rate, reached after the warm-up"""
     warmup_epochs: float = 1.0
@@ -217,38 +204,9 @@ class AttributeConfig:
         object.__setattr__(self, "task", self.task.removesuffix("_labels"))
         if self.task not in self.task_choices:
             raise ValueError(f"task = {self.task!r}; expected one of {', '.join(self.task_choices)}")
-        limits = {
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 1,
-            "size": self.size >= 32,
-            "learning_rate": self.learning_rate > 0,
-            "ema": 0 <= self.ema < 1,
-            "clip_norm": self.clip_norm >= 0,
-            "warmup_epochs": self.warmup_epochs >= 0,
-            "weight_decay": self.weight_decay >= 0,
-            "label_smoothing": 0 <= self.label_smoothing < 1,
-            "mixup": self.mixup >= 0,
-            "cutmix": self.cutmix >= 0,
-            "balance": 0 <= self.balance <= 1,
-            "dropout": 0 <= self.dropout < 1,
-            "scales": bool(self.scales) and all(0.25 <= scale <= 4 for scale in self.scales),
-            "seed": self.seed >= 0,
-            "rotate": self.rotate >= 0,
-            "zoom": 0 <= self.zoom < 1,
-            "shift": self.shift >= 0,
-            "hue": 0 <= self.hue <= 1,
-            "saturation": 0 <= self.saturation <= 1,
-            "brightness": 0 <= self.brightness <= 1,
-            "blur": 0 <= self.blur <= 1,
-            "erase": 0 <= self.erase <= 1,
-            "val_fraction": 0 < self.val_fraction < 1,
-            "layers": self.layers in typing.get_args(Layers),
-            "length_heads": self.length_heads in typing.get_args(LengthHeads),
-            "task_weights": self.task_weights in typing.get_args(TaskWeights),
-            "labels": self.labels in typing.get_args(Labels),
-            "precision": self.precision in typing.get_args(Precision),
-        }
-        _check(self, limits)
+        if not self.scales or not all(scale in Range(0.25, 4) for scale in self.scales):
+            raise ValueError(f"scales = {self.scales!r}; expected one or more numbers, each in {Range(0.25, 4)}")
+        _check(self, {"size": Range(32)})
 
     def to_json(self) -> str:
         """Without the vocabulary, which has a file of its own."""
@@ -304,17 +262,60 @@ def keypoint_preset(network: str) -> KeypointConfig:
     return KeypointConfig(network=network, **_PRESETS[network])
 
 
-def attribute_preset(model: str) -> AttributeConfig:
+def attribute_preset(network: str) -> AttributeConfig:
     """The configuration that a backbone is trained with unless told otherwise."""
-    if model == "lite":
-        return AttributeConfig(model=model, size=160, batch_size=32, learning_rate=2e-3)
-    return AttributeConfig(model=model)
+    if network == "lite":
+        return AttributeConfig(network=network, size=160, batch_size=32, learning_rate=2e-3)
+    return AttributeConfig(network=network)
 
 
-def _check(config: Any, limits: dict[str, bool]) -> None:
-    for name, valid in limits.items():
-        if not valid:
-            raise ValueError(f"{name} = {getattr(config, name)!r} is outside its range")
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `low` to `high`; above, below: without low itself, without high itself."""
+
+    low: float
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        # Written so that a value that is not a number is in no range.
+        low = value > self.low if self.above else value >= self.low
+        return low and (value < self.high if self.below else value <= self.high)
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"the numbers above {self.low:g}" if self.above else f"the numbers from {self.low:g} up"
+        if self.above and self.below:
+            return f"the numbers between {self.low:g} and {self.high:g}"
+        ends = f" without {self.low:g}" if self.above else f" without {self.high:g}" if self.below else ""
+        return f"{self.low:g} to {self.high:g}{ends}"
+
+
+_SHARE = Range(0, 1)
+_RANGES: dict[str, Range] = {
+    **dict.fromkeys(("epochs", "batch_size"), Range(1)),
+    **dict.fromkeys(("warmup_epochs", "weight_decay", "clip_norm", "seed"), Range(0)),
+    **dict.fromkeys(("hidden_weight", "category_weight", "mixup", "cutmix", "rotate", "shift"), Range(0)),
+    **dict.fromkeys(("hue", "saturation", "brightness", "colour", "blur", "erase", "balance"), _SHARE),
+    **dict.fromkeys(("ema", "label_smoothing", "dropout", "zoom"), Range(0, 1, below=True)),
+    "learning_rate": Range(0, above=True),
+    "hard_fraction": Range(0, 1, above=True),
+    "val_fraction": Range(0, 1, above=True, below=True),
+}
+"""Of the fields that have the same range in every configuration."""
+
+
+def _check(config: Any, ranges: dict[str, Range]) -> None:
+    """Raises ValueError for a number outside its range, and for a word that is none of those expected."""
+    ranges = _RANGES | ranges
+    for name, kind in typing.get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        if name in ranges and value not in ranges[name]:
+            raise ValueError(f"{name} = {value!r} is outside {ranges[name]}")
+        words = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+        if words and value not in words:
+            raise ValueError(f"{name} = {value!r}; expected {' or '.join(words)}")
 
 
 def _to_json(config: Any, kind: str) -> str:
@@ -336,6 +337,7 @@ def _checked_fields(cls: type, text: str, kind: str, source: Path | str) -> dict
     if found != kind:
         raise ValueError(f"{source} is the configuration of a {found!r} run; expected one of kind {kind!r}")
     types = {name: value for name, value in typing.get_type_hints(cls).items() if name != "vocabulary"}
+    values = _with_names_of_today(values, kind, source)
     unknown = sorted(set(values) - set(types))
     if unknown:
         raise ValueError(
@@ -343,6 +345,21 @@ def _checked_fields(cls: type, text: str, kind: str, source: Path | str) -> dict
             f"version, or take the fields out of the file"
         )
     return {name: _read_value(value, types[name], f"{source}: {name}") for name, value in values.items()}
+
+
+def _with_names_of_today(values: dict[str, Any], kind: str, source: Path | str) -> dict[str, Any]:
+    """The fields of a file of an earlier version as this one calls them."""
+    values = dict(values)
+    older = "lrdecay" if kind == "keypoints" else "model"
+    name = "schedule" if kind == "keypoints" else "network"
+    if older in values and name not in values:
+        value = values.pop(older)
+        if older == "lrdecay":
+            value = {True: "cosine", False: "constant"}[_read_value(value, bool, f"{source}: {older}")]
+        values[name] = value
+    if isinstance(values.get("precision"), str):
+        values["precision"] = OLDER_PRECISIONS.get(values["precision"], values["precision"])
+    return values
 
 
 def _read_value(value: Any, kind: Any, where: str) -> Any:

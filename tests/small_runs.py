@@ -13,7 +13,7 @@ SMALL = ("--network", "lite", "--size", "64", "--batch-size", "4", "--val-fracti
 def train_run(data: Path, output: Path, *words: str) -> Path:
     """The new run folder."""
     before = set(output.glob("*/*"))
-    train.main([*SMALL, "--data", str(data), "--output", str(output), *words])
+    train.main([*SMALL, "--data", str(data), "--out", str(output), *words])
     (run,) = set(output.glob("*/*")) - before
     assert re.fullmatch(r"\d{4}(_\d\d){5}(_\d{3})?", run.name)
     return run

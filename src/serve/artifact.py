@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from ..config import AttributeConfig, KeypointConfig
+from ..config import OLDER_PRECISIONS, AttributeConfig, KeypointConfig
 from ..data_gen.preprocess import PADDING
 from ..files import write_atomic
 from ..records import HeadSpec
@@ -22,12 +22,12 @@ from ..vocabulary import Vocabulary, VocabularyError, load_vocabulary, vocabular
 MANIFEST = "manifest.json"
 LAYOUT = 2
 """Raised when an older runtime can no longer read what an export writes. The layout before is read as well: it had no
-vocabulary, which means that of FashionAI."""
+vocabulary, which means that of FashionAI, and called the precisions f32 and bf16."""
 KERNELS = "kernels.safetensors"
 
 Stage = Literal["keypoints", "attributes"]
 Format = Literal["openvino", "onnx", "litert", "saved_model"]
-Numbers = Literal["f32", "bf16", "int8"]
+Numbers = Literal["float32", "bfloat16", "int8"]
 _ARTICLES: dict[str, str] = {"keypoints": "a keypoint", "attributes": "an attribute"}
 INPUTS: dict[str, Any] = {
     "image": {"layout": "NHWC", "type": "uint8", "colours": "RGB", "range": [0, 255]},
@@ -42,10 +42,10 @@ MODEL_FILES: dict[str, str] = {
     "saved_model": "saved_model",
 }
 PRECISIONS: dict[str, tuple[str, ...]] = {
-    "openvino": ("f32", "bf16", "int8"),
-    "onnx": ("f32", "int8"),
-    "litert": ("f32", "int8"),
-    "saved_model": ("f32",),
+    "openvino": ("float32", "bfloat16", "int8"),
+    "onnx": ("float32", "int8"),
+    "litert": ("float32", "int8"),
+    "saved_model": ("float32",),
 }
 """What each format can be computed in on a CPU; bfloat16 is a matter of OpenVINO alone."""
 
@@ -122,7 +122,7 @@ class Manifest:
             facts = json.loads(path.read_text(encoding="utf-8"))
             layout = facts.pop("layout")
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ArtifactError(f"{path} does not tell of an artifact ({error}): export the run again") from None
+            raise ArtifactError(f"{path} does not describe an artifact ({error}): export the run again") from None
         if layout not in (LAYOUT - 1, LAYOUT):
             raise ArtifactError(
                 f"{path} has layout {layout}, this version reads {LAYOUT - 1} and {LAYOUT}: export the run again"
@@ -132,6 +132,7 @@ class Manifest:
                 facts |= {"vocabulary": load_vocabulary(), "inputs": dict(INPUTS)}
             else:
                 facts["vocabulary"] = vocabulary_from(facts["vocabulary"])
+            facts["precision"] = OLDER_PRECISIONS.get(facts["precision"], facts["precision"])
             heads = tuple(HeadSpec(head["name"], head["kind"], tuple(head["classes"])) for head in facts.pop("heads"))
             manifest = cls(heads=heads, **facts)
         except (ArtifactError, VocabularyError) as error:

@@ -48,12 +48,12 @@ def _openvino(net: keras.Model, precision: Numbers, target: Path, scratch: Path,
     import openvino
     from openvino.tools.ovc import convert_model
 
-    _saved_model(net, "f32", scratch / "saved_model", scratch, ())
+    _saved_model(net, "float32", scratch / "saved_model", scratch, ())
     model = convert_model(scratch / "saved_model")
     if precision == "int8":
         model = _quantised(model, calibration, _openvino_float_part(model))
     # Halves the file; what is computed in bfloat16 or int8 has no use for more.
-    openvino.save_model(model, target, compress_to_fp16=precision != "f32")
+    openvino.save_model(model, target, compress_to_fp16=precision != "float32")
 
 
 def _onnx(net: keras.Model, precision: Numbers, target: Path, scratch: Path, calibration: Batches) -> None:
@@ -110,7 +110,7 @@ def quantise_within(
 ) -> None:
     """Writes the int8 model for OpenVINO anew, with those layers back in higher precision that cost most accuracy.
 
-    margin: from a function of inputs to outputs by name, how far its answers stay within the bound, below 0 outside.
+    margin: from a function of inputs to outputs by name, how far its outputs stay within the bound, below 0 outside.
     """
     import nncf
     import openvino
@@ -123,13 +123,13 @@ def quantise_within(
         wanted = {name for taken in compiled.inputs for name in taken.get_names()}
 
         def compute(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-            told = compiled({name: inputs[name] for name in wanted})
-            return {names[output]: np.array(array) for output, array in told.items()}
+            outputs = compiled({name: inputs[name] for name in wanted})
+            return {names[output]: np.array(array) for output, array in outputs.items()}
 
         return margin(compute), None
 
     with tempfile.TemporaryDirectory() as scratch:
-        _saved_model(net, "f32", Path(scratch) / "saved_model", Path(scratch), ())
+        _saved_model(net, "float32", Path(scratch) / "saved_model", Path(scratch), ())
         model = convert_model(Path(scratch) / "saved_model")
     found = nncf.quantize_with_accuracy_control(
         model,
@@ -173,7 +173,7 @@ def _quantised(model: Any, calibration: Batches, ignored: list[str]) -> Any:
 def _litert(net: keras.Model, precision: Numbers, target: Path, scratch: Path, calibration: Batches) -> None:
     import tensorflow as tf
 
-    _saved_model(net, "f32", scratch / "saved_model", scratch, ())
+    _saved_model(net, "float32", scratch / "saved_model", scratch, ())
     converter = tf.lite.TFLiteConverter.from_saved_model(str(scratch / "saved_model"))
     if precision == "int8":
         # Of the weights alone: LiteRT would else compute the points, too, in eight bits.

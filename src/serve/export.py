@@ -1,4 +1,4 @@
-"""A run becomes an artifact: converted beside its place, measured against the run, and put there only if it agrees."""
+"""A run becomes an artifact: converted beside its folder, measured against the run, and moved there if it agrees."""
 
 import dataclasses
 import secrets
@@ -19,7 +19,7 @@ from .runtime import Arrays, Network, load_network
 PACKAGES = ("aifashion", "keras", "tensorflow", "openvino", "nncf", "onnx", "tf2onnx")
 
 Measure = Callable[[Network], dict[str, Any]]
-"""What an artifact's answers differ from the run's, by name; `excess` above 0 says by how much it is too far."""
+"""How an artifact's outputs differ from the run's, by name; `excess` above 0 says by how much it is too far."""
 
 
 def write_artifact(
@@ -50,8 +50,10 @@ def write_artifact(
         convert(serving, manifest.format, manifest.precision, beside, calibration)
         manifest.write(beside)
         network = open_network(beside)
-        if manifest.precision == "bf16" and network.note:
-            raise ArtifactError(f"{network.note}: so bf16 cannot be measured here; take f32, int8, or another machine")
+        if manifest.precision == "bfloat16" and network.note:
+            raise ArtifactError(
+                f"{network.note}: so bfloat16 cannot be measured here; use float32, int8, or another machine"
+            )
         found = measure(network)
         if found["excess"] > 0 and (manifest.format, manifest.precision) == ("openvino", "int8"):
             path = beside / MODEL_FILES["openvino"]
@@ -59,10 +61,10 @@ def write_artifact(
             manifest.write(beside)
             found = measure(open_network(beside))
         if found["excess"] > 0:
-            told = ", ".join(f"{name} {value:.4g}" for name, value in found.items() if isinstance(value, float))
+            numbers = ", ".join(f"{name} {value:.4g}" for name, value in found.items() if isinstance(value, float))
             raise ArtifactError(
-                f"{manifest.format} in {manifest.precision} differs too much from the run ({told}): "
-                "take a higher --precision"
+                f"{manifest.format} in {manifest.precision} differs too much from the run ({numbers}): "
+                "choose a higher --precision"
             )
         del found["excess"]
         dataclasses.replace(manifest, differences=found).write(beside)
@@ -84,9 +86,9 @@ def open_network(folder: Path) -> Network:
     wanted = run.structured_input_signature[1]
 
     def compute(inputs: Mapping[str, np.ndarray]) -> Arrays:
-        told = run(**{name: tf.constant(inputs[name]) for name in wanted})
+        outputs = run(**{name: tf.constant(inputs[name]) for name in wanted})
         # The network itself stays alive as long as it is held on to.
-        return {name: value.numpy() for name, value in told.items()} if loaded else {}
+        return {name: value.numpy() for name, value in outputs.items()} if loaded else {}
 
     return Network(folder, manifest, compute)
 

@@ -156,7 +156,7 @@ def _load_openvino(path: Path, manifest: Manifest, outputs: tuple[str, ...], thr
                 model.remove_result(result)
     names = [next(iter(output.get_names())) for output in model.outputs]
     wanted = [next(iter(taken.get_names())) for taken in model.inputs]
-    low, note = manifest.precision != "f32", None
+    low, note = manifest.precision != "float32", None
     if low and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         low, note = False, f"this processor has no bfloat16: {path.parent} is computed in float32 where it is not int8"
     options = {"INFERENCE_PRECISION_HINT": "bf16" if low else "f32"}

@@ -1,44 +1,31 @@
-"""The labelled photos that a classifier is trained and validated on, whatever the kind of its task."""
+"""The labelled photos that a classifier is trained and validated on, and what of each it sees."""
 
 import dataclasses
 import hashlib
 import json
-import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..config import PRODUCT, STYLE, AttributeConfig
-from ..data_gen.formats.aliproducts import read_product_lists
+from ..config import AttributeConfig
 from ..data_gen.formats.fashionai_attributes import load_attribute_table
 from ..data_gen.formats.folders import CROPS_FILE
 from ..data_gen.formats.jingdong import style_table
 from ..data_gen.label_table import LabelTable
 from ..data_gen.split import split_table
 from ..data_gen.tfrecords import open_shards
-from ..records import CropRule, HeadSpec
+from ..records import CropRule
 
-log = logging.getLogger(__name__)
 _ABOVE = 4
 
 
-def load_tables(
-    data: Path, config: AttributeConfig, classes: int | None = None, class_names: Path | None = None
-) -> tuple[LabelTable, LabelTable]:
-    """(train, val) for the task of the configuration. Raises ValueError or OSError where they are not there.
+def attribute_tables(data: Path, config: AttributeConfig) -> tuple[LabelTable, LabelTable]:
+    """(train, val) of every attribute set below `data`, split as its split files say, for one task or for all.
 
-    FashionAI: every attribute set below `data`, split as its split files say. Styles: the shards in `data`. Products:
-    `train.txt` and `val.txt` in `data`, of so many `classes` (those that occur, if not given), with names from a file.
+    Raises ValueError or OSError where they are not there, FormatError for tasks and classes that the configuration's
+    vocabulary does not have.
     """
-    if config.task == STYLE:
-        shards = open_shards(data)
-        if shards.labels is None:
-            raise ValueError(f"the photos in {data} have no labels: nothing to train on")
-        return _split_by_name(style_table(shards, shards.labels), config)
-    if config.task == PRODUCT:
-        return read_product_lists(data, classes, class_names, log.warning)
     # All tasks are read, and split together, even where one is wanted: the files name them all.
     every = dataclasses.replace(config, task="all").attribute_heads
     independent = [head.name for head in every if head.kind == "independent"]
@@ -51,15 +38,12 @@ def load_tables(
     return _of_task(train, config.task), _of_task(val, config.task)
 
 
-def load_tables_of(data: Path, config: AttributeConfig, heads: Sequence[HeadSpec]) -> tuple[LabelTable, LabelTable]:
-    """(train, val) for a trained classifier of these heads. Raises as `load_tables`.
-
-    Of products the lists alone do not tell its classes: there may be more than occur, and they may have names.
-    """
-    if config.task != PRODUCT:
-        return load_tables(data, config)
-    train, val = load_tables(data, config, len(heads[0].classes))
-    return dataclasses.replace(train, heads=tuple(heads)), dataclasses.replace(val, heads=tuple(heads))
+def style_tables(data: Path, config: AttributeConfig) -> tuple[LabelTable, LabelTable]:
+    """(train, val) of the shards in `data`, split by name. Raises ValueError or OSError where they are not there."""
+    shards = open_shards(data)
+    if shards.labels is None:
+        raise ValueError(f"the photos in {data} have no labels: nothing to train on")
+    return _split_by_name(style_table(shards, shards.labels), config)
 
 
 def crop_rule_of(data: Path) -> CropRule:
@@ -99,7 +83,7 @@ def check_crop(data: Path, crop: CropRule) -> None:
     if found.kind != "image":
         raise ValueError(
             f"the photos in {data} are crops of kind {found}, but the classifier is for kind {crop}: "
-            f"train one with --crop {found}, or name other photos"
+            f"train one with --crop {found}, or choose other photos"
         )
     raise ValueError(
         f"the photos in {data} are whole, but the classifier is for crops of kind {crop}: make the crops first, "
@@ -111,9 +95,9 @@ def _of_task(table: LabelTable, task: str) -> LabelTable:
     """The rows labelled for the task, with its head alone; all of it for `all`."""
     if task == "all":
         return table
-    place = [head.name for head in table.heads].index(task)
-    chosen = table.select(np.flatnonzero(table.codes[:, place] >= 0))
-    one = slice(place, place + 1)
+    index = [head.name for head in table.heads].index(task)
+    chosen = table.select(np.flatnonzero(table.codes[:, index] >= 0))
+    one = slice(index, index + 1)
     return LabelTable(chosen.photos, table.heads[one], chosen.codes[:, one], table.targets[one])
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..config import PRODUCT
 from ..data_gen.label_table import LabelTable
 from ..eval.attribute_inference import Outcome
-from ..eval.attribute_metrics import AttributeScore, average_precision, score_attributes
+from ..eval.attribute_metrics import AttributeScore, score_attributes
 from ..eval.calibration import Reliability, fit_label_temperatures, fit_temperature, reliability, top_label
 from ..eval.heads import head_probabilities
 from ..eval.product_metrics import ClassScore, score_classes
@@ -21,68 +20,59 @@ from ..recognition.keypoint_model import CALIBRATION
 from ..records import HeadSpec
 
 
-def known_answers(table: LabelTable, outcomes: Sequence[Outcome], place: int, part: str = "probabilities"):
-    """(answers, targets), both (N, C), of the photos labelled for one head. part: `probabilities` or `logits`."""
+def known_answers(table: LabelTable, outcomes: Sequence[Outcome], index: int, part: str = "probabilities"):
+    """(answers, targets), both (N, C), of the photos labelled for head `index`. part: `probabilities` or `logits`."""
     rows = np.array([outcome.row for outcome in outcomes], int)
-    target, known = table.target(place, rows)
-    name = table.heads[place].name
+    target, known = table.target(index, rows)
+    name = table.heads[index].name
     answers = [getattr(outcome, part)[name] for outcome, here in zip(outcomes, known, strict=True) if here]
-    width = len(table.heads[place].classes)
+    width = len(table.heads[index].classes)
     return (np.stack(answers) if answers else np.zeros((0, width))), target[known]
 
 
-def score_outcomes(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Numbers by name; `score` is the one that training lowers.
-
-    FashionAI: 1 - map, with `ap_<task>` each. Styles: 1 - f2, thresholds tuned on these very photos. Products: the mean
-    class error. Raises ValueError where no photo is labelled.
-    """
-    if not outcomes:
-        raise ValueError("not one validation photo can be read")
-    head = table.heads[0]
-    if head.kind == "independent":
-        f2 = _tuned_f2(*known_answers(table, outcomes, 0))
-        return {"score": 1 - f2, "f2": f2}
-    if head.name == PRODUCT:
-        probabilities, truth = known_answers(table, outcomes, 0)
-        if not len(truth):
-            raise ValueError("not one validation photo is labelled")
-        classes = _score_one_class(head, probabilities, truth)
-        return {"score": classes.mean_class_error, "error": classes.mean_class_error, "accuracy": classes.accuracy}
+def attribute_numbers(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """1 - map, and `ap_<task>` of each task. Raises ValueError where no photo is labelled."""
     score = score_tasks(table, outcomes)
     row = {"score": 1 - score.map, "map": score.map, "basic_precision": score.basic_precision}
-    row |= {"accuracy": score.accuracy}
-    return row | {f"ap_{name}": task.ap for name, task in score.per_task.items()}
+    return row | {"accuracy": score.accuracy} | {f"ap_{name}": task.ap for name, task in score.per_task.items()}
 
 
-def official_score(head: HeadSpec, probabilities: np.ndarray, truth: np.ndarray) -> tuple[str, float]:
-    """The name and value of what the challenge of a head ranks by, higher is better.
-
-    probabilities, truth: (N, C) of N photos, 1 or more. FashionAI: AP. Styles: F2, thresholds tuned on these photos.
-    Products: 1 - mean class error.
-    """
-    if head.kind == "independent":
-        return "F2", _tuned_f2(probabilities, truth)
-    if head.name != PRODUCT:
-        return "AP", average_precision(probabilities, truth)
-    return "1 - mean class error", 1 - _score_one_class(head, probabilities, truth).mean_class_error
+def style_numbers(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """1 - F2, thresholds tuned on these very photos."""
+    f2 = tuned_f2(*known_answers(table, outcomes, 0))
+    return {"score": 1 - f2, "f2": f2}
 
 
-def _tuned_f2(probabilities: np.ndarray, truth: np.ndarray) -> float:
+def product_numbers(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """The mean class error. Raises ValueError where no photo is labelled."""
+    probabilities, truth = known_answers(table, outcomes, 0)
+    if not len(truth):
+        raise ValueError("not one validation photo is labelled")
+    classes = _score_classes(probabilities, truth)
+    return {"score": classes.mean_class_error, "error": classes.mean_class_error, "accuracy": classes.accuracy}
+
+
+def tuned_f2(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """F2 of (N, C) answers, thresholds tuned on them; higher is better."""
     holds = truth > 0.5
     return float(sample_f2(probabilities >= tune_thresholds(probabilities, holds), holds).mean())
 
 
-def _score_one_class(head: HeadSpec, probabilities: np.ndarray, truth: np.ndarray) -> ClassScore:
-    return score_classes(probabilities.argmax(axis=1), truth.argmax(axis=1), len(head.classes))
+def class_precision(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """1 - mean class error of (N, C) answers; higher is better."""
+    return 1 - _score_classes(probabilities, truth).mean_class_error
+
+
+def _score_classes(probabilities: np.ndarray, truth: np.ndarray) -> ClassScore:
+    return score_classes(probabilities.argmax(axis=1), truth.argmax(axis=1), truth.shape[1])
 
 
 def score_tasks(table: LabelTable, outcomes: Sequence[Outcome]) -> AttributeScore:
     """The official score of FashionAI's tasks, those for which photos are labelled. Raises ValueError for none."""
-    answers = {h.name: known_answers(table, outcomes, place) for place, h in enumerate(table.heads)}
-    answers = {name: pair for name, pair in answers.items() if len(pair[0])}
-    told, truth = ({name: pair[part] for name, pair in answers.items()} for part in (0, 1))
-    return score_attributes(told, truth)
+    pairs = {head.name: known_answers(table, outcomes, index) for index, head in enumerate(table.heads)}
+    pairs = {name: pair for name, pair in pairs.items() if len(pair[0])}
+    answers, truth = ({name: pair[part] for name, pair in pairs.items()} for part in (0, 1))
+    return score_attributes(answers, truth)
 
 
 def reliabilities(
@@ -90,27 +80,27 @@ def reliabilities(
 ) -> dict[str, tuple[Reliability, Reliability]]:
     """By head, how often answers of about equal confidence are right: before and after its temperature.
 
-    Of independent labels each is an answer of its own. Heads for which no photo is labelled are left out.
+    Of independent labels each is one answer. Heads for which no photo is labelled are left out.
     """
     found = {}
-    for place, head in enumerate(table.heads):
-        logits, target = known_answers(table, outcomes, place, "logits")
+    for index, head in enumerate(table.heads):
+        logits, target = known_answers(table, outcomes, index, "logits")
         if len(logits):
             states = []
             for temperature in (1.0, temperatures.get(head.name, 1.0)):
-                told = head_probabilities(head, logits, temperature)
-                pair = (told.ravel(), target.ravel()) if head.kind == "independent" else top_label(told, target)
+                answers = head_probabilities(head, logits, temperature)
+                pair = (answers.ravel(), target.ravel()) if head.kind == "independent" else top_label(answers, target)
                 states.append(reliability(*pair))
             found[head.name] = (states[0], states[1])
     return found
 
 
-def calibrate(run: Path, table: LabelTable, outcomes: Sequence[Outcome]) -> Calibration:
+def fit_calibration(run: Path, table: LabelTable, outcomes: Sequence[Outcome]) -> Calibration:
     """Fits temperatures and thresholds on validation outcomes, and keeps them in the run's `calibration.json`."""
     temperatures: dict[str, Any] = {}
     thresholds: dict[str, list[float]] = {}
-    for place, head in enumerate(table.heads):
-        logits, target = known_answers(table, outcomes, place, "logits")
+    for index, head in enumerate(table.heads):
+        logits, target = known_answers(table, outcomes, index, "logits")
         if not len(logits):
             continue
         if head.kind == "independent":

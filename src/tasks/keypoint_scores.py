@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config import KeypointConfig
+from ..eval.calibration import Reliability, reliability
 from ..eval.inference import KeypointPredict, PhotoResult, predict_photos
 from ..eval.keypoint_metrics import KeypointScore, score_arrays
 from ..eval.visibility import Visibility, fit_visibility
@@ -17,23 +18,22 @@ from ..records import VISIBLE, Sample
 from ..vocabulary import Vocabulary
 
 
-def validate(
-    predict: KeypointPredict, samples: list[Sample], config: KeypointConfig, leave_out: Callable[[Path], None]
-) -> dict[str, float]:
-    """NE of the validation photos, overall and per category, and the accuracy of the category head.
-
-    Every photo that cannot be read goes to `leave_out`.
-    """
-    return validation_numbers(predict_validation(predict, samples, config, leave_out), config.vocabulary)[1]
-
-
 def predict_validation(
-    predict: KeypointPredict, samples: list[Sample], config: KeypointConfig, leave_out: Callable[[Path], None]
+    predict: KeypointPredict,
+    samples: list[Sample],
+    config: KeypointConfig,
+    leave_out: Callable[[Path], None],
+    visibility: Visibility | None = None,
 ) -> list[PhotoResult]:
-    """The results, without their heatmaps, of all photos that can be read. Raises ValueError for none of them."""
-    vocabulary = config.vocabulary
-    seen = []
-    for result in predict_photos(predict, samples, vocabulary, config.codec, config.decoder, max(config.batch_size, 8)):
+    """The results, without their heatmaps, of all photos that can be read; every other one goes to `leave_out`.
+
+    Raises ValueError where not one can be read.
+    """
+    seen, batch_size = [], max(config.batch_size, 8)
+    results = predict_photos(
+        predict, samples, config.vocabulary, config.codec, config.decoder, batch_size, visibility=visibility
+    )
+    for result in results:
         if result.prediction is None:
             leave_out(result.sample.path)
         else:
@@ -45,7 +45,10 @@ def predict_validation(
 
 
 def validation_numbers(seen: list[PhotoResult], vocabulary: Vocabulary) -> tuple[KeypointScore, dict[str, float]]:
-    """The official score of annotated photos, and its numbers by name; `score` is the one that training lowers."""
+    """The official score of annotated photos, and its numbers by name; `score` is the one that training lowers.
+
+    The numbers are the NE, over all and by category, and the accuracy of the category head.
+    """
     truth = [result.sample.keypoints for result in seen if result.sample.keypoints]
     categories = [str(result.sample.category) for result in seen]
     score = score_arrays(
@@ -64,18 +67,36 @@ def validation_numbers(seen: list[PhotoResult], vocabulary: Vocabulary) -> tuple
     return score, row | {"category_accuracy": accuracy}
 
 
-def calibrate(run: Path, seen: Sequence[PhotoResult], config: KeypointConfig) -> Visibility:
+def fit_calibration(run: Path, seen: Sequence[PhotoResult], config: KeypointConfig) -> Visibility:
     """Fits the visibility of the keypoints on validation results, and keeps it in the run's `calibration.json`."""
     found = fit_visibility(*visibility_answers(seen, config.vocabulary))
     write_atomic(run / CALIBRATION, json.dumps(found.to_json(), indent=1) + "\n")
     return found
 
 
+def visibility_reliabilities(
+    seen: Sequence[PhotoResult], vocabulary: Vocabulary, visibility: Visibility
+) -> dict[str, tuple[Reliability, Reliability]]:
+    """How reliable peaks and probabilities are, for all keypoints together as `visible`, and for each by its name."""
+    peaks, visible, present = visibility_answers(seen, vocabulary)
+    probabilities = visibility.probability(peaks)
+    peaks = np.clip(peaks, 0, 1)
+
+    def both(chosen: tuple) -> tuple[Reliability, Reliability]:
+        return reliability(peaks[chosen], visible[chosen]), reliability(probabilities[chosen], visible[chosen])
+
+    states = {"visible": both((present,))}
+    for k, name in enumerate(vocabulary.keypoints):
+        if present[:, k].any():
+            states[name] = both((present[:, k], k))
+    return states
+
+
 def visibility_answers(
     seen: Sequence[PhotoResult], vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The peaks (N, K) of annotated photos, which keypoints are visible, and which their categories have."""
-    told = [(r.prediction, r.sample.keypoints) for r in seen if r.prediction and r.sample.keypoints]
-    peaks = np.stack([prediction.score for prediction, _ in told])
-    visible = np.stack([truth.state == VISIBLE for _, truth in told])
-    return peaks, visible, np.stack([vocabulary.mask(prediction.category) for prediction, _ in told])
+    pairs = [(r.prediction, r.sample.keypoints) for r in seen if r.prediction and r.sample.keypoints]
+    peaks = np.stack([prediction.score for prediction, _ in pairs])
+    visible = np.stack([truth.state == VISIBLE for _, truth in pairs])
+    return peaks, visible, np.stack([vocabulary.mask(prediction.category) for prediction, _ in pairs])

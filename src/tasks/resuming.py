@@ -13,24 +13,24 @@ from ..records import CropRule
 Config = TypeVar("Config", KeypointConfig, AttributeConfig)
 
 
-def resumed_config(run: Path, own: Config, asked: Callable[[Config], Config]) -> Config:
+def resumed_config(run: Path, kept: Config, asked: Callable[[Config], Config]) -> Config:
     """The configuration of a run that is to go on.
 
-    asked: reads the command line over a configuration as default. Raises RunError where that changes anything.
+    kept: that of its folder. asked: reads the command line over a configuration as default.
+    Raises RunError where that changes anything.
     """
     from ..unet.runs import RunError  # Keras loads here
 
-    wanted = asked(own)
-    fields = [field.name for field in dataclasses.fields(own)]
+    wanted = asked(kept)
+    fields = [field.name for field in dataclasses.fields(kept)]
     # A command line names the kind of the crops alone.
-    changed = [name for name in fields if _plain(getattr(wanted, name)) != _plain(getattr(own, name))]
+    changed = [name for name in fields if _plain(getattr(wanted, name)) != _plain(getattr(kept, name))]
     if changed:
         raise RunError(
             f"{run} was trained with another {', '.join(changed)}; an exact resume changes nothing. "
-            "To change it, start a new run from its weights: train.py --resume True --resume-model FILE.weights.h5, "
-            "train_attributes.py --load RUN"
+            "To change it, start a new run from its weights with --load RUN, without --resume"
         )
-    return own
+    return kept
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the word after --weights means: where the weights lie, and what a run keeps of where they came from."""
+"""What the value of --weights means: where the weights are, and what a run keeps of where they came from."""
 
 import hashlib
 import json
@@ -33,6 +33,12 @@ class Start:
         """Keeps the facts in the run folder, beside its configuration."""
         if self.facts:
             write_atomic(run / START_FILE, json.dumps(self.facts, indent=1) + "\n")
+
+
+def check_source(word: str) -> None:
+    """Raises ValueError where a file or folder of weights is not there."""
+    if word not in WORDS and not is_shipped(word) and not word.startswith(HUB) and not Path(word).exists():
+        raise ValueError(f"no weights file at {word}; expected {', '.join(WORDS)}, {WORD}, {HUB}OWNER/MODEL or a path")
 
 
 def find_start(word: str, stage: Stage | None = None) -> Start:

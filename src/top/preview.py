@@ -3,58 +3,75 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import numpy as np
 import tyro
 from PIL import Image
 
-from aifashion.config import AttributeConfig, attribute_preset
-from aifashion.data_gen.attribute_batches import attribute_batches
+from aifashion.config import AttributeConfig, KeypointConfig, attribute_preset, keypoint_preset
 from aifashion.eval.drawing import contact_sheet
 from aifashion.files import atomic_path
-from aifashion.records import HeadSpec
-from aifashion.tasks.attribute_data import load_tables
+from aifashion.tasks.attributes import AttributeTask
+from aifashion.tasks.keypoints import KeypointTask
+from aifashion.tasks.task import Task
 from aifashion.top.arguments import CHECKOUT, option_value, read_arguments, run_command, tell
+
+PROG = "aifashion data preview"
 
 
 @dataclass(frozen=True)
-class Arguments:
-    """Draw one training batch of a classifier with its labels, with the options that training would be given."""
+class Options:
+    """What is drawn, and where."""
 
-    config: Annotated[AttributeConfig, tyro.conf.arg(name="")] = field(default_factory=AttributeConfig)
     data: Path = CHECKOUT / "data"
-    """folder with the attribute sets, the shards of styles, or train.txt and val.txt of products"""
+    """folder with the training set, as the training takes it"""
     out: Path = CHECKOUT / "submission" / "preview.jpg"
     """the picture to write"""
     epoch: int = 1
     """whose augmentation is shown"""
 
 
+@dataclass(frozen=True)
+class Arguments:
+    """Draw one training batch of a classifier with its labels, with the options that training would be given.
+
+    With --task keypoints it is a batch of a keypoint network, whose options --help then lists.
+    """
+
+    config: Annotated[AttributeConfig, tyro.conf.arg(name="")] = field(default_factory=AttributeConfig)
+    options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
+
+
+@dataclass(frozen=True)
+class KeypointArguments:
+    """Draw one training batch of a keypoint network with its points, with the options that training would be given."""
+
+    config: Annotated[KeypointConfig, tyro.conf.arg(name="")] = field(default_factory=KeypointConfig)
+    options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
+    task: Literal["keypoints"] = "keypoints"
+    """keypoints; the tasks of classifiers have other options"""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command("aifashion data preview", None, arguments, preview)
+    run_command(PROG, None, arguments, preview)
 
 
 def preview(arguments: Sequence[str] | None) -> None:
-    preset = Arguments(config=attribute_preset(option_value(arguments, "--model", "resnet50v2")))
-    args = read_arguments(Arguments, "aifashion data preview", arguments, preset)
-    table, _ = load_tables(args.data, args.config)
-    batch = next(iter(attribute_batches(table, args.config, args.epoch)))
-    titles = [describe_targets(table.heads, batch, place) for place in range(len(batch["image"]))]
-    sheet = contact_sheet(list(batch["image"]), 4, titles, cell=256)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(args.out) as beside:
+    task: Task
+    if option_value(arguments, "--task", "all") == "keypoints":
+        preset = KeypointArguments(keypoint_preset(option_value(arguments, "--network", "v11")))
+        args = read_arguments(KeypointArguments, PROG, arguments, preset)
+        task = KeypointTask(args.config)
+    else:
+        preset = Arguments(attribute_preset(option_value(arguments, "--network", "resnet50v2")))
+        args = read_arguments(Arguments, PROG, arguments, preset)
+        task = AttributeTask.to_train(args.config, args.options.data)
+    train, _ = task.parts(args.options.data)
+    batch = next(task.batches(train, args.options.epoch, 0, 0))
+    pictures = task.pictures(train, batch)
+    sheet = contact_sheet([image for image, _ in pictures], 4, [title for _, title in pictures], cell=256)
+    out = args.options.out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(out) as beside:
         Image.fromarray(sheet).save(beside, quality=92)
-    tell(f"Wrote {len(titles)} photos as they enter the network to {args.out}")
-
-
-def describe_targets(heads: Sequence[HeadSpec], batch: dict[str, np.ndarray], place: int) -> str:
-    """The labels of one photo of a batch: every class with a share above one part in a hundred."""
-    parts = []
-    for head in heads:
-        if not batch[f"known/{head.name}"][place]:
-            continue
-        target = batch[f"target/{head.name}"][place]
-        shares = sorted(((float(v), c) for v, c in zip(target, head.classes, strict=True) if v > 0.01), reverse=True)
-        parts.append(", ".join(c if v > 0.995 else f"{c} {v:.0%}" for v, c in shares[:3]))
-    return "; ".join(parts) or "no label"
+    tell(f"Wrote {len(pictures)} photos as they enter the network to {out}")

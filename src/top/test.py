@@ -1,23 +1,17 @@
-"""Predicts a test set and writes the submission: `python src/top/test.py --modelpath RUN --augment True`."""
+"""Predicts a test set and writes the submission: `aifashion test --model RUN --augment`."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from aifashion.data_gen.formats.coco import coco_results
 from aifashion.data_gen.keypoint_sets import load_test_set
-from aifashion.eval.submission import write_submission
-from aifashion.files import write_atomic
 from aifashion.heatmaps import Decoder
 from aifashion.recognition.keypoint_model import load_keypoint_model
-from aifashion.records import ABSENT, Prediction, Sample
+from aifashion.tasks.keypoints import no_keypoints, write_keypoint_submission
 from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
-from aifashion.vocabulary import Vocabulary
 
 Result = TypeVar("Result")
 
@@ -26,10 +20,10 @@ Result = TypeVar("Result")
 class Arguments:
     """Predict the keypoints of a test set and write submission.csv in the official columns."""
 
-    modelpath: Path | None = None
+    model: Path | None = None
     """run folder, a folder of runs to take the latest of, an artifact, or shipped; the latest run in trained_models/all
     by default, and without any there the network that comes with the package"""
-    outpath: Path = CHECKOUT / "submission"
+    out: Path = CHECKOUT / "submission"
     """folder for submission.csv"""
     data: Path = CHECKOUT / "data"
     """the test list (a CSV with image_id and image_category, or a COCO file), or a folder that holds test.csv or
@@ -37,9 +31,9 @@ class Arguments:
     augment: bool = False
     """test-time augmentation: flip, and rotations of -20, -10, 10 and 20 degrees, each also mirrored; ten passes"""
     decoder: Decoder | None = None
-    """how heatmaps become points; the run's own by default"""
+    """how heatmaps become points; as the run was validated by default"""
     category: Literal["given", "auto"] = "given"
-    """given: the list's categories; auto: the network's own guess decides"""
+    """given: the list's categories; auto: the network's guess decides"""
     epoch: int | None = None
     """take the model of this epoch instead of the one with the lowest NE"""
     batch_size: int = 16
@@ -51,49 +45,33 @@ class Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command("test.py", Arguments, arguments, predict_test_set)
+    run_command("aifashion test", Arguments, arguments, predict_test_set)
 
 
 def predict_test_set(args: Arguments) -> None:
     choose_device(args.gpu_id)
-    model = load_keypoint_model(args.modelpath, args.epoch, args.augment, args.decoder)
+    model = load_keypoint_model(args.model, args.epoch, args.augment, args.decoder)
     test_set = load_test_set(args.data, model.vocabulary)
     samples = test_set.samples
     outside = sorted({s.category for s in samples if s.category} - set(model.vocabulary.categories))
     if outside and args.category == "given":
         raise ValueError(
             f"{model.run} was trained for {', '.join(model.vocabulary.categories)}, but {args.data} also lists "
-            f"{', '.join(outside)}: use a run of --category all"
+            f"{', '.join(outside)}: use a run of --category all, or of a vocabulary that has them"
         )
-    asked = samples if args.category == "given" else [Sample(s.image_id, s.path, None) for s in samples]
+    given = samples if args.category == "given" else [replace(sample, category=None) for sample in samples]
     predictions, unreadable = [], []
-    results = progress_bar(model.predict(asked, args.batch_size), len(asked))
-    for sample, result in zip(samples, results, strict=True):
+    for sample, result in zip(samples, progress_bar(model.predict(given, args.batch_size), len(given)), strict=True):
         if result.prediction is None:
             if args.strict:
                 raise ValueError(f"{result.error}; without --strict it would be reported at the end")
             unreadable.append(result)
-        predictions.append(result.prediction or _nothing_seen(sample, model.vocabulary))
-    args.outpath.mkdir(parents=True, exist_ok=True)
-    given = [Sample(s.image_id, s.path, s.category if args.category == "given" else None) for s in samples]
-    if test_set.coco is None:
-        path = args.outpath / "submission.csv"
-        write_submission(path, predictions, given, model.vocabulary)
-    else:
-        path = args.outpath / "submission.json"
-        results = coco_results(predictions, given, test_set.coco, model.vocabulary)
-        write_atomic(path, json.dumps(results) + "\n")
+        predictions.append(result.prediction or no_keypoints(sample, model.config))
+    args.out.mkdir(parents=True, exist_ok=True)
+    path = write_keypoint_submission(args.out, test_set, predictions, given, model.config)
     for result in unreadable:
         warn(f"no keypoints, all -1: {result.error}")
     tell(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
-
-
-def _nothing_seen(sample: Sample, vocabulary: Vocabulary) -> Prediction:
-    """The row of a photo that could not be read: the listed category, if it is one of `vocabulary`, no keypoint."""
-    count = len(vocabulary.keypoints)
-    category = sample.category if sample.category in vocabulary.categories else vocabulary.categories[0]
-    absent = np.full(count, ABSENT, np.int8)
-    return Prediction(sample.image_id, category, None, np.full((count, 2), -1.0), np.zeros(count), absent)
 
 
 def progress_bar(results: Iterable[Result], total: int) -> Iterator[Result]:

@@ -75,11 +75,16 @@ OPTIMIZERS: dict[str, Maker] = {
 }
 
 
-def make_optimizer(name: str, schedule: Rate, weight_decay: float, clip_norm: float) -> keras.optimizers.Optimizer:
-    """The optimizer of that name. Raises ValueError for an unknown one."""
+def find_optimizer(name: str) -> Maker:
+    """What makes the optimizer of that name. Raises ValueError for an unknown one."""
     if name not in OPTIMIZERS:
         raise ValueError(f"unknown optimizer {name!r}; expected one of {', '.join(OPTIMIZERS)}")
-    return OPTIMIZERS[name](schedule, weight_decay, clip_norm)
+    return OPTIMIZERS[name]
+
+
+def make_optimizer(name: str, schedule: Rate, weight_decay: float, clip_norm: float) -> keras.optimizers.Optimizer:
+    """The optimizer of that name. Raises ValueError for an unknown one."""
+    return find_optimizer(name)(schedule, weight_decay, clip_norm)
 
 
 def _usual(weight_decay: float, clip_norm: float) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def _usual(weight_decay: float, clip_norm: float) -> dict[str, Any]:
 
 
 def _sparing(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The same optimizer, told what does not decay."""
+    """The same optimizer, which then knows what does not decay."""
     # Looked for anywhere in a name, which is "bias" or, with TensorFlow, "layer/bias:0".
     optimizer.exclude_from_weight_decay(var_names=[r"(^|/)(gamma|beta|bias)(:\d+)?$"])
     return optimizer

@@ -1,22 +1,28 @@
 """A trained network as a plain function from arrays to arrays, which is all that the evaluation knows of it."""
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from ..config import AttributeConfig, KeypointConfig
+from ..config import AttributeConfig, KeypointConfig, Precision
 from ..records import HeadSpec
 from .attribute_net import build_attribute_net
 from .backbones import Weights
 from .keypoint_net import NETWORKS, build_keypoint_net
 from .runs import RunError, best_model, load_weights, read_keypoint_config
 
+log = logging.getLogger(__name__)
+
+_POLICIES: dict[Precision, str] = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+"""What Keras calls a precision: weights are float32 in both."""
+
 
 def keypoint_net(config: KeypointConfig, backbone_weights: Weights = None) -> keras.Model:
     """The network of a configuration, in its precision."""
-    keras.config.set_dtype_policy(config.precision)
+    keras.config.set_dtype_policy(_POLICIES[config.precision])
     vocabulary = config.vocabulary
     counts = len(vocabulary.keypoints), len(vocabulary.categories)
     return build_keypoint_net(config.network, config.size, *counts, backbone_weights)
@@ -53,8 +59,8 @@ def keypoint_predictor(net: keras.Model):
 
 def attribute_net(config: AttributeConfig, heads: Sequence[HeadSpec], backbone_weights: Weights = None) -> keras.Model:
     """The classifier of a configuration, in its precision."""
-    keras.config.set_dtype_policy(config.precision)
-    return build_attribute_net(config.model, heads, config.dropout, backbone_weights)
+    keras.config.set_dtype_policy(_POLICIES[config.precision])
+    return build_attribute_net(config.network, heads, config.dropout, backbone_weights)
 
 
 def trained_attribute_net(config: AttributeConfig, heads: Sequence[HeadSpec], weights: Path) -> keras.Model:
@@ -64,31 +70,39 @@ def trained_attribute_net(config: AttributeConfig, heads: Sequence[HeadSpec], we
     return net
 
 
-def load_attribute_start(net: keras.Model, start: Path, warn: Callable[[str], None], backbone_only: bool) -> None:
-    """Loads the best model of a run folder, or a weights file, into a classifier that is to be trained on.
+def keypoint_backbone(net: keras.Model, network: str) -> keras.Model:
+    """The backbone of a keypoint network: image -> the levels of its pyramid."""
+    return net.get_layer(f"{NETWORKS[network].backbone}_backbone")
 
-    backbone_only: the heads stay as they are, and may be others than those of `start`. Raises RunError where the
-    weights do not fit.
+
+def attribute_backbone(net: keras.Model) -> keras.Model:
+    """The backbone of a classifier: image -> its last features."""
+    return net.get_layer("backbone")
+
+
+def load_start(net: keras.Model, weights: Path, backbone: keras.Model | None = None) -> None:
+    """Loads a weights file into a network that is to be trained on, or of it the `backbone` of this network alone.
+
+    The rest then stays as it is, and can be other than that of the file. Raises RunError where the weights do not fit.
     """
-    path = best_model(start, warn).path if start.is_dir() else start
-    if backbone_only:
-        load_weights(keras.Model(net.input, net.get_layer("pooled").output, name=net.name), path)
+    if backbone is None:
+        load_weights(net, weights)
         return
-    load_weights(net, path)
+    image = net.input["image"]
+    load_weights(keras.Model(image, backbone(image), name=net.name), weights)
 
 
-def load_keypoint_backbone(net: keras.Model, run: Path, warn: Callable[[str], None]) -> None:
-    """Starts a classifier's backbone from that of a trained keypoint network, the best model of its run.
+def load_keypoint_backbone(backbone: keras.Model, run: Path) -> None:
+    """Starts a backbone from that of a trained keypoint network, the best model of its run.
 
     Raises RunError where the run is unusable or its backbone is another one.
     """
     config = read_keypoint_config(run)
-    trained = trained_keypoint_net(config, best_model(run, warn).path)
-    name = NETWORKS[config.network].backbone
-    start = trained.get_layer(f"{name}_backbone").get_weights()
-    backbone = net.get_layer("backbone")
+    trained = trained_keypoint_net(config, best_model(run, log.warning).path)
+    start = keypoint_backbone(trained, config.network).get_weights()
     if [part.shape for part in start] != [part.shape for part in backbone.get_weights()]:
-        raise RunError(f"{run} has the backbone {name}, which is not that of {net.name}: choose --model {name}")
+        name = NETWORKS[config.network].backbone
+        raise RunError(f"{run} has the backbone {name}, which is not the one to train: choose --network {name}")
     backbone.set_weights(start)
 
 

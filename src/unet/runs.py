@@ -152,7 +152,7 @@ def load_state(run: Path, warn) -> State | None:
     if has_state(run):
         raise RunError(
             f"{run} has no intact state left: start a new run from one of the models in {run / 'models'}, with "
-            "train.py --resume True --resume-model FILE or train_attributes.py --load FILE"
+            "--load FILE, without --resume"
         )
     return None
 

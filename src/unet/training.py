@@ -212,11 +212,11 @@ def _state(
 
 
 def _restore(state: State, model: TrainedNet, average: WeightAverage) -> None:
-    def place(name: str) -> str:
+    def key(name: str) -> str:
         return "/".join(name.split("/")[:2])
 
-    arrays = {place(name): array for name, array in state.arrays.items()}
-    variables = {place(name): variable for name, variable in _variables(model).items()}
+    arrays = {key(name): array for name, array in state.arrays.items()}
+    variables = {key(name): variable for name, variable in _variables(model).items()}
     shapes = {name: tuple(v.shape) for name, v in variables.items()}
     shapes |= {f"average/{i:04d}": value.shape for i, value in enumerate(average.values)}
     if {name: array.shape for name, array in arrays.items()} != shapes:

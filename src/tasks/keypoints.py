@@ -1,0 +1,263 @@
+"""The task of a keypoint network: its data, scores, calibration, pictures and export."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..config import KeypointConfig
+from ..data_gen.batches import Batch
+from ..data_gen.images import read_image
+from ..data_gen.keypoint_batches import keypoint_batches
+from ..data_gen.keypoint_sets import ListedPhotos, load_training_parts
+from ..eval.drawing import draw_keypoints
+from ..eval.inference import KeypointPredict, PhotoResult
+from ..eval.submission import write_submission
+from ..eval.tta import with_flip
+from ..eval.visibility import Visibility
+from ..files import write_atomic
+from ..recognition.keypoint_model import load_keypoint_model, read_visibility
+from ..records import ABSENT, VISIBLE, Prediction, Sample
+from ..serve.artifact import Manifest, Stage
+from ..serve.shipped import shipped, shipped_weights
+from .keypoint_scores import fit_calibration, predict_validation, validation_numbers, visibility_reliabilities
+from .task import Apart, Pictures, spread
+
+Answers = list[PhotoResult]
+
+
+@dataclass(frozen=True)
+class KeypointTask:
+    """Predicts the keypoints of a garment and its category. See `Task` for what its functions do."""
+
+    config: KeypointConfig
+
+    stage: ClassVar[Stage] = "keypoints"
+    inputs: ClassVar[tuple[str, ...]] = ("image", "mask")
+    measure: ClassVar[str] = "ne"
+    measure_bound: ClassVar[float] = 0.001
+    output_bound: ClassVar[float] = 1e-3
+
+    @staticmethod
+    def config_of(run: Path) -> KeypointConfig:
+        from ..unet.runs import read_keypoint_config  # Keras loads here
+
+        return read_keypoint_config(run)
+
+    @classmethod
+    def of_run(cls, run: Path) -> Self:
+        return cls(cls.config_of(run))
+
+    @classmethod
+    def of_model(cls, run: Path, weights: Path | None) -> tuple[Self, KeypointPredict, Visibility | None]:
+        model = load_keypoint_model(run, weights=weights)
+        return cls(model.config), model.maps, model.visibility
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.config.category)
+
+    def with_config(self, config: KeypointConfig) -> Self:
+        return dataclasses.replace(self, config=config)
+
+    # ------------------------------------------------------------------------------------------------------ photos
+
+    def parts(self, data: Path) -> tuple[list[Sample], list[Sample]]:
+        return load_training_parts(data, self.config)
+
+    def few(self, part: list[Sample], count: int) -> list[Sample]:
+        return [part[i] for i in spread(len(part), count)]
+
+    def names(self, part: list[Sample], data: Path) -> Iterator[str]:
+        folder = data if data.is_dir() else data.parent
+        return (sample.path.relative_to(folder).as_posix() for sample in part)
+
+    def name(self, part: list[Sample], index: int) -> str:
+        return str(part[index].path)
+
+    def photo(self, part: list[Sample], index: int) -> np.ndarray:
+        return read_image(part[index].path)
+
+    def gaps(self, train: list[Sample]) -> list[str]:
+        states = np.stack([sample.keypoints.state for sample in train if sample.keypoints is not None])
+        missing = np.flatnonzero((states == ABSENT).all(axis=0))
+        names = ", ".join(self.config.vocabulary.keypoints[k] for k in missing)
+        return [f"no photo to train on has the keypoints {names}: their outputs will mean nothing"] if names else []
+
+    def batches(self, train: list[Sample], epoch: int, first_step: int, workers: int) -> Iterator[Batch]:
+        return keypoint_batches(train, self.config, epoch, first_step, workers)
+
+    def pictures(self, train: list[Sample], batch: Batch) -> list[tuple[np.ndarray, str]]:
+        """Each photo of a batch with its labelled keypoints, as their heatmaps have them, and its category."""
+        vocabulary, drawn = self.config.vocabulary, []
+        xy, peaks = self.config.codec.decode(batch["heatmaps"], "argmax")
+        for i, image in enumerate(batch["image"]):
+            state = np.where(peaks[i] > 0.5, VISIBLE, ABSENT)
+            picture = draw_keypoints(image, xy[i], state, vocabulary, names=False, longer_side=512)
+            drawn.append((picture, vocabulary.categories[int(batch["category"][i])]))
+        return drawn
+
+    # ----------------------------------------------------------------------------------------------------- network
+
+    def check(self) -> None:
+        from ..unet.keypoint_net import NETWORKS
+
+        if self.config.network not in NETWORKS:
+            raise ValueError(f"unknown network {self.config.network!r}; expected one of {', '.join(NETWORKS)}")
+
+    def net(self, weights: str | None = None) -> Any:
+        from ..unet.predictors import keypoint_net
+
+        return keypoint_net(self.config, weights)
+
+    def transferred_net(self) -> Any:
+        from ..unet.transfer import warm_keypoint_net
+
+        trained = Manifest.read(shipped("keypoints")).keypoint_config
+        return warm_keypoint_net(self.config, trained, shipped_weights("keypoints"))
+
+    def backbone(self, net: Any) -> Any:
+        from ..unet.predictors import keypoint_backbone
+
+        return keypoint_backbone(net, self.config.network)
+
+    def check_outputs_of(self, run: Path) -> None:
+        from ..unet.runs import RunError
+
+        other = self.config_of(run).vocabulary
+        if (other.keypoints, other.categories) != (self.config.vocabulary.keypoints, self.config.vocabulary.categories):
+            raise RunError(
+                f"{run} has other keypoints or categories than this training: --reset starts from its backbone alone, "
+                "--weights shipped takes those of the same names"
+            )
+
+    def objective(self, train: list[Sample]) -> tuple[Callable, list[str]]:
+        from ..unet.losses import keypoint_objective
+
+        config = self.config
+
+        def losses(targets, outputs):
+            return keypoint_objective(targets, outputs, config.sigma, config.hard_fraction, config.category_weight)
+
+        return losses, ["global", "refined"] + ["category"] * (len(config.vocabulary.categories) > 1)
+
+    def predictor(self, net: Any) -> KeypointPredict:
+        from ..unet.predictors import keypoint_predictor
+
+        return keypoint_predictor(net)
+
+    # ------------------------------------------------------------------------------------------------------ scores
+
+    def answers(
+        self,
+        predict: KeypointPredict,
+        part: list[Sample],
+        leave_out: Callable[[str], None],
+        calibration: Visibility | None = None,
+    ) -> Answers:
+        return predict_validation(predict, part, self.config, lambda path: leave_out(str(path)), calibration)
+
+    def numbers(self, part: list[Sample], answers: Answers) -> dict[str, float]:
+        return validation_numbers(answers, self.config.vocabulary)[1]
+
+    def log_line(self, row: dict[str, Any]) -> str:
+        if "ne" not in row:
+            return f"epoch {row['epoch']:3d}  not validated\n"
+        parts = "  ".join(f"{key[3:]} {value:.2%}" for key, value in row.items() if key.startswith("ne_"))
+        return f"epoch {row['epoch']:3d}  NE {row['ne']:.2%}  {parts}  category {row['category_accuracy']:.2%}\n"
+
+    def write_heads(self, run: Path) -> None:
+        """The vocabulary says it all."""
+
+    def check_heads(self, run: Path) -> None:
+        """The vocabulary, which the configuration has, says it all."""
+
+    def calibrate(self, run: Path, part: list[Sample], answers: Answers) -> None:
+        fit_calibration(run, answers, self.config)
+
+    def report(
+        self, part: list[Sample], answers: Answers, calibration: Visibility | None
+    ) -> tuple[dict[str, float], Pictures]:
+        from ..eval.attribute_report import draw_reliability
+        from ..eval.report import draw_keypoint_score  # loads matplotlib
+
+        score, numbers = validation_numbers(answers, self.config.vocabulary)
+        pictures: Pictures = {"score.png": lambda path: draw_keypoint_score(score, path)}
+        if calibration is not None:
+            states = visibility_reliabilities(answers, self.config.vocabulary, calibration)
+            before, after = states["visible"]
+            numbers |= {"ece_visible_before": before.ece, "ece_visible_after": after.ece}
+            pictures["reliability.png"] = lambda path: draw_reliability(states, path)
+        return numbers, pictures
+
+    # ------------------------------------------------------------------------------------------------------ export
+
+    def read_calibration(self, run: Path) -> Visibility | None:
+        return read_visibility(run, self.config)
+
+    def mirrored(self, predict: KeypointPredict) -> KeypointPredict:
+        return with_flip(predict, self.config.vocabulary.twins)
+
+    def serving_net(self, net: Any, calibration: Visibility | None, flip: bool) -> Any:
+        from ..serve.serving_net import keypoint_serving_net
+
+        return keypoint_serving_net(net, self.config.codec, self.config.decoder, self.config.vocabulary.twins, flip)
+
+    def kernels(self, net: Any) -> dict[str, np.ndarray] | None:
+        return None
+
+    def described(self, manifest: Manifest, calibration: Visibility | None) -> Manifest:
+        return dataclasses.replace(manifest, visibility=calibration.to_json() if calibration else {})
+
+    def example(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        return {"image": image[None], "mask": np.ones((1, len(self.config.vocabulary.keypoints)), np.float32)}
+
+    def artifact_predictor(self, network: Any) -> KeypointPredict:
+        from ..serve.runtime import keypoint_predict
+
+        return keypoint_predict(network)
+
+    def outputs_apart(self, predict: KeypointPredict, network: Any, images: np.ndarray) -> Apart:
+        vocabulary = self.config.vocabulary
+        heatmaps, probabilities = predict(images)
+        xy, _ = self.config.codec.decode(heatmaps, self.config.decoder)
+        mask = np.stack([vocabulary.mask(vocabulary.categories[int(row.argmax())]) for row in probabilities])
+        outputs = network(images, mask=mask.astype(np.float32))
+        return {
+            "points_px": float(np.abs(outputs["keypoints"][..., :2] - xy)[mask].max()),
+            "category_probability": float(np.abs(outputs["category"] - probabilities).max()),
+        }
+
+
+def write_keypoint_submission(
+    folder: Path,
+    listed: ListedPhotos,
+    predictions: Sequence[Prediction],
+    given: Sequence[Sample],
+    config: KeypointConfig,
+) -> Path:
+    """Writes the predictions of a test list to a folder, in the form of the list, and returns the path.
+
+    given: the samples, without a category where the network was to find it.
+    """
+    from ..data_gen.formats.coco import coco_results
+
+    if listed.coco is None:
+        path = folder / "submission.csv"
+        write_submission(path, predictions, given, config.vocabulary)
+    else:
+        path = folder / "submission.json"
+        write_atomic(path, json.dumps(coco_results(predictions, given, listed.coco, config.vocabulary)) + "\n")
+    return path
+
+
+def no_keypoints(sample: Sample, config: KeypointConfig) -> Prediction:
+    """The row of a photo that cannot be read: its listed category, if the network knows it, and no keypoint."""
+    vocabulary, count = config.vocabulary, len(config.vocabulary.keypoints)
+    category = sample.category if sample.category in vocabulary.categories else vocabulary.categories[0]
+    absent = np.full(count, ABSENT, np.int8)
+    return Prediction(sample.image_id, category, None, np.full((count, 2), -1.0), np.zeros(count), absent)
