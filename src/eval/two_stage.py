@@ -1,6 +1,6 @@
 """Both stages as one: photos -> keypoints, crop, and the attributes that such a garment has."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -33,8 +33,8 @@ class Classifier:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Garment:
-    """What both stages say of one photo.
+class Recognition:
+    """What both stages answer for one photo.
 
     framed: the crop. attributes: by head that applies to the category, the probabilities (C,). Where the photo could
     not be read, `result.error` says why and the rest is empty.
@@ -52,12 +52,12 @@ def recognise(
     vocabulary: Vocabulary,
     codec: HeatmapCodec,
     batch_size: int = 16,
-) -> Iterator[Garment]:
-    """The garments in the order of the samples.
+) -> Iterator[Recognition]:
+    """The answers in the order of the samples.
 
     keypoints: stage 1, keeping the photos. Without a classifier there are no attributes.
     """
-    # Stage 1 goes on in a thread of its own, so that neither network waits for what is done between the two.
+    # Stage 1 goes on in a separate thread, so that neither network waits for what is done between the two.
     results = made_ahead(keypoints(samples), batch_size)
 
     def looked_at() -> Iterator[Looked]:
@@ -75,30 +75,30 @@ def recognise(
         return group, framed, _inputs(classifier, group, framed) if classifier else {}
 
     for group, framed, inputs in work_behind(looked_at(), prepare):
-        told = _attributes(classifier, group, inputs, batch_size) if classifier and inputs else [{}] * len(group)
-        yield from map(Garment, group, framed, told)
+        answers = _attributes(classifier, group, inputs, batch_size) if classifier and inputs else [{}] * len(group)
+        yield from map(Recognition, group, framed, answers)
 
 
 Looked = tuple[list[PhotoResult], list[Framed | None] | None]
-"""Stage 1's results of one batch, and their boxes where the classifier's own maps gave them."""
+"""Stage 1's results of one batch, and their boxes where the classifier's activation maps gave them."""
 
 Prepared = tuple[list[PhotoResult], list[Framed | None], dict[int, np.ndarray]]
-"""Stage 1's results of one batch, their boxes, and by place in the batch the inputs of stage 2."""
+"""Stage 1's results of one batch, their boxes, and by index in the batch the inputs of stage 2."""
 
 
 def _look_where_it_looks(classifier: Classifier, group: Sequence[PhotoResult], batch_size: int) -> list[Framed | None]:
     net = classifier.activation
     if net is None:
-        raise ValueError("a classifier of crops by its own activation maps needs its activation network")
+        raise ValueError("a classifier of crops by its activation maps needs its activation network")
     framed: list[Framed | None] = [None] * len(group)
-    seen = [(place, r.photo, r.prediction) for place, r in enumerate(group)]
-    readable = [(place, photo, told) for place, photo, told in seen if photo is not None and told is not None]
+    seen = [(index, r.photo, r.prediction) for index, r in enumerate(group)]
+    readable = [(index, photo, found) for index, photo, found in seen if photo is not None and found is not None]
     if readable:
         known = classifier.vocabulary
-        names = [[h.name for h in net.heads if known.applies(h.name, told.category)] for _, _, told in readable]
+        names = [[h.name for h in net.heads if known.applies(h.name, found.category)] for _, _, found in readable]
         boxes = frame_by_activation(net, [photo for _, photo, _ in readable], names, batch_size, classifier.crop)
-        for (place, _, _), box in zip(readable, boxes, strict=True):
-            framed[place] = box
+        for (index, _, _), box in zip(readable, boxes, strict=True):
+            framed[index] = box
     return framed
 
 
@@ -106,8 +106,8 @@ def _inputs(
     classifier: Classifier, group: Sequence[PhotoResult], framed: Sequence[Framed | None]
 ) -> dict[int, np.ndarray]:
     return {
-        place: classifier_input(result.photo, where.box, classifier.size, result.size)
-        for place, (result, where) in enumerate(zip(group, framed, strict=True))
+        index: classifier_input(result.photo, where.box, classifier.size, result.size)
+        for index, (result, where) in enumerate(zip(group, framed, strict=True))
         if where is not None and result.photo is not None and result.size is not None
     }
 
@@ -115,29 +115,29 @@ def _inputs(
 def _attributes(
     classifier: Classifier, group: Sequence[PhotoResult], inputs: dict[int, np.ndarray], batch_size: int
 ) -> list[dict[str, np.ndarray]]:
-    told: list[dict[str, np.ndarray]] = [{} for _ in group]
+    answers: list[dict[str, np.ndarray]] = [{} for _ in group]
     logits = classifier.predict(full_batch(list(inputs.values()), batch_size))
     for head in classifier.heads:
         temperature = classifier.temperatures.get(head.name, 1.0)
         probabilities = head_probabilities(head, logits[head.name][: len(inputs)], temperature)
-        for place, values in zip(inputs, probabilities, strict=True):
-            prediction = group[place].prediction
+        for index, values in zip(inputs, probabilities, strict=True):
+            prediction = group[index].prediction
             if prediction is not None and classifier.vocabulary.applies(head.name, prediction.category):
-                told[place][head.name] = values
-    return told
+                answers[index][head.name] = values
+    return answers
 
 
-def describe_garment(garment: Garment, vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
+def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
     """Plain data for JSON: photo, size, whether there is a garment, category, region, keypoints with scores and
     probabilities to be visible, and attributes with probabilities.
 
     An attribute has a class; one of independent labels has those that are likelier than not. Without a calibration of
-    the keypoints nothing is told of garment and visibility.
+    the keypoints there is nothing of garment and visibility.
     """
-    result = garment.result
-    if result.error is not None or result.prediction is None or result.size is None or garment.framed is None:
+    result, framed = recognition.result, recognition.framed
+    if result.error is not None or result.prediction is None or result.size is None or framed is None:
         return {"photo": str(result.sample.path), "error": result.error}
-    prediction, box = result.prediction, garment.framed.box
+    prediction, box = result.prediction, framed.box
     seen = prediction.visible
     by_name = {head.name: head for head in heads}
     return {
@@ -147,21 +147,28 @@ def describe_garment(garment: Garment, vocabulary: Vocabulary, heads: Sequence[H
         **({} if prediction.found is None else {"garment": prediction.found}),
         "category": prediction.category,
         "category_probability": prediction.category_probability,
-        "region": None if garment.framed.fell_back else [box.left, box.top, box.right, box.bottom],
+        "region": None if framed.fell_back else [box.left, box.top, box.right, box.bottom],
         "keypoints": {
             name: {"x": round(float(x), 2), "y": round(float(y), 2), "score": round(float(prediction.score[k]), 4)}
             | ({} if seen is None else {"visible": round(float(seen[k]), 4)})
             for k, (name, (x, y)) in enumerate(zip(vocabulary.keypoints, prediction.xy, strict=True))
             if prediction.state[k] != ABSENT
         },
-        "attributes": {task: _describe_answer(by_name[task], values) for task, values in garment.attributes.items()},
+        "attributes": {
+            task: _describe_attribute(by_name[task], values) for task, values in recognition.attributes.items()
+        },
     }
 
 
-def _describe_answer(head: HeadSpec, values: np.ndarray) -> dict[str, Any]:
-    told = {name: float(value) for name, value in zip(head.classes, values, strict=True)}
-    probabilities = {name: round(value, 4) for name, value in told.items()}
+def _describe_attribute(head: HeadSpec, values: np.ndarray) -> dict[str, Any]:
+    exact = dict(zip(head.classes, values.tolist(), strict=True))
+    probabilities = {name: round(value, 4) for name, value in exact.items()}
     if head.kind == "independent":
-        return {"labels": [name for name, value in told.items() if value > 0.5], "probabilities": probabilities}
-    likeliest = max(told, key=told.__getitem__)
+        return {"labels": likely_labels(exact), "probabilities": probabilities}
+    likeliest = max(exact, key=exact.__getitem__)
     return {"class": likeliest, "probability": probabilities[likeliest], "probabilities": probabilities}
+
+
+def likely_labels(probabilities: Mapping[str, float]) -> list[str]:
+    """Of independent labels those that are likelier than not."""
+    return [name for name, value in probabilities.items() if value > 0.5]

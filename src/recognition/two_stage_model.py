@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
-from ..eval.two_stage import Classifier, Garment, recognise
+from ..eval.two_stage import Classifier, Recognition, recognise
 from ..files import CHECKOUT
 from ..records import HeadSpec, Sample
 from ..serve.shipped import SHIPPED, WORD
@@ -34,7 +34,7 @@ class TwoStageModel:
     def heads(self) -> tuple[HeadSpec, ...]:
         return self.attributes.heads if self.attributes else ()
 
-    def recognise(self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True) -> Iterator[Garment]:
+    def recognise(self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True) -> Iterator[Recognition]:
         """whole_photos: the results hold the photos in their full size; else large ones are reduced while decoded."""
         model, classifier = self.keypoints, None
         side = None if whole_photos else model.config.size
