@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..data_gen.formats.challenges import FASHIONAI, KEYPOINTS
+from ..data_gen.formats.challenges import FASHIONAI
 from ..records import ABSENT, VISIBLE, Prediction, Sample
 from ..vocabulary import Vocabulary
 
@@ -203,8 +203,12 @@ def score_arrays(
     )
 
 
-def score_keypoints(truth: Sequence[Sample], predicted: Sequence[Sample]) -> KeypointScore:
-    """Score predicted samples against true ones, both with all 24 keypoints, matched by image_id.
+def score_keypoints(
+    truth: Sequence[Sample], predicted: Sequence[Sample], vocabulary: Vocabulary = FASHIONAI
+) -> KeypointScore:
+    """Score predicted samples against true ones, both with the keypoints of a vocabulary, matched by image_id.
+
+    By default they have the 24 official keypoints, and the score is the official one.
 
     Predictions of images that the truth does not have are ignored, so a part of a set can be scored.
 
@@ -222,10 +226,10 @@ def score_keypoints(truth: Sequence[Sample], predicted: Sequence[Sample]) -> Key
     differing = [f"{t.image_id}: {t.category}, predicted as {p.category}" for t, p in pairs]
     if differing:
         raise ValueError(f"{_some(differing)} with another category than the truth; predict with the true category")
-    true_xy, state = _arrays(truth)
-    predicted_xy, predicted_state = _arrays(predicted)
+    true_xy, state = _arrays(truth, vocabulary)
+    predicted_xy, predicted_state = _arrays(predicted, vocabulary)
     predicted_xy = np.where(predicted_state[..., None] == ABSENT, -1.0, predicted_xy)
-    return score_arrays(predicted_xy, true_xy, state, [str(s.category) for s in truth], FASHIONAI)
+    return score_arrays(predicted_xy, true_xy, state, [str(s.category) for s in truth], vocabulary)
 
 
 def matched(samples: Sequence[Sample], records: Sequence[Record], what: str) -> list[Record]:
@@ -253,12 +257,13 @@ def _by_id(records: Sequence[Record], what: str) -> Mapping[str, Record]:
     return by_id
 
 
-def _arrays(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
-    """-> xy (N, 24, 2), state (N, 24)."""
+def _arrays(samples: Sequence[Sample], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
+    """-> xy (N, K, 2), state (N, K)."""
+    count = len(vocabulary.keypoints)
     found = [s.keypoints for s in samples if s.keypoints is not None]
-    other = [s.image_id for s, k in zip(samples, found, strict=True) if len(k.state) != len(KEYPOINTS)]
+    other = [s.image_id for s, k in zip(samples, found, strict=True) if len(k.state) != count]
     if other:
-        raise ValueError(f"{_some(other)} without the {len(KEYPOINTS)} official keypoints")
+        raise ValueError(f"{_some(other)} without the {count} keypoints of the vocabulary {vocabulary.name}")
     return np.stack([k.xy for k in found]), np.stack([k.state for k in found])
 
 

@@ -63,7 +63,7 @@ def crop_rule_of(data: Path) -> CropRule:
 
 
 def read_crop_rule(facts: dict[str, Any]) -> CropRule:
-    """The rule in the content of a `crops.json`; older ones have kind and margin only. Raises ValueError without one."""
+    """The rule in the content of a `crops.json`; older ones have kind and margin only. Raises ValueError for none."""
     crop = facts.get("crop")
     return CropRule.read(
         {"kind": crop, "margin": facts.get("margin", 0.05), "threshold": 0.2} if isinstance(crop, str) else crop

@@ -14,7 +14,7 @@ from aifashion.top.arguments import console, run_command, tell
 
 @dataclass(frozen=True)
 class DrawArguments:
-    """What all synthetic sets are told."""
+    """Options of all synthetic sets."""
 
     out: Path
     """folder to write; it must be new, empty or an earlier set of this command"""
@@ -40,7 +40,7 @@ class SynthArguments(DrawArguments):
 
 @dataclass(frozen=True)
 class SynthStylesArguments(DrawArguments):
-    """Draw synthetic garments with 13 style labels, and lists of them as the JingDong challenge has.
+    """Draw synthetic garments with 13 style labels, and lists of them as in the JingDong challenge.
 
     Serve the folder, for example with `python -m http.server --directory OUT`, and fetch the lists from there.
     """
@@ -51,7 +51,7 @@ class SynthStylesArguments(DrawArguments):
 
 @dataclass(frozen=True)
 class SynthProductsArguments(DrawArguments):
-    """Draw a synthetic catalogue of many products, and lists of its photos as AliProducts has."""
+    """Draw a synthetic catalogue of many products, and lists of its photos as in AliProducts."""
 
     count: int = 4000
     """photos to train and validate on"""
@@ -74,7 +74,7 @@ class ToCocoArguments:
     """Convert a keypoint list to COCO keypoints JSON."""
 
     csv: tyro.conf.Positional[Path]
-    """keypoint list in the official columns, its photos beside it"""
+    """keypoint list in the official columns of FashionAI, its photos beside it"""
     out: Path
     """JSON file to write"""
 
@@ -84,11 +84,11 @@ class FromCocoArguments:
     """Convert COCO keypoints JSON to a keypoint list in the official columns."""
 
     json: tyro.conf.Positional[Path]
-    """COCO keypoints file, of this vocabulary or with DeepFashion's landmarks"""
+    """COCO keypoints file with FashionAI's keypoints or DeepFashion's landmarks"""
     out: Path
     """CSV file to write"""
     category: str | None = None
-    """the category of garments whose file names none of ours"""
+    """the FashionAI category of all garments, for a file that does not name one of them"""
 
 
 def synth(arguments: Sequence[str] | None = None) -> None:
@@ -153,7 +153,7 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
     def convert(args: FromCocoArguments) -> None:
         from dataclasses import replace
 
-        from aifashion.data_gen.formats.challenges import FASHIONAI, KEYPOINTS
+        from aifashion.data_gen.formats.challenges import CATEGORIES, FASHIONAI, KEYPOINTS
         from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, read_coco, samples_from_coco
         from aifashion.data_gen.formats.fashionai import write_keypoint_csv
 
@@ -161,7 +161,12 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
         samples = samples_from_coco(read_coco(args.json), args.json.parent, FASHIONAI, names)
         if any(sample.category is None for sample in samples):
             if args.category is None:
-                raise ValueError(f"{args.json} names no garment category of ours: say which with --category")
+                known = ", ".join(CATEGORIES)
+                raise ValueError(
+                    f"{args.json} has garments of none of the categories {known}: name one with --category"
+                )
+            if args.category not in CATEGORIES:
+                raise ValueError(f"--category {args.category}: expected one of {', '.join(CATEGORIES)}")
             samples = [replace(sample, category=sample.category or args.category) for sample in samples]
         write_keypoint_csv(args.out, samples)
         tell(f"Wrote {len(samples)} garments to {args.out}")

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from aifashion.data_gen.formats.coco import check_names, read_coco, read_coco_results, samples_from_coco
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
 from aifashion.eval.attribute_metrics import score_attribute_files
 from aifashion.eval.attribute_report import (
@@ -13,12 +14,13 @@ from aifashion.eval.attribute_report import (
     print_product_score,
     print_style_score,
 )
-from aifashion.eval.keypoint_metrics import score_keypoints
+from aifashion.eval.keypoint_metrics import KeypointScore, score_keypoints
 from aifashion.eval.product_metrics import score_product_files
 from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
 from aifashion.eval.style_metrics import score_style_files
 from aifashion.files import write_atomic
 from aifashion.top.arguments import console, run_command, tell
+from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,11 @@ class KeypointArguments:
     """Score predicted keypoints: NE overall, per category and per keypoint, and the PCK curve."""
 
     truth: Path
-    """annotations with all 24 columns, such as the released answers"""
+    """annotations with all 24 columns, such as the released answers; or a file of COCO keypoints"""
     predicted: Path
-    """the submission to score"""
+    """the submission to score: a CSV, or for COCO keypoints a list of results or another file of COCO keypoints"""
+    vocabulary: Vocabulary = field(default_factory=load_vocabulary)
+    """of COCO keypoints: fashionai, deepfashion2, or a TOML file"""
     json: Path | None = None
     """also write the numbers to this JSON file"""
     picture: Path | None = None
@@ -75,7 +79,7 @@ class ProductArguments:
 
 def keypoints(arguments: Sequence[str] | None = None) -> None:
     def score(args: KeypointArguments) -> None:
-        result = score_keypoints(read_keypoint_csv(args.truth), read_keypoint_csv(args.predicted))
+        result = _score_keypoint_files(args)
         print_keypoint_score(result, console)
         _write_numbers(args.json, result.to_json())
         if args.picture is not None:
@@ -83,6 +87,19 @@ def keypoints(arguments: Sequence[str] | None = None) -> None:
             tell(f"Wrote {args.picture}")
 
     run_command("aifashion score keypoints", KeypointArguments, arguments, score)
+
+
+def _score_keypoint_files(args: KeypointArguments) -> KeypointScore:
+    files = args.truth, args.predicted
+    kinds = {path.suffix.lower() == ".json" for path in files}
+    if len(kinds) > 1:
+        raise ValueError(f"{args.truth} and {args.predicted} must both be CSV files, or both COCO files (.json)")
+    if not kinds.pop():
+        return score_keypoints(read_keypoint_csv(args.truth), read_keypoint_csv(args.predicted))
+    coco, root = read_coco(args.truth), args.truth.parent
+    check_names(coco, args.vocabulary)
+    truth = samples_from_coco(coco, root, args.vocabulary)
+    return score_keypoints(truth, read_coco_results(args.predicted, coco, root, args.vocabulary), args.vocabulary)
 
 
 def attributes(arguments: Sequence[str] | None = None) -> None:

@@ -191,11 +191,16 @@ def coco_results(
 
 
 def read_coco_results(path: Path, coco: CocoSet, root: Path, vocabulary: Vocabulary) -> list[Sample]:
-    """The answers of `coco_results` as samples. Raises FormatError for what is not such a file."""
+    """The answers to the file `coco` as samples: a list of results, as `coco_results` gives it, or a COCO file itself.
+
+    Raises FormatError for what is neither.
+    """
     try:
         entries = json.loads(Path(path).read_bytes())
     except ValueError as error:
         raise FormatError([Problem(path, getattr(error, "lineno", None), f"not JSON: {error}")]) from error
+    if isinstance(entries, dict):
+        return samples_from_coco(read_coco(path), root, vocabulary)
     if not isinstance(entries, list):
         raise FormatError([Problem(path, None, "not a list; expected COCO keypoint results")])
     images = {image.id: image for image in coco.images}
