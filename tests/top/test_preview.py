@@ -11,7 +11,7 @@ from small_attributes import write_labelled
 
 SHAPE = HeadSpec("shape", "exclusive", ("round", "square", "other", "none"))
 STYLE = HeadSpec("style", "independent", ("sport", "lady"))
-SMALL = ("--model", "lite", "--size", "64", "--batch-size", "6", "--val-fraction", "0.25")
+SMALL = ("--network", "lite", "--size", "64", "--batch-size", "6", "--val-fraction", "0.25")
 
 
 def described(shape: list[float] | None, style: list[float] | None) -> str:

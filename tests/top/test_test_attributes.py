@@ -48,7 +48,7 @@ def answer(monkeypatch, tmp_path):
         known = {model.run.name: model for model in models}
         monkeypatch.setattr(command, "load_attribute_model", lambda path: known[path.name])
         out = tmp_path / "out"
-        options = ["--modelpath", *known, "--data", data, "--val-data", tmp_path, "--outpath", out, *words]
+        options = ["--model", *known, "--data", data, "--val-data", tmp_path, "--out", out, *words]
         command.main([str(word) for word in options])
         (path,) = out.glob("*_submission.*")
         return path.read_text().splitlines()

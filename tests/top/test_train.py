@@ -39,7 +39,7 @@ def training_photos(data: Path) -> list[Path]:
 
 def test_no_data(fails, tmp_path):
     output = tmp_path / "runs"
-    error = fails(train.main, *SMALL, "--data", tmp_path / "nowhere", "--output", output)
+    error = fails(train.main, *SMALL, "--data", tmp_path / "nowhere", "--out", output)
     assert f"no FashionAI keypoint files in {tmp_path / 'nowhere'}; expected, for example" in error
     assert not output.exists()
 
@@ -47,13 +47,13 @@ def test_no_data(fails, tmp_path):
 def test_a_set_without_photos(fails, own_data, tmp_path):
     table = own_data / "train" / "Annotations" / "train.csv"
     table.write_text(table.read_text().splitlines()[0] + "\n")
-    assert "train.csv" in fails(train.main, *SMALL, "--data", own_data, "--output", tmp_path / "runs")
+    assert "train.csv" in fails(train.main, *SMALL, "--data", own_data, "--out", tmp_path / "runs")
 
 
 def test_a_category_without_photos(fails, own_data, tmp_path):
     table = own_data / "train" / "Annotations" / "train.csv"
     table.write_text("".join(line for line in table.read_text().splitlines(True) if ",skirt," not in line))
-    error = fails(train.main, *SMALL, "--category", "skirt", "--data", own_data, "--output", tmp_path / "runs")
+    error = fails(train.main, *SMALL, "--category", "skirt", "--data", own_data, "--out", tmp_path / "runs")
     assert f"{own_data} has 0 photos of category skirt to train on and 0 to validate on; both must be there" in error
 
 
@@ -69,28 +69,28 @@ def test_a_category_without_photos(fails, own_data, tmp_path):
         (["--keep", "-1"], "no fewer than 0 models"),
         (["--weights", "nowhere.h5"], "no weights file at nowhere.h5"),
         (["--weights", "imagenet"], "no ImageNet weights"),
-        (["--init-epoch", "1"], "--init-epoch needs --resume-model"),
-        (["--resume-model", "x.weights.h5"], "--resume-model needs --resume True"),
-        (["--resume", "True"], "no run in {output}/all: train one first"),
-        (["--resume", "True", "--resume-model", "{data}"], "no run in {data}: train one first, or name a run folder"),
-        (["--resume", "True", "--resume-model", "x.weights.h5"], "no weights file at x.weights.h5"),
+        (["--init-epoch", "1"], "--init-epoch needs --load"),
+        (["--load", "x.weights.h5"], "--load needs --resume"),
+        (["--resume"], "no run in {output}/all: train one first"),
+        (["--resume", "--load", "{data}"], "no run in {data}: train one first, or name a run folder"),
+        (["--resume", "--load", "x.weights.h5"], "no weights file at x.weights.h5"),
         (
-            ["--resume", "True", "--resume-model", "x.h5", "--weights", "y.h5"],
-            "--weights y.h5 and --resume-model x.h5 both",
+            ["--resume", "--load", "x.h5", "--weights", "y.h5"],
+            "--weights y.h5 and --load x.h5 both",
         ),
         (
-            ["--resume", "True", "--resume-model", "x.h5", "--init-epoch", "9", "--epochs", "9"],
+            ["--resume", "--load", "x.h5", "--init-epoch", "9", "--epochs", "9"],
             "leaves no epoch to train",
         ),
-        (["--resume", "True", "--resume-model", "x.h5", "--init-epoch", "-1"], "--init-epoch -1 leaves no epoch"),
-        (["--resume", "True", "--resume-model", "x.h5", "--init-epoch", "2", "--debug", "True"], "of the 2 asked for"),
+        (["--resume", "--load", "x.h5", "--init-epoch", "-1"], "--init-epoch -1 leaves no epoch"),
+        (["--resume", "--load", "x.h5", "--init-epoch", "2", "--debug"], "of the 2 asked for"),
     ],
 )
 def test_mistakes_in_the_options(fails, data, tmp_path, words, message):
     names = {"output": str(tmp_path / "runs"), "data": str(data)}
     words = [word.format(**names) for word in words]
     network = [] if "--network" in words else ["--network", "lite"]
-    common = ["--size", "64", "--val-fraction", "0.3", "--data", data, "--output", names["output"]]
+    common = ["--size", "64", "--val-fraction", "0.3", "--data", data, "--out", names["output"]]
     error = fails(train.main, *network, *common, *words)
     assert message.format(**names).replace("/", "\\" if "\\" in names["output"] else "/") in error
     assert not (tmp_path / "runs").exists()
@@ -98,7 +98,7 @@ def test_mistakes_in_the_options(fails, data, tmp_path, words, message):
 
 def test_an_exact_resume_changes_no_option(fails, data, bare_run):
     output = bare_run.parent.parent
-    words = ["--data", data, "--output", output, "--resume", "True"]
+    words = ["--data", data, "--out", output, "--resume"]
     error = fails(train.main, *words, "--learning-rate", "0.1", "--lrdecay", "False", "--size", "64")
     assert f"{bare_run} was trained with another learning_rate, lrdecay; an exact resume changes nothing" in error
     error = fails(train.main, *words, "--init-epoch", "1")
@@ -107,13 +107,13 @@ def test_an_exact_resume_changes_no_option(fails, data, bare_run):
 
 def test_an_exact_resume_changes_no_data(fails, data, bare_run):
     (bare_run / "data.json").write_text("{}\n")
-    error = fails(train.main, "--data", data, "--resume", "True", "--resume-model", bare_run)
+    error = fails(train.main, "--data", data, "--resume", "--load", bare_run)
     assert f"{bare_run} was trained on other data, or with another split, than {data} holds now" in error
 
 
 def test_a_run_of_another_kind_is_not_resumed(fails, data, bare_run):
     (bare_run / "config.json").write_text('{"kind": "attributes"}')
-    error = fails(train.main, "--data", data, "--resume", "True", "--resume-model", bare_run)
+    error = fails(train.main, "--data", data, "--resume", "--load", bare_run)
     assert "config.json is the configuration of a 'attributes' run; expected one of kind 'keypoints'" in error
 
 
@@ -127,10 +127,10 @@ def test_a_run_of_another_kind_is_not_resumed(fails, data, bare_run):
         (["--network", "lite"], False, [None]),
         (["--weights", "none"], False, [None]),
         (["--weights", "file.h5"], False, ["file.h5"]),
-        (["--resume", "True", "--resume-model", "x.weights.h5"], False, [None]),
-        (["--resume", "True"], True, [None]),
-        (["--resume", "True", "--weights", "imagenet"], True, [None]),
-        (["--resume", "True"], False, ["imagenet"]),  # stopped before its first state: it starts as it did
+        (["--resume", "--load", "x.weights.h5"], False, [None]),
+        (["--resume"], True, [None]),
+        (["--resume", "--weights", "imagenet"], True, [None]),
+        (["--resume"], False, ["imagenet"]),  # stopped before its first state: it starts as it did
     ],
 )
 def test_where_the_backbone_starts(monkeypatch, tmp_path, words, state, wanted):
@@ -196,7 +196,7 @@ def test_a_run_of_all_categories(all_run):
 
 @pytest.mark.slow
 def test_debugging_takes_two_short_epochs(data, tmp_path, capsys):
-    run = train_run(data, tmp_path, "--epochs", "9", "--debug", "True", "--batch-size", "2", "--save-every", "1")
+    run = train_run(data, tmp_path, "--epochs", "9", "--debug", "--batch-size", "2", "--save-every", "1")
     assert [row["epoch"] for row in history(run)] == ["1", "2"]
     assert KeypointConfig.from_json((run / "config.json").read_text()).epochs == 9
     facts = json.loads((run / "data.json").read_text())
@@ -209,7 +209,7 @@ def test_debugging_takes_two_short_epochs(data, tmp_path, capsys):
 @pytest.mark.slow
 def test_resuming_a_finished_run_changes_nothing(all_run, data, capsys):
     before = {path.name: path.read_bytes() for path in all_run.glob("*.*")}
-    train.main(["--data", str(data), "--output", str(all_run.parent.parent), "--resume", "True"])
+    train.main(["--data", str(data), "--out", str(all_run.parent.parent), "--resume"])
     assert f"Resumed {all_run} at epoch 3, step 0." in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in all_run.glob("*.*")} == before
 
@@ -217,7 +217,7 @@ def test_resuming_a_finished_run_changes_nothing(all_run, data, capsys):
 @pytest.mark.slow
 def test_a_new_run_from_the_weights_of_another(all_run, data, tmp_path):
     start = all_run / "models" / "epoch_002.weights.h5"
-    words = ["--resume", "True", "--resume-model", str(start), "--init-epoch", "1", "--epochs", "3"]
+    words = ["--resume", "--load", str(start), "--init-epoch", "1", "--epochs", "3"]
     run = train_run(data, tmp_path, *words, "--learning-rate", "1e-9", "--weight-decay", "0")
     assert [row["epoch"] for row in history(run)] == ["2", "3"]
     digest = hashlib.sha256(start.read_bytes()).hexdigest()
@@ -241,7 +241,7 @@ def test_a_run_keeps_where_its_backbone_started(data, tmp_path):
 
     path = tmp_path / "lite.weights.h5"
     build_backbone("lite", (64, 64, 3)).save_weights(path)
-    run = train_run(data, tmp_path / "runs", "--weights", str(path), "--debug", "True", "--epochs", "1")
+    run = train_run(data, tmp_path / "runs", "--weights", str(path), "--debug", "--epochs", "1")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert json.loads((run / "start.json").read_text()) == {"weights": str(path), "sha256": digest}
 
@@ -249,18 +249,18 @@ def test_a_run_keeps_where_its_backbone_started(data, tmp_path):
 def test_finetuning_takes_the_network_that_ships_unless_told_otherwise(data, tmp_path, monkeypatch, fails):
     asked = []
     monkeypatch.setattr(train, "_fit", lambda args, *_: asked.append((args.config.network, args.config.size)))
-    train.main(["--weights", "shipped", "--data", str(data), "--output", str(tmp_path)])
+    train.main(["--weights", "shipped", "--data", str(data), "--out", str(tmp_path)])
     own = Manifest.read(shipped("keypoints")).keypoint_config
     assert asked == [(own.network, own.size)]
     monkeypatch.undo()
-    words = ["--weights", "shipped", "--network", "v11", "--size", "64", "--data", data, "--output", tmp_path]
+    words = ["--weights", "shipped", "--network", "v11", "--size", "64", "--data", data, "--out", tmp_path]
     assert "the weights are of lite, not of v11: choose --network lite" in fails(train.main, *words)
     assert not list(tmp_path.glob("*/*/config.json"))
 
 
 @pytest.mark.slow
 def test_a_run_starts_from_the_network_that_ships(data, tmp_path):
-    words = ("--weights", "shipped", "--category", "skirt", "--debug", "True", "--epochs", "1")
+    words = ("--weights", "shipped", "--category", "skirt", "--debug", "--epochs", "1")
     run = train_run(data, tmp_path, *words, "--learning-rate", "1e-9", "--weight-decay", "0")
     digest = hashlib.sha256(shipped_weights("keypoints").read_bytes()).hexdigest()
     assert json.loads((run / "start.json").read_text()) == {"weights": "shipped", "sha256": digest}
@@ -282,6 +282,6 @@ def test_photos_that_cannot_be_read_are_told_at_the_end(own_data, tmp_path, caps
     lines = capsys.readouterr().out.splitlines()
     assert lines[-3:-1] == [f"left out, cannot be read: {path}" for path in sorted(bad)]
     assert lines[-1].startswith("Best: epoch 1") and len(history(run)) == 1
-    words = [*SMALL, "--data", own_data, "--output", tmp_path, "--epochs", "1", "--strict", "True"]
+    words = [*SMALL, "--data", own_data, "--out", tmp_path, "--epochs", "1", "--strict"]
     error = fails(train.main, *words, "--batch-size", "7")
     assert error == f"{bad[0]} cannot be read; without --strict it would be left out"
