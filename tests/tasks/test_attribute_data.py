@@ -2,19 +2,17 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from aifashion.config import AttributeConfig
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.data_gen.label_table import LabelTable
-from aifashion.data_gen.tfrecords import Record, shard_path, write_shard
 from aifashion.records import CropRule, HeadSpec
 from aifashion.tasks.attribute_data import check_crop, crop_rule_of, read_crop_rule
 from aifashion.tasks.attributes import AttributeTask
 from aifashion.vocabulary import vocabulary_from
-from small_attributes import save_photo, write_labelled, write_rows
+from small_attributes import save_photo, shards, write_labelled, write_rows
 
 ALL = AttributeConfig(val_fraction=0.25)
 
@@ -25,15 +23,6 @@ def load_tables(data: Path, config: AttributeConfig) -> tuple[LabelTable, LabelT
 
 def names(table: LabelTable) -> list[str]:
     return [table.photos.name(row) for row in range(len(table))]
-
-
-def shards(folder: Path, count: int, labelled: bool = True) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    photo = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
-    rows = np.random.default_rng(0).integers(0, 2, (count, len(STYLES)))
-    records = [Record(f"{i}.jpg", photo, rows[i] if labelled else None) for i in range(count)]
-    write_shard(shard_path(folder, 0, 1), records)
-    return folder
 
 
 # -------------------------------------------------------------------------------------------------------- attributes
