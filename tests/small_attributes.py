@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
-from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
+from aifashion.data_gen.tfrecords import Record, shard_path, write_shard
 
 
 def marks_of(task: str, yes: int) -> str:
@@ -35,3 +37,13 @@ def write_labelled(root: Path, tasks: dict[str, int], part: str = "base") -> lis
         rows.append((photo, task, marks_of(task, number % len(ATTRIBUTE_TASKS[task]))))
     write_rows(root / part / "Annotations" / "label.csv", rows)
     return [f"{part}/{photo}" for photo, _, _ in rows]
+
+
+def shards(folder: Path, count: int, labelled: bool = True) -> Path:
+    """A shard of so many black photos with random styles."""
+    folder.mkdir(parents=True, exist_ok=True)
+    photo = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+    rows = np.random.default_rng(0).integers(0, 2, (count, len(STYLES)))
+    records = [Record(f"{i}.jpg", photo, rows[i] if labelled else None) for i in range(count)]
+    write_shard(shard_path(folder, 0, 1), records)
+    return folder

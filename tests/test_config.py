@@ -5,9 +5,10 @@ import typing
 
 import pytest
 
-from aifashion.config import TASK_CHOICES, AttributeConfig, KeypointConfig, attribute_preset, keypoint_preset
+from aifashion.config import AttributeConfig, KeypointConfig, attribute_preset, keypoint_preset
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
 from aifashion.heatmaps import DECODERS
+from aifashion.records import CropRule
 from aifashion.vocabulary import load_vocabulary
 
 ALL = load_vocabulary()
@@ -21,13 +22,14 @@ def changed(**values) -> str:
 
 def changed_attributes(**values) -> str:
     """As `changed`, of a classifier's configuration."""
-    return json.dumps(json.loads(AttributeConfig().to_json()) | values)
+    content = json.loads(AttributeConfig().to_json()) | values
+    return json.dumps({name: value for name, value in content.items() if value is not ...})
 
 
 @pytest.mark.parametrize("network", ["v11", "resnet50", "lite"])
 def test_presets_go_to_json_and_back(network: str):
     config = dataclasses.replace(keypoint_preset(network), category="skirt", decoder="two-peak", flip=False, seed=7)
-    assert KeypointConfig.from_json(config.to_json()) == config
+    assert KeypointConfig.from_json(config.to_json(), config.vocabulary) == config
 
 
 def test_every_field_goes_to_json_and_back():
@@ -36,65 +38,70 @@ def test_every_field_goes_to_json_and_back():
         "category": "dress",
         "network": "lite",
         "size": 96,
-        "precision": "mixed_bfloat16",
+        "precision": "bfloat16",
         "decoder": "argmax",
-        "lrdecay": False,
+        "layers": "heads",
+        "optimizer": "sgd",
+        "schedule": "5=0.1,9=0.01",
+        "tag": "first",
         "flip": False,
     }
     for i, field in enumerate(dataclasses.fields(KeypointConfig)):
-        if field.name not in values:
+        if field.name not in (*values, "vocabulary"):
             values[field.name] = 31 + i if isinstance(field.default, int) else round(0.3 + i / 128, 6)
     config = KeypointConfig(**values)
     assert all(getattr(config, f.name) != f.default for f in dataclasses.fields(config))
     assert json.loads(config.to_json()) == {"kind": "keypoints", **values}
-    assert KeypointConfig.from_json(config.to_json()) == config
+    assert KeypointConfig.from_json(config.to_json(), config.vocabulary) == config
 
 
 def test_whole_numbers_serve_as_fractions():
     # JSON writes 1.0 as 1 in some programs.
-    assert KeypointConfig.from_json(changed(rotate=0, zoom=0, clip_norm=5)).clip_norm == 5
+    assert KeypointConfig.from_json(changed(rotate=0, zoom=0, clip_norm=5), ALL).clip_norm == 5
 
 
 def test_every_field_of_a_classifier_goes_to_json_and_back():
     values = {
         "task": "skirt_length",
-        "model": "lite",
-        "crop": "heatmap",
+        "network": "lite",
+        "crop": CropRule("heatmap", 0.1, 0.3),
         "layers": "heads",
         "length_heads": "exclusive",
         "task_weights": "photos",
         "optimizer": "sgd",
         "schedule": "5=0.1,9=0.01",
-        "precision": "mixed_bfloat16",
+        "precision": "bfloat16",
         "labels": "hard",
         "scales": (0.75, 1.0, 1.25),
         "flip": False,
         "tag": "first",
     }
     for i, field in enumerate(dataclasses.fields(AttributeConfig)):
-        if field.name not in values:
+        if field.name not in (*values, "vocabulary"):
             values[field.name] = 34 + i if isinstance(field.default, int) else round(0.32 + i / 128, 6)
     config = AttributeConfig(**values)
     assert all(getattr(config, f.name) != f.default for f in dataclasses.fields(config))
-    assert json.loads(config.to_json()) == {"kind": "attributes", **values, "scales": [0.75, 1.0, 1.25]}
-    again = AttributeConfig.from_json(config.to_json())
+    crop = {"kind": "heatmap", "margin": 0.1, "threshold": 0.3}
+    assert json.loads(config.to_json()) == {"kind": "attributes", **values, "scales": [0.75, 1.0, 1.25], "crop": crop}
+    again = AttributeConfig.from_json(config.to_json(), ALL)
     assert again == config and hash(again) == hash(config)  # a list would be neither equal nor hashable
 
 
 @pytest.mark.parametrize("network", ["lite", "resnet50v2", "densenet121"])
 def test_presets_of_classifiers(network: str):
     config = attribute_preset(network)
-    assert config.model == network
+    assert config.network == network
     assert (config.size, config.batch_size) == ((160, 32) if network == "lite" else (224, 16))
-    assert AttributeConfig.from_json(config.to_json()) == config
+    assert AttributeConfig.from_json(config.to_json(), ALL) == config
 
 
 def test_tasks_are_called_as_in_files_or_without_labels():
     for task in ATTRIBUTE_TASKS:
         assert AttributeConfig(task=f"{task}_labels").task == AttributeConfig(task=task).task == task
-        assert AttributeConfig.from_json(changed_attributes(task=f"{task}_labels")).task == task
-    assert len(TASK_CHOICES) == 11
-    for task in TASK_CHOICES:
+        assert AttributeConfig.from_json(changed_attributes(task=f"{task}_labels"), ALL).task == task
+    choices = AttributeConfig().task_choices
+    assert choices == ("all", *ATTRIBUTE_TASKS, "style", "product")
+    for task in choices:
         assert AttributeConfig(task=task).task == task
 
 
@@ -102,19 +109,19 @@ def test_tasks_are_called_as_in_files_or_without_labels():
     ("text", "message"),
     [
         (KeypointConfig().to_json(), r"is the configuration of a 'keypoints' run; expected one of kind 'attributes'"),
-        (changed_attributes(size=8), r"size = 8 is outside its range"),
+        (changed_attributes(size=8), r"size = 8 is outside the numbers from 32 up"),
         (changed_attributes(scales=1.0), r"scales = 1.0 is not a list of numbers"),
         (changed_attributes(scales=["1"]), r"scales = \['1'\] is not a list of numbers"),
         (changed_attributes(scales=[True]), r"scales = \[True\] is not a list of numbers"),
-        (changed_attributes(scales=[]), r"scales = \(\) is outside its range"),
-        (changed_attributes(task="hat"), r"task = 'hat' is outside its range"),
-        (changed_attributes(layers="some"), r"layers = 'some' is outside its range"),
+        (changed_attributes(scales=[]), r"scales = \(\); expected one or more numbers, each in 0\.25 to 4"),
+        (changed_attributes(task="hat"), r"task = 'hat'; expected one of all, .*style, product"),
+        (changed_attributes(layers="some"), r"layers = 'some'; expected all or heads"),
         (changed_attributes(layers=True), r"layers = True is not a text"),
     ],
 )
 def test_files_that_are_no_classifier_s_configuration_are_named(text: str, message: str):
     with pytest.raises(ValueError, match=rf"^trained/run1/config\.json:? {message}"):
-        AttributeConfig.from_json(text, "trained/run1/config.json")
+        AttributeConfig.from_json(text, ALL, "trained/run1/config.json")
 
 
 def test_unknown_preset():
@@ -144,27 +151,25 @@ def test_frozen():
         ("null", r"is the configuration of a None run"),
         (changed(kind="attributes"), r"is the configuration of a 'attributes' run; expected one of kind 'keypoints'"),
         (changed(kind=...), r"is the configuration of a None run"),
-        (changed(dropout=0.5), r"comes from another version: unknown fields \['dropout'\], missing fields \[\]"),
-        (
-            changed(ema=..., size=...),
-            r"comes from another version: unknown fields \[\], missing fields \['ema', 'size'\]",
-        ),
-        (changed(size=100), r"size = 100 is outside its range"),
-        (changed(category="hat"), r"unknown category \['hat'\]"),
+        (changed(dropout=0.5), r"has unknown fields dropout: it comes from a newer version, .*; use that version, or"),
+        (changed(a=1, model="lite"), r"has unknown fields a, model: .* take the fields out of the file"),
+        (changed(lrdecay=True), r"has unknown fields lrdecay"),  # beside a schedule, which it would contradict
+        (changed(size=100), r"size = 100 is not a multiple of 32; expected one from 64 up"),
+        (changed(category="hat"), r"unknown category 'hat'; expected one of blouse, dress"),
         (changed(size="512"), r"size = '512' is not a whole number"),
         (changed(epochs=1.5), r"epochs = 1.5 is not a whole number"),
         (changed(batch_size=True), r"batch_size = True is not a whole number"),
         (changed(learning_rate=None), r"learning_rate = None is not a number"),
         (changed(learning_rate=True), r"learning_rate = True is not a number"),
         (changed(flip="False"), r"flip = 'False' is not true or false"),
-        (changed(lrdecay=0), r"lrdecay = 0 is not true or false"),
+        (changed(lrdecay=0, schedule=...), r"lrdecay = 0 is not true or false"),
         (changed(category=["skirt"]), r"category = \['skirt'\] is not a text"),
         (changed(decoder=[]), r"decoder = \[\] is not a text"),
     ],
 )
 def test_files_that_are_no_keypoint_configuration_are_named(text: str, message: str):
     with pytest.raises(ValueError, match=rf"^trained/run1/config\.json:? {message}"):
-        KeypointConfig.from_json(text, "trained/run1/config.json")
+        KeypointConfig.from_json(text, ALL, "trained/run1/config.json")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +203,7 @@ def test_values_outside_their_range_are_refused(field: str, values: list):
     if typing.get_type_hints(KeypointConfig)[field] is float:
         values = [*values, float("nan")]
     for value in values:
-        with pytest.raises(ValueError, match=rf"{field} = .* is outside its range"):
+        with pytest.raises(ValueError, match=rf"^{field} = .*(is outside |; expected |expected one from)"):
             KeypointConfig(**{field: value})
 
 
@@ -218,7 +223,6 @@ SHARES = ("saturation", "hue", "brightness", "blur", "erase")
     [
         ("task", ["", "hat", "skirt", "_labels"]),
         ("size", [0, 31]),
-        ("crop", ["box"]),
         ("layers", ["some"]),
         ("length_heads", ["soft"]),
         ("labels", ["smooth"]),
@@ -248,7 +252,7 @@ def test_values_of_a_classifier_outside_their_range_are_refused(field: str, valu
     if typing.get_type_hints(AttributeConfig)[field] is float:
         values = [*values, float("nan")]
     for value in values:
-        with pytest.raises(ValueError, match=rf"^{field} = .* is outside its range"):
+        with pytest.raises(ValueError, match=rf"^{field} = .*(is outside |; expected )"):
             AttributeConfig(**{field: value})
 
 
@@ -257,6 +261,51 @@ def test_the_ends_of_a_classifier_s_ranges_are_allowed():
     low = dict.fromkeys((*zero, *SHARES, "balance", "rotate", "zoom", "shift", "seed"), 0)
     AttributeConfig(**low, epochs=1, batch_size=1, size=32, scales=(0.25, 4.0))
     AttributeConfig(**dict.fromkeys((*SHARES, "balance"), 1.0))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("hue", 3, "hue = 3 is outside 0 to 1"),
+        ("epochs", 0, "epochs = 0 is outside the numbers from 1 up"),
+        ("learning_rate", 0.0, "learning_rate = 0.0 is outside the numbers above 0"),
+        ("ema", 1.0, "ema = 1.0 is outside 0 to 1 without 1"),
+        ("val_fraction", 1.0, "val_fraction = 1.0 is outside the numbers between 0 and 1"),
+        ("precision", "int8", "precision = 'int8'; expected float32 or bfloat16"),
+    ],
+)
+def test_an_error_says_what_the_range_is(field: str, value, text: str):
+    with pytest.raises(ValueError) as caught:
+        AttributeConfig(**{field: value})
+    assert str(caught.value) == text
+    with pytest.raises(ValueError, match=r"^hard_fraction = 0\.0 is outside 0 to 1 without 0$"):
+        KeypointConfig(hard_fraction=0.0)
+
+
+# Files of earlier versions
+
+
+@pytest.mark.parametrize(("lrdecay", "schedule"), [(True, "cosine"), (False, "constant")])
+def test_files_that_have_lrdecay_mean_a_schedule(lrdecay: bool, schedule: str):
+    older = changed(lrdecay=lrdecay, schedule=..., optimizer=..., layers=..., tag=..., precision="mixed_bfloat16")
+    config = KeypointConfig.from_json(older, ALL)
+    assert (config.schedule, config.optimizer, config.layers, config.tag) == (schedule, "adamw", "all", "")
+    assert config.precision == "bfloat16"
+
+
+@pytest.mark.parametrize("kind", ["image", "keypoints", "heatmap", "cam"])
+def test_files_of_classifiers_that_have_a_model_and_the_word_of_a_crop(kind: str):
+    older = changed_attributes(model="densenet121", crop=kind, precision="mixed_bfloat16", network=..., scales=...)
+    config = AttributeConfig.from_json(older, ALL)
+    assert (config.network, config.precision, config.scales) == ("densenet121", "bfloat16", (1.0,))
+    assert config.crop == CropRule(kind, 0.05, 0.2)  # the margin and threshold of that time
+    assert "model" not in json.loads(config.to_json())
+
+
+def test_a_field_that_a_file_lacks_has_the_default():
+    assert KeypointConfig.from_json('{"kind": "keypoints"}', ALL) == KeypointConfig()
+    assert AttributeConfig.from_json('{"kind": "attributes"}', ALL) == AttributeConfig()
+    assert KeypointConfig.from_json(changed(ema=..., size=...), ALL) == KeypointConfig()
 
 
 @pytest.mark.parametrize("kind", [KeypointConfig, AttributeConfig])

@@ -49,8 +49,8 @@ def keypoint_artifact(keypoint_net, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("artifact") / "keypoints"
     folder.mkdir()
     serving = keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins)
-    convert(serving, "openvino", "f32", folder)
-    Manifest("keypoints", "openvino", "f32", json.loads(CONFIG.to_json())).write(folder)
+    convert(serving, "openvino", "float32", folder)
+    Manifest("keypoints", "openvino", "float32", json.loads(CONFIG.to_json()), CONFIG.vocabulary).write(folder)
     return folder
 
 
@@ -58,8 +58,10 @@ def keypoint_artifact(keypoint_net, tmp_path_factory) -> Path:
 def attribute_artifact(attribute_net, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("artifact") / "attributes"
     folder.mkdir()
-    convert(attribute_serving_net(attribute_net, HEADS, 32, TEMPERATURES), "openvino", "f32", folder)
-    manifest = Manifest("attributes", "openvino", "f32", json.loads(CLASSES.to_json()), heads=HEADS)
+    convert(attribute_serving_net(attribute_net, HEADS, 32, TEMPERATURES), "openvino", "float32", folder)
+    manifest = Manifest(
+        "attributes", "openvino", "float32", json.loads(CLASSES.to_json()), CLASSES.vocabulary, heads=HEADS
+    )
     dataclasses.replace(manifest, temperatures=TEMPERATURES).write(folder)
     return folder
 

@@ -6,7 +6,7 @@ from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.records import HeadSpec
 
 CONFIG = KeypointConfig(network="lite", size=64)
-CLASSES = AttributeConfig(task="all", model="lite", size=32)
+CLASSES = AttributeConfig(task="all", network="lite", size=32)
 HEADS = (
     HeadSpec("colour", "exclusive", ("red", "green", "blue")),
     HeadSpec("length", "ordinal", ("short", "middle", "long", "longest")),

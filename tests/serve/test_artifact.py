@@ -1,17 +1,27 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from small_networks import CLASSES, CONFIG, HEADS
 
+from aifashion.records import CropRule
 from aifashion.serve.artifact import MANIFEST, ArtifactError, Manifest, is_artifact
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
     (tmp_path / "model.onnx").write_bytes(b"network")
-    manifest = Manifest("attributes", "onnx", "f32", json.loads(CLASSES.to_json()), heads=HEADS, differences={"a": 1.0})
+    manifest = Manifest(
+        "attributes",
+        "onnx",
+        "float32",
+        json.loads(CLASSES.to_json()),
+        CLASSES.vocabulary,
+        heads=HEADS,
+        differences={"a": 1.0},
+    )
     manifest.write(tmp_path)
     return tmp_path
 
@@ -43,9 +53,24 @@ def test_a_missing_file_is_noticed(folder):
 
 
 def test_an_artifact_of_another_version_is_refused(folder):
-    edit(folder, layout=2)
-    with pytest.raises(ArtifactError, match="has layout 2, this version reads 1: export the run again"):
+    edit(folder, layout=3)
+    with pytest.raises(ArtifactError, match="has layout 3, this version reads 1 and 2: export the run again"):
         Manifest.read(folder)
+
+
+@pytest.mark.parametrize(("older", "precision"), [("f32", "float32"), ("bf16", "bfloat16"), ("int8", "int8")])
+def test_an_artifact_of_layout_1_is_read_as_it_was_meant(tmp_path, older, precision):
+    (tmp_path / "model.xml").write_bytes(b"network")
+    config = json.loads(CLASSES.to_json()) | {"model": "lite", "crop": "heatmap", "precision": "mixed_bfloat16"}
+    del config["network"]
+    Manifest("attributes", "openvino", "int8", config, CLASSES.vocabulary, heads=HEADS).write(tmp_path)
+    facts = json.loads((tmp_path / MANIFEST).read_text())
+    del facts["vocabulary"], facts["inputs"]
+    (tmp_path / MANIFEST).write_text(json.dumps(facts | {"layout": 1, "precision": older}))
+    manifest = Manifest.read(tmp_path)
+    assert manifest.precision == precision and manifest.vocabulary == CLASSES.vocabulary and manifest.inputs
+    expected = replace(CLASSES, crop=CropRule("heatmap", 0.05, 0.2), precision="bfloat16")
+    assert manifest.attribute_config == expected
 
 
 @pytest.mark.parametrize("changes", [{"heads": [{"name": "x"}]}, {"stage": "shoes"}, {"new": 1}, {"format": "exe"}])
@@ -64,30 +89,30 @@ def test_a_list_of_files_without_the_network_is_refused(folder):
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{'a'"])
 def test_what_is_no_manifest_is_refused(folder, text):
     (folder / MANIFEST).write_text(text)
-    with pytest.raises(ArtifactError, match="does not tell of an artifact"):
+    with pytest.raises(ArtifactError, match="does not describe an artifact"):
         Manifest.read(folder)
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
-    with pytest.raises(ArtifactError, match="does not tell of an artifact"):
+    with pytest.raises(ArtifactError, match="does not describe an artifact"):
         Manifest.read(tmp_path)
 
 
 def test_the_stages_are_told_apart(folder):
-    with pytest.raises(ArtifactError, match="tells attributes, where one that tells keypoints is wanted"):
+    with pytest.raises(ArtifactError, match="expected a keypoint artifact, got an attribute artifact"):
         Manifest.read(folder).keypoint_config  # noqa: B018
 
 
 def test_a_precision_that_a_format_does_not_have_is_refused():
-    with pytest.raises(ArtifactError, match="onnx is computed in f32 or int8, not in bf16"):
-        Manifest("keypoints", "onnx", "bf16", json.loads(CONFIG.to_json()))
+    with pytest.raises(ArtifactError, match="onnx is computed in float32 or int8, not in bfloat16"):
+        Manifest("keypoints", "onnx", "bfloat16", json.loads(CONFIG.to_json()), CONFIG.vocabulary)
 
 
 def test_the_digests_cover_files_in_folders(tmp_path):
     (tmp_path / "saved_model" / "variables").mkdir(parents=True)
     (tmp_path / "saved_model" / "variables" / "v").write_bytes(b"1")
     (tmp_path / "saved_model" / "saved_model.pb").write_bytes(b"2")
-    Manifest("keypoints", "saved_model", "f32", json.loads(CONFIG.to_json())).write(tmp_path)
+    Manifest("keypoints", "saved_model", "float32", json.loads(CONFIG.to_json()), CONFIG.vocabulary).write(tmp_path)
     shutil.copytree(tmp_path, tmp_path.parent / "moved")
     assert sorted(Manifest.read(tmp_path.parent / "moved").files) == [
         "saved_model/saved_model.pb",

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import onnx
 import pytest
-from small_networks import CONFIG, HEADS, some_images
+from small_networks import CLASSES, CONFIG, HEADS, some_images
 
 from aifashion.serve.artifact import ArtifactError, Manifest
 from aifashion.serve.converters import convert, kept_in_float
@@ -47,8 +47,10 @@ def test_int8_needs_photos(keypoint_net, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["openvino", "onnx", "litert", "saved_model"])
 def test_every_format_tells_what_the_keras_model_tells(keypoint_net, tmp_path, form):
-    convert(keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins), form, "f32", tmp_path)
-    Manifest("keypoints", form, "f32", json.loads(CONFIG.to_json())).write(tmp_path)
+    convert(
+        keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins), form, "float32", tmp_path
+    )
+    Manifest("keypoints", form, "float32", json.loads(CONFIG.to_json()), CONFIG.vocabulary).write(tmp_path)
     images, mask = some_images(64), np.ones((3, 24), np.float32)
     heatmaps, probabilities = keypoint_predictor(keypoint_net)(images)
     for count in (3, 1):  # of whatever length the batch is
@@ -65,11 +67,11 @@ def test_constants_of_layers_do_not_become_inputs(tmp_path):
     x = keras.layers.Normalization(mean=(1.0, 2.0, 3.0), variance=(1.0, 4.0, 9.0))(image)
     inner = keras.Model(image, keras.layers.Conv2D(2, 3)(x))
     net = keras.Model({"image": image}, {"second": inner(image) + 1, "first": inner(image)})
-    convert(net, "onnx", "f32", tmp_path)
+    convert(net, "onnx", "float32", tmp_path)
     graph = onnx.load(tmp_path / "model.onnx").graph
     assert [taken.name for taken in graph.input] == ["image"]
     assert sorted(told.name for told in graph.output) == ["first", "second"]
-    Manifest("attributes", "onnx", "f32", {"size": 8}, heads=HEADS).write(tmp_path)
+    Manifest("attributes", "onnx", "float32", {"size": 8}, CLASSES.vocabulary, heads=HEADS).write(tmp_path)
     images = some_images(8)
     told = open_network(tmp_path).compute({"image": images.astype(np.float32)})
     for name, expected in net.predict_on_batch({"image": images.astype(np.float32)}).items():
@@ -83,7 +85,7 @@ def test_int8_keeps_points_and_probabilities_in_float(keypoint_net, attribute_ne
     mask = np.ones((1, 24), np.float32)
     serving = keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins)
     convert(serving, form, "int8", tmp_path, [{"image": photo[None], "mask": mask} for photo in photos])
-    Manifest("keypoints", form, "int8", json.loads(CONFIG.to_json())).write(tmp_path)
+    Manifest("keypoints", form, "int8", json.loads(CONFIG.to_json()), CONFIG.vocabulary).write(tmp_path)
     told = open_network(tmp_path)(photos[:3], mask=np.repeat(mask, 3, axis=0))
     xy, peaks = CONFIG.codec.decode(told["heatmaps"], "dark")
     np.testing.assert_allclose(told["keypoints"][..., :2], xy, atol=5e-3)

@@ -14,7 +14,7 @@ from aifashion.unet.predictors import head_kernels, keypoint_predictor
 
 
 def manifest() -> Manifest:
-    return Manifest("attributes", "openvino", "f32", json.loads(CLASSES.to_json()), heads=HEADS)
+    return Manifest("attributes", "openvino", "float32", json.loads(CLASSES.to_json()), CLASSES.vocabulary, heads=HEADS)
 
 
 def measured(network) -> dict:
@@ -51,10 +51,10 @@ def test_one_that_differs_too_much_is_not_written(attribute_net, tmp_path):
     assert not names(tmp_path)
 
 
-def test_bf16_that_cannot_be_measured_is_not_written(attribute_net, tmp_path, without_bfloat16):
+def test_bfloat16_that_cannot_be_measured_is_not_written(attribute_net, tmp_path, without_bfloat16):
     serving = attribute_serving_net(attribute_net, HEADS, 32, {})
-    wanted = replace(manifest(), precision="bf16")
-    with pytest.raises(ArtifactError, match=r"no bfloat16.*so bf16 cannot be measured here; take f32"):
+    wanted = replace(manifest(), precision="bfloat16")
+    with pytest.raises(ArtifactError, match=r"no bfloat16.*so bfloat16 cannot be measured here; use float32"):
         write_artifact(tmp_path / "own", serving, wanted, measured)
     assert not names(tmp_path)
 
@@ -79,7 +79,7 @@ def test_layers_that_cost_accuracy_go_back_to_higher_precision(keypoint_net, tmp
         return {"error": found[-1], "excess": found[-1] - bound}
 
     serving = keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins)
-    told = Manifest("keypoints", "openvino", "int8", json.loads(CONFIG.to_json()))
+    told = Manifest("keypoints", "openvino", "int8", json.loads(CONFIG.to_json()), CONFIG.vocabulary)
     bound = np.inf
     write_artifact(tmp_path / "whole", serving, told, measure, calibration)
     whole = found[-1]

@@ -85,16 +85,16 @@ def test_an_image_of_another_shape_or_type_is_named(keypoint_artifact, images):
 
 
 def test_an_artifact_of_the_other_stage_is_refused(keypoint_artifact, attribute_artifact):
-    with pytest.raises(ArtifactError, match="tells attributes, where one that tells keypoints is wanted"):
+    with pytest.raises(ArtifactError, match="expected a keypoint artifact, got an attribute artifact"):
         keypoint_predict(load_network(attribute_artifact))
-    with pytest.raises(ArtifactError, match="tells keypoints, where one that tells attributes is wanted"):
+    with pytest.raises(ArtifactError, match="expected an attribute artifact, got a keypoint artifact"):
         attribute_predict(load_network(keypoint_artifact))
 
 
 def test_without_bfloat16_the_rest_is_float32_and_that_is_said(keypoint_artifact, tmp_path, without_bfloat16):
     for file in keypoint_artifact.glob("model.*"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    Manifest("keypoints", "openvino", "bf16", json.loads(CONFIG.to_json())).write(tmp_path)
+    Manifest("keypoints", "openvino", "bfloat16", json.loads(CONFIG.to_json()), CONFIG.vocabulary).write(tmp_path)
     network = load_network(tmp_path)
     assert network.note is not None and "no bfloat16" in network.note
     images = some_images(64)
@@ -104,7 +104,7 @@ def test_without_bfloat16_the_rest_is_float32_and_that_is_said(keypoint_artifact
 
 def test_a_file_that_is_no_network_is_named(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"no network")
-    Manifest("keypoints", "onnx", "f32", json.loads(CONFIG.to_json())).write(tmp_path)
+    Manifest("keypoints", "onnx", "float32", json.loads(CONFIG.to_json()), CONFIG.vocabulary).write(tmp_path)
     with pytest.raises(ArtifactError, match=r"model\.onnx cannot be loaded"):
         load_network(tmp_path)
 
@@ -112,7 +112,7 @@ def test_a_file_that_is_no_network_is_named(tmp_path):
 def test_a_saved_model_is_left_to_tensorflow(tmp_path):
     (tmp_path / "saved_model").mkdir()
     (tmp_path / "saved_model" / "saved_model.pb").write_bytes(b"")
-    Manifest("keypoints", "saved_model", "f32", json.loads(CONFIG.to_json())).write(tmp_path)
+    Manifest("keypoints", "saved_model", "float32", json.loads(CONFIG.to_json()), CONFIG.vocabulary).write(tmp_path)
     with pytest.raises(ArtifactError, match="SavedModel, which TensorFlow runs"):
         load_network(tmp_path)
 

@@ -2,32 +2,27 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from aifashion.config import AttributeConfig
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.data_gen.label_table import LabelTable
-from aifashion.data_gen.tfrecords import Record, shard_path, write_shard
-from aifashion.records import HeadSpec
-from aifashion.tasks.attribute_data import check_crop, load_tables, load_tables_of
-from small_attributes import save_photo, write_labelled
+from aifashion.records import CropRule, HeadSpec
+from aifashion.tasks.attribute_data import check_crop, crop_rule_of, read_crop_rule
+from aifashion.tasks.attributes import AttributeTask
+from aifashion.vocabulary import vocabulary_from
+from small_attributes import save_photo, shards, write_labelled, write_rows
 
 ALL = AttributeConfig(val_fraction=0.25)
 
 
+def load_tables(data: Path, config: AttributeConfig) -> tuple[LabelTable, LabelTable]:
+    return AttributeTask.to_train(config, data).parts(data)
+
+
 def names(table: LabelTable) -> list[str]:
     return [table.photos.name(row) for row in range(len(table))]
-
-
-def shards(folder: Path, count: int, labelled: bool = True) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    photo = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
-    rows = np.random.default_rng(0).integers(0, 2, (count, len(STYLES)))
-    records = [Record(f"{i}.jpg", photo, rows[i] if labelled else None) for i in range(count)]
-    write_shard(shard_path(folder, 0, 1), records)
-    return folder
 
 
 # -------------------------------------------------------------------------------------------------------- attributes
@@ -129,17 +124,38 @@ def test_a_trained_classifier_keeps_its_classes(tmp_path: Path):
     config = AttributeConfig(task="product")
     # More than the lists name, and by names that they do not tell.
     heads = (HeadSpec("product", "exclusive", ("shirt", "skirt", "coat", "hat", "bag")),)
-    for table in load_tables_of(tmp_path, config, heads):
+    for table in AttributeTask(config, heads).parts(tmp_path):
         assert table.heads == heads and table.target(0, np.arange(1))[0].shape == (1, 5)
     few = (HeadSpec("product", "exclusive", ("shirt", "skirt")),)
     with pytest.raises(ValueError, match=r"train\.txt:1: label '2'; expected a class, a whole number 0\.\.1"):
-        load_tables_of(tmp_path, config, few)
+        AttributeTask(config, few).parts(tmp_path)
 
 
-def test_of_other_tasks_the_tables_are_the_usual_ones(data: Path):
-    usual = load_tables(data, ALL)
-    for mine, table in zip(load_tables_of(data, ALL, usual[0].heads), usual, strict=True):
-        assert names(mine) == names(table) and mine.heads == table.heads
+VOCABULARY = {
+    "name": "hats",
+    "categories": {"hat": {"keypoints": ["brim_left", "brim_right"]}},
+    "attributes": {
+        "brim": {"kind": "exclusive", "classes": ["none", "small", "wide"]},
+        "height": {"kind": "ordinal", "classes": ["flat", "high"]},
+    },
+}
+
+
+def test_attributes_of_another_vocabulary_come_in_the_same_files(tmp_path: Path):
+    rows = [(f"Images/{i}.jpg", "brim", "nny" if i % 2 else "ymn") for i in range(8)]
+    for i in range(8):
+        save_photo(tmp_path / "base" / "Images" / f"{i}.jpg", i)
+    write_rows(tmp_path / "base" / "Annotations" / "label.csv", rows)
+    config = AttributeConfig(vocabulary=vocabulary_from(VOCABULARY), val_fraction=0.25)
+    train, val = load_tables(tmp_path, config)
+    assert [head.name for head in train.heads] == ["brim", "height"] and len(train) + len(val) == 8
+    assert (train.codes[:, 1] == -1).all() and train.heads[1].kind == "ordinal"
+    assert [head.name for head in load_tables(tmp_path, replace(config, task="brim"))[0].heads] == ["brim"]
+    with pytest.raises(ValueError, match=r"label\.csv:1: unknown task 'brim_labels'; expected one of coat_length"):
+        load_tables(tmp_path, ALL)
+    write_rows(tmp_path / "base" / "Annotations" / "label.csv", [("Images/0.jpg", "brim", "nyn" * 2)])
+    with pytest.raises(ValueError, match="6 letters; brim_labels has 3 classes"):
+        load_tables(tmp_path, config)
 
 
 # ------------------------------------------------------------------------------------------------------------- crops
@@ -147,14 +163,30 @@ def test_of_other_tasks_the_tables_are_the_usual_ones(data: Path):
 
 def test_photos_must_be_the_crops_that_are_asked_for(tmp_path: Path):
     question = tmp_path / "attributes" / "rank" / "Tests" / "question.csv"
-    for place in (tmp_path, tmp_path / "attributes", question):
-        check_crop(place, "image")
+    for path in (tmp_path, tmp_path / "attributes", question):
+        check_crop(path, CropRule())
         for kind in ("heatmap", "keypoints", "cam"):
             with pytest.raises(ValueError, match=rf"are whole, .* make the crops first, .* --out DIR --crop {kind}"):
-                check_crop(place, kind)
+                check_crop(path, CropRule(kind))
     (tmp_path / "crops.json").write_text(json.dumps({"crop": "heatmap", "margin": 0.05}))
-    for place in (tmp_path, tmp_path / "attributes", question):
-        check_crop(place, "heatmap")
+    for path in (tmp_path, tmp_path / "attributes", question):
+        check_crop(path, CropRule("heatmap"))
+        assert crop_rule_of(path) == CropRule("heatmap", 0.05, 0.2)
         for kind in ("image", "keypoints"):
             with pytest.raises(ValueError, match=f"are crops of kind heatmap, but the classifier is for kind {kind}"):
-                check_crop(place, kind)
+                check_crop(path, CropRule(kind))
+
+
+def test_crops_of_another_margin_are_named_with_both(tmp_path: Path):
+    rule = {"kind": "heatmap", "margin": 0.25, "threshold": 0.2}
+    (tmp_path / "crops.json").write_text(json.dumps({"crop": rule}))
+    assert read_crop_rule(tmp_path / "crops.json") == CropRule("heatmap", 0.25, 0.2)
+    with pytest.raises(
+        ValueError, match=r"cropped with margin 0\.25 and threshold 0\.2, but the classifier is for margin 0\.05 and"
+    ):
+        check_crop(tmp_path, CropRule("heatmap"))
+    with pytest.raises(ValueError, match=r"cropped with margin 0\.25"):
+        AttributeTask(AttributeConfig(crop=CropRule("heatmap"))).parts(tmp_path)
+    (tmp_path / "crops.json").write_text(json.dumps({"crop": {"kind": "heatmap"}}))
+    with pytest.raises(ValueError, match=r"crops\.json does not name the rule of the crops"):
+        crop_rule_of(tmp_path)

@@ -3,15 +3,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aifashion.config import AttributeConfig
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads, soft_label
 from aifashion.data_gen.formats.jingdong import style_table
 from aifashion.data_gen.label_table import LabelTable, PhotoFiles
 from aifashion.eval.attribute_inference import Outcome
 from aifashion.records import HeadSpec
-from aifashion.tasks.attribute_scores import known_answers, official_score, reliabilities, score_outcomes
+from aifashion.tasks.attribute_scores import known_answers, reliabilities
+from aifashion.tasks.attributes import AttributeTask
+from aifashion.tasks.label_kinds import label_kind
 
 NECK, PANT = list(ATTRIBUTE_TASKS).index("neck_design"), list(ATTRIBUTE_TASKS).index("pant_length")
+
+
+def score_outcomes(table: LabelTable, outcomes: list[Outcome]) -> dict[str, float]:
+    return label_kind(table.heads[0].name).numbers(table, outcomes)
 
 
 def photos(count: int) -> PhotoFiles:
@@ -23,11 +30,11 @@ def attributes(*rows: tuple[str, str]) -> LabelTable:
     heads = attribute_heads(ordinal=True)
     codes = np.full((len(rows), len(heads)), -1, np.int32)
     targets: list = [None] * len(heads)
-    for place, head in enumerate(heads):
+    for index, head in enumerate(heads):
         mine = [row for row, (task, _) in enumerate(rows) if task == head.name]
-        codes[mine, place] = np.arange(len(mine))
+        codes[mine, index] = np.arange(len(mine))
         if mine:
-            targets[place] = np.stack([soft_label(rows[row][1]) for row in mine])
+            targets[index] = np.stack([soft_label(rows[row][1]) for row in mine])
     return LabelTable(photos(len(rows)), heads, codes, tuple(targets))
 
 
@@ -36,11 +43,11 @@ def answered(table: LabelTable, answers: dict[int, list[float]], seed: int = 0) 
     rng = np.random.default_rng(seed)
     outcomes = []
     for row, answer in answers.items():
-        told = {head.name: rng.dirichlet(np.ones(len(head.classes))) for head in table.heads}
-        for place, head in enumerate(table.heads):
-            if table.codes[row, place] >= 0:
-                told[head.name] = np.pad(np.array(answer), (0, len(head.classes) - len(answer)))
-        outcomes.append(Outcome(row, told, {name: np.log(values + 1e-9) for name, values in told.items()}))
+        found = {head.name: rng.dirichlet(np.ones(len(head.classes))) for head in table.heads}
+        for index, head in enumerate(table.heads):
+            if table.codes[row, index] >= 0:
+                found[head.name] = np.pad(np.array(answer), (0, len(head.classes) - len(answer)))
+        outcomes.append(Outcome(row, found, {name: np.log(values + 1e-9) for name, values in found.items()}))
     return outcomes
 
 
@@ -91,13 +98,13 @@ def test_styles_score_by_hand():
     labels[3, [2, 8]] = 1
     table = style_table(photos(4), labels)
     # 0.3 divides those of style 2 that hold from the one that does not, 0.2 those of style 8: every photo is right.
-    told = np.full((4, len(STYLES)), 0.05)
-    told[:, 2], told[:, 8] = [0.4, 0.9, 0.2, 0.35], [0.1, 0.15, 0.25, 0.9]
-    outcomes = [Outcome(row, {"style": values}, {}) for row, values in enumerate(told)]
+    found = np.full((4, len(STYLES)), 0.05)
+    found[:, 2], found[:, 8] = [0.4, 0.9, 0.2, 0.35], [0.1, 0.15, 0.25, 0.9]
+    outcomes = [Outcome(row, {"style": values}, {}) for row, values in enumerate(found)]
     assert score_outcomes(table, outcomes) == pytest.approx({"score": 0, "f2": 1})
     # Whatever the photo, the same answer: best is to say style 2 alone or both of all. Both: 2 of 2 predicted where one
     # of two holds, F2 5/(4 + 2) for three photos and 1 for the last.
-    same = [Outcome(row, {"style": told[0]}, {}) for row in range(4)]
+    same = [Outcome(row, {"style": found[0]}, {}) for row in range(4)]
     assert score_outcomes(table, same)["f2"] == pytest.approx((3 * 5 / 6 + 1) / 4)
 
 
@@ -105,29 +112,30 @@ def test_products_score_by_hand():
     # Class 0: one of three wrong; class 1: wrong; class 2 has no photo. (1/3 + 1) / 2.
     head = HeadSpec("product", "exclusive", ("0", "1", "2"))
     table = LabelTable(photos(4), (head,), np.array([[0], [0], [0], [1]], np.int32), (None,))
-    told = np.eye(3)[[0, 0, 2, 0]]
-    outcomes = [Outcome(row, {"product": values}, {}) for row, values in enumerate(told)]
+    found = np.eye(3)[[0, 0, 2, 0]]
+    outcomes = [Outcome(row, {"product": values}, {}) for row, values in enumerate(found)]
     assert score_outcomes(table, outcomes) == pytest.approx({"score": 2 / 3, "error": 2 / 3, "accuracy": 0.5})
 
 
 def test_each_challenge_ranks_by_its_own_score():
     truth = np.eye(5)[[0, 1, 2, 2]]
-    told = truth * 0.6 + 0.08
-    assert official_score(attribute_heads(ordinal=True)[NECK], told, truth) == ("AP", 1.0)
-    style = HeadSpec("style", "independent", STYLES)
+    neck, style, product = (label_kind(task) for task in ("neck_design", "style", "product"))
+    assert (neck.measure, neck.official(truth * 0.6 + 0.08, truth)) == ("AP", 1.0)
     holds = np.eye(13)[[0, 1]] + np.eye(13)[[5, 5]]
-    assert official_score(style, 0.2 + 0.6 * holds, holds) == ("F2", 1.0)
-    product = HeadSpec("product", "exclusive", ("a", "b", "c"))
-    right, told = np.eye(3)[[0, 0, 1, 1]], np.eye(3)[[0, 1, 1, 1]]  # half of a, all of b, no c
-    assert official_score(product, told, right) == ("1 - mean class error", 0.75)
+    assert (style.measure, style.official(0.2 + 0.6 * holds, holds)) == ("F2", 1.0)
+    right, found = np.eye(3)[[0, 0, 1, 1]], np.eye(3)[[0, 1, 1, 1]]  # half of a, all of b, no c
+    assert (product.measure, product.official(found, right)) == ("1 - mean class error", 0.75)
 
 
 def test_nothing_to_score():
     head = HeadSpec("product", "exclusive", ("0", "1", "2"))
     products = LabelTable(photos(1), (head,), np.array([[-1]], np.int32), (None,))
+    missing: list[str] = []
     for table in (FOUR, style_table(photos(1), np.zeros((1, 13), int)), products):
+        task = AttributeTask(AttributeConfig(size=32), table.heads)
         with pytest.raises(ValueError, match="not one validation photo can be read"):
-            score_outcomes(table, [])
+            task.answers(lambda images: {}, table, missing.append)  # the photos are not there
+    assert missing == ["0.jpg", "1.jpg", "2.jpg", "3.jpg", "0.jpg", "0.jpg"]
     unlabelled = attributes(("neck_design", "ynnnn"))
     unlabelled.codes[:] = -1
     for table, message in (
@@ -153,7 +161,7 @@ def test_reliability_before_and_after_the_temperature():
     assert before.ece == pytest.approx(abs(sure[0] - 0.5)) and after.ece == pytest.approx(abs(sure[1] - 0.5))
 
 
-def test_independent_labels_are_answers_of_their_own():
+def test_every_independent_label_is_one_answer():
     labels = np.zeros((1, 13), int)
     labels[0, :3] = 1
     table = style_table(photos(1), labels)

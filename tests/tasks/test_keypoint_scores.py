@@ -6,8 +6,9 @@ from PIL import Image
 
 from aifashion.config import KeypointConfig
 from aifashion.data_gen.formats.challenges import KEYPOINTS
+from aifashion.eval.visibility import Visibility
 from aifashion.records import Keypoints, Sample
-from aifashion.tasks.keypoint_scores import predict_validation, validate, validation_numbers
+from aifashion.tasks.keypoint_scores import predict_validation, validation_numbers, visibility_reliabilities
 from aifashion.vocabulary import load_vocabulary
 
 ALL = load_vocabulary()
@@ -45,12 +46,21 @@ def sees_skirts(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_numbers_are_those_of_the_official_score(tmp_path):
     samples = [sample(tmp_path, "a", 0.0), sample(tmp_path, "b", 7.0)]
-    numbers = validate(sees_skirts, samples, CONFIG, pytest.fail)
+    score, numbers = validation_numbers(predict_validation(sees_skirts, samples, CONFIG, pytest.fail), ALL)
     # One of eight points is off by 7 px; the waistband spans 28.
     assert numbers["ne"] == numbers["score"] == numbers["ne_skirt"] == pytest.approx(7 / 28 / 8)
     assert np.isnan(numbers["ne_dress"]) and numbers["category_accuracy"] == 0.5
-    score, again = validation_numbers(predict_validation(sees_skirts, samples, CONFIG, pytest.fail), ALL)
-    assert again["ne"] == numbers["ne"] and score.garments == 2
+    assert score.garments == 2
+
+
+def test_reliabilities_are_of_all_keypoints_and_of_each(tmp_path):
+    seen = predict_validation(sees_skirts, [sample(tmp_path, "a", 0.0)], CONFIG, pytest.fail)
+    never = Visibility(np.zeros(24), np.full(24, -50.0), 0.5)
+    states = visibility_reliabilities(seen, ALL, never)
+    assert set(states) == {"visible", *POINTS}
+    # All four are visible, with peaks of 1: the peaks are right, and a probability of 0 is wrong every time.
+    before, after = states["visible"]
+    assert before.ece == pytest.approx(0, abs=1e-6) and after.ece == pytest.approx(1)
 
 
 def test_photos_that_cannot_be_read_are_left_out(tmp_path):
@@ -60,4 +70,4 @@ def test_photos_that_cannot_be_read_are_left_out(tmp_path):
     seen = predict_validation(sees_skirts, samples, CONFIG, bad.append)
     assert bad == [samples[1].path] and len(seen) == 1 and seen[0].heatmaps is None
     with pytest.raises(ValueError, match="not one validation photo can be read"):
-        validate(sees_skirts, samples[1:], CONFIG, bad.append)
+        predict_validation(sees_skirts, samples[1:], CONFIG, bad.append)

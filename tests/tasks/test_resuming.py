@@ -13,7 +13,7 @@ RUN = Path("trained") / "run1"
 
 
 @pytest.mark.parametrize(
-    "own", [KeypointConfig(network="lite", size=64), AttributeConfig(model="lite", scales=(1.0, 2.0))]
+    "own", [KeypointConfig(network="lite", size=64), AttributeConfig(network="lite", scales=(1.0, 2.0))]
 )
 def test_a_resume_that_changes_nothing_gets_the_run_s_own_configuration(own):
     seen = []
@@ -22,7 +22,7 @@ def test_a_resume_that_changes_nothing_gets_the_run_s_own_configuration(own):
 
 
 def test_a_resume_that_changes_options_names_them():
-    own = AttributeConfig(model="lite")
+    own = AttributeConfig(network="lite")
     with pytest.raises(RunError, match=r"run1 was trained with another size, learning_rate; an exact resume changes"):
         resumed_config(RUN, own, lambda config: dataclasses.replace(config, learning_rate=0.1, size=96))
 

@@ -21,13 +21,13 @@ from aifashion.top import cli, evaluate, test_attributes, train_attributes
 
 pytestmark = pytest.mark.slow
 
-SMALL = ("--model", "lite", "--size", "64", "--batch-size", "8", "--val-fraction", "0.3", "--epochs", "1")
+SMALL = ("--network", "lite", "--size", "64", "--batch-size", "8", "--val-fraction", "0.3", "--epochs", "1")
 
 
 def train(data: Path, output: Path, *words: str) -> Path:
     """The new run folder."""
     before = set(output.glob("attributes/*/*"))
-    train_attributes.main([*SMALL, "--data", str(data), "--output", str(output), *words])
+    train_attributes.main([*SMALL, "--data", str(data), "--out", str(output), *words])
     (run,) = set(output.glob("attributes/*/*")) - before
     return run
 
@@ -87,9 +87,9 @@ def test_a_run_and_what_it_leaves(name, request):
     assert shapes["skirt_length"] == (2, 5 if name == "ordinal" else 6) and shapes["neck_design"] == (2, 5)
 
 
-@pytest.mark.parametrize("words", [(), ("--flip", "True", "--crops", "5", "--scales", "0.5", "1.0")])
+@pytest.mark.parametrize("words", [(), ("--flip", "--crops", "5", "--scales", "0.5", "1.0")])
 def test_a_test_set_is_answered_and_scored(ordinal, data, tmp_path, words, capsys):
-    test_attributes.main(["--modelpath", str(ordinal), "--data", str(data), "--outpath", str(tmp_path), *words])
+    test_attributes.main(["--model", str(ordinal), "--data", str(data), "--out", str(tmp_path), *words])
     submission = tmp_path / "attribute_submission.csv"
     asked = rows_of(data / "attributes" / "rank" / "Tests" / "question.csv")
     told = rows_of(submission)
@@ -107,18 +107,18 @@ def test_a_test_set_is_answered_and_scored(ordinal, data, tmp_path, words, capsy
 
 
 def test_an_ensemble_of_both_kinds_of_lengths(ordinal, exclusive, data, tmp_path):
-    runs = ["--modelpath", str(ordinal), str(exclusive), "--data", str(data)]
+    runs = ["--model", str(ordinal), str(exclusive), "--data", str(data)]
     alone = {}
     for number, run in enumerate((ordinal, exclusive)):
-        test_attributes.main(["--modelpath", str(run), "--data", str(data), "--outpath", str(tmp_path / str(number))])
+        test_attributes.main(["--model", str(run), "--data", str(data), "--out", str(tmp_path / str(number))])
         alone[number] = rows_of(tmp_path / str(number) / "attribute_submission.csv")
-    test_attributes.main([*runs, "--outpath", str(tmp_path / "both")])
+    test_attributes.main([*runs, "--out", str(tmp_path / "both")])
     for row, first, second in zip(
         rows_of(tmp_path / "both" / "attribute_submission.csv"), *alone.values(), strict=True
     ):
         mean = (np.array(first[2].split(";"), float) + np.array(second[2].split(";"), float)) / 2
         np.testing.assert_allclose(np.array(row[2].split(";"), float), mean, atol=1e-9)
-    test_attributes.main([*runs, "--outpath", str(tmp_path), "--weights", "validation", "--val-data", str(data)])
+    test_attributes.main([*runs, "--out", str(tmp_path), "--weights", "validation", "--val-data", str(data)])
     shares = json.loads((tmp_path / "ensemble.json").read_text())
     assert set(shares) <= set(ATTRIBUTE_TASKS)
     for share in shares.values():
@@ -161,9 +161,9 @@ def test_heads_first_then_all_layers(exclusive, data, tmp_path, fails):
     heads = arrays_in(run / "models" / "epoch_001.weights.h5"), arrays_in(two / "models" / best)
     np.testing.assert_allclose(heads[0]["layers/dense/vars/0"], heads[1]["layers/dense/vars/0"], atol=1e-5)
     # Heads of other tasks are not taken for these; the backbone alone is.
-    common = [*SMALL, "--data", data, "--output", tmp_path / "one", "--load", two]
+    common = [*SMALL, "--data", data, "--out", tmp_path / "one", "--load", two]
     error = fails(train_attributes.main, *common, "--task", "neck_design_labels")
-    assert f"{two} has other heads than this training: --reset True takes its backbone alone" in error
+    assert f"{two} has other heads than this training: --reset takes its backbone alone" in error
     assert not (tmp_path / "one").exists()
     one = train(
         data,
@@ -215,7 +215,7 @@ def test_killed_and_resumed(whole, data, tmp_path, monkeypatch, epoch, step):
     monkeypatch.undo()
     (run,) = tmp_path.glob("attributes/all/*")
     assert len(history(run)) == epoch - 1 and not (run / "calibration.json").exists()
-    words = ["--data", str(data), "--output", str(tmp_path), "--save-every", "2", "--resume", "True"]
+    words = ["--data", str(data), "--out", str(tmp_path), "--save-every", "2", "--resume"]
     train_attributes.main(words)
     assert list(tmp_path.glob("attributes/all/*")) == [run]
     for name in ("config.json", "heads.json", "data.json", "history.csv", "val.log", "calibration.json"):
@@ -231,10 +231,10 @@ def test_killed_and_resumed(whole, data, tmp_path, monkeypatch, epoch, step):
 
 
 def test_an_exact_resume_changes_no_option_and_no_data(whole, data, fails, tmp_path):
-    words = ["--data", data, "--resume", "True", "--load", whole]
+    words = ["--data", data, "--resume", "--load", whole]
     error = fails(train_attributes.main, *words, "--learning-rate", "0.1", "--mixup", "0")
     assert f"{whole} was trained with another learning_rate, mixup; an exact resume changes nothing" in error
-    error = fails(train_attributes.main, *words, "--debug", "True")
+    error = fails(train_attributes.main, *words, "--debug")
     assert f"{whole} was trained on other data, or with another split" in error
 
 
@@ -265,7 +265,7 @@ def test_styles_and_products(task, data, tmp_path):
     assert ("style/OL/commuter" in row) == (task == "style") and ("error" in row) == (task == "product")
     thresholds = json.loads((run / "calibration.json").read_text())["thresholds"]
     assert {name: len(values) for name, values in thresholds.items()} == ({"style": 13} if task == "style" else {})
-    test_attributes.main(["--modelpath", str(run), "--data", str(test), "--outpath", str(tmp_path)])
+    test_attributes.main(["--model", str(run), "--data", str(test), "--out", str(tmp_path)])
     if task == "style":
         told = rows_of(tmp_path / "style_submission.csv")
         assert [row[0] for row in told] == [str(i) for i in range(9)]

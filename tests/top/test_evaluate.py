@@ -6,10 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from aifashion.config import AttributeConfig
+from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.recognition.attribute_model import AttributeModel, Calibration
+from aifashion.recognition.keypoint_model import KeypointModel
 from aifashion.records import HeadSpec
-from aifashion.top import attribute_model, evaluate
+from aifashion.tasks import attributes
+from aifashion.tasks import keypoints as keypoints_task
+from aifashion.top import evaluate
 from small_attributes import save_photo
 from small_runs import keep_model
 
@@ -40,11 +43,32 @@ def test_of_products_the_run_s_own_classes_count(tmp_path, monkeypatch):
         always_one = lambda images: {"product": np.tile(np.eye(5)[1], (len(images), 1))}  # noqa: E731
         return AttributeModel(run, AttributeConfig(task="product", size=32), heads, always_one, Calibration(), None)
 
-    monkeypatch.setattr(attribute_model, "load_attribute_model", load)
+    monkeypatch.setattr(attributes, "load_attribute_model", load)
     evaluate.main([str(tmp_path / "runs"), "--data", str(tmp_path), "--json", str(tmp_path / "score.json")])
     numbers = json.loads((tmp_path / "score.json").read_text())
     assert asked == ["2026_01_01_00_00_00"]
     assert numbers["error"] == pytest.approx(2 / 3) and numbers["accuracy"] == pytest.approx(1 / 3)
+
+
+def test_a_data_set_of_other_names_is_refused_by_name(tmp_path, bare_run, fails, monkeypatch):
+    """A keypoint network of FashionAI, and a COCO file of another vocabulary."""
+    keypoints = ["brim_left", "brim_right"]
+    coco = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 40, "height": 30}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [1, 2, 2, 9, 9, 2], "num_keypoints": 2,
+             "bbox": [0, 0, 10, 10], "area": 100, "iscrowd": 0}
+        ],
+        "categories": [{"id": 1, "name": "hat", "keypoints": keypoints, "skeleton": []}],
+    }  # fmt: skip
+    (tmp_path / "train.json").write_text(json.dumps(coco))
+    config = KeypointConfig(network="lite", size=64)
+    nothing = lambda images: None  # noqa: E731
+    model = KeypointModel(bare_run, config, nothing, "dark")
+    monkeypatch.setattr(keypoints_task, "load_keypoint_model", lambda run, weights: model)
+    error = fails(evaluate.main, bare_run, "--data", tmp_path)
+    assert "train.json" in error and "hat" in error, error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "train.json"]
 
 
 @pytest.mark.slow

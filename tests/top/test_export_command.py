@@ -5,32 +5,34 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aifashion.config import KeypointConfig
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.serve.artifact import Manifest
+from aifashion.tasks.keypoints import KeypointTask
+from aifashion.tasks.task import spread
 from aifashion.top import demo, evaluate, export, predict, test
+from aifashion.unet.runs import read_keypoint_config
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def artifact(all_run, data, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("exports") / "f32"
+    out = tmp_path_factory.mktemp("exports") / "float32"
     export.main([str(all_run), "--data", str(data), "--out", str(out)])
     return out
 
 
-def test_the_manifest_tells_where_it_comes_from_and_how_far_it_differs(all_run, artifact):
+def test_the_manifest_has_where_it_comes_from_and_how_far_it_differs(all_run, artifact):
     manifest = Manifest.read(artifact)
     assert manifest.source["run"] == all_run.name and manifest.source["epoch"] in (1, 2)
-    assert manifest.keypoint_config == KeypointConfig.from_json((all_run / "config.json").read_text())
+    assert manifest.keypoint_config == read_keypoint_config(all_run)
     assert load_keypoint_model(artifact).visibility.to_json() == load_keypoint_model(all_run).visibility.to_json()
     assert manifest.differences["points_px"] < 1e-3 and manifest.differences["photos"] > 5
 
 
 def test_a_test_set_gets_the_same_submission(all_run, artifact, data, tmp_path):
     for name, model in (("run", all_run), ("artifact", artifact)):
-        test.main(["--modelpath", str(model), "--data", str(data), "--outpath", str(tmp_path / name)])
+        test.main(["--model", str(model), "--data", str(data), "--out", str(tmp_path / name)])
     run, own = (pd.read_csv(tmp_path / name / "submission.csv") for name in ("run", "artifact"))
     assert list(run.columns) == list(own.columns) and len(run) == 12
     points = [c for c in run.columns if c not in ("image_id", "image_category")]
@@ -41,12 +43,12 @@ def test_a_test_set_gets_the_same_submission(all_run, artifact, data, tmp_path):
 
 def test_the_other_commands_take_it_too(all_run, artifact, data, tmp_path, capsys):
     photos = data / "test" / "Images" / "skirt"
-    demo.main([str(photos), "--modelfile", str(artifact), "--outpath", str(tmp_path / "demo"), "--show", "False"])
+    demo.main([str(photos), "--model", str(artifact), "--out", str(tmp_path / "demo"), "--no-show"])
     assert len(list((tmp_path / "demo").glob("*.jpg"))) == len(list(photos.iterdir()))
     tables = []
     for name, model in (("run", all_run), ("artifact", artifact)):
         out = tmp_path / f"{name}.json"
-        predict.main([str(data / "test" / "Images"), "--out", str(out), "--modelfile", str(model)])
+        predict.main([str(data / "test" / "Images"), "--out", str(out), "--model", str(model)])
         tables.append(json.loads(out.read_text()))
         numbers = tmp_path / f"{name}_score.json"
         evaluate.main([str(model), "--data", str(data), "--json", str(numbers)])
@@ -57,7 +59,7 @@ def test_the_other_commands_take_it_too(all_run, artifact, data, tmp_path, capsy
 
 def test_another_size_and_the_mirror_image_are_part_of_it(all_run, data, tmp_path):
     out = tmp_path / "large"
-    export.main([str(all_run), "--data", str(data), "--out", str(out), "--size", "96", "--flip", "True"])
+    export.main([str(all_run), "--data", str(data), "--out", str(out), "--size", "96", "--flip"])
     model = load_keypoint_model(out)
     assert model.config.size == 96 and Manifest.read(out).flip
     heatmaps, _ = model.maps(np.zeros((2, 96, 96, 3), np.uint8))
@@ -66,7 +68,7 @@ def test_another_size_and_the_mirror_image_are_part_of_it(all_run, data, tmp_pat
 
 
 def test_int8_is_scored_on_validation_photos(all_run, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "NE_BOUND", 1.0)  # a network that has learned so little hangs on single bits
+    monkeypatch.setattr(KeypointTask, "measure_bound", 1.0)  # a network that has learned so little hangs on single bits
     words = ["--precision", "int8", "--photos", "8", "--data", str(data), "--out", str(tmp_path / "int8")]
     export.main([str(all_run), *words])
     differences = Manifest.read(tmp_path / "int8").differences
@@ -74,19 +76,19 @@ def test_int8_is_scored_on_validation_photos(all_run, data, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("count", "most", "places"), [(10, 4, [0, 3, 6, 9]), (3, 1000, [0, 1, 2]), (0, 4, []), (5, 1, [0])]
+    ("count", "most", "indices"), [(10, 4, [0, 3, 6, 9]), (3, 1000, [0, 1, 2]), (0, 4, []), (5, 1, [0])]
 )
-def test_what_is_measured_comes_from_all_of_a_list(count: int, most: int, places: list[int]):
+def test_what_is_measured_comes_from_all_of_a_list(count: int, most: int, indices: list[int]):
     # Lists are often grouped by task or category: their beginning would be of one alone.
-    assert export._spread(count, most).tolist() == places
+    assert spread(count, most).tolist() == indices
 
 
 def test_what_does_not_go_together_is_said(all_run, artifact, data, tmp_path, fails):
-    said = fails(export.main, all_run, "--format", "onnx", "--precision", "bf16")
-    assert said == "--format onnx is computed in f32 or int8, not in bf16"
-    said = fails(test.main, "--modelpath", artifact, "--data", data, "--epoch", "1", "--outpath", tmp_path)
+    said = fails(export.main, all_run, "--format", "onnx", "--precision", "bfloat16")
+    assert "--format onnx is computed in float32 or int8, not in bfloat16" in said
+    said = fails(test.main, "--model", artifact, "--data", data, "--epoch", "1", "--out", tmp_path)
     assert "is an artifact of one epoch" in said
-    said = fails(demo.main, data / "test", "--modelfile", all_run, "--attributes", artifact, "--outpath", tmp_path)
-    assert "tells keypoints, where one that tells attributes is wanted" in said
-    said = fails(export.main, all_run, "--precision", "bf16", "--data", tmp_path / "none")
+    said = fails(demo.main, data / "test", "--model", all_run, "--attributes", artifact, "--out", tmp_path)
+    assert "expected an attribute artifact, got a keypoint artifact" in said
+    said = fails(export.main, all_run, "--precision", "bfloat16", "--data", tmp_path / "none")
     assert "none" in said

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aifashion.eval.drawing import LEFT, RIGHT
 from aifashion.records import HeadSpec
+from aifashion.tasks.attributes import describe_targets
 from aifashion.top import preview
-from aifashion.top.preview import describe_targets
+from aifashion.vocabulary import load_vocabulary
 from small_attributes import write_labelled
 
 SHAPE = HeadSpec("shape", "exclusive", ("round", "square", "other", "none"))
 STYLE = HeadSpec("style", "independent", ("sport", "lady"))
-SMALL = ("--model", "lite", "--size", "64", "--batch-size", "6", "--val-fraction", "0.25")
+SMALL = ("--network", "lite", "--size", "64", "--batch-size", "6", "--val-fraction", "0.25")
 
 
 def described(shape: list[float] | None, style: list[float] | None) -> str:
@@ -62,6 +64,40 @@ def test_a_batch_is_drawn_with_its_labels(data: Path, tmp_path: Path, capsys, mo
     assert [image.shape for image in images] == [(64, 64, 3)] * 6 and len(titles) == 6 and columns == 4
     assert all(title and title != "no label" for title in titles)
     assert [path.name for path in out.parent.iterdir()] == ["preview.jpg"]
+
+
+def test_a_batch_of_keypoints_is_drawn_with_its_points(tmp_path: Path, monkeypatch, capsys, fails):
+    from aifashion.data_gen.synthetic.writer import write_dataset
+
+    folder, out, drawn = tmp_path / "data", tmp_path / "preview.png", []
+    write_dataset(folder, 12, seed=0, size=96, test_count=1)
+    sheet = preview.contact_sheet
+    monkeypatch.setattr(preview, "contact_sheet", lambda *args, **more: drawn.append(args) or sheet(*args, **more))
+    words = ["--network", "lite", "--size", "96", "--batch-size", "4", "--val-fraction", "0.3", "--data", str(folder)]
+    plain = [
+        "--rotate",
+        "0",
+        "--zoom",
+        "0",
+        "--shift",
+        "0",
+        "--no-flip",
+        "--erase",
+        "0",
+        "--blur",
+        "0",
+        "--colour",
+        "0",
+    ]
+    preview.main(["--task", "keypoints", *words, *plain, "--out", str(out)])
+    images, columns, titles = drawn[0]
+    assert len(images) == len(titles) == 4 and columns == 4 and set(titles) <= set(load_vocabulary().categories)
+    assert "Wrote 4 photos" in capsys.readouterr().out
+    # Points are drawn: pixels in the pure colours of left and right sides, which photos hardly have.
+    for image in images:
+        assert min((np.abs(image.astype(int) - colour).max(axis=2) < 12).sum() for colour in (LEFT, RIGHT)) > 20
+    error = fails(preview.main, "--task", "keypoints", *words, "--category", "hat", "--out", out)
+    assert "unknown category 'hat'" in error
 
 
 def test_epoch_and_options_decide_the_picture(data: Path, tmp_path: Path):

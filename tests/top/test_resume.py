@@ -24,7 +24,7 @@ PATIENCE = 900  # seconds, for a machine that has other things to do
 
 
 def start(output: Path, data: Path, *words: str) -> subprocess.Popen:
-    command = [sys.executable, train.__file__, "--data", str(data), "--output", str(output), *words]
+    command = [sys.executable, train.__file__, "--data", str(data), "--out", str(output), *words]
     output.mkdir(exist_ok=True)
     with (output / "log.txt").open("a") as log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
@@ -124,7 +124,7 @@ def test_killed_and_resumed_again_and_again(data, whole, tmp_path):
     shutil.rmtree(run / "states", ignore_errors=True)
     (run / "data.json").unlink(missing_ok=True)
 
-    resume = ("--resume", "True", "--save-every", "2")
+    resume = ("--resume", "--save-every", "2")
     process = start(tmp_path, data, *resume)
     kill_when(process, tmp_path, after_state(1, 0))  # before the first step
     assert "Resumed" not in (tmp_path / "log.txt").read_text()
@@ -161,5 +161,5 @@ def test_killed_at_any_time(data, whole, tmp_path):
         kill_when(process, tmp_path, moment)
     except AssertionError:
         assert process.wait() == 0  # a faster machine than a moment ago: it had ended
-    process = start(tmp_path, data, "--resume", "True", "--save-every", "2")
+    process = start(tmp_path, data, "--resume", "--save-every", "2")
     check_same_run(finish(process, tmp_path), run)

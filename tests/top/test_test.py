@@ -30,7 +30,7 @@ def list_of(data: Path, category: str, path: Path) -> Path:
 
 
 def predict(run: Path, out: Path, data: Path, *words: str) -> list[dict[str, str]]:
-    command.main(["--modelpath", str(run), "--outpath", str(out), "--data", str(data), *words])
+    command.main(["--model", str(run), "--out", str(out), "--data", str(data), *words])
     return rows_of(out / "submission.csv")
 
 
@@ -51,30 +51,30 @@ def check_rows(rows: list[dict[str, str]], expected: list[dict[str, str]]) -> No
 
 
 def test_no_run(fails, data, tmp_path):
-    words = ["--outpath", tmp_path / "out", "--data", data, "--modelpath"]
+    words = ["--out", tmp_path / "out", "--data", data, "--model"]
     assert "name a run folder, which has a config.json" in fails(command.main, *words, tmp_path)
     assert "no run in " in fails(command.main, *words, tmp_path / "nowhere")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_run_without_a_model(fails, data, tmp_path, bare_run):
-    error = fails(command.main, "--modelpath", bare_run, "--outpath", tmp_path / "out", "--data", data)
+    error = fails(command.main, "--model", bare_run, "--out", tmp_path / "out", "--data", data)
     assert f"{bare_run} has no usable model yet" in error
 
 
-def test_lists_that_share_an_image_id_are_told_before_anything_is_predicted(fails, tmp_path, bare_run):
+def test_lists_that_share_an_image_id_are_named_before_anything_is_predicted(fails, tmp_path):
     for name in ("test_a", "test_b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "test.csv").write_text("image_id,image_category\nImages/skirt/a.jpg,skirt\n")
-    error = fails(command.main, "--modelpath", bare_run, "--data", tmp_path, "--outpath", tmp_path / "out")
+    error = fails(command.main, "--model", "shipped", "--data", tmp_path, "--out", tmp_path / "out")
     assert f"Images/skirt/a.jpg of {tmp_path / 'test_b' / 'test.csv'} is also in another list below" in error
     assert "--data FILE.csv" in error and not (tmp_path / "out").exists()
 
 
-def test_no_test_set(fails, data, tmp_path, bare_run):
-    words = ["--modelpath", bare_run, "--outpath", tmp_path / "out", "--data"]
+def test_no_test_set(fails, data, tmp_path):
+    words = ["--model", "shipped", "--out", tmp_path / "out", "--data"]
     assert "no FashionAI keypoint files" in fails(command.main, *words, tmp_path / "nowhere")
-    assert "no test.csv below" in fails(command.main, *words, data / "train")
+    assert "no test.json and no test.csv below" in fails(command.main, *words, data / "train")
     (tmp_path / "test.csv").write_text("image_id,image_category\nImages/hat/a.jpg,hat\n")
     assert "test.csv:2:" in fails(command.main, *words, tmp_path / "test.csv")
 
@@ -85,7 +85,7 @@ def test_no_test_set(fails, data, tmp_path, bare_run):
 @pytest.mark.slow
 def test_from_the_photos_to_the_score(skirt_run, own_data, tmp_path, capsys):
     skirts = list_of(own_data, "skirt", own_data / "test" / "skirts.csv")
-    rows = predict(skirt_run, tmp_path / "out", skirts, "--augment", "True")
+    rows = predict(skirt_run, tmp_path / "out", skirts, "--augment")
     assert f"Wrote {len(rows)} rows to" in capsys.readouterr().out
     check_rows(rows, rows_of(skirts))
     plain = predict(skirt_run, tmp_path / "plain", skirts, "--batchSize", "2")
@@ -114,7 +114,7 @@ def test_all_categories(all_run, data, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_network_tells_the_category(all_run, skirt_run, data, tmp_path):
+def test_the_network_predicts_the_category(all_run, skirt_run, data, tmp_path):
     rows = predict(all_run, tmp_path / "all", data, "--category", "auto")
     check_rows(rows, [{"id": row["image_id"], "category": row["image_category"]} for row in rows])
     assert [row["image_id"] for row in rows] == [row["image_id"] for row in listed(data)]
@@ -124,14 +124,14 @@ def test_the_network_tells_the_category(all_run, skirt_run, data, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_of_one_category_is_not_asked_for_others(skirt_run, data, tmp_path, fails):
-    error = fails(command.main, "--modelpath", skirt_run, "--outpath", tmp_path / "out", "--data", data)
+    error = fails(command.main, "--model", skirt_run, "--out", tmp_path / "out", "--data", data)
     assert f"{skirt_run} was trained for skirt, but {data} also lists" in error and "dress" in error
     assert "use a run of --category all" in error and not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("category", ["given", "auto"])
-def test_photos_that_cannot_be_read_are_told_at_the_end(all_run, own_data, tmp_path, capsys, fails, category):
+def test_photos_that_cannot_be_read_are_named_at_the_end(all_run, own_data, tmp_path, capsys, fails, category):
     photos = [own_data / "test" / row["image_id"] for row in listed(own_data)]
     photos[4].unlink()
     spoil(photos[7])
@@ -141,17 +141,17 @@ def test_photos_that_cannot_be_read_are_told_at_the_end(all_run, own_data, tmp_p
     for line, photo in zip(lines[-3:-1], (photos[4], photos[7]), strict=True):
         assert line.startswith("no keypoints, all -1: ") and photo.name in line
     assert lines[-1] == f"Wrote 12 rows to {tmp_path / 'out' / 'submission.csv'}, 2 of them without keypoints"
-    for place, row in enumerate(rows):
-        assert row["image_id"] == listed(own_data)[place]["image_id"]
+    for index, row in enumerate(rows):
+        assert row["image_id"] == listed(own_data)[index]["image_id"]
         silent = all(row[name] == ABSENT for name in KEYPOINTS)
-        assert silent == (place in (4, 7))
+        assert silent == (index in (4, 7))
     assert rows[4]["image_category"] == listed(own_data)[4]["image_category"]
-    words = ["--modelpath", all_run, "--outpath", tmp_path / "strict", "--data", own_data, "--strict", "True"]
+    words = ["--model", all_run, "--out", tmp_path / "strict", "--data", own_data, "--strict"]
     assert photos[4].name in fails(command.main, *words, "--category", category)
     assert not (tmp_path / "strict").exists()
 
 
 @pytest.mark.slow
 def test_an_epoch_that_is_not_kept(all_run, data, tmp_path, fails):
-    words = ["--modelpath", all_run, "--outpath", tmp_path, "--data", data, "--epoch", "7"]
+    words = ["--model", all_run, "--out", tmp_path, "--data", data, "--epoch", "7"]
     assert "keeps no model of epoch 7; it has those of epochs [1, 2]" in fails(command.main, *words)

@@ -14,8 +14,11 @@ from aifashion.data_gen.tfrecords import Record, shard_path, write_shard
 from aifashion.eval.style_metrics import sample_f2, tune_thresholds
 from aifashion.recognition.attribute_model import AttributeModel, Calibration
 from aifashion.records import HeadSpec
-from aifashion.tasks.attribute_data import load_tables
+from aifashion.tasks import ensembles
+from aifashion.tasks.label_kinds import label_kind
 from aifashion.top import test_attributes as command
+from aifashion.vocabulary import vocabulary_from
+from small_attributes import write_rows
 
 STYLE = HeadSpec("style", "independent", STYLES)
 NECK = next(head for head in attribute_heads(ordinal=True) if head.name == "neck_design")
@@ -27,13 +30,13 @@ def photo(number: int) -> bytes:
 
 
 def model(
-    name: str, head: HeadSpec, told: np.ndarray, thresholds: list[float] | None = None, **config
+    name: str, head: HeadSpec, answers: np.ndarray, thresholds: list[float] | None = None, **config
 ) -> AttributeModel:
-    """told: (N, C) logits of photo 0, 1, ..."""
+    """answers: (N, C) logits of photo 0, 1, ..."""
 
     def predict(images: np.ndarray) -> dict[str, np.ndarray]:
         middle = images[:, images.shape[1] // 2, images.shape[2] // 2].mean(axis=1)
-        return {head.name: told[np.rint(middle / 6).astype(int)]}
+        return {head.name: answers[np.rint(middle / 6).astype(int)]}
 
     options = {"task": head.name, "size": 32, "val_fraction": 0.5} | config
     calibration = Calibration({}, {head.name: thresholds} if thresholds else {})
@@ -48,7 +51,7 @@ def answer(monkeypatch, tmp_path):
         known = {model.run.name: model for model in models}
         monkeypatch.setattr(command, "load_attribute_model", lambda path: known[path.name])
         out = tmp_path / "out"
-        options = ["--modelpath", *known, "--data", data, "--val-data", tmp_path, "--outpath", out, *words]
+        options = ["--model", *known, "--data", data, "--val-data", tmp_path, "--out", out, *words]
         command.main([str(word) for word in options])
         (path,) = out.glob("*_submission.*")
         return path.read_text().splitlines()
@@ -77,7 +80,7 @@ def test_the_thresholds_of_equal_runs_lie_between_theirs(styles, answer):
     low, high = np.full((COUNT, len(STYLES)), 0.2), np.full((COUNT, len(STYLES)), 0.5)
     high[1] = 0.7
     runs = [("a", low, [0.1] * 13), ("b", high, [0.7] * 13)]
-    lines = answer([model(name, STYLE, logits(told), cuts) for name, told, cuts in runs], folder)
+    lines = answer([model(name, STYLE, logits(answers), cuts) for name, answers, cuts in runs], folder)
     # Blended 0.35, and 0.45 for photo 1: that alone reaches the mean threshold of 0.4, and all reach the first run's.
     assert lines[1] == "1.jpg" + ",1" * 13 and lines[2] == "2.jpg" + ",0" * 13 and len(lines) == COUNT
     alone = answer([model("a", STYLE, logits(low), [0.1] * 13)], folder)
@@ -90,17 +93,17 @@ def test_styles_are_weighed_by_f2_and_their_blend_has_thresholds_of_its_own(styl
     folder, truth = styles
     rng = np.random.default_rng(1)
     noise = [rng.uniform(0.05, 0.6, truth.shape) for _ in range(2)]
-    told = [np.clip(noise[0] + 0.25 * truth, 0.01, 0.99), np.clip(noise[1] + 0.1 * truth, 0.01, 0.99)]
-    runs = [model(name, STYLE, logits(values), [0.99] * 13) for name, values in zip("ab", told, strict=True)]
+    answers = [np.clip(noise[0] + 0.25 * truth, 0.01, 0.99), np.clip(noise[1] + 0.1 * truth, 0.01, 0.99)]
+    runs = [model(name, STYLE, logits(values), [0.99] * 13) for name, values in zip("ab", answers, strict=True)]
     lines = answer(runs, folder, "--weights", "validation")
     shares = json.loads((tmp_path / "out" / "ensemble.json").read_text())["style"]
     weight = shares["runs/a"]
     assert 0.5 < weight <= 1 and weight + shares["runs/b"] == pytest.approx(1)
-    _, table = load_tables(folder, runs[0].config)
+    _, table = label_kind("style").tables(folder, runs[0].config)
     rows = [int(Path(name).stem) for name in table.photos.names]
 
     def f2(share: float) -> tuple[float, np.ndarray]:
-        blended = share * told[0] + (1 - share) * told[1]
+        blended = share * answers[0] + (1 - share) * answers[1]
         cuts = tune_thresholds(blended[rows], truth[rows])
         return float(sample_f2(blended[rows] >= cuts, truth[rows]).mean()), blended >= cuts
 
@@ -113,7 +116,7 @@ def test_styles_are_weighed_by_f2_and_their_blend_has_thresholds_of_its_own(styl
 def test_runs_that_were_validated_on_other_photos_are_not_weighed(styles, answer, fails):
     folder, truth = styles
     runs = [model("a", STYLE, 1.0 * truth), model("b", STYLE, 1.0 * truth, seed=1)]
-    tables = [load_tables(folder, run.config)[1] for run in runs]
+    tables = [label_kind("style").tables(folder, run.config)[1] for run in runs]
     common = len({*tables[0].photos.names} & {*tables[1].photos.names})
     error = fails(lambda _: answer(runs, folder, "--weights", "validation"))
     assert error == (
@@ -121,7 +124,7 @@ def test_runs_that_were_validated_on_other_photos_are_not_weighed(styles, answer
         f"{len(tables[1])}, {common} of them in common. Blend runs of one --seed and --val-fraction, or take "
         "--weights equal"
     )
-    assert not (folder / "out").exists()  # told before any photo is looked at
+    assert not (folder / "out").exists()  # answers before any photo is looked at
     assert len(answer(runs, folder)) == COUNT
 
 
@@ -158,13 +161,43 @@ def test_one_task_is_weighed_by_ap():
     truth = np.eye(5)[[0, 1, 2, 3]]
     right, wrong = truth * 0.6 + 0.08, np.roll(truth, 1, axis=1) * 0.9 + 0.02
     runs = [model(name, NECK, truth) for name in "ab"]
-    weights, thresholds = command.find_blend("neck_design", runs, [(right, truth), (wrong, truth)])
+    weights, thresholds = ensembles.find_blend(
+        "neck_design", runs, [(right, truth), (wrong, truth)], label_kind("neck_design")
+    )
     assert weights[0] > 0.6 and thresholds == []
 
 
-def test_without_a_validation_photo_of_a_task_its_weights_are_the_same(capsys):
+def test_without_a_validation_photo_of_a_task_its_weights_are_the_same():
     none = np.zeros((0, 5))
     runs = [model(name, NECK, none) for name in "ab"]
-    weights, _ = command.find_blend("neck_design", runs, [(none, none), (none, none)])
+    weights, _ = ensembles.find_blend("neck_design", runs, [(none, none), (none, none)], label_kind("neck_design"))
     assert weights.tolist() == [0.5, 0.5]
-    assert "neck_design: no validation photo is labelled for it" in capsys.readouterr().out
+
+
+def test_runs_of_different_classes_are_named_with_what_differs(tmp_path, answer, fails):
+    write_rows(tmp_path / "question.csv", [("a.jpg", "neck_design", "?")])
+    other = HeadSpec("neck_design", "exclusive", (*NECK.classes[:4], "Bow"))
+    runs = [model(name, head, np.zeros((1, 5)), task="all") for name, head in (("a", NECK), ("b", other))]
+    error = fails(lambda _: answer(runs, tmp_path / "question.csv"))
+    assert error == "runs/a and runs/b have different classes of neck_design (Bow, Draped Collar): choose one of them"
+    write_rows(tmp_path / "question.csv", [("a.jpg", "skirt_length", "?")])
+    error = fails(lambda _: answer(runs[:1], tmp_path / "question.csv"))
+    assert error == "the test set asks for skirt_length, which none of the runs can answer: add one that can"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_of_another_vocabulary_answers_its_own_questions(tmp_path, answer, fails):
+    brim = HeadSpec("brim", "exclusive", ("none", "small", "wide"))
+    facts = {"name": "hats", "categories": {"hat": {"keypoints": ["a", "b"]}}}
+    facts |= {"attributes": {"brim": {"kind": "exclusive", "classes": list(brim.classes)}}}
+    run = model("a", brim, np.log([[0.25, 0.5, 0.25]]), vocabulary=vocabulary_from(facts))
+    (tmp_path / "a.png").write_bytes(photo(0))
+    write_rows(tmp_path / "question.csv", [("a.png", "brim", "?")])
+    (line,) = answer([run], tmp_path / "question.csv")
+    name, task, cell = line.split(",")
+    assert (name, task) == ("a.png", "brim_labels")
+    assert [float(value) for value in cell.split(";")] == pytest.approx([0.25, 0.5, 0.25])
+    write_rows(tmp_path / "question.csv", [("a.png", "neck_design", "?")])
+    assert "unknown task 'neck_design_labels'; expected one of brim_labels" in fails(
+        lambda _: answer([run], tmp_path / "question.csv")
+    )

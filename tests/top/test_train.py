@@ -4,18 +4,19 @@ import json
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
-from aifashion.config import KeypointConfig
 from aifashion.data_gen.formats.challenges import CATEGORY_KEYPOINTS, KEYPOINTS
 from aifashion.data_gen.formats.fashionai import load_training_samples
 from aifashion.data_gen.split import load_or_make_split
 from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import shipped, shipped_weights
-from aifashion.top import train
-from aifashion.unet.predictors import trained_keypoint_net
-from aifashion.unet.runs import State, best_model, read_config, save_state
+from aifashion.tasks import training
+from aifashion.top import runs_commands, train
+from aifashion.unet.predictors import keypoint_backbone, keypoint_net, trained_keypoint_net
+from aifashion.unet.runs import best_model, read_keypoint_config
 from small_runs import SMALL, spoil, train_run
 
 
@@ -39,7 +40,7 @@ def training_photos(data: Path) -> list[Path]:
 
 def test_no_data(fails, tmp_path):
     output = tmp_path / "runs"
-    error = fails(train.main, *SMALL, "--data", tmp_path / "nowhere", "--output", output)
+    error = fails(train.main, *SMALL, "--data", tmp_path / "nowhere", "--out", output)
     assert f"no FashionAI keypoint files in {tmp_path / 'nowhere'}; expected, for example" in error
     assert not output.exists()
 
@@ -47,115 +48,83 @@ def test_no_data(fails, tmp_path):
 def test_a_set_without_photos(fails, own_data, tmp_path):
     table = own_data / "train" / "Annotations" / "train.csv"
     table.write_text(table.read_text().splitlines()[0] + "\n")
-    assert "train.csv" in fails(train.main, *SMALL, "--data", own_data, "--output", tmp_path / "runs")
+    assert "train.csv" in fails(train.main, *SMALL, "--data", own_data, "--out", tmp_path / "runs")
 
 
 def test_a_category_without_photos(fails, own_data, tmp_path):
     table = own_data / "train" / "Annotations" / "train.csv"
     table.write_text("".join(line for line in table.read_text().splitlines(True) if ",skirt," not in line))
-    error = fails(train.main, *SMALL, "--category", "skirt", "--data", own_data, "--output", tmp_path / "runs")
-    assert f"{own_data} has 0 photos of category skirt to train on and 0 to validate on; both must be there" in error
+    error = fails(train.main, *SMALL, "--category", "skirt", "--data", own_data, "--out", tmp_path / "runs")
+    assert f"{own_data} has 0 photos of skirt to train on and 0 to validate on; both are needed" in error
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--category", "hat"], "unknown category ['hat']; expected 'all' or some of"),
+        (["--category", "hat"], "unknown category 'hat'; expected one of blouse, dress"),
         (["--network", "vgg"], "unknown network 'vgg'; expected one of v11, resnet50, lite"),
-        (["--size", "100"], "size = 100 is outside its range"),
-        (["--epochs", "0"], "epochs = 0 is outside its range"),
-        (["--batch-size", "50"], "do not fill a batch of 50: use --batch-size 40 or less"),
-        (["--save-every", "0"], "at least 1 step between states"),
-        (["--keep", "-1"], "no fewer than 0 models"),
-        (["--weights", "nowhere.h5"], "no weights file at nowhere.h5"),
+        (["--size", "100"], "size = 100 is not a multiple of 32"),
+        (["--epochs", "0"], "epochs = 0 is outside the numbers from 1 up"),
+        (["--optimizer", "lion"], "unknown optimizer 'lion'; expected one of adam, adamw"),
+        (["--schedule", "step"], "unknown schedule 'step'; expected one of cosine, constant, 1x"),
+        (["--schedule", "2x", "--epochs", "9"], "schedule 2x: 9 epochs never reach the drop after epoch 14"),
+        (["--save-every", "0"], "--save-every 0; expected 1 or more"),
+        (["--val-freq", "0"], "--val-freq 0; expected 1 or more"),
+        (["--keep", "-1"], "--keep -1; expected 0 or more"),
+        (["--weights", "nowhere.h5"], "no weights file at nowhere.h5; expected auto, imagenet, none, shipped"),
         (["--weights", "imagenet"], "no ImageNet weights"),
-        (["--init-epoch", "1"], "--init-epoch needs --resume-model"),
-        (["--resume-model", "x.weights.h5"], "--resume-model needs --resume True"),
-        (["--resume", "True"], "no run in {output}/all: train one first"),
-        (["--resume", "True", "--resume-model", "{data}"], "no run in {data}: train one first, or name a run folder"),
-        (["--resume", "True", "--resume-model", "x.weights.h5"], "no weights file at x.weights.h5"),
-        (
-            ["--resume", "True", "--resume-model", "x.h5", "--weights", "y.h5"],
-            "--weights y.h5 and --resume-model x.h5 both",
-        ),
-        (
-            ["--resume", "True", "--resume-model", "x.h5", "--init-epoch", "9", "--epochs", "9"],
-            "leaves no epoch to train",
-        ),
-        (["--resume", "True", "--resume-model", "x.h5", "--init-epoch", "-1"], "--init-epoch -1 leaves no epoch"),
-        (["--resume", "True", "--resume-model", "x.h5", "--init-epoch", "2", "--debug", "True"], "of the 2 asked for"),
+        (["--weights", "{weights}"], "does not fit"),
+        (["--weights", "shipped", "--network", "v11"], "the weights are of lite, not of v11: choose --network lite"),
+        (["--init-epoch", "1"], "--init-epoch needs --load"),
+        (["--reset"], "--reset needs --load"),
+        (["--resume"], "no run in {out}/all: train one first"),
+        (["--resume", "--load", "{data}"], "no run in {data}: train one first, or name a run folder"),
+        (["--load", "x.weights.h5"], "no run folder and no weights file at x.weights.h5"),
+        (["--load", "{weights}"], "does not fit"),
+        (["--load", "{weights}", "--reset", "--resume"], "--reset starts a new run and --resume continues one"),
+        (["--load", "{weights}", "--weights", "none"], "--weights none and --load {weights} both say where to start"),
+        (["--load", "{weights}", "--init-epoch", "9", "--epochs", "9"], "leaves no epoch to train"),
+        (["--load", "{weights}", "--init-epoch", "-1"], "--init-epoch -1 leaves no epoch"),
+        (["--load", "{weights}", "--init-epoch", "2", "--debug"], "of the 2 asked for"),
     ],
 )
-def test_mistakes_in_the_options(fails, data, tmp_path, words, message):
-    names = {"output": str(tmp_path / "runs"), "data": str(data)}
+def test_mistakes_are_said_before_any_photo_is_read(fails, own_data, tmp_path, words, message):
+    names = {"out": str(tmp_path / "runs"), "data": str(own_data), "weights": str(tmp_path / "x.weights.h5")}
+    (tmp_path / "x.weights.h5").write_bytes(b"\x89HDF no network")
+    for photo in own_data.rglob("*.jpg"):  # whoever reads one says so
+        photo.write_bytes(b"")
+    files = sorted(own_data.rglob("*"))
     words = [word.format(**names) for word in words]
     network = [] if "--network" in words else ["--network", "lite"]
-    common = ["--size", "64", "--val-fraction", "0.3", "--data", data, "--output", names["output"]]
+    common = ["--size", "64", "--val-fraction", "0.3", "--data", own_data, "--out", names["out"]]
     error = fails(train.main, *network, *common, *words)
-    assert message.format(**names).replace("/", "\\" if "\\" in names["output"] else "/") in error
-    assert not (tmp_path / "runs").exists()
+    assert message.format(**names) in error
+    assert sorted(own_data.rglob("*")) == files and not (tmp_path / "runs").exists()
+
+
+def test_a_batch_that_the_photos_do_not_fill(fails, data, tmp_path):
+    error = fails(train.main, *SMALL, "--batch-size", "50", "--data", data, "--out", tmp_path / "runs")
+    assert "do not fill a batch of 50: use --batch-size 40 or less" in error and not (tmp_path / "runs").exists()
 
 
 def test_an_exact_resume_changes_no_option(fails, data, bare_run):
-    output = bare_run.parent.parent
-    words = ["--data", data, "--output", output, "--resume", "True"]
-    error = fails(train.main, *words, "--learning-rate", "0.1", "--lrdecay", "False", "--size", "64")
-    assert f"{bare_run} was trained with another learning_rate, lrdecay; an exact resume changes nothing" in error
-    error = fails(train.main, *words, "--init-epoch", "1")
-    assert "knows its own epoch" in error
+    words = ["--data", data, "--out", bare_run.parent.parent, "--resume"]
+    error = fails(train.main, *words, "--learning-rate", "0.1", "--schedule", "constant", "--size", "64")
+    assert f"{bare_run} was trained with another schedule, learning_rate; an exact resume changes nothing" in error
+    error = fails(train.main, *words, "--load", bare_run, "--init-epoch", "1")
+    assert "knows its epoch" in error
 
 
 def test_an_exact_resume_changes_no_data(fails, data, bare_run):
     (bare_run / "data.json").write_text("{}\n")
-    error = fails(train.main, "--data", data, "--resume", "True", "--resume-model", bare_run)
+    error = fails(train.main, "--data", data, "--resume", "--load", bare_run)
     assert f"{bare_run} was trained on other data, or with another split, than {data} holds now" in error
 
 
 def test_a_run_of_another_kind_is_not_resumed(fails, data, bare_run):
     (bare_run / "config.json").write_text('{"kind": "attributes"}')
-    error = fails(train.main, "--data", data, "--resume", "True", "--resume-model", bare_run)
+    error = fails(train.main, "--data", data, "--resume", "--load", bare_run)
     assert "config.json is the configuration of a 'attributes' run; expected one of kind 'keypoints'" in error
-
-
-# The start of the backbone
-
-
-@pytest.mark.parametrize(
-    ("words", "state", "wanted"),
-    [
-        ([], False, ["imagenet"]),
-        (["--network", "lite"], False, [None]),
-        (["--weights", "none"], False, [None]),
-        (["--weights", "file.h5"], False, ["file.h5"]),
-        (["--resume", "True", "--resume-model", "x.weights.h5"], False, [None]),
-        (["--resume", "True"], True, [None]),
-        (["--resume", "True", "--weights", "imagenet"], True, [None]),
-        (["--resume", "True"], False, ["imagenet"]),  # stopped before its first state: it starts as it did
-    ],
-)
-def test_where_the_backbone_starts(monkeypatch, tmp_path, words, state, wanted):
-    asked = []
-    monkeypatch.setattr("aifashion.unet.predictors.keypoint_net", lambda config, weights=None: asked.append(weights))
-    args = train.read_arguments(train.Arguments, "train.py", words)
-    run = tmp_path if args.resume and args.resume_model is None else None
-    if state:
-        save_state(tmp_path, State({"x": np.zeros(1)}, {"epoch": 1, "step": 0}))
-    train._network(args, run)
-    assert asked == wanted
-
-
-def test_without_imagenet_weights_it_says_so_and_starts_anyway(monkeypatch, capsys):
-    from aifashion.unet.backbones import WeightsError
-
-    def net(config, weights=None):
-        if weights:
-            raise WeightsError("the ImageNet weights could not be fetched (no network)")
-        return "random"
-
-    monkeypatch.setattr("aifashion.unet.predictors.keypoint_net", net)
-    args = train.Arguments()
-    assert train._network(args, None) == "random"
-    assert "could not be fetched (no network). Starting from random weights" in capsys.readouterr().out
 
 
 # Whole runs
@@ -163,7 +132,7 @@ def test_without_imagenet_weights_it_says_so_and_starts_anyway(monkeypatch, caps
 
 @pytest.mark.slow
 def test_a_run_of_one_category(skirt_run, data):
-    config = KeypointConfig.from_json((skirt_run / "config.json").read_text())
+    config = read_keypoint_config(skirt_run)
     assert (skirt_run.parent.name, config.category, config.network, config.size) == ("skirt", "skirt", "lite", 64)
     assert config.learning_rate == 2e-3  # of the network's preset
     facts = json.loads((skirt_run / "data.json").read_text())
@@ -196,9 +165,9 @@ def test_a_run_of_all_categories(all_run):
 
 @pytest.mark.slow
 def test_debugging_takes_two_short_epochs(data, tmp_path, capsys):
-    run = train_run(data, tmp_path, "--epochs", "9", "--debug", "True", "--batch-size", "2", "--save-every", "1")
+    run = train_run(data, tmp_path, "--epochs", "9", "--debug", "--batch-size", "2", "--save-every", "1")
     assert [row["epoch"] for row in history(run)] == ["1", "2"]
-    assert KeypointConfig.from_json((run / "config.json").read_text()).epochs == 9
+    assert read_keypoint_config(run).epochs == 9
     facts = json.loads((run / "data.json").read_text())
     assert facts["debug"] is True and facts["train"] <= 40 and facts["val"] <= 32
     # Ten steps an epoch: the last state within the second one is that after its ninth.
@@ -209,7 +178,7 @@ def test_debugging_takes_two_short_epochs(data, tmp_path, capsys):
 @pytest.mark.slow
 def test_resuming_a_finished_run_changes_nothing(all_run, data, capsys):
     before = {path.name: path.read_bytes() for path in all_run.glob("*.*")}
-    train.main(["--data", str(data), "--output", str(all_run.parent.parent), "--resume", "True"])
+    train.main(["--data", str(data), "--out", str(all_run.parent.parent), "--resume"])
     assert f"Resumed {all_run} at epoch 3, step 0." in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in all_run.glob("*.*")} == before
 
@@ -217,7 +186,7 @@ def test_resuming_a_finished_run_changes_nothing(all_run, data, capsys):
 @pytest.mark.slow
 def test_a_new_run_from_the_weights_of_another(all_run, data, tmp_path):
     start = all_run / "models" / "epoch_002.weights.h5"
-    words = ["--resume", "True", "--resume-model", str(start), "--init-epoch", "1", "--epochs", "3"]
+    words = ["--load", str(start), "--init-epoch", "1", "--epochs", "3"]
     run = train_run(data, tmp_path, *words, "--learning-rate", "1e-9", "--weight-decay", "0")
     assert [row["epoch"] for row in history(run)] == ["2", "3"]
     digest = hashlib.sha256(start.read_bytes()).hexdigest()
@@ -241,39 +210,37 @@ def test_a_run_keeps_where_its_backbone_started(data, tmp_path):
 
     path = tmp_path / "lite.weights.h5"
     build_backbone("lite", (64, 64, 3)).save_weights(path)
-    run = train_run(data, tmp_path / "runs", "--weights", str(path), "--debug", "True", "--epochs", "1")
+    run = train_run(data, tmp_path / "runs", "--weights", str(path), "--debug", "--epochs", "1")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert json.loads((run / "start.json").read_text()) == {"weights": str(path), "sha256": digest}
 
 
-def test_finetuning_takes_the_network_that_ships_unless_told_otherwise(data, tmp_path, monkeypatch, fails):
-    asked = []
-    monkeypatch.setattr(train, "_fit", lambda args, *_: asked.append((args.config.network, args.config.size)))
-    train.main(["--weights", "shipped", "--data", str(data), "--output", str(tmp_path)])
-    own = Manifest.read(shipped("keypoints")).keypoint_config
-    assert asked == [(own.network, own.size)]
-    monkeypatch.undo()
-    words = ["--weights", "shipped", "--network", "v11", "--size", "64", "--data", data, "--output", tmp_path]
-    assert "the weights are of lite, not of v11: choose --network lite" in fails(train.main, *words)
-    assert not list(tmp_path.glob("*/*/config.json"))
+def test_finetuning_takes_the_network_that_ships_unless_asked_otherwise(data, tmp_path, monkeypatch):
+    planned = []
+    monkeypatch.setattr(training, "fit_network", lambda plan, *_: planned.append(plan.task.config))
+    train.main(["--weights", "shipped", "--data", str(data), "--out", str(tmp_path)])
+    (config,) = planned
+    trained = Manifest.read(shipped("keypoints")).keypoint_config
+    assert (config.network, config.size) == (trained.network, trained.size)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
 def test_a_run_starts_from_the_network_that_ships(data, tmp_path):
-    words = ("--weights", "shipped", "--category", "skirt", "--debug", "True", "--epochs", "1")
+    words = ("--weights", "shipped", "--category", "skirt", "--debug", "--epochs", "1")
     run = train_run(data, tmp_path, *words, "--learning-rate", "1e-9", "--weight-decay", "0")
     digest = hashlib.sha256(shipped_weights("keypoints").read_bytes()).hexdigest()
     assert json.loads((run / "start.json").read_text()) == {"weights": "shipped", "sha256": digest}
-    configs = Manifest.read(shipped("keypoints")).keypoint_config, KeypointConfig.from_json(read_config(run))
+    configs = Manifest.read(shipped("keypoints")).keypoint_config, read_keypoint_config(run)
     files = shipped_weights("keypoints"), best_model(run, print).path
     nets = [trained_keypoint_net(config, file) for config, file in zip(configs, files, strict=True)]
     kernels = [net.get_layer("refined_conv").get_weights()[0] for net in nets]
-    places = [place for place, name in enumerate(KEYPOINTS) if name in CATEGORY_KEYPOINTS["skirt"]]
-    np.testing.assert_allclose(kernels[1], kernels[0][..., places], atol=1e-5)
+    indices = [index for index, name in enumerate(KEYPOINTS) if name in CATEGORY_KEYPOINTS["skirt"]]
+    np.testing.assert_allclose(kernels[1], kernels[0][..., indices], atol=1e-5)
 
 
 @pytest.mark.slow
-def test_photos_that_cannot_be_read_are_told_at_the_end(own_data, tmp_path, capsys, fails):
+def test_photos_that_cannot_be_read_are_named_at_the_end(own_data, tmp_path, capsys, fails):
     load_or_make_split(own_data, load_training_samples(own_data), 0.3)
     bad = [spoil(training_photos(own_data)[3]), spoil(validation_photos(own_data)[1])]
     bad[1].unlink()
@@ -282,6 +249,45 @@ def test_photos_that_cannot_be_read_are_told_at_the_end(own_data, tmp_path, caps
     lines = capsys.readouterr().out.splitlines()
     assert lines[-3:-1] == [f"left out, cannot be read: {path}" for path in sorted(bad)]
     assert lines[-1].startswith("Best: epoch 1") and len(history(run)) == 1
-    words = [*SMALL, "--data", own_data, "--output", tmp_path, "--epochs", "1", "--strict", "True"]
+    words = [*SMALL, "--data", own_data, "--out", tmp_path, "--epochs", "1", "--strict"]
     error = fails(train.main, *words, "--batch-size", "7")
     assert error == f"{bad[0]} cannot be read; without --strict it would be left out"
+
+
+@pytest.mark.slow
+def test_heads_alone_by_steps_under_a_tag(data, tmp_path, capsys):
+    """The powers that both trainings have: layers, optimizer, schedule, val-freq, save-freq and tag."""
+    words = ["--layers", "heads", "--optimizer", "sgd", "--schedule", "2=0.1", "--warmup-epochs", "0", "--epochs", "3"]
+    words += ["--val-freq", "2", "--save-freq", "3", "--tag", "night"]
+    run = train_run(data, tmp_path, *words, "--weights", "none", "--ema", "0")
+    rows = history(run)
+    assert [bool(row["ne"]) for row in rows] == [False, True, True]
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([2e-3, 2e-4, 2e-4])
+    assert (run / "val.log").read_text().splitlines()[0] == "epoch   1  not validated"
+    assert [path.name for path in (run / "models").glob("*.h5")] == ["epoch_003.weights.h5"]
+    assert "all" in capsys.readouterr().out
+    runs_commands.list_runs(["--folder", str(tmp_path), "--tag", "night"])
+    assert run.name in capsys.readouterr().out
+    # The backbone is as it started: the same seed starts another network of it.
+    config = read_keypoint_config(run)
+    keras.utils.set_random_seed(config.seed)
+    nets = keypoint_net(config), trained_keypoint_net(config, run / "models" / "epoch_003.weights.h5")
+    start, end = ([w.copy() for w in keypoint_backbone(net, "lite").get_weights()] for net in nets)
+    assert all(np.array_equal(a, b) for a, b in zip(start, end, strict=True)) and len(start) > 50
+    heads = [net.get_layer("refined_conv").get_weights()[0] for net in nets]
+    assert not np.allclose(*heads)
+    # Another set of keypoints starts from the backbone alone.
+    error = ["--load", str(run), "--category", "skirt", "--debug"]
+    with pytest.raises(SystemExit):
+        train.main([*SMALL, "--data", str(data), "--out", str(tmp_path), *error])
+    assert (
+        "has other keypoints or categories than this training: --reset starts from its backbone"
+        in capsys.readouterr().err
+    )
+    words = ["--load", str(run), "--reset", "--category", "skirt", "--epochs", "1", "--layers", "heads"]
+    skirt = train_run(data, tmp_path, *words)
+    again = trained_keypoint_net(read_keypoint_config(skirt), best_model(skirt, print).path)
+    found = keypoint_backbone(again, "lite").get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(found, end, strict=True))
+    runs_commands.clear(["--tag", "night", "--folder", str(tmp_path), "--yes"])
+    assert not run.exists() and skirt.is_dir()

@@ -20,7 +20,7 @@ from aifashion.unet.runs import RunError, State, best_model, save_model, save_st
 from small_attributes import write_labelled
 from small_runs import keep_model
 
-SMALL = ("--model", "lite", "--size", "64", "--batch-size", "4", "--val-fraction", "0.25")
+SMALL = ("--network", "lite", "--size", "64", "--batch-size", "4", "--val-fraction", "0.25")
 HEADS = attribute_heads(ordinal=True)
 
 
@@ -51,10 +51,10 @@ def train(data: Path, *words: object) -> None:
 
 
 def test_options_and_data_reach_the_training(data, tmp_path, fitted):
-    train(data, "--output", tmp_path, "--task", "skirt_length_labels", "--scales", "0.5", "1.0", "--layers", "heads")
+    train(data, "--out", tmp_path, "--task", "skirt_length_labels", "--scales", "0.5", "1.0", "--layers", "heads")
     ((args, run, facts, train_table, val_table),) = fitted
     assert run is None and args.config == AttributeConfig(
-        task="skirt_length", model="lite", size=64, batch_size=4, val_fraction=0.25, scales=(0.5, 1.0), layers="heads",
+        task="skirt_length", network="lite", size=64, batch_size=4, val_fraction=0.25, scales=(0.5, 1.0), layers="heads",
         learning_rate=2e-3,
     )  # fmt: skip
     names = [[table.photos.name(row) for row in range(len(table))] for table in (train_table, val_table)]
@@ -64,13 +64,13 @@ def test_options_and_data_reach_the_training(data, tmp_path, fitted):
 
 
 def test_what_no_photo_teaches_is_told(data, tmp_path, fitted, capsys):
-    train(data, "--output", tmp_path)
+    train(data, "--out", tmp_path)
     text = " ".join(capsys.readouterr().out.split())
     assert "no photo to train on is labelled for coat_length: its answers will mean nothing" in text
     assert "(neck_design)" not in text and "labelled for skirt_length" not in text
     few = tmp_path / "few"
     write_labelled(few, {"skirt_length": 3, "neck_design": 16})
-    train(few, "--output", tmp_path)
+    train(few, "--out", tmp_path)
     text = " ".join(capsys.readouterr().out.split())
     names = ATTRIBUTE_TASKS["skirt_length"]
     assert f"{names[3]}, {names[4]}, {names[5]} (skirt_length)" in text
@@ -78,18 +78,18 @@ def test_what_no_photo_teaches_is_told(data, tmp_path, fitted, capsys):
 
 def test_finetuning_takes_backbone_size_and_crop_of_the_classifier_that_ships(data, tmp_path, fitted, fails):
     own = Manifest.read(shipped("attributes")).attribute_config
-    words = ["--weights", "shipped", "--data", data, "--output", tmp_path]
+    words = ["--weights", "shipped", "--data", data, "--out", tmp_path]
     told = fails(train_attributes.main, *words)  # the photos are whole
     assert f"the classifier is for crops of kind {own.crop}" in told
     train_attributes.main([*map(str, words), "--crop", "image", "--batch-size", "4"])
     ((args, *_),) = fitted
-    assert (args.config.model, args.config.size, args.config.crop) == (own.model, own.size, "image")
+    assert (args.config.network, args.config.size, args.config.crop) == (own.network, own.size, "image")
 
 
 @pytest.mark.slow
 def test_a_run_starts_from_the_heads_that_ship(data, tmp_path):
     words = ("--weights", "shipped", "--crop", "image", "--task", "skirt_length", "--learning-rate", "1e-9")
-    train(data, "--output", tmp_path, *words, "--weight-decay", "0", "--debug", "True")
+    train(data, "--out", tmp_path, *words, "--weight-decay", "0", "--debug")
     (run,) = tmp_path.glob("attributes/skirt_length/*")
     digest = hashlib.sha256(shipped_weights("attributes").read_bytes()).hexdigest()
     assert json.loads((run / "start.json").read_text()) == {"weights": "shipped", "sha256": digest}
@@ -102,17 +102,17 @@ def test_a_run_starts_from_the_heads_that_ship(data, tmp_path):
 
 
 def test_debugging_takes_few_photos(data, tmp_path, fitted):
-    train(data, "--output", tmp_path, "--debug", "True", "--batch-size", "1")
+    train(data, "--out", tmp_path, "--debug", "--batch-size", "1")
     ((_, _, facts, train_table, val_table),) = fitted
     assert len(train_table) == 20 and len(val_table) == 10
     assert json.loads(facts)["debug"] is True and len(set(map(train_table.photos.name, range(20)))) == 20
 
 
 def test_a_resume_takes_the_run_s_options(data, tmp_path, fitted, fails):
-    own = AttributeConfig(model="lite", size=96, batch_size=4, val_fraction=0.25, mixup=0.2)
+    own = AttributeConfig(network="lite", size=96, batch_size=4, val_fraction=0.25, mixup=0.2)
     older = bare_run(tmp_path / "attributes" / "all" / "2026_01_01_00_00_00", own)
     run = bare_run(tmp_path / "attributes" / "all" / "2026_01_02_00_00_00", own)
-    words = ["--data", data, "--output", tmp_path, "--resume", "True"]
+    words = ["--data", data, "--out", tmp_path, "--resume"]
     train_attributes.main([str(word) for word in words])
     ((args, resumed, facts, *_),) = fitted
     assert resumed == run and args.config == own
@@ -145,56 +145,56 @@ def test_a_resume_keeps_the_classes_of_the_run(tmp_path, fitted, fails, words, t
     lists, names = products(tmp_path / "data"), tmp_path / "names.txt"
     names.write_text("shirt\nskirt\ncoat\n")
     words = [word.format(names=names) for word in words]
-    common = ["--task", "product", "--output", tmp_path]
+    common = ["--task", "product", "--out", tmp_path]
     train(lists, *common, *words)
     ((args, _, facts, table, _),) = fitted
     run = bare_run(tmp_path / "attributes" / "product" / "2026_01_01_00_00_00", args.config, table.heads)
     (run / "data.json").write_text(facts)
     before = {path: path.read_bytes() for path in run.iterdir()}
-    resume = ["--data", lists, *common, "--resume", "True"]
+    resume = ["--data", lists, *common, "--resume"]
     error = fails(train_attributes.main, *SMALL, *resume)
     mend = "give the same --classes and --class-names as it was started with"
     assert error == f"{run} tells {told}; this command asks for product in 3 exclusive classes (0, 1, 2): {mend}"
     assert len(fitted) == 1 and {path: path.read_bytes() for path in run.iterdir()} == before
-    train(lists, *common, *words, "--resume", "True")
+    train(lists, *common, *words, "--resume")
     (run / "heads.json").unlink()  # stopped before it had written them
-    train(lists, *common, *words, "--resume", "True")
+    train(lists, *common, *words, "--resume")
     assert [call[1] for call in fitted] == [None, run, run]
 
 
 def test_heads_of_another_version_are_not_taken_for_these_on_a_resume(data, tmp_path, fitted, fails):
-    own = AttributeConfig(model="lite", size=64, batch_size=4, val_fraction=0.25)
+    own = AttributeConfig(network="lite", size=64, batch_size=4, val_fraction=0.25)
     run = bare_run(tmp_path / "attributes" / "all" / "2026_01_01_00_00_00", own, HEADS[:2])
-    error = fails(train_attributes.main, "--data", data, "--output", tmp_path, "--resume", "True")
+    error = fails(train_attributes.main, "--data", data, "--out", tmp_path, "--resume")
     assert error.startswith(f"{run} tells {HEADS[0].name} in {len(HEADS[0].classes)} {HEADS[0].kind} classes (")
-    assert error.endswith("start a new run from its backbone: --load RUN --reset True") and not fitted
+    assert error.endswith("start a new run from its backbone: --load RUN --reset") and not fitted
 
 
 @pytest.mark.parametrize("task", ["style", "product"])
 def test_the_crop_of_the_classifier_that_ships_is_for_its_own_tasks(tmp_path, fitted, task):
     # `data crop` makes no crops of such sets.
     folder = products(tmp_path / "data") if task == "product" else shards(tmp_path / "data", 40)
-    words = ["--weights", "shipped", "--data", folder, "--output", tmp_path, "--task", task]
+    words = ["--weights", "shipped", "--data", folder, "--out", tmp_path, "--task", task]
     train_attributes.main([*map(str, words), "--val-fraction", "0.25"])
     ((args, *_),) = fitted
     own = Manifest.read(shipped("attributes")).attribute_config
-    assert (args.config.model, args.config.size, args.config.crop) == (own.model, own.size, "image")
+    assert (args.config.network, args.config.size, args.config.crop) == (own.network, own.size, "image")
 
 
 def test_weights_that_would_be_ignored_are_refused(data, tmp_path, fitted, fails):
-    own = AttributeConfig(model="lite", size=64, batch_size=4, val_fraction=0.25)
+    own = AttributeConfig(network="lite", size=64, batch_size=4, val_fraction=0.25)
     run = bare_run(tmp_path / "attributes" / "all" / "2026_01_01_00_00_00", own)
-    common = [*SMALL, "--data", data, "--output", tmp_path, "--crop", "image"]
+    common = [*SMALL, "--data", data, "--out", tmp_path, "--crop", "image"]
     for weights in ("shipped", "none", "x.h5"):
         error = fails(train_attributes.main, *common, "--weights", weights, "--load", run)
         assert error == f"--weights {weights} and --load {run} both say where to start: drop one of them"
-    both = ["--weights", "none", "--resume", "True"]
-    train(data, "--output", tmp_path, *both, "--load", run)  # stopped before its first state, it starts as it did
+    both = ["--weights", "none", "--resume"]
+    train(data, "--out", tmp_path, *both, "--load", run)  # stopped before its first state, it starts as it did
     save_state(run, State({}, {"epoch": 1, "step": 0}))
     error = fails(train_attributes.main, *common, *both, "--load", run)
     assert error == f"{run}, which --load names, goes on with its own weights: drop --weights none"
     for load in ([], ["--load", run]):
-        error = fails(train_attributes.main, *common, "--reset", "True", "--resume", "True", *load)
+        error = fails(train_attributes.main, *common, "--reset", "--resume", *load)
         assert error == "--reset starts anew and --resume goes on with a run as it is: drop one of them"
     assert len(fitted) == 1
 
@@ -202,7 +202,7 @@ def test_weights_that_would_be_ignored_are_refused(data, tmp_path, fitted, fails
 def test_of_a_folder_of_runs_the_latest_trained_one_is_loaded(data, tmp_path, fitted):
     trained, begun = (bare_run(tmp_path / "runs" / name, AttributeConfig()) for name in ("2026_01_01", "2026_02_02"))
     keep_model(trained, epoch=1)
-    train(data, "--output", tmp_path / "out", "--load", tmp_path / "runs")
+    train(data, "--out", tmp_path / "out", "--load", tmp_path / "runs")
     assert fitted[0][0].load == trained and begun.is_dir()
 
 
@@ -210,13 +210,13 @@ def test_mistakes_in_the_options(data, tmp_path, fitted, fails):
     for words, message in (
         (["--task", "hat"], "task = 'hat' is outside its range"),
         (["--crop", "heatmap"], "make the crops first"),
-        (["--reset", "True"], "--reset needs --load with a run folder or weights file"),
-        (["--resume", "True"], "no run in "),
+        (["--reset"], "--reset needs --load with a run folder or weights file"),
+        (["--resume"], "no run in "),
         (["--task", "product"], "no train.txt in"),
         (["--classes", "5"], "only --task product takes --classes; the classes of all are known"),
         (["--task", "style", "--class-names", "x"], "only --task product takes --class-names"),
     ):
-        assert message in fails(train_attributes.main, *SMALL, "--data", data, "--output", tmp_path, *words)
+        assert message in fails(train_attributes.main, *SMALL, "--data", data, "--out", tmp_path, *words)
     assert not fitted and not list(tmp_path.iterdir())
 
 
@@ -230,7 +230,7 @@ def built(monkeypatch) -> list:
 
     def net(config, heads, weights=None):
         calls.append(weights)
-        if weights == "imagenet" and config.model == "vgg16":
+        if weights == "imagenet" and config.network == "vgg16":
             raise WeightsError("the ImageNet weights could not be fetched (no network)")
         return "net"
 
@@ -246,12 +246,12 @@ def built(monkeypatch) -> list:
     ("words", "calls"),
     [
         ([], ["imagenet"]),
-        (["--model", "lite"], [None]),
+        (["--network", "lite"], [None]),
         (["--weights", "none"], [None]),
         (["--weights", "file.h5"], ["file.h5"]),
-        (["--model", "vgg16"], ["imagenet", None]),  # with a word, it starts anyway
+        (["--network", "vgg16"], ["imagenet", None]),  # with a word, it starts anyway
         (["--load", "{run}"], [None, ("first", False)]),
-        (["--load", "{run}", "--reset", "True"], [None, ("first", True)]),
+        (["--load", "{run}", "--reset"], [None, ("first", True)]),
         (["--load", "x.weights.h5"], [None, ("x.weights.h5", False)]),
     ],
 )
@@ -264,7 +264,7 @@ def test_where_the_network_starts(built, tmp_path, words, calls, capsys):
 
 
 def test_weights_that_were_asked_for_by_name_must_be_there(built):
-    args = train_attributes.Arguments(config=AttributeConfig(model="vgg16"), weights="imagenet")
+    args = train_attributes.Arguments(config=AttributeConfig(network="vgg16"), weights="imagenet")
     with pytest.raises(WeightsError, match="could not be fetched"):
         train_attributes._network(args, None, HEADS)
 
@@ -287,7 +287,7 @@ def test_heads_of_another_run_are_not_taken_for_these(built, tmp_path, heads):
     # By their place and width alone, those of one design would pass for those of another.
     run = bare_run(tmp_path / "first", AttributeConfig(), heads)
     args = train_attributes.Arguments(load=run)
-    with pytest.raises(RunError, match=r"first has other heads than this training: --reset True takes its backbone"):
+    with pytest.raises(RunError, match=r"first has other heads than this training: --reset takes its backbone"):
         train_attributes._network(args, None, HEADS)
     assert not built
     train_attributes._network(dataclasses.replace(args, reset=True), None, HEADS)
@@ -313,7 +313,7 @@ def barely_fitted(monkeypatch) -> None:
 
 
 def test_at_the_end_it_tells_of_the_model_that_is_kept(data, tmp_path, barely_fitted, capsys):
-    train(data, "--output", tmp_path, "--save_freq", "2")
+    train(data, "--out", tmp_path, "--save_freq", "2")
     (run,) = tmp_path.glob("attributes/all/*")
     assert f"Best: epoch   2  map 0.7000. Wrote {run}" in capsys.readouterr().out
     assert not (run / "start.json").exists()
@@ -325,7 +325,7 @@ def test_a_run_keeps_where_its_weights_came_from(data, tmp_path, barely_fitted, 
     first = bare_run(tmp_path / "first", AttributeConfig())
     model = keep_model(first, epoch=7)
     word, output = str(first if kind == "run" else model), tmp_path / "runs"
-    train(data, "--output", output, option, word)
+    train(data, "--out", output, option, word)
     (run,) = output.glob("attributes/all/*")
     expected = {"weights": word, "sha256": hashlib.sha256(b"weights").hexdigest()}
     expected |= {"file": str(model)} if kind == "run" else {}
@@ -333,9 +333,9 @@ def test_a_run_keeps_where_its_weights_came_from(data, tmp_path, barely_fitted, 
 
 
 def test_a_resume_leaves_what_the_run_tells_of_its_start(data, tmp_path, barely_fitted):
-    own = AttributeConfig(model="lite", size=64, batch_size=4, val_fraction=0.25)
+    own = AttributeConfig(network="lite", size=64, batch_size=4, val_fraction=0.25)
     run = bare_run(tmp_path / "attributes" / "all" / "2026_01_01_00_00_00", own)
     save_state(run, State({}, {"epoch": 1, "step": 0}))
     (run / "start.json").write_text("as it was")
-    train(data, "--output", tmp_path, "--resume", "True", "--load", run)
+    train(data, "--out", tmp_path, "--resume", "--load", run)
     assert (run / "start.json").read_text() == "as it was"

@@ -6,12 +6,15 @@ from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.records import HeadSpec
 from aifashion.unet.predictors import (
     activation_predictor,
+    attribute_backbone,
     attribute_net,
     attribute_predictor,
     head_kernels,
+    keypoint_backbone,
     keypoint_net,
     keypoint_predictor,
     load_keypoint_backbone,
+    load_start,
     trained_keypoint_net,
 )
 from aifashion.unet.runs import RunError, new_run, save_model
@@ -49,7 +52,7 @@ def test_large_logits_give_finite_odds(net):
 
 
 def test_the_configuration_decides_keypoints_and_precision():
-    skirt = keypoint_net(KeypointConfig(network="lite", size=64, category="skirt", precision="mixed_bfloat16"))
+    skirt = keypoint_net(KeypointConfig(network="lite", size=64, category="skirt", precision="bfloat16"))
     heatmaps, probabilities = keypoint_predictor(skirt)(photos())
     assert heatmaps.shape == (3, 16, 16, 4) and heatmaps.dtype == np.float32
     np.testing.assert_array_equal(probabilities, np.ones((3, 1)))
@@ -76,8 +79,8 @@ def keypoint_run(folder, config: KeypointConfig, net: keras.Model):
 def test_a_classifier_starts_from_the_backbone_of_a_keypoint_network(net, tmp_path):
     run = keypoint_run(tmp_path, ALL, net)
     heads = [HeadSpec("skirt_length_labels", "exclusive", ("short", "long"))]
-    classifier = attribute_net(AttributeConfig(model="lite"), heads)
-    load_keypoint_backbone(classifier, run, pytest.fail)
+    classifier = attribute_net(AttributeConfig(network="lite"), heads)
+    load_keypoint_backbone(attribute_backbone(classifier), run)
     image = photos().astype(np.float32)
     expected = net.get_layer("lite_backbone")(image)["P5"]
     np.testing.assert_allclose(classifier.get_layer("backbone")(image), expected, 1e-5, 1e-5)
@@ -85,14 +88,31 @@ def test_a_classifier_starts_from_the_backbone_of_a_keypoint_network(net, tmp_pa
 
 def test_a_backbone_of_another_kind_is_named(net, tmp_path):
     run = keypoint_run(tmp_path, ALL, net)
-    other = attribute_net(AttributeConfig(model="mobilenetv3small"), [HeadSpec("a", "exclusive", ("x", "y"))])
-    with pytest.raises(RunError, match="has the backbone lite, which is not that of classifier_mobilenetv3small"):
-        load_keypoint_backbone(other, run, pytest.fail)
+    other = attribute_net(AttributeConfig(network="mobilenetv3small"), [HeadSpec("a", "exclusive", ("x", "y"))])
+    with pytest.raises(RunError, match="has the backbone lite, which is not the one to train: choose --network lite"):
+        load_keypoint_backbone(attribute_backbone(other), run)
+
+
+def test_a_network_starts_from_a_whole_file_or_its_backbone_alone(net, tmp_path):
+    path = tmp_path / "all.weights.h5"
+    net.save_weights(path)
+    again = keypoint_net(ALL)
+    load_start(again, path)
+    for found, expected in zip(again.get_weights(), net.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    skirt = keypoint_net(SKIRT)  # whose heatmaps are others
+    before = skirt.get_layer("refined_conv").get_weights()
+    load_start(skirt, path, keypoint_backbone(skirt, "lite"))
+    pairs = zip(
+        keypoint_backbone(skirt, "lite").get_weights(), keypoint_backbone(net, "lite").get_weights(), strict=True
+    )
+    assert all(np.array_equal(found, expected) for found, expected in pairs)
+    np.testing.assert_array_equal(skirt.get_layer("refined_conv").get_weights()[0], before[0])
 
 
 def test_activations_and_kernels_give_the_logits():
     heads = [HeadSpec("a", "exclusive", ("x", "y")), HeadSpec("b", "ordinal", ("s", "m", "l", "xl"))]
-    classifier = attribute_net(AttributeConfig(model="lite"), heads)
+    classifier = attribute_net(AttributeConfig(network="lite"), heads)
     features, logits = activation_predictor(classifier)(photos())
     kernels = head_kernels(classifier, heads)
     assert features.shape[:3] == (3, 2, 2) and [kernels[name].shape[1] for name in "ab"] == [2, 3]

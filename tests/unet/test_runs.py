@@ -65,13 +65,15 @@ class Noon(datetime):
 
 def test_runs_are_named_after_the_time_and_a_taken_name_gets_a_number(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "datetime", Noon)
-    made = [new_run(tmp_path, "skirt", KeypointConfig(category="skirt", seed=i)) for i in range(12)]
+    configs = [KeypointConfig(category="skirt", seed=i) for i in range(12)]
+    made = [new_run(tmp_path, "skirt", config) for config in configs]
     assert [run.relative_to(tmp_path).as_posix() for run in made[:3]] == [
         "skirt/2026_07_01_12_00_05",
         "skirt/2026_07_01_12_00_05_001",
         "skirt/2026_07_01_12_00_05_002",
     ]
-    assert [read_keypoint_config(run) for run in made] == [KeypointConfig(category="skirt", seed=i) for i in range(12)]
+    assert [read_config(run) for run in made] == [config.to_json() for config in configs]
+    assert [read_keypoint_config(run) for run in made] == configs  # and with them their vocabulary
     assert find_run(tmp_path / "skirt") == made[-1]
 
 
