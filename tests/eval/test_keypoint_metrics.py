@@ -202,7 +202,10 @@ def test_order_and_extra_predictions_do_not_matter():
         (lambda t, p: (t, [*p, p[0]]), r"1 image \(0.jpg\) more than once among the predictions"),
         (lambda t, p: ([*t, t[0]], p), r"more than once among the samples"),
         (lambda t, p: ([replace(t[0], keypoints=None)], p), r"without category or keypoints"),
-        (lambda t, p: (t, [replace(p[0], keypoints=Keypoints(np.zeros((4, 2)), np.ones(4))), *p[1:]]), "the 24 keypoints of the vocabulary fashionai"),
+        (
+            lambda t, p: (t, [replace(p[0], keypoints=Keypoints(np.zeros((4, 2)), np.ones(4))), *p[1:]]),
+            "the 24 keypoints of the vocabulary fashionai",
+        ),
         (lambda t, p: ([], p), "nothing to score"),
     ],
 )
