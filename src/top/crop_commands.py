@@ -60,7 +60,7 @@ def crop_photos(args: CropArguments) -> None:
             f"{args.out} lies in {args.data}: crops lie apart from what they are cut from; choose another --out"
         )
     lists = find_attribute_sets(args.data)
-    # Answers are to the questions, and may lie elsewhere than the photos that they name.
+    # Answers are to the questions, and can lie elsewhere than the photos that they name.
     photos = _photos(args.data, [*lists.labels, *lists.questions])
     if not photos:
         raise ValueError(f"{args.data} has neither labels nor questions: no photos to crop")

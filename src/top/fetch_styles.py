@@ -53,7 +53,7 @@ class FetchStylesArguments:
     per_host: int = 8
     """of those, from one host"""
     retries: int = 3
-    """further tries after a failure that may pass"""
+    """further tries after a failure that can pass"""
     timeout: float = 60.0
     """seconds for one try of one photo, all in all"""
     max_bytes: int = 20_000_000
@@ -149,15 +149,15 @@ class _Store:
         self.out, self.loose = out, out / LOOSE
         self.ids, self.labels = styles.ids, styles.labels
         self.urls: tuple[str, ...] = styles.urls or ()
-        for left in out.glob(".????????-photos-*"):  # what a killed run was writing, and it may be large
+        for left in out.glob(".????????-photos-*"):  # what a killed run was writing, which can be large
             left.unlink()
         self.order = {name: row for row, name in enumerate(self.ids)}
         self.failures = {name: why for name, why in read_failures(out / FAILED).items() if name in self.order}
-        bounds = [place * len(styles) // count for place in range(count + 1)]
+        bounds = [index * len(styles) // count for index in range(count + 1)]
         with _progress("checking shards", count) as bar:
             self.shards = []
-            for place in range(count):
-                self.shards.append(self._look(shard_path(out, place, count), range(*bounds[place : place + 2])))
+            for index in range(count):
+                self.shards.append(self._look(shard_path(out, index, count), range(*bounds[index : index + 2])))
                 bar.advance(bar.task_ids[0])
 
     @property

@@ -1,4 +1,4 @@
-"""The run log: every command with its time and how it ended, in a text file that several commands may write at once.
+"""The run log: every command with its time and how it ended, in a text file that several commands can write at once.
 
 A command has two lines, of fields between tabs: one when it begins and one when it ends.
 
@@ -6,7 +6,7 @@ A command has two lines, of fields between tabs: one when it begins and one when
     2026-11-22 07:21:40+00:00  3f9a12bc  end    1:10:08            ok
 
 A command that was killed, or is still running, has no second line. Each line is written by one call that appends, so
-lines of several processes do not mix (on a local disk; Windows may lose one of two written in the same instant).
+lines of several processes do not mix (on a local disk; Windows can lose one of two written in the same instant).
 """
 
 import os
@@ -35,14 +35,14 @@ class LoggedCommand:
 
 
 @contextmanager
-def logged_command(log: Path, words: Sequence[str], warn: Callable[[str], None]) -> Iterator[None]:
-    """Notes the command made of `words` in the file `log` when its body begins, and how it went when the body ends.
+def logged_command(log: Path, tokens: Sequence[str], warn: Callable[[str], None]) -> Iterator[None]:
+    """Notes the command made of `tokens` in the file `log` when its body begins, and how it went when the body ends.
 
     The outcome is `ok`, the first line of the error, or the exit code. Errors pass on unchanged. Where the log cannot
     be written the command runs all the same, with a word to `warn`.
     """
     key, start = secrets.token_hex(4), time.monotonic()
-    _append(log, (key, "begin", f"pid {os.getpid()} on {socket.gethostname()}", shlex.join(words)), warn)
+    _append(log, (key, "begin", f"pid {os.getpid()} on {socket.gethostname()}", shlex.join(tokens)), warn)
     outcome = "ok"
     try:
         yield

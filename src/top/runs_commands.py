@@ -1,4 +1,4 @@
-"""`aifashion runs`: what has been trained, and away with what is no longer wanted. Keras is not needed for either."""
+"""`aifashion runs`: lists what has been trained, and deletes what is no longer needed, without loading Keras."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from aifashion.top.arguments import CHECKOUT, console, run_command, tell, warn
 
 _STAMP = re.compile(r"\d{4}(_\d\d){5}(_\d{3})?")
 _FIELDS = (("category", "task"), ("network", "model"), ("size",))  # as the kinds of configurations call them
-_RECENT = 600  # seconds; where open files cannot be seen, a run that was written to since may still be running
+_RECENT = 600  # seconds; where open files cannot be seen, a run that was written to since can still be running
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _clear(args: ClearArguments) -> None:
         tell("Nothing deleted")
         return
     deleted = []
-    # Looked at once more: much may have happened to a run before the answer came.
+    # Looked at once more: a run can have changed before the answer came.
     for run in find_runs(args.folder):
         if run.tag != args.tag or run.folder not in [other.folder for other in chosen]:
             continue
@@ -124,7 +124,7 @@ def _agreed(question: str) -> bool:
     try:
         return console.input(f"{question} [y/N] ", markup=False).strip().lower() in ("y", "yes")
     except EOFError:
-        raise ValueError("nobody is there to answer: give --yes True to delete without asking") from None
+        raise ValueError("nobody is there to answer: give --yes to delete without asking") from None
 
 
 def _delete(folder: Path) -> None:
@@ -193,7 +193,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _open_files() -> list[str] | None:
-    """What all processes have open, where the system tells (Linux); a training holds its TensorBoard file open."""
+    """What all processes have open, where the system shows it (Linux); a training holds its TensorBoard file open."""
     processes = Path("/proc")
     if not (processes / "self" / "fd").is_dir():
         return None
@@ -207,7 +207,7 @@ def _open_files() -> list[str] | None:
 
 
 def _table(runs: Sequence[Run], root: Path) -> str:
-    """Aligned columns; the folder comes last, since it may be long."""
+    """Aligned columns; the folder comes last, since it can be long."""
     rows = [("kind", "task", "network", "size", "epochs", "best (epoch)", "state", "tag", "MB", "folder")]
     for run in runs:
         config, (done, asked) = run.config, run.epochs

@@ -26,9 +26,9 @@ class ConvertArguments:
     out: Path
     """file to write; ends in .weights.h5"""
     accept_missing: tuple[str, ...] = ()
-    """tensors that may be missing, as patterns such as 'layer4.*'; they start at random"""
+    """tensors that can be missing, as patterns such as 'layer4.*'; they start at random"""
     accept_unexpected: tuple[str, ...] = ()
-    """tensors that may be too many, as patterns"""
+    """tensors that can be left over, as patterns"""
 
 
 def convert(arguments: Sequence[str] | None = None) -> None:

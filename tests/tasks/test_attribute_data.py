@@ -9,7 +9,7 @@ from aifashion.config import AttributeConfig
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.data_gen.label_table import LabelTable
 from aifashion.records import CropRule, HeadSpec
-from aifashion.tasks.attribute_data import check_crop, crop_rule_of, read_crop_rule
+from aifashion.tasks.attribute_data import check_crop, crop_rule_of
 from aifashion.tasks.attributes import AttributeTask
 from aifashion.vocabulary import vocabulary_from
 from small_attributes import save_photo, shards, write_labelled, write_rows
@@ -180,7 +180,7 @@ def test_photos_must_be_the_crops_that_are_asked_for(tmp_path: Path):
 def test_crops_of_another_margin_are_named_with_both(tmp_path: Path):
     rule = {"kind": "heatmap", "margin": 0.25, "threshold": 0.2}
     (tmp_path / "crops.json").write_text(json.dumps({"crop": rule}))
-    assert read_crop_rule(tmp_path / "crops.json") == CropRule("heatmap", 0.25, 0.2)
+    assert crop_rule_of(tmp_path) == CropRule("heatmap", 0.25, 0.2)
     with pytest.raises(
         ValueError, match=r"cropped with margin 0\.25 and threshold 0\.2, but the classifier is for margin 0\.05 and"
     ):

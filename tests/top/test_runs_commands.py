@@ -99,7 +99,7 @@ def test_asks_first(root: Path, monkeypatch, capsys, word: str, left: int) -> No
 def test_where_nobody_answers_nothing_is_deleted(root: Path, monkeypatch, fails) -> None:
     answer(monkeypatch, "")
     assert fails(clear, "--tag", "try", "--folder", root) == (
-        "nobody is there to answer: give --yes True to delete without asking"
+        "nobody is there to answer: give --yes to delete without asking"
     )
     assert len(folders(root)) == 4
 
