@@ -67,68 +67,87 @@ class HeatmapCodec:
             raise ValueError(f"expected heatmaps (B, {self.shape[0]}, {self.shape[1]}, K); got {heatmaps.shape}")
         if method not in DECODERS:
             raise ValueError(f"unknown decoder {method!r}; expected one of {', '.join(DECODERS)}")
-        planes = np.ascontiguousarray(np.moveaxis(heatmaps, 3, 1), dtype=np.float32)
-        batch, count = planes.shape[:2]
-        planes = planes.reshape(batch * count, *self.shape)
-        cells, peaks = _peaks(planes)
+        # Hundreds of keypoints take tens of megabytes. Transposing or padding them costs ten times one pass over them,
+        # so the rows' peaks are found first, and then single rows and windows are taken out.
+        heatmaps = np.asarray(heatmaps, np.float32)
+        batch, _, _, count = heatmaps.shape
+        row_peaks = heatmaps.max(axis=2)
+        cells, peaks = _peaks(heatmaps, row_peaks)
         if method == "quarter":
-            cells = cells + _quarter_offset(planes, cells)
+            cells = cells + _quarter_offset(heatmaps, cells)
         elif method == "two-peak":
-            cells = cells + _second_peak_offset(planes, cells)
+            cells = cells + _second_peak_offset(heatmaps, cells, row_peaks)
         elif method == "dark":
-            cells = _newton_step(planes, cells, self.sigma)
+            cells = _newton_step(heatmaps, cells, self.sigma)
         elif method == "soft-argmax":
-            cells = _local_centroid(planes, cells, self.sigma)
+            cells = _local_centroid(heatmaps, cells, self.sigma)
         xy = self.frame.back(cells.astype(np.float64))
         return xy.reshape(batch, count, 2), peaks.reshape(batch, count)
 
 
-def _peaks(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N, h, w) -> the highest cell (N, 2) int as (x, y) and its value (N,)."""
-    flat = planes.reshape(len(planes), planes.shape[1] * planes.shape[2])
-    index = flat.argmax(axis=1)
-    y, x = np.divmod(index, planes.shape[2])
-    return np.stack([x, y], axis=1), flat[np.arange(len(flat)), index]
+def _peaks(heatmaps: np.ndarray, row_peaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(B, h, w, K) and the peaks of its rows (B, h, K) -> the highest cells (B * K, 2) int as (x, y), and their values.
+
+    Of several equal ones the first, row by row.
+    """
+    y = row_peaks.argmax(axis=1).ravel()
+    row = _rows(heatmaps, y)
+    x = row.argmax(axis=1)
+    return np.stack([x, y], axis=1), row[np.arange(len(row)), x]
 
 
-def _windows(planes: np.ndarray, centres: np.ndarray, radius: int, fill: float) -> np.ndarray:
-    """The (N, 2r+1, 2r+1) neighbourhoods of (N, 2) integer cells, `fill` beyond the edge."""
-    padded = np.pad(planes, ((0, 0), (radius, radius), (radius, radius)), constant_values=fill)
-    span = np.arange(2 * radius + 1)
-    rows, columns = centres[:, 1, None] + span, centres[:, 0, None] + span
-    return padded[np.arange(len(planes))[:, None, None], rows[:, :, None], columns[:, None, :]]
+def _rows(heatmaps: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Row y (B * K,) of each of the (B, h, w, K) heatmaps -> (B * K, w)."""
+    image, keypoint = np.divmod(np.arange(len(y)), heatmaps.shape[3])
+    return heatmaps[image, y, :, keypoint]
 
 
-def _quarter_offset(planes: np.ndarray, cells: np.ndarray) -> np.ndarray:
+def _windows(heatmaps: np.ndarray, centres: np.ndarray, radius: int, fill: float) -> np.ndarray:
+    """The (B * K, 2r+1, 2r+1) neighbourhoods of (B * K, 2) integer cells (x, y), `fill` beyond the edge."""
+    _, h, w, count = heatmaps.shape
+    image, keypoint = np.divmod(np.arange(len(centres))[:, None, None], count)
+    span = np.arange(-radius, radius + 1)
+    columns, rows = centres[:, 0, None, None] + span, centres[:, 1, None, None] + span[:, None]
+    nearest_row, nearest_column = np.clip(rows, 0, h - 1), np.clip(columns, 0, w - 1)
+    starts, steps = (image * h + nearest_row) * (w * count), nearest_column * count + keypoint
+    windows = heatmaps.reshape(-1).take(starts + steps)
+    windows[(rows != nearest_row) | (columns != nearest_column)] = fill
+    return windows
+
+
+def _quarter_offset(heatmaps: np.ndarray, cells: np.ndarray) -> np.ndarray:
     # Beyond the border stands nan, whose comparisons are false: a peak on the border is not moved across it.
-    window = _windows(planes, cells, 1, np.nan)
+    window = _windows(heatmaps, cells, 1, np.nan)
     after = np.stack([window[:, 1, 2], window[:, 2, 1]], 1)
     before = np.stack([window[:, 1, 0], window[:, 0, 1]], 1)
     return 0.25 * ((after > before).astype(np.float64) - (after < before))
 
 
-def _second_peak_offset(planes: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    rest = planes.copy()
-    rest[np.arange(len(rest)), cells[:, 1], cells[:, 0]] = -np.inf
-    second, _ = _peaks(rest)
+def _second_peak_offset(heatmaps: np.ndarray, cells: np.ndarray, row_peaks: np.ndarray) -> np.ndarray:
+    x, y = cells.T
+    rest = _rows(heatmaps, y)
+    rest[np.arange(len(rest)), x] = -np.inf
+    rest_peaks = np.moveaxis(row_peaks, 2, 1).reshape(len(rest), heatmaps.shape[1]).copy()
+    rest_peaks[np.arange(len(rest)), y] = rest.max(axis=1)
+    second_y = rest_peaks.argmax(axis=1)
+    second_row = np.where((second_y == y)[:, None], rest, _rows(heatmaps, second_y))
+    second = np.stack([second_row.argmax(axis=1), second_y], axis=1)
     direction = (second - cells).astype(np.float64)
     return 0.25 * direction / np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-9)
 
 
-def _newton_step(planes: np.ndarray, cells: np.ndarray, sigma: float) -> np.ndarray:
-    h, w = planes.shape[1:]
+def _newton_step(heatmaps: np.ndarray, cells: np.ndarray, sigma: float) -> np.ndarray:
+    h, w = heatmaps.shape[1:3]
     if h < 3 or w < 3:
         return cells.astype(np.float64)
     # Predicted maps are ragged near the peak. Only the 3x3 stencil is needed, so blur a small window and not the map.
     radius = max(1, round(sigma))
     # At the border the stencil moves one cell inwards; a Gaussian's logarithm is a parabola, so that costs nothing.
     centre = np.clip(cells, 1, [w - 2, h - 2])
-    window = _windows(planes, centre, radius + 1, np.nan)
+    window = _windows(heatmaps, centre, radius + 1, np.nan)
     kernel = cv2.getGaussianKernel(2 * radius + 1, sigma, cv2.CV_32F).ravel()
     known = np.isfinite(window)
-    stencil = _correlate3(np.where(known, window, 0), kernel) / np.maximum(
-        _correlate3(known.astype(np.float32), kernel), 1e-9
-    )
+    stencil = _correlate3(np.where(known, window, 0), kernel) / _correlate3(np.ones_like(window[:1]), kernel)
     # The blur over cells beyond the border is one-sided and would shift the peak; there the raw values are better.
     cut = ~known.all(axis=(1, 2))
     stencil[cut] = window[cut, radius : radius + 3, radius : radius + 3]
@@ -155,11 +174,11 @@ def _correlate3(window: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return np.stack([np.tensordot(rows[:, :, i : i + size], kernel, axes=(2, 0)) for i in range(3)], axis=2)
 
 
-def _local_centroid(planes: np.ndarray, cells: np.ndarray, sigma: float) -> np.ndarray:
-    h, w = planes.shape[1:]
+def _local_centroid(heatmaps: np.ndarray, cells: np.ndarray, sigma: float) -> np.ndarray:
+    h, w = heatmaps.shape[1:3]
     radius = int(np.ceil(3 * sigma))
     # Squared, a Gaussian is narrower by the root of two, so the window cuts off less than 1e-4 of its mass.
-    weights = np.square(np.maximum(_windows(planes, cells, radius, 0.0), 0)).astype(np.float64)
+    weights = np.square(np.maximum(_windows(heatmaps, cells, radius, 0.0), 0)).astype(np.float64)
     span = np.arange(-radius, radius + 1)
     # Near the border the window shrinks evenly: cut on one side alone it would pull the centroid to the other.
     reach = np.minimum(cells, np.array([w - 1, h - 1]) - cells)

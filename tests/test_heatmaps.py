@@ -111,6 +111,30 @@ def test_batches_and_keypoints_do_not_mix(decoder: Decoder):
     np.testing.assert_allclose(together, alone, rtol=0, atol=ROUNDING)
 
 
+def test_equal_peaks_decode_to_the_first_row_by_row():
+    # Few different values: nearly every map has its maximum several times, also in one row and in one column.
+    heatmaps = np.random.default_rng(5).integers(0, 9, (2, 7, 9, 300)).astype(np.float32)
+    codec = HeatmapCodec((9, 7), 1)
+    xy, peaks = codec.decode(heatmaps, "argmax")
+    for image, points, highest in zip(heatmaps, xy, peaks, strict=True):
+        for k in range(300):
+            assert (points[k, 1], points[k, 0]) == np.unravel_index(np.argmax(image[:, :, k]), (7, 9))
+            assert highest[k] == image[:, :, k].max()
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_the_294_keypoints_of_deepfashion2(decoder: Decoder):
+    # Two garments' worth of labelled points; the other heatmaps are zero everywhere.
+    rng = np.random.default_rng(6)
+    xy, labelled = rng.uniform(20, 170, (2, 294, 2)), np.zeros((2, 294), bool)
+    labelled[0, 25:58] = labelled[1, 275:294] = True
+    heatmaps = np.stack([CODEC.encode(points, known) for points, known in zip(xy, labelled, strict=True)])
+    found, peaks = CODEC.decode(heatmaps, decoder)
+    assert found.shape == (2, 294, 2)
+    np.testing.assert_array_equal(peaks > 0, labelled)
+    np.testing.assert_allclose(found[labelled], xy[labelled], rtol=0, atol=STRIDE / 2 + ROUNDING)
+
+
 def test_quarter_steps_towards_the_higher_neighbour():
     rows = [[0, 0, 0, 0, 0], [0, 0, 3, 0, 0], [0, 1, 9, 2, 0], [0, 0, 3, 0, 0], [0, 0, 0, 0, 0]]
     assert decode_cells(rows, "quarter") == (2.25, 2)
