@@ -1,13 +1,13 @@
 """Photos -> keypoints, with a `predict` function that comes from a Keras run or from a runtime alike."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..data_gen.images import ImageError, read_reduced
 from ..data_gen.preprocess import letterboxed
-from ..geometry import Frame
+from ..geometry import Frame, Size
 from ..heatmaps import Decoder, HeatmapCodec
 from ..records import ABSENT, HIDDEN, VISIBLE, Prediction, Sample
 from ..vocabulary import Vocabulary
@@ -16,6 +16,13 @@ from .visibility import THRESHOLD, Visibility, mean_peak
 
 KeypointPredict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """images (B, S, S, 3) uint8 -> heatmaps (B, h, w, K) float32 and category probabilities (B, C)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelSample(Sample):
+    """A sample whose photo is in memory: pixels (H, W, 3) RGB uint8. Its path is only a name, for messages."""
+
+    pixels: np.ndarray = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,13 +60,13 @@ def predict_photos(
 
     A sample whose category is None gets the most probable one. keep_photos: for those who go on to crop them.
     photo_side: a longer side in px to which large photos may be reduced while they are decoded.
-    visibility: tells which keypoints are visible, and whether there is a garment.
+    visibility: says which keypoints are visible, and whether there is a garment.
     Reading and decoding go on in threads while the network works.
     """
 
     def load(sample: Sample) -> tuple[Sample, Loaded | str]:
         try:
-            photo, size = read_reduced(sample.path, photo_side)
+            photo, size = _read(sample, photo_side)
         except ImageError as error:
             return sample, str(error)
         image, frame = letterboxed(photo, codec.size, size)
@@ -74,14 +81,21 @@ def predict_photos(
     def finish(answered: Answer) -> list[PhotoResult]:
         group, answer = answered
         readable = [(sample, loaded) for sample, loaded in group if not isinstance(loaded, str)]
-        told: Iterator[PhotoResult] = iter(())
+        decoded: Iterator[PhotoResult] = iter(())
         if answer is not None:
             heatmaps, probabilities = (part[: len(readable)] for part in answer)
-            told = _decode(readable, heatmaps, probabilities, vocabulary, codec, decoder, visibility)
-        return [PhotoResult(s, error=loaded) if isinstance(loaded, str) else next(told) for s, loaded in group]
+            decoded = _decode(readable, heatmaps, probabilities, vocabulary, codec, decoder, visibility)
+        return [PhotoResult(s, error=loaded) if isinstance(loaded, str) else next(decoded) for s, loaded in group]
 
     for results in work_behind(answers(), finish):
         yield from results
+
+
+def _read(sample: Sample, side: int | None) -> tuple[np.ndarray, Size]:
+    """`read_reduced` for a file; pixels that are in memory stay as they are."""
+    if isinstance(sample, PixelSample):
+        return sample.pixels, (sample.pixels.shape[1], sample.pixels.shape[0])
+    return read_reduced(sample.path, side)
 
 
 Loaded = tuple[np.ndarray, Frame, tuple[int, int], np.ndarray | None]
@@ -101,20 +115,20 @@ def _decode(
     visibility: Visibility | None,
 ) -> Iterator[PhotoResult]:
     xy, peaks = codec.decode(heatmaps, decoder)
-    for place, (sample, (_, frame, size, photo)) in enumerate(readable):
-        guessed = vocabulary.categories[int(probabilities[place].argmax())]
+    for index, (sample, (_, frame, size, photo)) in enumerate(readable):
+        guessed = vocabulary.categories[int(probabilities[index].argmax())]
         category = sample.category or guessed
-        probability = None if sample.category else float(probabilities[place].max())
+        probability = None if sample.category else float(probabilities[index].max())
         present = vocabulary.mask(category)
-        points = frame.back(xy[place])
+        points = frame.back(xy[index])
         # A decoded point may lie in the padding about the photo; the garment does not.
         points = np.clip(points, 0, np.array(size) - 1.0)
         state = np.where(present, VISIBLE, ABSENT).astype(np.int8)
-        score = np.where(present, np.clip(peaks[place], 0, 1), 0).astype(np.float32)
+        score = np.where(present, np.clip(peaks[index], 0, 1), 0).astype(np.float32)
         visible = found = None
         if visibility is not None:
             visible = np.where(present, visibility.probability(score), 0)
             state[present & (visible < THRESHOLD)] = HIDDEN
             found = bool(mean_peak(score, present) >= visibility.found)
         prediction = Prediction(sample.image_id, category, probability, points, score, state, visible, found)
-        yield PhotoResult(sample, prediction, probabilities[place], heatmaps[place] * present, frame, size, photo)
+        yield PhotoResult(sample, prediction, probabilities[index], heatmaps[index] * present, frame, size, photo)

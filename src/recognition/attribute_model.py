@@ -15,19 +15,19 @@ from ..eval.attribute_inference import AttributePredict
 from ..records import HeadSpec
 from ..serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact
 from ..serve.shipped import or_shipped
-from .keypoint_model import CALIBRATION
+from .keypoint_model import CALIBRATION, check_folder
 
 log = logging.getLogger(__name__)
 FOLDER = "attributes"
 """Folder of the classifiers' runs in trained_models/, beside those of the categories."""
 HEADS_FILE = "heads.json"
-"""In a run folder: what its classifier tells."""
+"""In a run folder: the outputs of its classifier."""
 
 
 @dataclass(frozen=True)
 class Calibration:
     """temperatures: by head, what its logits are divided by, one number or one a label. thresholds: by independent
-    head, (C,), from where on a label is said to hold."""
+    head, (C,), from where on a label holds."""
 
     temperatures: dict[str, Any] = field(default_factory=dict)
     thresholds: dict[str, list[float]] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Calibration:
 @dataclass(frozen=True)
 class AttributeModel:
     """The folder of the run or artifact, its configuration and heads, `predict`, the function from images to logits,
-    where it looks, which an artifact tells only of crops that depend on it, and `prepare`, which makes it ready for
+    where it looks, which an artifact knows only for crops that depend on it, and `prepare`, which makes it ready for
     batches of a length."""
 
     run: Path
@@ -57,6 +57,7 @@ def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | No
     run = or_shipped(run, "attributes")
     if is_artifact(run):
         return _load_artifact(run, epoch, weights)
+    check_folder(run)
     from ..unet.predictors import (  # Keras loads here
         activation_predictor,
         attribute_predictor,
@@ -106,7 +107,7 @@ def read_heads(run: Path) -> tuple[HeadSpec, ...]:
         entries = json.loads(path.read_text(encoding="utf-8"))
         return tuple(HeadSpec(entry["name"], entry["kind"], tuple(entry["classes"])) for entry in entries)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not tell the heads of the run ({error}); train it again") from None
+        raise ValueError(f"{path} does not hold the heads of the run ({error}); train it again") from None
 
 
 def read_calibration(run: Path) -> Calibration:
@@ -122,4 +123,4 @@ def read_calibration(run: Path) -> Calibration:
         temperatures = {name: np.array(value, np.float64) for name, value in dict(found["temperatures"]).items()}
         return Calibration(temperatures, dict(found["thresholds"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not tell temperatures and thresholds ({error}); train it again") from None
+        raise ValueError(f"{path} does not hold temperatures and thresholds ({error}); train it again") from None

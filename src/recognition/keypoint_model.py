@@ -41,7 +41,7 @@ class KeypointModel:
     def predict(
         self, samples: Iterable[Sample], batch_size: int, keep_photos: bool = False, photo_side: int | None = None
     ) -> Iterator[PhotoResult]:
-        """`predict_photos` with what is this model's own."""
+        """`predict_photos` with this model's network, vocabulary, decoder and visibility."""
         return predict_photos(
             self.maps,
             samples,
@@ -77,6 +77,7 @@ def load_keypoint_model(
         if epoch is not None or weights is not None:
             raise ArtifactError(f"{run} is an artifact of one epoch: --epoch and --load go with a run folder")
         return _load_artifact(run, augment, decoder)
+    check_folder(run)
     from ..unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
     from ..unet.runs import best_model, find_trained_run, read_keypoint_config
 
@@ -108,6 +109,14 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> Keyp
     count = len(config.vocabulary.keypoints)
     visibility = Visibility.from_json(manifest.visibility, count) if manifest.visibility else None
     return KeypointModel(folder, config, maps, decoder or config.decoder, visibility, network.prepare)
+
+
+def check_folder(run: Path) -> None:
+    """Raises ValueError where there is no folder, before the framework loads, which takes seconds."""
+    if not run.is_dir():
+        raise ValueError(
+            f"no run in {run}, which is not a folder: expected {WORD}, a run folder, a folder of runs, or an artifact"
+        )
 
 
 def read_visibility(run: Path, config: KeypointConfig) -> Visibility | None:

@@ -1,4 +1,4 @@
-"""What tells one network from another that later lies at the same place."""
+"""What distinguishes one network from another that later lies in the same folder."""
 
 import hashlib
 from pathlib import Path
@@ -11,5 +11,5 @@ def network_digest(folder: Path) -> str:
 
     Both folders have a file that holds the sha256 of their weights. Raises OSError where there is neither.
     """
-    told = folder / MANIFEST
-    return hashlib.sha256((told if told.is_file() else folder / "best.json").read_bytes()).hexdigest()[:12]
+    manifest = folder / MANIFEST
+    return hashlib.sha256((manifest if manifest.is_file() else folder / "best.json").read_bytes()).hexdigest()[:12]

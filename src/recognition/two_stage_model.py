@@ -68,7 +68,8 @@ class TwoStageModel:
 def load_two_stage_model(keypoints: Path | None, attributes: Path | None, augment: bool = False) -> TwoStageModel:
     """The run folders, or the latest runs in trained_models/ with a model; without a classifier there, stage 1 alone.
 
-    Without a keypoint network there it is the pair that comes with the package.
+    Without a keypoint network there it is the pair that comes with the package. Raises ValueError where a network is
+    missing or damaged, or where the two do not fit each other.
     """
     first = load_keypoint_model(keypoints, augment=augment)
     if attributes is None and first.run == SHIPPED / "keypoints":
@@ -77,17 +78,22 @@ def load_two_stage_model(keypoints: Path | None, attributes: Path | None, augmen
     if attributes is None and not any(folder.glob("*/best.json")):
         return TwoStageModel(first, None)
     second = load_attribute_model(folder)
-    _check_categories(first, second)
+    check_vocabularies(first, second)
     return TwoStageModel(first, second)
 
 
-def _check_categories(keypoints: KeypointModel, attributes: AttributeModel) -> None:
-    """Raises ValueError where the first stage names categories of which the attributes say nothing."""
-    known = attributes.config.vocabulary
-    named = {task for category in known.definitions for task in category.attributes}
-    unknown = [name for name in keypoints.vocabulary.categories if name not in known.categories]
-    if unknown and any(head.name in named for head in attributes.heads):
+def check_vocabularies(keypoints: KeypointModel, attributes: AttributeModel) -> None:
+    """Raises ValueError where the keypoint network answers categories of which the classifier knows nothing.
+
+    Which attributes make sense is said by category. Where a classifier has none that depends on it, such as the style
+    alone, any keypoint network goes with it.
+    """
+    first, second = keypoints.vocabulary, attributes.config.vocabulary
+    dependent = {task for category in second.definitions for task in category.attributes}
+    unknown = [name for name in first.categories if name not in second.categories]
+    if unknown and any(head.name in dependent for head in attributes.heads):
         raise ValueError(
-            f"{keypoints.run} and {attributes.run} have different vocabularies: the attributes know no category "
-            f"{', '.join(unknown)}, only {', '.join(known.categories)}. Choose networks of one vocabulary"
+            f"two networks of different vocabularies: {keypoints.run} was trained with {first.name}, whose categories "
+            f"{', '.join(unknown)} are unknown to {attributes.run}, trained with {second.name}: "
+            f"{', '.join(second.categories)}. Choose a --model and --attributes of one vocabulary"
         )

@@ -9,16 +9,15 @@ import pytest
 from scipy.special import expit
 from scipy.special import softmax as reference_softmax
 
-from aifashion.config import Crop
-from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, STYLES
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.data_gen.preprocess import letterboxed
 from aifashion.eval.activation import ActivationNet
 from aifashion.eval.crops import Framed
 from aifashion.eval.inference import PhotoResult
-from aifashion.eval.two_stage import Classifier, Garment, applies, describe_garment, recognise
+from aifashion.eval.two_stage import Classifier, Recognition, describe, recognise
 from aifashion.geometry import letterbox
 from aifashion.heatmaps import HeatmapCodec
-from aifashion.records import Box, HeadSpec, Prediction, Sample
+from aifashion.records import Box, CropKind, CropRule, HeadSpec, Prediction, Sample
 from aifashion.vocabulary import load_vocabulary
 
 ALL = load_vocabulary()
@@ -73,17 +72,17 @@ class Predict:
         }
 
 
-def classifier(predict=None, crop: Crop = "keypoints", **changes) -> Classifier:
-    return Classifier(HEADS, 32, crop, predict or Predict(), **changes)
+def classifier(predict=None, crop: CropKind = "keypoints", **changes) -> Classifier:
+    return Classifier(HEADS, 32, CropRule(crop), predict or Predict(), ALL, **changes)
 
 
-def garments(categories: list[str | None], own: Classifier | None, batch_size: int = 4) -> list[Garment]:
-    return list(recognise(stage1(categories), own, samples(len(categories)), ALL, CODEC, batch_size))
+def recognitions(categories: list[str | None], stage2: Classifier | None, batch_size: int = 4) -> list[Recognition]:
+    return list(recognise(stage1(categories), stage2, samples(len(categories)), ALL, CODEC, batch_size))
 
 
-def test_only_what_such_a_garment_has_is_told():
-    told = garments(["skirt", "blouse", "dress", "trousers", None, "outwear"], classifier())
-    assert [list(garment.attributes) for garment in told] == [
+def test_only_attributes_that_such_a_garment_has_are_answered():
+    answers = recognitions(["skirt", "blouse", "dress", "trousers", None, "outwear"], classifier())
+    assert [list(answer.attributes) for answer in answers] == [
         ["skirt_length", "style"],
         ["sleeve_length", "style"],
         ["skirt_length", "sleeve_length", "style"],
@@ -93,48 +92,41 @@ def test_only_what_such_a_garment_has_is_told():
     ]
 
 
-@pytest.mark.parametrize("category", CATEGORIES)
-def test_tasks_by_category(category: str):
-    tasks = {task for task in ATTRIBUTE_TASKS if applies(HeadSpec(task, "exclusive", ATTRIBUTE_TASKS[task]), category)}
-    assert tasks == set(ALL.definitions[ALL.category_index(category)].attributes)
-    assert applies(STYLE, category) and applies(HeadSpec("product", "exclusive", ("0", "1")), category)
-
-
-def test_every_garment_gets_its_own_answers_with_errors_in_their_places():
+def test_every_photo_gets_its_answers_and_errors_stay_in_order():
     predict = Predict()
     categories: list[str | None] = ["dress", "dress", None, "dress", "dress", None, "dress"]
-    told = garments(categories, classifier(predict), batch_size=3)
-    for number, (garment, category) in enumerate(zip(told, categories, strict=True), start=1):
+    answers = recognitions(categories, classifier(predict), batch_size=3)
+    for number, (answer, category) in enumerate(zip(answers, categories, strict=True), start=1):
         if category is None:
-            assert garment.result.error == f"{number}.jpg is broken" and garment.framed is None
-            assert garment.attributes == {}
+            assert answer.result.error == f"{number}.jpg is broken" and answer.framed is None
+            assert answer.attributes == {}
             continue
-        assert garment.result.sample.image_id == f"{number}.jpg" and garment.framed is not None
+        assert answer.result.sample.image_id == f"{number}.jpg" and answer.framed is not None
         # Five equal steps: above the first class and all others with the same probability.
         np.testing.assert_allclose(
-            garment.attributes["skirt_length"], [1 - expit(number), 0, 0, 0, 0, expit(number)], atol=1e-12
+            answer.attributes["skirt_length"], [1 - expit(number), 0, 0, 0, 0, expit(number)], atol=1e-12
         )
-        np.testing.assert_allclose(garment.attributes["sleeve_length"], reference_softmax(number * np.eye(9)[3]))
-        np.testing.assert_allclose(garment.attributes["style"], expit(number - np.arange(13.0)), rtol=1e-6)
+        np.testing.assert_allclose(answer.attributes["sleeve_length"], reference_softmax(number * np.eye(9)[3]))
+        np.testing.assert_allclose(answer.attributes["style"], expit(number - np.arange(13.0)), rtol=1e-6)
     assert [images.shape for images in predict.seen] == [(3, 32, 32, 3)] * 3
 
 
 def test_a_batch_without_a_readable_photo_is_not_shown_to_the_classifier():
     predict = Predict()
-    told = garments([None, None, "skirt"], classifier(predict), batch_size=2)
-    assert len(predict.seen) == 1 and [bool(garment.attributes) for garment in told] == [False, False, True]
+    answers = recognitions([None, None, "skirt"], classifier(predict), batch_size=2)
+    assert len(predict.seen) == 1 and [bool(answer.attributes) for answer in answers] == [False, False, True]
 
 
 def test_the_classifier_sees_its_kind_of_crop():
-    crops: list[tuple[Crop, Box]] = [
+    crops: list[tuple[CropKind, Box]] = [
         # 61 pixels wide and 41 high with 0.05 of 61 on each side; and the photo itself.
         ("keypoints", Box(17, 7, 84, 74)),
         ("image", Box(0, 0, 100, 80)),
     ]
     for crop, box in crops:
         predict = Predict()
-        (garment,) = garments(["dress"], classifier(predict, crop), batch_size=1)
-        assert garment.framed == Framed(box, False)
+        (answer,) = recognitions(["dress"], classifier(predict, crop), batch_size=1)
+        assert answer.framed == Framed(box, False)
         expected = letterboxed(np.full((box.height, box.width, 3), 1, np.uint8), (32, 32))[0]
         np.testing.assert_array_equal(predict.seen[0][0], expected)
 
@@ -152,8 +144,8 @@ def test_a_classifier_that_looks_for_itself_sees_where_its_maps_are_warm():
     kernels["style"] = np.eye(2)[[1]].T * np.ones(13)
     net = ActivationNet(look, kernels, HEADS, 32)
     predict = Predict()
-    own = classifier(predict, "cam", activation=net)
-    blouse, broken, skirt = garments(["blouse", None, "skirt"], own, batch_size=4)
+    stage2 = classifier(predict, "cam", activation=net)
+    blouse, broken, skirt = recognitions(["blouse", None, "skirt"], stage2, batch_size=4)
     assert broken.framed is None and blouse.framed is not None and skirt.framed is not None
     # The input of 32 px shows the photo of 100 px at 0.32, with a pad of 3.2 px above. Cells are 8 px, 25 in the photo;
     # the warm one's centre lies at (12, 12) or (28, 20), half a pixel less by pixel centres.
@@ -166,22 +158,22 @@ def test_a_classifier_that_looks_for_itself_sees_where_its_maps_are_warm():
 
 def test_a_classifier_cannot_look_for_itself_without_its_maps():
     with pytest.raises(ValueError, match="needs its activation network"):
-        garments(["skirt"], classifier(crop="cam"))
+        recognitions(["skirt"], classifier(crop="cam"))
 
 
 def test_temperatures_by_head():
-    own = classifier(temperatures={"sleeve_length": 2.0, "style": np.full(13, 4.0)})
-    (garment,) = garments(["dress"], own)
-    np.testing.assert_allclose(garment.attributes["sleeve_length"], reference_softmax(np.eye(9)[3] / 2))
-    np.testing.assert_allclose(garment.attributes["style"], expit((1 - np.arange(13.0)) / 4))
-    np.testing.assert_allclose(garment.attributes["skirt_length"][5], expit(1))
+    stage2 = classifier(temperatures={"sleeve_length": 2.0, "style": np.full(13, 4.0)})
+    (answer,) = recognitions(["dress"], stage2)
+    np.testing.assert_allclose(answer.attributes["sleeve_length"], reference_softmax(np.eye(9)[3] / 2))
+    np.testing.assert_allclose(answer.attributes["style"], expit((1 - np.arange(13.0)) / 4))
+    np.testing.assert_allclose(answer.attributes["skirt_length"][5], expit(1))
 
 
 def test_without_a_classifier_there_are_keypoints_and_a_region():
-    told = garments(["skirt", None], None)
-    assert [garment.attributes for garment in told] == [{}, {}]
-    assert told[0].framed is not None and not told[0].framed.fell_back and told[0].framed.box.width < 100
-    assert told[1].framed is None and told[1].result.error
+    answers = recognitions(["skirt", None], None)
+    assert [answer.attributes for answer in answers] == [{}, {}]
+    assert answers[0].framed is not None and not answers[0].framed.fell_back and answers[0].framed.box.width < 100
+    assert answers[1].framed is None and answers[1].result.error
 
 
 def test_photos_are_taken_as_they_are_needed():
@@ -199,10 +191,10 @@ def test_photos_are_taken_as_they_are_needed():
 # ---------------------------------------------------------------------------------------------------- what is written
 
 
-def test_what_is_told_of_a_garment_is_plain_data():
-    (garment,) = garments(["dress"], classifier())
-    facts = json.loads(json.dumps(describe_garment(garment, ALL, HEADS), allow_nan=False))
-    assert facts == describe_garment(garment, ALL, HEADS)
+def test_a_description_is_plain_data():
+    (answer,) = recognitions(["dress"], classifier())
+    facts = json.loads(json.dumps(describe(answer, ALL, HEADS), allow_nan=False))
+    assert facts == describe(answer, ALL, HEADS)
     assert {
         name: facts[name] for name in ("photo", "width", "height", "category", "category_probability", "region")
     } == {
@@ -225,33 +217,33 @@ def test_what_is_told_of_a_garment_is_plain_data():
     assert sleeve["probability"] == sleeve["probabilities"][sleeve["class"]] == round(np.e / (np.e + 8), 4)
 
 
-def test_a_calibrated_network_tells_of_visibility_and_of_the_garment():
-    (garment,) = garments(["dress"], classifier())
-    prediction = garment.result.prediction
-    assert prediction is not None and "garment" not in describe_garment(garment, ALL, HEADS)
-    told = replace(prediction, visible=np.full(24, 0.25), found=False)
-    facts = describe_garment(replace(garment, result=replace(garment.result, prediction=told)), ALL, HEADS)
+def test_a_calibrated_network_describes_visibility_and_whether_there_is_a_garment():
+    (answer,) = recognitions(["dress"], classifier())
+    prediction = answer.result.prediction
+    assert prediction is not None and "garment" not in describe(answer, ALL, HEADS)
+    calibrated = replace(prediction, visible=np.full(24, 0.25), found=False)
+    facts = describe(replace(answer, result=replace(answer.result, prediction=calibrated)), ALL, HEADS)
     assert facts["garment"] is False
     assert facts["keypoints"]["neckline_left"] == {"x": 20.0, "y": 20.0, "score": 0.9, "visible": 0.25}
 
 
 def test_of_independent_labels_those_that_hold_are_listed():
     # Photo 4: logits 4, 3, 2, 1, 0, -1 and so on. At 0 it is as likely as not.
-    *_, garment = garments(["skirt"] * 4, classifier())
-    style = describe_garment(garment, ALL, HEADS)["attributes"]["style"]
+    *_, answer = recognitions(["skirt"] * 4, classifier())
+    style = describe(answer, ALL, HEADS)["attributes"]["style"]
     assert style["labels"] == list(STYLES[:4]) and set(style) == {"labels", "probabilities"}
     assert style["probabilities"] == {name: round(float(expit(4 - i)), 4) for i, name in enumerate(STYLES)}
-    calm = Garment(garment.result, garment.framed, {"style": np.full(13, 0.5)})
-    assert describe_garment(calm, ALL, HEADS)["attributes"]["style"]["labels"] == []
+    calm = Recognition(answer.result, answer.framed, {"style": np.full(13, 0.5)})
+    assert describe(calm, ALL, HEADS)["attributes"]["style"]["labels"] == []
 
 
 def test_where_no_garment_was_found_there_is_no_region():
-    (garment,) = garments(["skirt"], None)
-    whole = Garment(garment.result, Framed(Box(0, 0, 100, 80), True))
-    assert describe_garment(whole, ALL, ())["region"] is None
-    assert describe_garment(whole, ALL, ())["attributes"] == {}
+    (answer,) = recognitions(["skirt"], None)
+    whole = Recognition(answer.result, Framed(Box(0, 0, 100, 80), True))
+    assert describe(whole, ALL, ())["region"] is None
+    assert describe(whole, ALL, ())["attributes"] == {}
 
 
-def test_of_a_photo_that_cannot_be_read_the_reason_is_told():
-    (garment,) = garments([None], classifier())
-    assert describe_garment(garment, ALL, HEADS) == {"photo": "1.jpg", "error": "1.jpg is broken"}
+def test_a_photo_that_cannot_be_read_is_described_by_the_reason():
+    (answer,) = recognitions([None], classifier())
+    assert describe(answer, ALL, HEADS) == {"photo": "1.jpg", "error": "1.jpg is broken"}

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from aifashion.config import KeypointConfig
+from aifashion.recognition import keypoint_model
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.serve.shipped import SHIPPED
-from aifashion.top import keypoint_model
 from aifashion.unet.runs import RunError
 from small_runs import keep_model
 
@@ -46,3 +46,14 @@ def test_a_run_that_is_named_is_taken_or_nothing(runs):
     assert load_keypoint_model(runs / OLDER).run == runs / OLDER
     with pytest.raises(RunError, match=rf"{BEGUN} has no usable model yet"):
         load_keypoint_model(runs / BEGUN)
+
+
+def test_a_network_that_is_not_there_or_of_the_other_kind(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"no run in .*nowhere, which is not a folder: expected shipped, a run folder,"
+    ):
+        load_keypoint_model(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="expected a keypoint artifact, got an attribute artifact"):
+        load_keypoint_model(SHIPPED / "attributes")
+    with pytest.raises(ValueError, match="is an artifact of one epoch"):
+        load_keypoint_model(SHIPPED / "keypoints", epoch=3)

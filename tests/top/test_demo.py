@@ -4,9 +4,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from aifashion.data_gen.formats.challenges import CATEGORIES, CATEGORY_KEYPOINTS
+from aifashion import load
+from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.top import demo
+from aifashion.vocabulary import load_vocabulary
 from small_runs import spoil
+
+KEYPOINTS = {category.name: set(category.keypoints) for category in load_vocabulary().definitions}
 
 
 def photos_of(data: Path, category: str) -> list[Path]:
@@ -20,18 +24,37 @@ def facts_in(folder: Path) -> list[dict]:
 def test_no_photos(fails, tmp_path, bare_run):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("")
-    error = fails(demo.main, tmp_path / "empty", "--modelfile", bare_run, "--outpath", tmp_path / "out")
+    error = fails(demo.main, tmp_path / "empty", "--model", bare_run, "--out", tmp_path / "out")
     assert f"no photos (.bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp) in {tmp_path / 'empty'}" in error
 
 
+def test_a_category_that_the_shipped_networks_do_not_know(fails, tmp_path):
+    error = fails(demo.main, "--model", "shipped", "--out", tmp_path / "out", "--category", "hat")
+    assert "unknown category 'hat'; expected one of blouse" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_shipped_networks(own_data, tmp_path, capsys):
+    photo, broken = photos_of(own_data, "skirt")[0], spoil(photos_of(own_data, "dress")[0])
+    demo.main([str(photo), str(broken), "--model", "shipped", "--out", str(tmp_path / "out")])
+    good, bad = facts_in(tmp_path / "out")
+    garment = load("shipped")(photo)
+    assert good == garment.to_dict() | {name: good[name] for name in ("picture", "crop", "model")}
+    assert bad["error"].startswith(str(broken))
+    text = capsys.readouterr().out
+    assert f"{photo}: {garment}\n" in text and f"left out: {broken}" in text
+    with Image.open(tmp_path / "out" / good["crop"]) as crop, Image.open(tmp_path / "out" / good["picture"]) as picture:
+        assert crop.size == garment.crop.shape[1::-1] and picture.size == garment.draw().shape[1::-1]
+
+
 def test_no_run(fails, tmp_path):
-    assert "no run in " in fails(demo.main, "--modelfile", tmp_path, "--outpath", tmp_path / "out")
+    assert "no run in " in fails(demo.main, "--model", tmp_path, "--out", tmp_path / "out")
 
 
 @pytest.mark.slow
 def test_a_folder_of_photos(skirt_run, own_data, tmp_path, capsys):
     folder, out = own_data / "test" / "Images" / "skirt", tmp_path / "out"
-    demo.main([str(folder), "--modelfile", str(skirt_run), "--outpath", str(out), "--category", "skirt"])
+    demo.main([str(folder), "--model", str(skirt_run), "--out", str(out), "--category", "skirt"])
     photos = photos_of(own_data, "skirt")
     text = capsys.readouterr().out
     assert f"Wrote {len(photos)} pictures, their crops and results.json to {out}; 0 photos left out" in text
@@ -40,7 +63,7 @@ def test_a_folder_of_photos(skirt_run, own_data, tmp_path, capsys):
     for facts, photo in zip(facts_in(out), photos, strict=True):
         assert facts["photo"] == str(photo) and facts["model"].startswith(str(skirt_run))
         assert (facts["category"], facts["category_probability"]) == ("skirt", None)
-        assert set(facts["keypoints"]) == set(CATEGORY_KEYPOINTS["skirt"])
+        assert set(facts["keypoints"]) == KEYPOINTS["skirt"]
         with Image.open(photo) as image:
             assert (facts["width"], facts["height"]) == image.size
         for point in facts["keypoints"].values():
@@ -56,17 +79,17 @@ def test_a_folder_of_photos(skirt_run, own_data, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_network_tells_the_category(all_run, data, tmp_path):
+def test_the_network_chooses_the_category(all_run, data, tmp_path):
     photo = photos_of(data, "dress")[0]
-    demo.main([str(photo), "--modelfile", str(all_run), "--outpath", str(tmp_path), "--augment", "True"])
+    demo.main([str(photo), "--model", str(all_run), "--out", str(tmp_path), "--augment", "True"])
     (facts,) = facts_in(tmp_path)
     assert facts["category"] in CATEGORIES and 1 / 5 <= facts["category_probability"] <= 1
-    assert set(facts["keypoints"]) == set(CATEGORY_KEYPOINTS[facts["category"]])
+    assert set(facts["keypoints"]) == KEYPOINTS[facts["category"]]
 
 
 @pytest.mark.slow
-def test_without_photos_it_draws_its_own(all_run, tmp_path):
-    demo.main(["--modelfile", str(all_run), "--outpath", str(tmp_path)])
+def test_without_photos_it_draws_some(all_run, tmp_path):
+    demo.main(["--model", str(all_run), "--out", str(tmp_path)])
     assert [Path(facts["photo"]).stem for facts in facts_in(tmp_path)] == [f"synthetic_{name}" for name in CATEGORIES]
     assert len(list((tmp_path / "photos").glob("*.jpg"))) == len(CATEGORIES)
 
@@ -77,19 +100,19 @@ def test_photos_that_cannot_be_read_are_left_out(skirt_run, own_data, tmp_path, 
     bad = spoil(other)
     namesake = bad.with_name(good.name)
     namesake.write_bytes(good.read_bytes())
-    words = ["--modelfile", str(skirt_run), "--outpath", str(tmp_path / "out"), "--show", "False"]
-    demo.main([str(good), str(bad), str(namesake), *words])
+    options = ["--model", str(skirt_run), "--out", str(tmp_path / "out"), "--show", "False"]
+    demo.main([str(good), str(bad), str(namesake), *options])
     text = capsys.readouterr().out
     assert "left out: " in text and bad.name in text
     assert "Wrote 2 pictures" in text and "; 1 photos left out" in text
-    told = facts_in(tmp_path / "out")
-    assert [facts.get("picture") for facts in told] == [f"{good.stem}.jpg", None, f"{good.stem}_2.jpg"]
-    assert bad.name in told[1]["error"] and "keypoints" not in told[1]
-    assert "none of the photos could be read" in fails(demo.main, bad, own_data / "nowhere.jpg", *words)
+    results = facts_in(tmp_path / "out")
+    assert [facts.get("picture") for facts in results] == [f"{good.stem}.jpg", None, f"{good.stem}_2.jpg"]
+    assert bad.name in results[1]["error"] and "keypoints" not in results[1]
+    assert "none of the photos could be read" in fails(demo.main, bad, own_data / "nowhere.jpg", *options)
 
 
 @pytest.mark.slow
 def test_a_category_that_the_run_does_not_know(skirt_run, data, tmp_path, fails):
-    words = [photos_of(data, "dress")[0], "--modelfile", skirt_run, "--outpath", tmp_path / "out", "--category"]
-    assert "unknown category 'dress'; expected" in fails(demo.main, *words, "dress")
-    assert "unknown category 'hat'; expected" in fails(demo.main, *words, "hat")
+    options = [photos_of(data, "dress")[0], "--model", skirt_run, "--out", tmp_path / "out", "--category"]
+    assert "unknown category 'dress'; expected" in fails(demo.main, *options, "dress")
+    assert "unknown category 'hat'; expected" in fails(demo.main, *options, "hat")

@@ -12,11 +12,11 @@ import pytest
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.eval.crops import Framed
 from aifashion.eval.inference import PhotoResult
-from aifashion.eval.two_stage import Garment
+from aifashion.eval.two_stage import Recognition
 from aifashion.geometry import identity
 from aifashion.records import Box, HeadSpec, Prediction, Sample
 from aifashion.top import predict
-from aifashion.top.predict import flat_row, listed_photos, read_partial, write_table
+from aifashion.top.predict import listed_photos, read_partial, write_table
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 ALL = load_vocabulary()
@@ -27,7 +27,7 @@ STYLE = HeadSpec("style", "independent", STYLES)
 
 @dataclass
 class Keypoints:
-    words: Vocabulary = field(default_factory=lambda: ALL.restricted("skirt"))
+    vocabulary: Vocabulary = field(default_factory=lambda: ALL.restricted("skirt"))
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Model:
     lines: list[int] = field(default_factory=list)
     asked: list[Sample] = field(default_factory=list)
 
-    def recognise(self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True) -> Iterator[Garment]:
+    def recognise(self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True) -> Iterator[Recognition]:
         for number, sample in enumerate(samples):
             if number == self.stop_after:
                 raise KeyboardInterrupt
@@ -51,13 +51,13 @@ class Model:
             if self.watched is not None:
                 self.lines.append(len(self.watched.read_text().splitlines()))
             if "bad" in sample.image_id:
-                yield Garment(PhotoResult(sample, error=f"{sample.path} is cut short"))
+                yield Recognition(PhotoResult(sample, error=f"{sample.path} is cut short"))
                 continue
             xy = np.array([[10.125, 20], [30, 20], [5, 60], [40, 60]])
             prediction = Prediction(sample.image_id, "skirt", None, xy, np.full(4, 0.5), np.array([1, 1, -1, 1]))
             result = PhotoResult(sample, prediction, None, np.zeros((2, 2, 4)), identity(), (64, 80))
-            told = {"skirt_length": np.eye(6)[2] * 0.75, "style": np.eye(13)[2] * 0.9 + np.eye(13)[8] * 0.6}
-            yield Garment(result, Framed(Box(1, 2, 50, 51), False), told)
+            answers = {"skirt_length": np.eye(6)[2] * 0.75, "style": np.eye(13)[2] * 0.9 + np.eye(13)[8] * 0.6}
+            yield Recognition(result, Framed(Box(1, 2, 50, 51), False), answers)
 
 
 @pytest.fixture
@@ -76,8 +76,8 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def run(*words: object) -> None:
-    predict.main([str(word) for word in words])
+def run(*arguments: object) -> None:
+    predict.main([str(argument) for argument in arguments])
 
 
 # --------------------------------------------------------------------------------------------------------- the photos
@@ -89,7 +89,7 @@ def run(*words: object) -> None:
         ("a.jpg\nsub/b.jpg\n", ["a.jpg", "sub/b.jpg"]),
         ("image_id,image_category\na.jpg,skirt\n\n  b.jpg ,dress\n", ["a.jpg", "b.jpg"]),
         ("\ufeffa.jpg\n,x\nb.jpg\n", ["a.jpg", "b.jpg"]),
-        ("nowhere.jpg\na.jpg\n", ["nowhere.jpg", "a.jpg"]),  # a photo that is missing is told, not taken for a header
+        ("nowhere.jpg\na.jpg\n", ["nowhere.jpg", "a.jpg"]),  # a photo that is missing is an error, not a header
         ("plain\na.jpg\n", ["plain", "a.jpg"]),  # a file of that name is there
         ('"a, b.jpg",x\n', ["a, b.jpg"]),
     ],
@@ -149,14 +149,6 @@ FLAT = {
 }
 
 
-def test_a_row_in_one_level():
-    assert flat_row(facts("a.jpg")) == FLAT
-    whole = flat_row(facts("a.jpg", region=None, attributes={}))
-    assert [whole[f"region_{side}"] for side in ("left", "top", "right", "bottom")] == [None] * 4
-    assert "skirt_length" not in whole
-    assert flat_row(BROKEN) == dict.fromkeys(list(FLAT)[:10]) | BROKEN
-
-
 def test_tables_in_every_form_say_the_same(tmp_path: Path):
     rows = [facts("a.jpg"), BROKEN]
     for suffix in (".csv", ".json", ".parquet", ".CSV"):
@@ -196,13 +188,13 @@ def test_what_was_done_before_is_read_back(tmp_path: Path):
 def test_a_line_that_was_cut_short_is_left_out_for_good(tmp_path: Path, cut: str):
     path = partial(tmp_path / "out.csv.partial", RUN1, facts("a.jpg"), cut, end="")
     assert list(read_partial(path, RUN1)) == ["a.jpg"]
-    # What is added now begins on a line of its own.
+    # What is added now begins on a new line.
     with path.open("a") as file:
         file.write(json.dumps(BROKEN) + "\n")
     assert list(read_partial(path, RUN1)) == ["a.jpg", "b.jpg"]
 
 
-def test_what_another_model_told_is_discarded(tmp_path: Path, capsys):
+def test_answers_of_another_model_are_discarded(tmp_path: Path, capsys):
     path = partial(tmp_path / "out.csv.partial", RUN1, facts("a.jpg"))
     assert read_partial(path, RUN2) == {} and not path.exists()
     assert "comes from other networks or another --category: starting anew" in capsys.readouterr().out
@@ -242,22 +234,22 @@ def test_a_second_start_goes_on_from_the_first(photos: Path, model: Model, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "photos"]
 
 
-def test_what_is_told_is_on_the_disk_before_the_next_photo(photos: Path, model: Model, tmp_path: Path):
+def test_an_answer_is_on_the_disk_before_the_next_photo(photos: Path, model: Model, tmp_path: Path):
     model.watched = tmp_path / "out.csv.partial"
     run(photos, "--out", tmp_path / "out.csv")
     assert model.lines[1:] == [2, 3, 4]  # the model's name and a line for each photo
 
 
-@pytest.mark.parametrize("changed", ["place", "network", "category"])
-def test_what_other_networks_or_a_category_told_is_not_gone_on_with(
+@pytest.mark.parametrize("changed", ["folder", "network", "category"])
+def test_answers_of_other_networks_or_of_a_category_are_not_continued(
     photos: Path, model: Model, tmp_path: Path, fails, changed: str
 ):
     model.stop_after = 2
     fails(predict.main, photos, "--out", tmp_path / "out.csv")
     model.stop_after, model.asked = 10**9, []
-    if changed == "place":
+    if changed == "folder":
         model.name = "run3 + run2"
-    if changed == "network":  # trained on, at the same place
+    if changed == "network":  # trained on, in the same folder
         model.digests = ["71", "83"]
     run(photos, "--out", tmp_path / "out.csv", *(("--category", "skirt") if changed == "category" else ()))
     assert len(model.asked) == 4
@@ -271,9 +263,11 @@ def test_a_list_and_a_category(photos: Path, model: Model, tmp_path: Path):
     assert {sample.category for sample in model.asked} == {"skirt"}
 
 
-def test_mistakes_are_told_before_anything_is_done(photos: Path, model: Model, tmp_path: Path, fails):
+def test_mistakes_are_reported_before_anything_is_done(photos: Path, model: Model, tmp_path: Path, fails):
     error = fails(predict.main, photos, "--out", tmp_path / "out.xlsx")
-    assert "out.xlsx should end in .csv, .json, .parquet" in error
+    assert "out.xlsx must end in .csv, .json, .parquet" in error
     error = fails(predict.main, photos, "--out", tmp_path / "out.csv", "--category", "dress")
     assert "unknown category 'dress'; expected one of skirt" in error
+    error = fails(predict.main, photos, "--out", tmp_path / "out.csv", "--batch-size", 0)
+    assert "--batch-size 0: expected a number of photos from 1" in error
     assert not model.asked and [path.name for path in tmp_path.iterdir()] == ["photos"]

@@ -1,0 +1,205 @@
+"""What is recognised in a photo, by name: category, keypoints, crop and attributes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from ..data_gen.images import ImageError
+from ..eval.crops import Framed
+from ..eval.two_stage import Recognition, describe, likely_labels
+from ..geometry import Size
+from ..heatmaps import HeatmapCodec
+from ..records import ABSENT, HIDDEN, Box, HeadSpec, Prediction
+from ..vocabulary import Vocabulary
+from .pictures import crop_of, draw_recognition
+
+
+@dataclass(frozen=True, slots=True)
+class Keypoint:
+    """A keypoint of a garment.
+
+    x, y: px in the photo, pixel centres on integers. score: the height of the heatmap's peak, 0..1. visible: the
+    probability that the point is visible, None for a network whose keypoints were not calibrated. hidden: whether it is
+    probably covered, by an arm or a bag, or outside the photo.
+    """
+
+    x: float
+    y: float
+    score: float
+    visible: float | None
+    hidden: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """What the classifier answers for one attribute.
+
+    probabilities: by class, in the network's order. label: the likeliest class, and probability: that class's.
+    labels: the classes that hold: of an `independent` attribute those that are likelier than not, maybe none; of an
+    `exclusive` or `ordinal` one the label alone.
+    """
+
+    kind: Literal["exclusive", "independent", "ordinal"]
+    label: str
+    probability: float
+    labels: tuple[str, ...]
+    probabilities: Mapping[str, float]
+
+
+class _ByName(dict):
+    """A dict whose KeyError lists the names that there are."""
+
+    def __init__(self, items: Mapping[str, Any], what: str, category: str) -> None:
+        super().__init__(items)
+        self.what, self.category = what, category
+
+    def __missing__(self, name: object) -> Any:
+        known = ", ".join(self) or "none"
+        raise KeyError(f"no {self.what} {name!r}; of {self.category} there are: {known}")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Garment:
+    """The garment in a photo, made by a `Recognizer`.
+
+    Of a photo that could not be read `error` says why, and all but `name`, `error`, `to_dict` and `str` raises
+    ImageError. vocabulary: of the keypoints. codec: of the heatmaps. heads: of the classifier, empty without one.
+    """
+
+    recognition: Recognition
+    vocabulary: Vocabulary
+    codec: HeatmapCodec
+    heads: tuple[HeadSpec, ...]
+
+    @property
+    def name(self) -> str:
+        """The path of the photo as it was given; for pixels `array 0` and so on, by their position."""
+        return str(self.recognition.result.sample.path)
+
+    @property
+    def error(self) -> str | None:
+        """Why the photo could not be read; None where it was."""
+        return self.recognition.result.error
+
+    @property
+    def photo(self) -> np.ndarray:
+        """(H, W, 3) RGB uint8, upright."""
+        return self._known(self.recognition.result.photo)
+
+    @property
+    def size(self) -> Size:
+        """(width, height) of the photo."""
+        return self._known(self.recognition.result.size)
+
+    @property
+    def category(self) -> str:
+        """The likeliest one, or the one that was given."""
+        return self.prediction.category
+
+    @property
+    def category_probability(self) -> float | None:
+        """None where the category was given."""
+        return self.prediction.category_probability
+
+    @property
+    def category_probabilities(self) -> dict[str, float]:
+        """What the network answers for every category of its vocabulary, also where the category was given."""
+        probabilities = self._known(self.recognition.result.probabilities)
+        return dict(zip(self.vocabulary.categories, probabilities.tolist(), strict=True))
+
+    @property
+    def found(self) -> bool | None:
+        """Whether there is a garment at all; None for a network whose keypoints were not calibrated."""
+        return self.prediction.found
+
+    @cached_property
+    def keypoints(self) -> Mapping[str, Keypoint]:
+        """By name those that the category has, hidden ones among them."""
+        prediction, visible = self.prediction, self.prediction.visible
+        found = {
+            name: Keypoint(
+                *prediction.xy[k].tolist(),
+                score=float(prediction.score[k]),
+                visible=None if visible is None else float(visible[k]),
+                hidden=bool(prediction.state[k] == HIDDEN),
+            )
+            for k, name in enumerate(self.vocabulary.keypoints)
+            if prediction.state[k] != ABSENT
+        }
+        return _ByName(found, "keypoint", self.category)
+
+    @cached_property
+    def attributes(self) -> Mapping[str, Attribute]:
+        """By name those that make sense for the category; empty without a classifier."""
+        heads = {head.name: head for head in self.heads}
+        found = {task: _attribute(heads[task], values) for task, values in self.recognition.attributes.items()}
+        return _ByName(found, "attribute", self.category)
+
+    @property
+    def region(self) -> Box | None:
+        """Where in the photo the garment is, in px, squared; it may reach beyond the photo. None where the heatmaps
+        show none, and for a classifier that sees the whole photo, all of it."""
+        framed = self._framed
+        return None if framed.fell_back else framed.box
+
+    @property
+    def crop(self) -> np.ndarray:
+        """The region of the photo, padded where it reaches beyond, or the whole photo where there is none:
+        (height, width, 3) RGB uint8."""
+        self._known(self.recognition.result.photo)
+        return crop_of(self.recognition)
+
+    @property
+    def heatmaps(self) -> np.ndarray:
+        """(h, w, K) float32: one for each keypoint of the vocabulary; those that the category does not have are 0."""
+        return self._known(self.recognition.result.heatmaps)
+
+    def draw(self) -> np.ndarray:
+        """Keypoints, heat and region, and with a classifier crop and attributes, side by side: (H, W, 3) RGB uint8."""
+        self._known(self.recognition.result.photo)
+        return draw_recognition(self.recognition, self.vocabulary, self.codec, self.heads)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, numbers rounded; of a photo that could not be read its name and the error."""
+        return describe(self.recognition, self.vocabulary, self.heads)
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return self.error
+        hidden = sum(point.hidden for point in self.keypoints.values())
+        parts = [] if self.found in (True, None) else ["probably no garment"]
+        given = self.category_probability
+        parts += [self.category + ("" if given is None else f" ({given:.0%})")]
+        parts += [f"{len(self.keypoints)} keypoints" + (f", {hidden} of them hidden" if hidden else "")]
+        for attribute in self.attributes.values():
+            independent = attribute.kind == "independent"
+            parts += attribute.labels if independent else [f"{attribute.label} ({attribute.probability:.0%})"]
+        return ", ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"<Garment of {self.name}: {self}>"
+
+    @property
+    def prediction(self) -> Prediction:
+        """The arrays behind the names, in the order of the vocabulary's keypoints."""
+        return self._known(self.recognition.result.prediction)
+
+    @property
+    def _framed(self) -> Framed:
+        return self._known(self.recognition.framed)
+
+    def _known(self, value: Any) -> Any:
+        """The value. Raises ImageError where there is none."""
+        if value is None:
+            raise ImageError(self.error or f"{self.name}: the photo was not kept")
+        return value
+
+
+def _attribute(head: HeadSpec, values: np.ndarray) -> Attribute:
+    probabilities = dict(zip(head.classes, values.tolist(), strict=True))
+    label = max(probabilities, key=probabilities.__getitem__)
+    labels = likely_labels(probabilities) if head.kind == "independent" else [label]
+    return Attribute(head.kind, label, probabilities[label], tuple(labels), probabilities)

@@ -1,0 +1,137 @@
+import builtins
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_garments import CODEC, LENGTH, VOCABULARY, skirt
+
+from aifashion.data_gen.images import ImageError
+from aifashion.eval.inference import PhotoResult
+from aifashion.eval.two_stage import Recognition
+from aifashion.recognition.adapters import flat_row, table, to_pandas, to_supervision
+from aifashion.recognition.garment import Garment
+from aifashion.vocabulary import load_vocabulary
+
+FIRST = ["photo", "error", "width", "height", "category", "category_probability"]
+FIRST += ["region_left", "region_top", "region_right", "region_bottom"]
+
+
+def broken() -> Garment:
+    sample = skirt().recognition.result.sample
+    return Garment(Recognition(PhotoResult(sample, error="a.jpg is cut short")), VOCABULARY, CODEC, ())
+
+
+# -------------------------------------------------------------------------------------------------------------- tables
+
+
+def test_a_row_in_one_level():
+    expected = {
+        "photo": skirt().name,
+        "error": None,
+        "width": 40,
+        "height": 30,
+        "garment": True,
+        "category": "skirt",
+        "category_probability": 0.75,
+        "region_left": 5,
+        "region_top": 2,
+        "region_right": 25,
+        "region_bottom": 22,
+    }
+    for name in ("waistband_left", "waistband_right", "hemline_left", "hemline_right"):
+        k = VOCABULARY.indices[name]
+        point = {"x": float(k), "y": 2.5 * k, "score": 0.5, "visible": 0.25 if "left" in name else 0.875}
+        expected |= {f"{name}_{part}": value for part, value in point.items()}
+    expected |= {"skirt_length": "knee", "skirt_length_probability": 0.625, "style": "sport"}
+    assert flat_row(skirt().to_dict()) == expected
+    several = {"attributes": {"style": {"labels": ["OL/commuter", "lady"], "probabilities": {}}}}
+    assert flat_row(several)["style"] == "OL/commuter;lady"
+
+
+def test_a_row_without_a_region_and_one_without_a_photo():
+    row = flat_row(skirt(fell_back=True).to_dict())
+    assert [row[name] for name in FIRST[6:]] == [None] * 4
+    bad = broken()
+    assert flat_row(bad.to_dict()) == dict.fromkeys(FIRST) | {"photo": bad.name, "error": "a.jpg is cut short"}
+
+
+def test_a_table_of_garments():
+    rows = to_pandas([skirt(), broken(), skirt(fell_back=True)])
+    assert rows["category"].fillna("").tolist() == ["skirt", "", "skirt"]
+    assert rows["width"].dtype == rows["region_left"].dtype == "Int64"
+    assert rows["region_left"].fillna(-1).tolist() == [5, -1, -1]
+    assert to_pandas(skirt()).columns.tolist() == rows.columns.tolist() and len(to_pandas(skirt())) == 1
+    pd.testing.assert_frame_equal(table([skirt().to_dict()]), to_pandas(skirt()))
+
+
+def test_a_table_of_nothing():
+    assert to_pandas([]).columns.tolist() == FIRST and len(to_pandas([])) == 0
+
+
+# --------------------------------------------------------------------------------------------------------- supervision
+
+
+class KeyPoints:
+    """As of supervision 0.29."""
+
+    def __init__(
+        self, xy, class_id=None, keypoint_confidence=None, detection_confidence=None, visible=None, data=None
+    ) -> None:
+        self.xy, self.class_id, self.confidence, self.visible = xy, class_id, keypoint_confidence, visible
+        self.data = data
+
+
+class OlderKeyPoints:
+    """As of supervision 0.28."""
+
+    def __init__(self, xy, class_id=None, confidence=None, data=None) -> None:
+        self.xy, self.class_id, self.confidence, self.data = xy, class_id, confidence, data
+
+
+@pytest.fixture(params=[KeyPoints, OlderKeyPoints])
+def key_points(request, monkeypatch) -> type:
+    monkeypatch.setitem(sys.modules, "supervision", SimpleNamespace(KeyPoints=request.param))
+    return request.param
+
+
+def test_key_points(key_points: type):
+    found = to_supervision([skirt(), skirt()])
+    assert isinstance(found, key_points)
+    count = len(VOCABULARY.keypoints)
+    assert found.xy.shape == (2, count, 2) and found.xy.dtype == found.confidence.dtype == np.float32
+    mask = VOCABULARY.mask("skirt")
+    for xy, score in zip(found.xy, found.confidence, strict=True):
+        np.testing.assert_array_equal(xy[mask], np.array([[k, 2.5 * k] for k in np.flatnonzero(mask)]))
+        assert not xy[~mask].any() and score.tolist() == (0.5 * mask).tolist()
+    assert found.class_id.tolist() == [0, 0] and found.data["class_name"].tolist() == ["skirt", "skirt"]
+    if key_points is KeyPoints:
+        # Of the skirt's keypoints those on the left are hidden.
+        seen = [name for name, visible in zip(VOCABULARY.keypoints, found.visible[0], strict=True) if visible]
+        assert seen == ["waistband_right", "hemline_right"] and found.visible.dtype == bool
+    assert to_supervision(skirt()).xy.shape == (1, count, 2)
+
+
+def test_garments_that_are_no_key_points(key_points: type):
+    with pytest.raises(ValueError, match="expected at least one garment"):
+        to_supervision([])
+    with pytest.raises(ImageError, match=r"a\.jpg is cut short"):
+        to_supervision([skirt(), broken()])
+    other = Garment(skirt().recognition, load_vocabulary(), CODEC, (LENGTH,))
+    with pytest.raises(ValueError, match="the garments have different vocabularies"):
+        to_supervision([skirt(), other])
+
+
+def test_without_supervision(monkeypatch):
+    load = builtins.__import__
+
+    def missing(name: str, *rest):
+        if name == "supervision":
+            raise ModuleNotFoundError("No module named 'supervision'")
+        return load(name, *rest)
+
+    monkeypatch.delitem(sys.modules, "supervision", raising=False)
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(ImportError, match=r"needs the package supervision .*: pip install supervision"):
+        to_supervision(skirt())

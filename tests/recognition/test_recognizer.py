@@ -1,0 +1,207 @@
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aifashion import Garment, ImageError, Recognizer, load
+from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.data_gen.images import read_image
+from aifashion.recognition.attribute_model import AttributeModel, Calibration
+from aifashion.recognition.keypoint_model import KeypointModel
+from aifashion.recognition.two_stage_model import TwoStageModel
+from aifashion.records import CropRule, HeadSpec
+from aifashion.vocabulary import load_vocabulary
+
+PHOTOS = sorted((Path(__file__).parent.parent / "golden" / "shipped").glob("*.jpg"))
+BRIGHT = HeadSpec("bright", "independent", ("white", "light"))
+
+
+class Network:
+    """Keypoints of all skirts at one point; the category by how bright the photo is: 10 i for category i. It keeps the
+    lengths of the batches that it has seen."""
+
+    def __init__(self) -> None:
+        self.config = KeypointConfig(size=64)
+        self.batches: list[int] = []
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.batches.append(len(images))
+        maps = self.config.codec.encode(np.full((24, 2), 29.5), np.ones(24, bool))
+        categories = np.eye(5)[np.rint(images[:, 32, 32, 0] / 10).astype(int) % 5]
+        return np.repeat(maps[None], len(images), 0), categories
+
+
+def attributes(images: np.ndarray) -> dict[str, np.ndarray]:
+    return {"bright": images[:, 16, 16, :2].astype(float) - 25}
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
+@pytest.fixture
+def recognizer(network: Network) -> Recognizer:
+    stage1 = KeypointModel(Path("k"), network.config, network, "dark")
+    config = AttributeConfig(size=32, crop=CropRule("image"))
+    return Recognizer(
+        TwoStageModel(stage1, AttributeModel(Path("a"), config, (BRIGHT,), attributes, Calibration(), None))
+    )
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Recognizer:
+    return load("shipped")
+
+
+def grey(number: int, size: tuple[int, int] = (40, 30)) -> np.ndarray:
+    """A photo of category `number`."""
+    return np.full((size[1], size[0], 3), 10 * number, np.uint8)
+
+
+# -------------------------------------------------------------------------------------------------------- what it takes
+
+
+def test_a_path_a_text_and_pixels_are_the_same_photo(shipped: Recognizer):
+    of_path, of_text, of_pixels = (shipped(photo) for photo in (PHOTOS[0], str(PHOTOS[0]), read_image(PHOTOS[0])))
+    for garment in (of_text, of_pixels):
+        np.testing.assert_array_equal(garment.prediction.xy, of_path.prediction.xy)
+        assert garment.attributes == of_path.attributes and garment.region == of_path.region
+    assert (of_path.name, of_text.name, of_pixels.name) == (str(PHOTOS[0]), str(PHOTOS[0]), "array 0")
+
+
+def test_one_photo_gives_a_garment_and_several_a_list_in_order(recognizer: Recognizer, network: Network):
+    assert isinstance(recognizer(grey(3)), Garment)
+    garments = recognizer([grey(n) for n in (2, 0, 1, 4, 3)], batch_size=2)
+    assert [garment.category for garment in garments] == ["outwear", "blouse", "dress", "trousers", "skirt"]
+    assert [garment.name for garment in garments] == [f"array {n}" for n in range(5)]
+    assert network.batches == [1, 2, 2, 2]
+    (garment,) = recognizer(grey(n) for n in [1])
+    assert garment.category == "dress" and recognizer([]) == []
+
+
+def test_a_batch_is_no_longer_than_the_list(recognizer: Recognizer, network: Network):
+    recognizer([grey(0)] * 3)
+    assert network.batches == [3]
+
+
+def test_photos_of_a_stream_are_taken_as_they_are_needed(recognizer: Recognizer):
+    taken = []
+
+    def endless() -> Iterator[np.ndarray]:
+        for number in count():
+            taken.append(number)
+            yield grey(number % 5)
+
+    garments = list(islice(recognizer.stream(endless(), batch_size=2), 3))
+    assert [garment.category for garment in garments] == ["blouse", "dress", "outwear"] and len(taken) < 20
+
+
+def test_a_frame_that_is_written_over_does_not_change_what_was_recognised(recognizer: Recognizer):
+    def frames() -> Iterator[np.ndarray]:
+        frame = grey(0)
+        for number in range(5):
+            frame[:] = 10 * number
+            yield frame
+
+    garments = recognizer(frames(), batch_size=2)
+    assert [garment.category for garment in garments] == list(load_vocabulary().categories)
+    assert [int(garment.photo[0, 0, 0]) for garment in garments] == [0, 10, 20, 30, 40]
+
+
+def test_a_given_category(recognizer: Recognizer):
+    garment = recognizer(grey(0), category="skirt")
+    assert (garment.category, garment.category_probability) == ("skirt", None)
+    assert garment.category_probabilities == {"blouse": 1, "dress": 0, "outwear": 0, "skirt": 0, "trousers": 0}
+    assert [g.category for g in recognizer([grey(0), grey(4)], category="skirt")] == ["skirt", "skirt"]
+
+
+def test_an_unknown_category_is_refused_before_a_photo_is_read(recognizer: Recognizer):
+    def photos() -> Iterator[np.ndarray]:
+        raise AssertionError("a photo was asked for")
+        yield
+
+    for call in (recognizer, recognizer.stream):
+        with pytest.raises(ValueError, match="unknown category 'hat'; expected one of blouse"):
+            call(photos(), category="hat")
+    with pytest.raises(ValueError, match="unknown category 'hat'"):
+        recognizer("nowhere.jpg", category="hat")
+    with pytest.raises(ValueError, match="batch_size = 0; expected a number of photos from 1"):
+        recognizer(photos(), batch_size=0)
+
+
+# --------------------------------------------------------------------------------------------------------------- errors
+
+
+def test_a_single_photo_that_cannot_be_read_raises(recognizer: Recognizer, tmp_path: Path):
+    with pytest.raises(ImageError, match=r"nowhere\.jpg: No such file"):
+        recognizer(tmp_path / "nowhere.jpg")
+    with pytest.raises(ImageError, match=str(tmp_path)):
+        recognizer(str(tmp_path))
+
+
+def test_in_a_list_such_a_photo_has_a_garment_with_an_error(recognizer: Recognizer, tmp_path: Path):
+    (tmp_path / "text.jpg").write_text("no photo")
+    first, broken, last = recognizer([grey(1), tmp_path / "text.jpg", PHOTOS[0]])
+    assert first.error is last.error is None
+    assert broken.error is not None and "text.jpg: not a readable image" in broken.error
+    assert broken.name == str(tmp_path / "text.jpg") and str(broken) == broken.error
+    assert broken.to_dict() == {"photo": broken.name, "error": broken.error}
+    for name in ("category", "keypoints", "attributes", "crop", "region", "heatmaps", "found", "photo", "size"):
+        with pytest.raises(ImageError, match=r"text\.jpg: not a readable image"):
+            getattr(broken, name)
+    with pytest.raises(ImageError, match=r"text\.jpg: not a readable image"):
+        broken.draw()
+
+
+@pytest.mark.parametrize(
+    ("photo", "message"),
+    [
+        (np.zeros((4, 4)), r"array 0: expected \(H, W, 3\) RGB uint8; got \(4, 4\) float64$"),
+        (np.zeros((4, 4, 4), np.uint8), r"got \(4, 4, 4\) uint8$"),
+        (np.zeros((0, 4, 3), np.uint8), r"got \(0, 4, 3\) uint8$"),
+        (np.zeros((4, 4, 3), np.float32), r"got \(4, 4, 3\) float32$"),
+        (
+            np.zeros((2, 4, 4, 3), np.uint8),
+            r"got \(2, 4, 4, 3\) uint8; several photos in one array: give list\(array\)",
+        ),
+    ],
+)
+def test_arrays_that_are_no_photos(recognizer: Recognizer, photo: np.ndarray, message: str):
+    with pytest.raises(ValueError, match=message):
+        recognizer(photo)
+    with pytest.raises(ValueError, match=message.replace("array 0", "array 1").removesuffix("$")):
+        recognizer([grey(0), photo])
+
+
+def test_things_that_are_no_photos(recognizer: Recognizer):
+    with pytest.raises(ValueError, match=r"photo 1: expected a path or an array \(H, W, 3\) RGB uint8; got int"):
+        recognizer([grey(0), 7])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="expected an iterable of photos; got one photo: put it in a list"):
+        recognizer.stream("photo.jpg")
+
+
+# -------------------------------------------------------------------------------------------------------------- loading
+
+
+def test_what_a_recognizer_knows(shipped: Recognizer):
+    assert shipped.vocabulary.categories == load_vocabulary().categories
+    assert {head.name for head in shipped.heads} == {task.name for task in load_vocabulary().attributes}
+    assert "keypoints" in repr(shipped) and repr(shipped).startswith("<Recognizer of ")
+
+
+def test_ten_passes(shipped: Recognizer):
+    plain, augmented = shipped(PHOTOS[0]), load("shipped", augment=True)(PHOTOS[0])
+    apart = np.linalg.norm(plain.prediction.xy - augmented.prediction.xy, axis=1)[plain.prediction.state != -1]
+    assert 0 < np.median(apart) < 5
+
+
+def test_a_network_that_is_not_there(tmp_path: Path):
+    with pytest.raises(
+        ValueError, match=r"no run in .*nothing, which is not a folder: expected shipped, a run folder,"
+    ):
+        load(tmp_path / "nothing")
+    with pytest.raises(ValueError, match=r"no run in .*nothing"):
+        load("shipped", attributes=str(tmp_path / "nothing"))
