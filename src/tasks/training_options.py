@@ -56,8 +56,8 @@ class TrainingOptions:
                 raise ValueError(f"--{name.replace('_', '-')} {getattr(self, name)}; expected {low} or more")
         if self.reset and self.resume:
             raise ValueError("--reset starts a new run and --resume continues one as it is: drop one of them")
-        for name in ("reset", "init_epoch"):
-            if getattr(self, name) not in (False, None) and self.load is None:
-                raise ValueError(f"--{name.replace('_', '-')} needs --load with a run folder or weights file")
+        for name, given in {"--reset": self.reset, "--init-epoch": self.init_epoch is not None}.items():
+            if given and self.load is None:
+                raise ValueError(f"{name} needs --load with a run folder or weights file")
         if self.load is not None and not self.load.exists():
             raise ValueError(f"no run folder and no weights file at {self.load}, which --load names")

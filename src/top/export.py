@@ -50,19 +50,17 @@ class Arguments:
     epoch: int | None = None
     """take the model of this epoch instead of the best one"""
 
-    def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS[self.format]:
-            able = " or ".join(PRECISIONS[self.format])
-            raise ValueError(f"--format {self.format} is computed in {able}, not in {self.precision}")
-        if self.photos < 1:
-            raise ValueError(f"--photos must be at least 1, not {self.photos}")
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     run_command("aifashion export", Arguments, arguments, export)
 
 
 def export(args: Arguments) -> None:
+    if args.precision not in PRECISIONS[args.format]:
+        able = " or ".join(PRECISIONS[args.format])
+        raise ValueError(f"--format {args.format} is computed in {able}, not in {args.precision}")
+    if args.photos < 1:
+        raise ValueError(f"--photos {args.photos}; expected 1 or more")
     from aifashion.serve.export import write_artifact
     from aifashion.unet.runs import best_model, find_trained_run, load_weights  # Keras loads here
 

@@ -30,14 +30,6 @@ class Arguments:
     class_names: Path | None = None
     """products: a file with the name of each class, one a line"""
 
-    def __post_init__(self) -> None:
-        options = {"--classes": self.classes, "--class-names": self.class_names}
-        given = [name for name, value in options.items() if value is not None]
-        if given and self.config.task != PRODUCT:
-            raise ValueError(
-                f"only --task {PRODUCT} takes {' and '.join(given)}; the classes of {self.config.task} are known"
-            )
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     run_command(PROG, None, arguments, train)
@@ -45,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def train(arguments: Sequence[str] | None) -> None:
     args = read_arguments(Arguments, PROG, arguments, Arguments(preset(arguments)))
+    given = [name for name in ("classes", "class_names") if getattr(args, name) is not None]
+    if given and args.config.task != PRODUCT:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ValueError(f"only --task {PRODUCT} takes {options}; the classes of {args.config.task} are known")
     choose_device(args.options.gpu_id)
     from aifashion.tasks.training import train_network  # Keras loads here
 
