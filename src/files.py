@@ -1,4 +1,4 @@
-"""Files written whole or not at all: write beside, flush to the disk, rename over the old file."""
+"""Atomic writing: write a temporary file in the same folder, flush it to the disk, rename it over the old file."""
 
 import errno
 import json
@@ -12,19 +12,19 @@ from typing import Any
 
 _ABOVE_PACKAGE = Path(__file__).resolve().parent.parent
 CHECKOUT = _ABOVE_PACKAGE if (_ABOVE_PACKAGE / "pyproject.toml").is_file() else Path.cwd()
-"""The folder of data/, trained_models/ and submission/: the checkout, or for an installed wheel the current folder."""
+"""The folder of data/, trained_models/ and submission/: the checkout; for an installed wheel the current folder."""
 
 
 @contextmanager
 def atomic_path(path: Path, flush: bool = True) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; on leaving, that file replaces `path` in one step.
+    """Yields a temporary path in the folder of `path` to write to; on exit, that file replaces `path` in one step.
 
-    flush: first to the disk, so that it is whole even after a power cut; for thousands of small files that can be made
-    again this takes too long.
+    flush: flush the file to the disk before the rename, so that it is complete even after a power cut. This is too slow
+    for thousands of small files that can be made again.
 
-    The temporary name ends in `path.name`, for writers that judge by the suffix. Any failure leaves `path` as it was
-    and removes the temporary file. An OSError (a full disk, a folder that is missing or read-only) is raised again
-    with the same errno and a message that names `path` and the free space.
+    The temporary name ends in `path.name`, for writers that choose a format by the suffix. Any failure leaves `path` as
+    it was and removes the temporary file. Raises OSError (a full disk, a missing or read-only folder) with the original
+    errno and a message that names `path` and the free space.
     """
     path = Path(path)
     beside = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
@@ -34,7 +34,7 @@ def atomic_path(path: Path, flush: bool = True) -> Iterator[Path]:
             if flush:
                 _flush(beside)
             beside.replace(path)
-            if flush and os.name != "nt":  # Windows cannot open a folder, and journals the rename by itself
+            if flush and os.name != "nt":  # Windows cannot open a folder, and its file system journals the rename
                 _flush(path.parent)
         finally:
             beside.unlink(missing_ok=True)
@@ -44,15 +44,15 @@ def atomic_path(path: Path, flush: bool = True) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, data: bytes | str, flush: bool = True) -> None:
-    """Writes `data` to `path`, text as UTF-8 with its line ends kept. `flush` and errors as in `atomic_path`."""
+    """Writes `data` to `path`; text as UTF-8 with its line ends unchanged. `flush` and errors as in `atomic_path`."""
     with atomic_path(path, flush) as beside:
         beside.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def replace_folder(out: Path, beside: Path) -> None:
-    """`beside`, a folder next to `out`, takes its name by renaming: `out` is never half of one.
+    """Replaces the folder `out` with `beside`, a folder next to it, by renaming: `out` is never half written.
 
-    Stopped between two of its steps, it may leave the old folder under a hidden name that ends in `-NAME.old`.
+    If the process is stopped between two steps, the old folder can remain under a hidden name that ends in `-NAME.old`.
     """
     old = out.with_name(f".{secrets.token_hex(4)}-{out.name}.old")
     if out.exists():
@@ -67,13 +67,14 @@ def claim_folder(
     facts: Mapping[str, Any],
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> None:
-    """Makes the folder with the JSON file `manifest`, which says what it is for, or finds the same facts there.
+    """Makes the folder and writes `facts` to the JSON file `manifest` in it, or accepts a folder with the same facts.
 
-    upgrade: what an older manifest means in today's facts. So a command that is called again goes on, and one that was
-    called with other options, or with a folder of something else, changes nothing: raises FileExistsError.
+    A command that is called again with the same arguments can so continue in its folder. upgrade: turns the content of
+    an older manifest into today's facts. Raises FileExistsError, and changes nothing, if the folder has other facts, or
+    has files but no manifest.
     """
     folder = Path(folder)
-    # Hidden files are left by file managers, and by writing that was cut short.
+    # File managers and interrupted writes leave hidden files.
     names = sorted(path.name for path in folder.glob("[!.]*"))
     if names and manifest not in names:
         raise FileExistsError(f"{folder} holds other things ({', '.join(names[:5])}); give an empty or a new folder")
@@ -90,7 +91,7 @@ def claim_folder(
 
 
 def _flush(path: Path) -> None:
-    # Windows flushes only files opened for writing; a folder can only be opened for reading.
+    # Windows flushes only files opened for writing; folders can only be opened for reading.
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)

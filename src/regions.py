@@ -1,4 +1,4 @@
-"""Heatmaps -> the largest connected region -> the squared box that frames the garment."""
+"""Heatmaps -> the largest connected region -> the square box around the garment."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from .records import Box
 
 
 def summed_heatmap(heatmaps: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """(h, w, K) and (K,) bool -> (h, w) float32 in 0..1: the sum over the present keypoints, its peak scaled to 1.
+    """(h, w, K) and (K,) bool -> (h, w) float32 in 0..1: the sum over the present keypoints, scaled to a peak of 1.
 
-    All zero where nothing is present or nothing is positive.
+    Negative values count as 0. All zero if no keypoint is present or no value is positive.
     """
     total = np.maximum(heatmaps[..., present], 0).sum(axis=-1, dtype=np.float32)
     peak = total.max(initial=0)
@@ -22,29 +22,29 @@ def summed_heatmap(heatmaps: np.ndarray, present: np.ndarray) -> np.ndarray:
 def join_keypoints(
     heat: np.ndarray, heatmaps: np.ndarray, present: np.ndarray, edges: Sequence[tuple[int, int]]
 ) -> np.ndarray:
-    """The heat (h, w) with the garment's outline drawn into it: a line between the peaks of each of the edges.
+    """The summed heatmap (h, w) with the garment's outline drawn into it: for each edge, a line between its two peaks.
 
-    heatmaps: (h, w, K) in 0..1. edges: pairs of keypoints. A line is as warm as the cooler of its two peaks, so that
-    one connected region holds the garment, but not a point that the network hardly believes in. Without the lines the
-    keypoints are islands, of which the largest holds two or three.
+    heatmaps: (h, w, K) in 0..1. edges: pairs of keypoint indices. A line has the value of the lower of its two peaks:
+    confident keypoints become one connected region, and keypoints of low confidence stay out of it. Without the lines
+    the keypoints are separate regions, and the largest holds only two or three of them.
     """
     height, width, count = heatmaps.shape
     flat = heatmaps.reshape(-1, count)
-    places = flat.argmax(axis=0)
-    peaks = flat[places, np.arange(count)].tolist()
-    lines = []
+    cells = flat.argmax(axis=0)
+    peaks = flat[cells, np.arange(count)].tolist()
+    lines = []  # (value, start, end)
     for a, b in edges:
         if present[a] and present[b]:
-            ends = [(int(places[k] % width), int(places[k] // width)) for k in (a, b)]
+            ends = [(int(cells[k] % width), int(cells[k] // width)) for k in (a, b)]
             lines.append((min(max(min(peaks[a], peaks[b]), 0.0), 1.0), *ends))
     drawn = np.zeros((height, width), np.float32)
-    for warmth, start, end in sorted(lines):  # the warmest last, over the others
-        cv2.line(drawn, start, end, (warmth,))
+    for value, start, end in sorted(lines):  # the highest value last, over the others
+        cv2.line(drawn, start, end, (value,))
     return np.maximum(heat, drawn)
 
 
 def largest_region(heat: np.ndarray, threshold: float) -> np.ndarray | None:
-    """(h, w) -> the largest 8-connected region at or above `threshold` as (h, w) bool; None where there is none."""
+    """(h, w) -> the largest 8-connected region of cells >= `threshold`, (h, w) bool; None if no cell reaches it."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((heat >= threshold).astype(np.uint8), connectivity=8)
     if count < 2:
         return None
@@ -52,21 +52,21 @@ def largest_region(heat: np.ndarray, threshold: float) -> np.ndarray | None:
 
 
 def squared_box(points: np.ndarray, size: Size, margin: float) -> Box:
-    """The square about (N, 2) px points, `margin` (a fraction of its side) added on each side.
+    """The square box around (N, 2) px points, with `margin` (a fraction of its side) added on each side.
 
-    Kept inside the image of `size` by shifting. Where it is longer than the image's longer side, it has only as much
-    margin as there is image. One that is longer than the shorter side stays square and reaches beyond the image,
-    centred, to be padded: it is never squeezed. Raises ValueError without points.
+    The box is shifted to lie inside the image of `size`. The margin is reduced so that the side does not exceed the
+    image's longer side. A box longer than the image's shorter side stays square: it is centred and reaches beyond the
+    image, to be padded. Raises ValueError if there are no points.
     """
     if len(points) == 0:
-        raise ValueError("a box needs at least one point")
-    # A point stands for its pixel, which reaches half a pixel to either side.
+        raise ValueError("a box needs at least one point; got none")
+    # A point is a pixel centre; the pixel extends half a pixel to each side of it.
     return _squared_area(points.min(axis=0) - 0.5, points.max(axis=0) + 0.5, size, margin)
 
 
 def _squared_area(low: np.ndarray, high: np.ndarray, size: Size, margin: float) -> Box:
     extent = float((high - low).max())
-    # More margin than that would show nothing, and the garment smaller.
+    # A larger margin would only add padding and make the garment smaller.
     side = max(1, round(min(extent * (1 + 2 * margin), max(extent, *size))))
     corner = []
     for centre, length in zip((low + high) / 2, size, strict=True):
@@ -84,24 +84,26 @@ def garment_region(
     threshold: float = 0.2,
     margin: float = 0.05,
 ) -> Box | None:
-    """The squared box, in photo pixels, about the largest connected region of the summed heatmaps.
+    """The square box, in photo pixels, around the largest connected region of the summed heatmaps.
 
     heatmaps: (h, w, K). present: (K,) bool. cells_to_photo maps heatmap cells to pixels of the photo of `size`.
-    edges: pairs of keypoints along which the heat is joined first, see `join_keypoints`.
-    None where no cell of the photo reaches the threshold: the caller takes the whole photo and says so.
+    edges: pairs of keypoint indices that are joined first, see `join_keypoints`. threshold: fraction of the peak.
+    margin: as in `squared_box`. None if no cell inside the photo reaches the threshold: the caller then uses the whole
+    photo and reports it.
     """
     heat = join_keypoints(summed_heatmap(heatmaps, present), heatmaps, present, edges)
     region = largest_region(heat, threshold)
     if region is None:
         return None
-    # The ends of its rows bound it, however it is turned.
+    # The first and last cell of every row are enough: they bound the region after any affine map.
     rows = np.flatnonzero(region.any(axis=1))
     first = region[rows].argmax(axis=1)
     last = region.shape[1] - 1 - region[rows, ::-1].argmax(axis=1)
     # A cell is an area, not a point: its corners bound the region in the photo.
-    ends = [np.stack([columns, rows + dy], 1) for columns in (first - 0.5, last + 0.5) for dy in (-0.5, 0.5)]
-    corners = np.concatenate(ends)
+    corners = np.concatenate(
+        [np.stack([columns, rows + dy], 1) for columns in (first - 0.5, last + 0.5) for dy in (-0.5, 0.5)]
+    )
     photo = np.clip(cells_to_photo.forward(corners), -0.5, np.array(size) - 0.5)
     low, high = photo.min(axis=0), photo.max(axis=0)
-    # A region that lies wholly in the padding about the photo frames nothing of it.
+    # A region that lies entirely in the padding around the photo contains nothing of the photo.
     return _squared_area(low, high, size, margin) if (high > low).all() else None

@@ -35,7 +35,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_is_told_with_the_path_and_the_space_left(tmp_path: Path) -> None:
+def test_the_error_of_a_full_disk_names_the_path_and_the_free_space(tmp_path: Path) -> None:
     path = tmp_path / "x"
     message = r"cannot write .*x: No space left on device \(.* GB free\)"
     with pytest.raises(OSError, match=message) as caught, atomic_path(path) as beside:
@@ -76,7 +76,7 @@ def test_a_disk_that_fills_up_at_any_step_keeps_the_old_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_content_is_on_the_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_content_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A rename that reaches the disk before the data leaves an empty file after a power cut.
     events = []
     fsync, replace = os.fsync, Path.replace
@@ -97,7 +97,7 @@ def test_a_writer_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_is_claimed_once_and_found_again(tmp_path):
+def test_a_claimed_folder_is_accepted_again_with_the_same_facts_only(tmp_path):
     out = tmp_path / "new" / "set"
     claim_folder(out, "facts.json", {"seed": 3, "size": 64})
     assert json.loads((out / "facts.json").read_text()) == {"seed": 3, "size": 64}
@@ -109,19 +109,19 @@ def test_a_folder_is_claimed_once_and_found_again(tmp_path):
     claim_folder(
         out, "facts.json", {"size": 64, "seed": 3, "labels": "one"}, upgrade=lambda found: {"labels": "one"} | found
     )
-    for facts, told in (
+    for facts, message in (
         ({"seed": 4, "size": 64}, "was begun with seed 3, not 4;"),
         ({"seed": 3}, "was begun with size 64, not None;"),
         ({"seed": 3, "size": 64, "labels": "all"}, "was begun with labels one, not all;"),
     ):
-        with pytest.raises(FileExistsError, match=told):
+        with pytest.raises(FileExistsError, match=message):
             claim_folder(
                 out, "facts.json", facts, (lambda found: {"labels": "one"} | found) if "labels" in facts else None
             )
     assert (out / "facts.json").read_bytes() == before
 
 
-def test_somebody_else_s_folder_is_not_claimed(tmp_path):
+def test_a_folder_with_other_files_is_not_claimed(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(FileExistsError, match=r"holds other things \(thesis\.txt\)"):
         claim_folder(tmp_path, "facts.json", {})

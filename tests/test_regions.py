@@ -26,7 +26,7 @@ def test_the_sum_is_over_the_present_keypoints_and_scaled_to_its_peak():
     assert heat.dtype == np.float32
 
 
-def test_the_sum_of_nothing_is_zero():
+def test_the_sum_is_zero_without_present_keypoints_or_positive_values():
     heatmaps = np.ones((3, 4, 2), np.float32)
     for heat in (summed_heatmap(heatmaps, np.zeros(2, bool)), summed_heatmap(-heatmaps, EVERY)):
         np.testing.assert_array_equal(heat, np.zeros((3, 4)))
@@ -50,7 +50,7 @@ def test_cells_that_touch_at_a_corner_are_connected():
     assert region is not None and np.argwhere(region).tolist() == [[0, 0], [1, 1], [2, 2]]
 
 
-def test_no_cell_reaches_the_threshold():
+def test_no_region_where_no_cell_reaches_the_threshold():
     assert largest_region(np.full((4, 4), 0.4), 0.5) is None
     assert garment_region(blobs(), EVERY, identity(), (16, 16)) is None
     assert garment_region(blobs((2, 2, 5, 5, 1.0)), np.array([False, True]), identity(), (16, 16)) is None
@@ -70,17 +70,17 @@ def test_no_cell_reaches_the_threshold():
         ([[12, 7]], 0.0, Box(12, 7, 13, 8)),
         # 40 x 30: larger than the image is high, so it reaches 5 rows beyond on each side.
         ([[0, 3], [39, 20]], 0.0, Box(0, -5, 40, 35)),
-        # A margin would show nothing; of 38 columns there are two to spare, of the eight that a tenth would want.
+        # A margin would show nothing; a tenth would need eight more columns than 38, and the image has only two.
         ([[0, 3], [39, 20]], 0.05, Box(0, -5, 40, 35)),
         ([[1, 3], [38, 20]], 0.1, Box(0, -5, 40, 35)),
     ],
 )
-def test_squared_boxes_by_hand(points, margin, expected):
+def test_square_boxes_by_hand(points, margin, expected):
     assert squared_box(np.array(points, float), (40, 30), margin) == expected
 
 
 @given(st.lists(st.tuples(st.floats(0, 59), st.floats(0, 39)), min_size=1, max_size=6).map(np.array), st.floats(0, 0.5))
-def test_a_squared_box_is_square_and_holds_its_points(points: np.ndarray, margin: float):
+def test_a_square_box_contains_its_points(points: np.ndarray, margin: float):
     box = squared_box(points, (60, 40), margin)
     assert box.width == box.height
     side = min((np.ptp(points, axis=0).max() + 1) * (1 + 2 * margin), 60)
@@ -126,7 +126,7 @@ def test_the_threshold_is_a_share_of_the_peak():
     assert garment_region(heatmaps, EVERY, **whole, threshold=0.25) == Box(8, 8, 12, 12)
 
 
-def test_heat_in_the_padding_is_cut_off_at_the_photo_s_edge():
+def test_regions_are_clipped_to_the_photo():
     # 32 x 16 px, letterboxed into 64 x 64 px: cells of 4 px are 2 px of the photo, which fills rows 4..11 of 16.
     cells_to_photo = Frame(letterbox((32, 16), (16, 16)).inverse)
     heatmaps = blobs((2, 0, 6, 6, 1.0))
@@ -135,34 +135,34 @@ def test_heat_in_the_padding_is_cut_off_at_the_photo_s_edge():
     assert garment_region(heatmaps, EVERY, cells_to_photo, (32, 16), margin=0) == Box(4, 0, 12, 8)
 
 
-def test_a_region_wider_than_the_photo_is_high_is_padded_not_squeezed():
+def test_a_region_wider_than_the_photo_is_high_is_padded():
     heatmaps = blobs((0, 6, 16, 10, 1.0))
     # All 64 columns of a 64 x 32 photo: 16 rows of padding above and below.
     cells_to_photo = Frame(letterbox((64, 32), (16, 16)).inverse)
     assert garment_region(heatmaps, EVERY, cells_to_photo, (64, 32), margin=0) == Box(0, -16, 64, 48)
 
 
-def test_heat_in_the_padding_alone_is_no_region():
+def test_a_region_in_the_padding_alone_gives_no_box():
     heatmaps = np.zeros((16, 16, 1), np.float32)
     heatmaps[1:3, 4:9, 0] = 1
     photo_lies_below = zoom(4).then(shift(0, -32))
     assert garment_region(heatmaps, np.array([True]), photo_lies_below, (64, 32)) is None
 
 
-# Three keypoints, at (2, 3), (9, 3) and (9, 11): x and y of their only warm cells.
+# Three keypoints, at (2, 3), (9, 3) and (9, 11): x and y of the only cell above 0 in each heatmap.
 PEAKS = np.array([[2, 3], [9, 3], [9, 11]])
 ALL_THREE = np.ones(3, bool)
 
 
-def islands(*values: float) -> np.ndarray:
+def single_cells(*values: float) -> np.ndarray:
     heatmaps = np.zeros((16, 16, 3), np.float32)
     for k, (value, (x, y)) in enumerate(zip(values, PEAKS, strict=True)):
         heatmaps[y, x, k] = value
     return heatmaps
 
 
-def test_a_line_joins_the_two_peaks_of_an_edge_as_warm_as_the_cooler():
-    heatmaps = islands(0.9, 0.6, 0.8)
+def test_a_line_joins_the_two_peaks_of_an_edge_with_the_lower_value():
+    heatmaps = single_cells(0.9, 0.6, 0.8)
     heat = summed_heatmap(heatmaps, ALL_THREE)
     before = heat.copy()
     joined = join_keypoints(heat, heatmaps, ALL_THREE, [(0, 1), (1, 2)])
@@ -175,7 +175,7 @@ def test_a_line_joins_the_two_peaks_of_an_edge_as_warm_as_the_cooler():
 
 
 def test_only_edges_between_keypoints_of_the_garment_are_drawn():
-    heatmaps = islands(0.9, 0.6, 0.8)
+    heatmaps = single_cells(0.9, 0.6, 0.8)
     heat = summed_heatmap(heatmaps, ALL_THREE)
     some = np.array([True, False, True])
     np.testing.assert_array_equal(join_keypoints(heat, heatmaps, some, [(0, 1), (1, 2)]), heat)
@@ -187,23 +187,23 @@ def test_only_edges_between_keypoints_of_the_garment_are_drawn():
     np.testing.assert_array_equal(join_keypoints(heat, heatmaps, ALL_THREE, []), heat)
 
 
-def test_lines_leave_warmer_cells_as_they_are():
-    heatmaps = islands(0.9, 0.6, 0.8)
+def test_lines_do_not_lower_cells():
+    heatmaps = single_cells(0.9, 0.6, 0.8)
     heat = np.full((16, 16), 0.7, np.float32)
     np.testing.assert_array_equal(join_keypoints(heat, heatmaps, ALL_THREE, [(0, 1)]), heat)
-    warm = join_keypoints(heat, heatmaps, ALL_THREE, [(0, 2)])
-    assert warm.max() == pytest.approx(0.8) and warm.min() == pytest.approx(0.7)
+    raised = join_keypoints(heat, heatmaps, ALL_THREE, [(0, 2)])
+    assert raised.max() == pytest.approx(0.8) and raised.min() == pytest.approx(0.7)
 
 
-def test_peaks_above_one_or_below_zero_count_as_one_or_zero():
-    joined = join_keypoints(np.zeros((16, 16), np.float32), islands(1.7, 1.2, -0.4), ALL_THREE, [(0, 1)])
+def test_peaks_are_clipped_to_0_and_1():
+    joined = join_keypoints(np.zeros((16, 16), np.float32), single_cells(1.7, 1.2, -0.4), ALL_THREE, [(0, 1)])
     assert joined.max() == 1
-    below = islands(1.7, 1.2, 0.0) - 0.5  # nothing but -0.5 for the third
+    below = single_cells(1.7, 1.2, 0.0) - 0.5  # nothing but -0.5 for the third
     assert not join_keypoints(np.zeros((16, 16), np.float32), below, ALL_THREE, [(1, 2)]).any()
 
 
-def test_joined_along_its_outline_a_garment_is_one_region():
-    heatmaps = islands(0.9, 0.6, 0.8)
+def test_a_garment_joined_along_its_outline_is_one_region():
+    heatmaps = single_cells(0.9, 0.6, 0.8)
     edges = [(0, 1), (1, 2)]
     apart = garment_region(heatmaps, ALL_THREE, zoom(4), (64, 64), margin=0)
     assert apart is not None and apart.width == 4  # one cell
@@ -211,7 +211,7 @@ def test_joined_along_its_outline_a_garment_is_one_region():
     assert garment_region(heatmaps, ALL_THREE, zoom(4), (64, 64), edges, margin=0) == Box(6, 12, 42, 48)
 
 
-def test_a_keypoint_that_is_hardly_believed_in_is_not_joined():
-    heatmaps = islands(0.9, 0.8, 0.1)
+def test_a_keypoint_of_low_confidence_is_not_joined():
+    heatmaps = single_cells(0.9, 0.8, 0.1)
     # With the third it would reach down to row 11; 0.1 is below the threshold of 0.2.
     assert garment_region(heatmaps, ALL_THREE, zoom(4), (64, 64), [(0, 1), (1, 2)], margin=0) == Box(8, 0, 40, 32)

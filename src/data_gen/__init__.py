@@ -1,1 +1,1 @@
-"""From files to batches: safe decoding, the file formats, the split, duplicates, preprocessing and augmentation."""
+"""From files to batches: safe decoding, file formats, validation split, duplicates, preprocessing and augmentation."""

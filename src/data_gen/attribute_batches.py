@@ -1,7 +1,7 @@
-"""A label table -> training batches of the classifier: read, warp once, change the pixels, mix.
+"""A label table -> training batches of the classifier: read, warp once, augment the pixels, mix.
 
-As for keypoints, all that is random about row i of epoch e comes from (seed, e, i), about the order of an epoch from
-(seed, e), and about a batch from (seed, e, step).
+As for keypoints, the random numbers of row i in epoch e come from (seed, e, i), the order of an epoch from (seed, e),
+and the mixing of a batch from (seed, e, step).
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from .images import ImageError
 from .label_table import LabelTable
 from .preprocess import sample_image, scaled_side
 
-# So that the draws for orders, batches and photos of one epoch never share a stream.
+# Part of every seed, so that orders, batches and photos of one epoch never share a random stream.
 _ORDER, _BATCH, _PHOTO = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeExamples:
-    """Makes one training example of a row; picklable, so that worker processes can."""
+    """Makes one training example of a row; picklable, for worker processes."""
 
     table: LabelTable
     config: AttributeConfig
@@ -32,7 +32,7 @@ class AttributeExamples:
     def __call__(self, item: tuple[int, int]) -> Batch:
         """(row, side in px) -> image (S, S, 3) uint8, and for each head `target/<head>` (C,) and `known/<head>` ().
 
-        A photo that cannot be read gives a blank image that is labelled for no head, and `readable` False.
+        A photo that cannot be read gives a blank image without labels, with `readable` False.
         """
         row, side = item
         rng = np.random.default_rng([self.config.seed, _PHOTO, self.epoch, row])
@@ -46,27 +46,27 @@ class AttributeExamples:
 
 
 def row_targets(table: LabelTable, row: int, config: AttributeConfig) -> Batch:
-    """`target/<head>` (C,) float32 and `known/<head>` () float32 of one row, hardened and smoothed as configured."""
+    """`target/<head>` (C,) float32 and `known/<head>` () float32 of one row, made hard and smoothed as configured."""
     targets = {}
-    for place, head in enumerate(table.heads):
-        if table.codes[row, place] < 0:
+    for index, head in enumerate(table.heads):
+        if table.codes[row, index] < 0:
             blank = {f"target/{head.name}": np.zeros(len(head.classes), np.float32)}
             targets |= blank | {f"known/{head.name}": np.float32(0)}
             continue
-        target, known = (array[0] for array in table.target(place, np.array([row])))
+        target, known = (array[0] for array in table.target(index, np.array([row])))
         if head.kind != "independent":
             if config.labels == "hard" and known:
                 target = np.eye(len(target), dtype=np.float32)[target.argmax()]
             target = (1 - config.label_smoothing) * target + np.float32(config.label_smoothing / len(target)) * known
         else:
-            # Of a yes-or-no label the smoothed share goes half to each answer.
+            # A yes-or-no label has two answers: half of the smoothed share goes to each.
             target = (1 - config.label_smoothing) * target + np.float32(config.label_smoothing / 2) * known
         targets |= {f"target/{head.name}": target.astype(np.float32), f"known/{head.name}": np.float32(known)}
     return targets
 
 
 def training_image(rng: np.random.Generator, photo: np.ndarray, config: AttributeConfig, side: int) -> np.ndarray:
-    """The photo (H, W, 3) uint8, augmented, as an input of `side` px: (side, side, 3) uint8."""
+    """The augmented photo (H, W, 3) uint8 as a network input of `side` px: (side, side, 3) uint8."""
     size = (side, side)
     change, _ = random_frame(rng, config, side)
     frame = letterbox((photo.shape[1], photo.shape[0]), size).then(change)
@@ -84,7 +84,7 @@ class Mixing:
     first_step: int
 
     def __call__(self, number: int, batch: Batch) -> Batch:
-        """Mixes photos and targets in the same shares; where both are on, either is used for half of the batches."""
+        """Mixes photos and targets with the same weights. If both are on, each is used for half of the batches."""
         config = self.config
         rng = np.random.default_rng([config.seed, _BATCH, self.epoch, self.first_step + number])
         ways = [way for way, alpha in ((_mixup, config.mixup), (_cutmix, config.cutmix)) if alpha > 0]
@@ -100,7 +100,7 @@ class Mixing:
 
 
 def _partners(batch: Batch, rng: np.random.Generator) -> np.ndarray:
-    """(B,) with whom each photo is mixed: one that is labelled for the same heads, or itself."""
+    """(B,) index of the photo that each photo is mixed with: one labelled for the same heads, or itself."""
     known = np.stack([value for name, value in batch.items() if name.startswith("known/")], axis=1)
     partner = np.arange(len(known))
     for pattern in np.unique(known, axis=0):
@@ -124,15 +124,15 @@ def _cutmix(images: np.ndarray, others: np.ndarray, share: float, rng: np.random
 
 
 def row_weights(table: LabelTable, balance: float) -> np.ndarray:
-    """(N,) float64, summing to 1: how often each row is drawn.
+    """(N,) float64, summing to 1: the probability that each row is drawn.
 
-    A row's weight is that of its rarest label, the label's count to the power of -balance. That none of the labels of
-    an independent head holds counts as one more label.
+    The weight of a label is its count to the power of -balance, and a row has the weight of its rarest label. "No label
+    of an independent head is true" counts as one more label.
     """
     weights = np.zeros(len(table))
-    for place, head in enumerate(table.heads):
-        rates = np.maximum(table.counts(place), 1.0) ** -balance
-        codes, targets = table.codes[:, place], table.targets[place]
+    for index, head in enumerate(table.heads):
+        rates = np.maximum(table.counts(index), 1.0) ** -balance
+        codes, targets = table.codes[:, index], table.targets[index]
         if targets is None:
             of_code = rates
         elif head.kind == "independent":
@@ -146,7 +146,7 @@ def row_weights(table: LabelTable, balance: float) -> np.ndarray:
 
 
 def epoch_order(table: LabelTable, config: AttributeConfig, epoch: int) -> np.ndarray:
-    """(N,) rows in the order of an epoch: each once, or with `balance` drawn by `row_weights`."""
+    """(N,) rows in the order of an epoch: each once, or with `balance` drawn with the weights of `row_weights`."""
     rng = np.random.default_rng([config.seed, _ORDER, epoch])
     if not config.balance:
         return rng.permutation(len(table))
@@ -154,7 +154,7 @@ def epoch_order(table: LabelTable, config: AttributeConfig, epoch: int) -> np.nd
 
 
 def batch_sides(config: AttributeConfig, epoch: int, steps: int) -> np.ndarray:
-    """(steps,) side in px of each batch of an epoch, a multiple of 32 where the size is one."""
+    """(steps,) side in px of each batch of an epoch; a multiple of 32 if the configured size is one."""
     rng = np.random.default_rng([config.seed, _ORDER, epoch, 1])
     return rng.choice([scaled_side(config.size, scale) for scale in config.scales], size=steps)
 
@@ -162,7 +162,10 @@ def batch_sides(config: AttributeConfig, epoch: int, steps: int) -> np.ndarray:
 def attribute_batches(
     table: LabelTable, config: AttributeConfig, epoch: int, first_step: int = 0, workers: int = 0
 ) -> Iterator[Batch]:
-    """The batches of one epoch from `first_step` on; the last, incomplete one is left out."""
+    """The batches of one epoch, from `first_step` on; an incomplete last batch is left out.
+
+    workers: number of processes that prepare batches (0: threads of this process).
+    """
     steps = steps_per_epoch(len(table), config.batch_size)
     order = epoch_order(table, config, epoch)[: steps * config.batch_size]
     sides = np.repeat(batch_sides(config, epoch, steps), config.batch_size)

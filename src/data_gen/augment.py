@@ -1,4 +1,4 @@
-"""Augmentation: one warp for the geometry, then light, colour, blur and erasing on the sampled pixels."""
+"""Augmentation: one warp for the geometry, then brightness, colour, blur and erasing on the sampled pixels."""
 
 import cv2
 import numpy as np
@@ -14,9 +14,9 @@ _FROM_YIQ = np.linalg.inv(_TO_YIQ)
 def random_frame(
     rng: np.random.Generator, config: KeypointConfig | AttributeConfig, side: int | None = None
 ) -> tuple[Frame, bool]:
-    """A random turn, zoom, shift and mirror of the network input onto itself, and whether it mirrors.
+    """A random rotation, zoom, shift and flip of the network input onto itself, and whether it flips.
 
-    side: of the input in px, where it is not the configuration's.
+    side: of the input in px; by default that of the configuration.
     """
     side = side or config.size
     size = (side, side)
@@ -30,7 +30,7 @@ def random_frame(
 
 
 def warp_keypoints(keypoints: Keypoints, frame: Frame, mirrored: bool, twins: np.ndarray) -> Keypoints:
-    """The keypoints as they lie after `frame`; where it mirrors, left and right exchange their places."""
+    """The keypoints mapped by `frame`; if it mirrors, left and right are exchanged. twins: (K,) index of each twin."""
     xy, state = frame.forward(keypoints.xy), keypoints.state
     return Keypoints(xy[twins], state[twins]) if mirrored else Keypoints(xy, state)
 
@@ -38,7 +38,7 @@ def warp_keypoints(keypoints: Keypoints, frame: Frame, mirrored: bool, twins: np
 def change_colours(rng: np.random.Generator, image: np.ndarray, strength: float) -> np.ndarray:
     """Random brightness, contrast, gamma, saturation and colour cast as one 3x3 matrix and one table per channel.
 
-    (H, W, 3) uint8 -> the same, `strength` 0..1.
+    (H, W, 3) uint8 -> (H, W, 3) uint8. strength: 0 (no change) to 1.
     """
     if strength <= 0:
         return image
@@ -59,10 +59,10 @@ def change_colours(rng: np.random.Generator, image: np.ndarray, strength: float)
 
 
 def blur_image(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Out of focus, or moved in a random direction."""
+    """Gaussian blur, or motion blur in a random direction. (H, W, 3) uint8."""
     if rng.random() < 0.5:
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6) * max(1.0, image.shape[0] / 256))
-    # An odd width and a kernel that is alike on both sides: any other moves the picture off its keypoints.
+    # The kernel has an odd width and is symmetric: any other would shift the image relative to its keypoints.
     length = 2 * int(rng.integers(1, 4)) + 1
     kernel = np.zeros((length, length), np.float32)
     angle = rng.uniform(0, np.pi)
@@ -86,12 +86,12 @@ def erase_rectangle(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def change_pixels(rng: np.random.Generator, image: np.ndarray, config: KeypointConfig) -> np.ndarray:
-    """Light, colour, blur and erasing, each as often and as strongly as the configuration says."""
+    """Colour changes, blur and erasing with the probabilities and strengths of the configuration."""
     return blur_and_erase(rng, change_colours(rng, image, config.colour), config)
 
 
 def blur_and_erase(rng: np.random.Generator, image: np.ndarray, config: KeypointConfig | AttributeConfig) -> np.ndarray:
-    """Each for the share of photos that the configuration says."""
+    """Blur and erasing, each with its probability in the configuration."""
     if rng.random() < config.blur:
         image = blur_image(rng, image)
     if rng.random() < config.erase:
@@ -104,7 +104,7 @@ def turn_colours(
 ) -> np.ndarray:
     """Random hue (fraction of the circle), saturation and brightness (fractions) as one 3x3 matrix. (H, W, 3) uint8.
 
-    Hue turns about the grey axis in YIQ, which keeps greys grey and, unlike HSV, needs no branch for each pixel.
+    Hue rotates about the grey axis of YIQ: greys stay grey, and unlike HSV no pixel needs a branch.
     """
     if hue <= 0 and saturation <= 0 and brightness <= 0:
         return image

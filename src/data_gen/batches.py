@@ -1,4 +1,4 @@
-"""Examples -> batches, prepared ahead by threads or processes; the same for both stages."""
+"""Examples -> batches, prepared ahead by threads or processes; used by keypoints and attributes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import grain
 
 Batch = dict[str, Any]
-"""Arrays by name, each with the batch in front; of a single example arrays or NumPy numbers."""
+"""Arrays by name, with the batch as first axis. A single example has arrays without it, or NumPy numbers."""
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
-    """Whole batches in one epoch of `count` samples. Raises ValueError where they do not fill one."""
+    """The number of full batches in one epoch of `count` samples. Raises ValueError if there is none."""
     if count < batch_size:
         raise ValueError(
             f"{count} training samples do not fill a batch of {batch_size}: use --batch-size {max(count, 1)} or less, "
@@ -26,15 +26,15 @@ def prepared_batches(
     change: Callable[[int, Batch], Batch] | None = None,
     workers: int = 0,
 ) -> Iterator[Batch]:
-    """The items in their order as batches; an incomplete last one is left out.
+    """The examples of the items as batches, in the order of the items; an incomplete last batch is left out.
 
-    change: (number of the batch, batch) -> batch, for what concerns whole batches. workers: processes that prepare
-    them (0: threads of this process), for which `example` and `change` must be picklable.
+    change: (number of the batch, batch) -> batch, for changes that need whole batches. workers: number of processes
+    that prepare batches (0: threads of this process); for processes, `example` and `change` must be picklable.
     """
     batches = grain.MapDataset.source(items).map(example).batch(batch_size, drop_remainder=True)
     if change is not None:
         batches = batches.map_with_index(change)
-    # Two threads keep ahead of the network; more would take the cores from it.
+    # Two threads are enough to stay ahead of the network; more would take cores from it.
     stream = batches.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=4))
     if workers:
         stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))

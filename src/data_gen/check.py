@@ -1,4 +1,4 @@
-"""What is wrong with a data set, before hours of training find out."""
+"""Checks a data set before training: unreadable photos, invalid rows, suspicious labels, duplicates and leaks."""
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +29,11 @@ from .images import ImageError, decode_image, resolve_image
 
 @dataclass(frozen=True, slots=True)
 class SetSummary:
-    """One category of one CSV. absent: keypoints the category has but the garment lacks. no_span: garments that cannot
-    be scored, since a point of the span is absent or both coincide."""
+    """Counts of one category in one CSV.
+
+    visible, hidden, absent: keypoints of the category by state. no_span: garments that cannot be scored, because a
+    keypoint of the span pair is absent or both have the same position.
+    """
 
     file: Path
     category: str
@@ -43,7 +46,7 @@ class SetSummary:
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """One task of one attribute CSV. yes: images marked y by class, empty for questions. maybe: images with an m."""
+    """Counts of one task in one attribute CSV. yes: images of each class, () for questions. maybe: images with m."""
 
     file: Path
     task: str
@@ -54,9 +57,12 @@ class TaskSummary:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """problems: rows and photos that cannot be used. warnings: those that look wrong. duplicates: groups of photos that
-    show the same picture; the keypoint and the attribute sets may share theirs. leaks: those of the groups with photos
-    on both sides, training and test."""
+    """The result of `check_dataset`.
+
+    problems: rows and photos that cannot be used. warnings: rows that look wrong. duplicates: groups of photos that
+    show the same picture, within the keypoint sets and within the attribute sets (a picture in both is no duplicate).
+    leaks: the groups that have photos in both training and test.
+    """
 
     data: Path
     summaries: tuple[SetSummary, ...]
@@ -68,13 +74,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether everything can be used; warnings and duplicates do not count."""
+        """Whether every row and photo can be used; warnings and duplicates do not count."""
         return not self.problems
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of any list. row: a keypoint Sample, or a row of an attribute list."""
+    """A row of a keypoint or an attribute list, with its file, line and photo."""
 
     file: Path
     line: int
@@ -84,7 +90,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """The rows of one challenge: those to train on, those to test on, and the answers, which name no other photos."""
+    """The rows of one challenge: training lists, test lists, and answers, which repeat the photos of the test lists."""
 
     train: list[_Row]
     tests: list[_Row]
@@ -94,8 +100,8 @@ class _Lists:
 def check_dataset(data: Path, workers: int = 2) -> Report:
     """Reads every keypoint and attribute CSV below `data` and decodes every photo once, in `workers` threads.
 
-    Goes on past whatever is broken, and keeps 3 KB of each photo. Answer files are read, but name no photos of their
-    own. Raises FileNotFoundError where there is no CSV of either kind at all.
+    Continues after every problem, and keeps about 3 KB in memory for each photo. Answer files are read, but not their
+    photos: the test lists name the same ones. Raises FileNotFoundError if there is no CSV of either kind.
     """
     problems: list[Problem] = []
     challenges = [_keypoint_lists(data, problems), _attribute_lists(data, problems)]
@@ -103,13 +109,15 @@ def check_dataset(data: Path, workers: int = 2) -> Report:
     paths = list(dict.fromkeys(row.photo for row in photos))
     with ThreadPoolExecutor(max_workers=workers) as pool:
         reading = pool.map(_inspect, paths)
-        seen = dict(zip(paths, track(reading, "Reading photos", len(paths), console=Console(stderr=True)), strict=True))
+        inspected = dict(
+            zip(paths, track(reading, "Reading photos", len(paths), console=Console(stderr=True)), strict=True)
+        )
     warnings: list[Problem] = []
     for row in photos:
-        known = seen[row.photo]
-        if isinstance(known, str):
-            problems.append(Problem(row.file, row.line, known))
-        size = None if isinstance(known, str) else known[0]
+        found = inspected[row.photo]
+        if isinstance(found, str):
+            problems.append(Problem(row.file, row.line, found))
+        size = None if isinstance(found, str) else found[0]
         if isinstance(row.row, Sample):
             warnings += [Problem(row.file, row.line, message) for message in _suspicions(row.row, size)]
     warnings += _other_folders(photos)
@@ -118,9 +126,9 @@ def check_dataset(data: Path, workers: int = 2) -> Report:
     leaks: list[tuple[Path, ...]] = []
     for lists in challenges:
         train, tests = {row.photo for row in lists.train}, {row.photo for row in lists.tests}
-        own = list(dict.fromkeys(row.photo for row in lists.train + lists.tests))
-        prints = [None if isinstance(known := seen[path], str) else known[1] for path in own]
-        groups = _groups(own, group_fingerprints(prints))
+        paths = list(dict.fromkeys(row.photo for row in lists.train + lists.tests))
+        prints = [None if isinstance(found := inspected[path], str) else found[1] for path in paths]
+        groups = _groups(paths, group_fingerprints(prints))
         duplicates += groups
         leaks += [group for group in groups if not train.isdisjoint(group) and not tests.isdisjoint(group)]
         warnings += _contradictions(lists.train, groups)
@@ -139,7 +147,7 @@ def check_dataset(data: Path, workers: int = 2) -> Report:
 
 
 def _keypoint_lists(data: Path, problems: list[Problem]) -> _Lists:
-    """The rows of the keypoint CSVs; what is wrong with the others goes to `problems`."""
+    """The valid rows of the keypoint CSVs; problems of the other rows are added to `problems`."""
     lists = _Lists([], [], [])
     try:
         sets = find_keypoint_sets(data)
@@ -161,7 +169,7 @@ def _keypoint_lists(data: Path, problems: list[Problem]) -> _Lists:
 
 
 def _attribute_lists(data: Path, problems: list[Problem]) -> _Lists:
-    """The rows of the attribute CSVs; what is wrong with the others goes to `problems`."""
+    """The valid rows of the attribute CSVs; problems of the other rows are added to `problems`."""
     lists = _Lists([], [], [])
     try:
         sets = find_attribute_sets(data)
@@ -207,7 +215,7 @@ def print_report(report: Report, console: Console) -> None:
         table.add_column("images of each class")
         for t in report.tasks:
             classes = zip(ATTRIBUTE_TASKS[t.task], t.yes, strict=True) if t.yes else ()
-            spread = ", ".join(f"{name} {count:,}" for name, count in classes) or "asked"
+            spread = ", ".join(f"{name} {count:,}" for name, count in classes) or "no labels (questions)"
             table.add_row(str(_short(t.file, report.data)), t.task, f"{t.images:,}", f"{t.maybe:,}", spread)
         console.print(table)
     for title, findings in (("Problems", report.problems), ("Warnings", report.warnings)):
@@ -226,7 +234,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _inspect(path: Path) -> tuple[Size, Fingerprint] | str:
-    """(width, height) and fingerprint of a photo, or what is wrong with it."""
+    """(width, height) and fingerprint of a photo, or the reason why it cannot be read."""
     try:
         data = path.read_bytes()
         image = decode_image(data, str(path))
@@ -238,9 +246,10 @@ def _inspect(path: Path) -> tuple[Size, Fingerprint] | str:
 
 
 def _suspicions(sample: Sample, size: Size | None) -> Iterator[str]:
+    """Warnings about a sample. size: (width, height) of its photo, None if it cannot be read."""
     folder = sample.path.parent.name
     if folder in CATEGORIES and folder != sample.category:
-        yield f"{sample.image_id}: called a {sample.category}, but lies in the folder {folder}"
+        yield f"{sample.image_id}: labelled as {sample.category}, but is in the folder {folder}"
     if sample.keypoints is None:
         return
     xy, present = sample.keypoints.xy, sample.keypoints.state != ABSENT
@@ -248,48 +257,48 @@ def _suspicions(sample: Sample, size: Size | None) -> Iterator[str]:
         outside = np.flatnonzero(present & ~inside(xy, size))
         if len(outside):
             points = ", ".join(f"{KEYPOINTS[k]} ({xy[k, 0]:g}, {xy[k, 1]:g})" for k in outside)
-            yield f"{sample.image_id}: outside the photo of {size[0]} x {size[1]} pixels: {points}"
+            yield f"{sample.image_id}: keypoints outside the photo of {size[0]} x {size[1]} pixels: {points}"
     lefts = np.flatnonzero((FASHIONAI.sides < 0) & present & present[FASHIONAI.twins])
     if len(lefts) > 1 and (xy[lefts, 0] > xy[FASHIONAI.twins[lefts], 0]).all():
-        yield f"{sample.image_id}: left and right look exchanged; left means the left of the picture"
+        yield f"{sample.image_id}: left and right keypoints look exchanged; left must be the left of the picture"
 
 
 def _other_folders(rows: Sequence[_Row]) -> Iterator[Problem]:
-    """Photos that lie in the folder of a task that they are not labelled for, a warning for each."""
-    known = {(row.photo, row.row.task) for row in rows if isinstance(row.row, AttributeRow)}
+    """A warning for each photo in the folder of a task that it is not labelled for."""
+    labelled = {(row.photo, row.row.task) for row in rows if isinstance(row.row, AttributeRow)}
     for row in rows:
         folder = row.photo.parent.name.removesuffix(SUFFIX)
-        if isinstance(row.row, AttributeRow) and folder in ATTRIBUTE_TASKS and (row.photo, folder) not in known:
-            text = f"{row.row.path}: labelled for {row.row.task}, but lies in the folder of {folder}"
+        if isinstance(row.row, AttributeRow) and folder in ATTRIBUTE_TASKS and (row.photo, folder) not in labelled:
+            text = f"{row.row.path}: labelled for {row.row.task}, but is in the folder of {folder}"
             yield Problem(row.file, row.line, text)
 
 
 def _contradictions(rows: Sequence[_Row], groups: Sequence[tuple[Path, ...]]) -> Iterator[Problem]:
-    """Rows that give a picture another class than a row before them did, for the same task."""
+    """A warning for each row that gives a picture another class than an earlier row, for the same task."""
     group_of = {path: number for number, group in enumerate(groups) for path in group}
     first: dict[tuple[int, str], tuple[_Row, str]] = {}
     for row in rows:
         if isinstance(row.row, AttributeRow) and row.photo in group_of:
             marks = row.row.value
-            before, told = first.setdefault((group_of[row.photo], row.row.task), (row, marks))
-            if told.index("y") != marks.index("y"):
+            earlier, earlier_marks = first.setdefault((group_of[row.photo], row.row.task), (row, marks))
+            if earlier_marks.index("y") != marks.index("y"):
                 classes = ATTRIBUTE_TASKS[row.row.task]
                 yield Problem(
                     row.file,
                     row.line,
                     f"{row.row.path}: {row.row.task} is {classes[marks.index('y')]!r} here, but "
-                    f"{classes[told.index('y')]!r} of the same picture at {before.file}:{before.line}",
+                    f"{classes[earlier_marks.index('y')]!r} for the same picture at {earlier.file}:{earlier.line}",
                 )
 
 
 def _missing_classes(tasks: Sequence[TaskSummary], train: Collection[Path]) -> Iterator[Problem]:
-    """Classes of a task that no training photo has, over all sets together."""
+    """A warning for each task with classes that no training photo has, over all sets together."""
     for task, classes in ATTRIBUTE_TASKS.items():
         found = [summary for summary in tasks if summary.task == task and summary.file in train]
         counts = np.sum([summary.yes for summary in found], axis=0) if found else ()
         missing = [name for name, count in zip(classes, counts, strict=False) if count == 0]
         if missing:
-            yield Problem(found[0].file, None, f"no training photo of {task} is {', '.join(missing)}")
+            yield Problem(found[0].file, None, f"{task}: no training photo has the class {', '.join(missing)}")
 
 
 def _groups(paths: Sequence[Path], labels: np.ndarray) -> tuple[tuple[Path, ...], ...]:
@@ -306,8 +315,8 @@ def _summarise(rows: Sequence[_Row]) -> Iterator[SetSummary]:
             parts.setdefault((row.file, str(row.row.category)), []).append(row.row)
     for (file, category), samples in sorted(parts.items()):
         annotated = [s.keypoints for s in samples if s.keypoints is not None]
-        own = FASHIONAI.mask(category)
-        states = np.array([k.state[own] for k in annotated])
+        mask = FASHIONAI.mask(category)
+        states = np.array([k.state[mask] for k in annotated])
         visible, hidden, absent = (int((states == value).sum()) for value in (VISIBLE, HIDDEN, ABSENT))
         ends = [KEYPOINTS.index(name) for name in SPAN_PAIRS[category]]
         no_span = sum((k.state[ends] == ABSENT).any() or (k.xy[ends[0]] == k.xy[ends[1]]).all() for k in annotated)
@@ -320,8 +329,8 @@ def _summarise_tasks(rows: Sequence[_Row]) -> Iterator[TaskSummary]:
         if isinstance(row.row, AttributeRow):
             parts.setdefault((row.file, row.row.task), []).append(row.row.value)
     for (file, task), marks in sorted(parts.items()):
-        asked = marks[0] == "?"
-        yes = () if asked else tuple(sum(m[c] == "y" for m in marks) for c in range(len(ATTRIBUTE_TASKS[task])))
+        questions = marks[0] == "?"
+        yes = () if questions else tuple(sum(m[c] == "y" for m in marks) for c in range(len(ATTRIBUTE_TASKS[task])))
         yield TaskSummary(file, task, len(marks), yes, sum("m" in m for m in marks))
 
 

@@ -1,8 +1,8 @@
 """Duplicate photos: equal bytes, or the same picture saved at another size or quality.
 
 A 64-bit perceptual hash (the signs of the low DCT frequencies; Zauner, "Implementation and Benchmarking of Perceptual
-Image Hash Functions", 2010) proposes pairs; structural similarity of small grey versions (Wang et al., 2004) decides,
-since garments of one shop on one background have close hashes.
+Image Hash Functions", 2010) finds candidate pairs. The structural similarity (SSIM; Wang et al., 2004) of small grey
+versions decides, because different garments on one shop's background have similar hashes.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from skimage.metrics import structural_similarity
 
 from .images import ImageError, decode_image
 
-MAX_DISTANCE = 5  # bits of 64; re-encoding and resizing flip up to 4
+MAX_DISTANCE = 5  # differing bits of 64; re-encoding and resizing change up to 4
 MIN_SIMILARITY = 0.9
 _THUMBNAIL = 48
 _MAX_ASPECT_CHANGE = 1.03
@@ -30,7 +30,7 @@ _MAX_ASPECT_CHANGE = 1.03
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
-    """What is kept of a photo to recognise it.
+    """The features of a photo by which duplicates are found.
 
     digest: of the file's bytes. hash: 64 bits. aspect: width / height. thumbnail: (48, 48) uint8 grey.
     """
@@ -53,7 +53,7 @@ def fingerprint(data: bytes, image: np.ndarray) -> Fingerprint:
 
 
 def read_fingerprint(path: Path) -> Fingerprint | None:
-    """The fingerprint of a photo, None where it cannot be read."""
+    """The fingerprint of a photo; None if it cannot be read."""
     try:
         data = Path(path).read_bytes()
         return fingerprint(data, decode_image(data, str(path)))
@@ -62,7 +62,7 @@ def read_fingerprint(path: Path) -> Fingerprint | None:
 
 
 def duplicate_groups(paths: Sequence[Path], workers: int = 2) -> np.ndarray:
-    """(N,) int: photos with equal labels are the same picture. A file that cannot be read is alone in its group.
+    """(N,) int: photos with equal group numbers show the same picture. An unreadable file has a group of its own.
 
     Decodes every photo once, in `workers` threads, with a progress bar.
     """
@@ -73,7 +73,7 @@ def duplicate_groups(paths: Sequence[Path], workers: int = 2) -> np.ndarray:
 
 
 def group_fingerprints(prints: Sequence[Fingerprint | None]) -> np.ndarray:
-    """(N,) int: equal labels for fingerprints of the same picture, 0, 1, ... in the order of first appearance."""
+    """(N,) int: equal group numbers for fingerprints of the same picture; numbered in the order of first appearance."""
     readable = [i for i, p in enumerate(prints) if p is not None]
     pairs = [(readable[a], readable[b]) for a, b in _pairs_of([p for p in prints if p is not None])]
     first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
@@ -82,9 +82,10 @@ def group_fingerprints(prints: Sequence[Fingerprint | None]) -> np.ndarray:
 
 
 def close_pairs(hashes: np.ndarray, distance: int = MAX_DISTANCE) -> np.ndarray:
-    """(N,) uint64 -> (P, 2) int: every pair of hashes that differ in at most `distance` bits, i < j, in no set order.
+    """(N,) uint64 -> (P, 2) int: all index pairs i < j whose hashes differ in at most `distance` bits, sorted.
 
-    Two such hashes agree in at least one of `distance + 1` bands of bits (pigeonhole), so only those are compared.
+    Two such hashes are equal in at least one of `distance + 1` bands of bits (pigeonhole principle), so only hashes
+    that share a band are compared.
     """
     hashes = np.asarray(hashes, np.uint64)
     edges = np.linspace(0, 64, distance + 2).astype(int)
@@ -94,7 +95,7 @@ def close_pairs(hashes: np.ndarray, distance: int = MAX_DISTANCE) -> np.ndarray:
         order = np.argsort(keys, kind="stable")
         keys, ordered = keys[order], hashes[order]
         at, step = np.arange(len(keys)), 1
-        while at.size:  # compare each hash with the one `step` places on, as long as the band is the same
+        while at.size:  # compare each hash with the one `step` positions later, as long as the band is the same
             at = at[at + step < len(keys)]
             at = at[keys[at] == keys[at + step]]
             near = at[np.bitwise_count(ordered[at] ^ ordered[at + step]) <= distance]
@@ -104,7 +105,7 @@ def close_pairs(hashes: np.ndarray, distance: int = MAX_DISTANCE) -> np.ndarray:
 
 
 def _pairs_of(prints: Sequence[Fingerprint]) -> Iterable[tuple[int, int]]:
-    """Index pairs that join each photo to the earlier ones it repeats."""
+    """Index pairs of duplicates: each photo with the earlier photos that show the same picture."""
     first: dict[bytes, int] = {}
     for i, p in enumerate(prints):
         if first.setdefault(p.digest, i) != i:
@@ -117,7 +118,7 @@ def _pairs_of(prints: Sequence[Fingerprint]) -> Iterable[tuple[int, int]]:
 
 
 def same_picture(a: Fingerprint, b: Fingerprint) -> bool:
-    """Whether two photos of close hashes show the same picture: equal shape, and similar structure."""
+    """Whether two photos with similar hashes show the same picture: nearly equal aspect ratio and similar structure."""
     if max(a.aspect, b.aspect) > _MAX_ASPECT_CHANGE * min(a.aspect, b.aspect):
         return False
     similarity = np.asarray(structural_similarity(a.thumbnail, b.thumbnail, data_range=255))

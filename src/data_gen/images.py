@@ -1,8 +1,8 @@
-"""Safe decoding: any photo file to RGB uint8, or an `ImageError` that says what is wrong with it.
+"""Safe decoding: any photo file to RGB uint8, or an `ImageError` with the reason.
 
-Pillow reads the header, and the pixels of all but the usual JPEG, which OpenCV decodes twice as fast to equal values
-(both stand on libjpeg-turbo). A photo cut short must not pass for one with a grey half: Pillow refuses it, and
-OpenCV is given only JPEGs that end where they should.
+Pillow reads all headers, and the pixels of all files but 8-bit RGB and grey JPEGs. OpenCV decodes those twice as fast
+to equal values (both use libjpeg-turbo). A truncated photo must not be read as one with a grey half: Pillow refuses it,
+and OpenCV is given only JPEGs that have their end marker.
 """
 
 import io
@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from ..geometry import Size
 
 MAX_PIXELS = 64_000_000
-# Formats that decode in process. Pillow's full list starts Ghostscript for EPS.
+# Formats that Pillow decodes in this process. Its full list would start Ghostscript for EPS.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _ORIENTATION_TAG = 0x0112
 _FLAGS = {
@@ -30,24 +30,24 @@ _SCAN_STARTS, _IMAGE_ENDS = b"\xff\xda", b"\xff\xd9"
 
 
 class ImageError(ValueError):
-    """A file that is not a photo we can read; the message names the file and the reason."""
+    """A file that cannot be read as a photo; the message names the file and the reason."""
 
 
 def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """The photo as it should be seen: RGB uint8 (H, W, 3), EXIF orientation applied, transparency on white.
+    """The photo as RGB uint8 (H, W, 3), with EXIF orientation applied and transparency on white.
 
-    Grey, palette, CMYK and 16-bit files are converted; of an animation, the first frame. Raises ImageError for a file
-    that is missing, empty, truncated, damaged, not an image, or of more than `max_pixels` pixels; the size is taken
-    from the header, before anything is decoded.
+    Grey, palette, CMYK and 16-bit files are converted; an animation gives its first frame. Raises ImageError for a file
+    that is missing, empty, truncated, damaged, not an image, or larger than `max_pixels` pixels; the size is read from
+    the header, before anything is decoded.
     """
     return read_reduced(path, None, max_pixels)[0]
 
 
 def read_reduced(path: Path, side: int | None, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, Size]:
-    """`read_image` for one who does with a longer side of `side` px, and the (width, height) of the photo as it is.
+    """`read_image` for a caller that needs only `side` px on the longer side, and the full (width, height) of the photo.
 
-    A JPEG is decoded to a half, a quarter or an eighth of its size, the smallest that is not below `side`, which takes
-    a fraction of the time; all else, and where `side` is None, at its size.
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that is not below `side`, in a fraction of the time.
+    Other formats, and all files if `side` is None, are decoded at full size.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -57,12 +57,12 @@ def read_reduced(path: Path, side: int | None, max_pixels: int = MAX_PIXELS) -> 
 
 
 def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """`read_image` for the bytes of a file; `name` stands for it in errors."""
+    """`read_image` for the bytes of a file. name: of the file, for error messages."""
     return _decode(io.BytesIO(data), name, max_pixels)[0]
 
 
 def image_size(path: Path) -> Size:
-    """(width, height) after EXIF orientation, from the header alone. Raises ImageError as `read_image` does."""
+    """(width, height) after EXIF orientation, from the header alone. Raises ImageError as `read_image`."""
     try:
         with Path(path).open("rb") as stream, _open(stream, str(path)) as image:
             width, height = image.size
@@ -72,28 +72,28 @@ def image_size(path: Path) -> Size:
 
 
 def resolve_image(root: Path, image_id: str) -> Path:
-    """The file of `image_id` ("Images/blouse/x.jpg", forward slashes) under `root`; it need not exist.
+    """The path of `image_id` ("Images/blouse/x.jpg", forward slashes) below `root`; the file need not exist.
 
-    Raises ValueError for an id that is absolute, names a drive, holds `..`, a backslash or a control character, or
-    leaves `root` through a symbolic link.
+    Raises ValueError for an id that is empty or absolute, names a drive, has `..`, a backslash or a control character,
+    or leaves `root` through a symbolic link.
     """
     reason = image_id_problem(image_id)
     path = Path(root) / image_id
     if not reason and _leaves(path, Path(root)):
-        reason = f"a symbolic link leads out of {root}, or in a circle"
+        reason = f"a symbolic link leads out of {root} or into a loop"
     if reason:
         raise ValueError(f"image id {image_id!r}: {reason}; expected a path inside the data folder")
     return path
 
 
 def image_id_problem(image_id: str) -> str | None:
-    """What is wrong with the text of an image id; None when it is a plain relative path."""
+    """Why the text of an image id is invalid; None if it is a plain relative path."""
     if not image_id.strip() or not image_id.isprintable():
-        return "it is empty or holds a control character"
+        return "it is empty or has a control character"
     if "\\" in image_id:
-        return "a backslash; folders are separated by /"
+        return "it has a backslash; separate folders with /"
     if image_id.startswith("/") or ntpath.splitdrive(image_id)[0]:
-        return "an absolute path"
+        return "it is an absolute path"
     if ".." in image_id.split("/"):
         return "'..' leads out of the data folder"
     return None
@@ -102,7 +102,7 @@ def image_id_problem(image_id: str) -> str | None:
 def _leaves(path: Path, root: Path) -> bool:
     try:
         return not path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # Python before 3.13 raises RuntimeError for a circle of links
+    except (OSError, RuntimeError):  # Python before 3.13 raises RuntimeError for a loop of links
         return True
 
 
@@ -113,7 +113,7 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
         stream.seek(0)
         reason = f"not a readable image ({', '.join(_FORMATS)})" if stream.read(1) else "the file is empty"
         raise ImageError(f"{name}: {reason}") from None
-    except Exception as error:  # Pillow's readers let struct.error, SyntaxError, KeyError ... of bad headers through
+    except Exception as error:  # bad headers: Pillow also raises struct.error, SyntaxError, KeyError and others
         raise ImageError(f"{name}: {_reason(error)}") from error
 
 
@@ -132,19 +132,19 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int, side: int | None = Non
 
 
 def _reduction(length: int, side: int | None) -> int:
-    """1, 2, 4 or 8: by how much a photo of this longer side may be reduced and still have `side` px."""
+    """1, 2, 4 or 8: the largest factor by which a photo of this longer side can be reduced and still have `side` px."""
     return 1 if side is None else next((by for by in (8, 4, 2) if length >= by * side), 1)
 
 
 def _decode_jpeg(stream: BinaryIO, image: Image.Image, reduction: int = 1) -> np.ndarray | None:
-    """The pixels of an 8-bit RGB or grey JPEG; None where it is something else, or not whole (Pillow says how)."""
+    """The pixels of an 8-bit RGB or grey JPEG; None for other files and truncated ones, which are left to Pillow."""
     if image.format != "JPEG" or image.mode not in ("RGB", "L"):
         return None
     position = stream.tell()
     stream.seek(0)
     data = stream.read()
     stream.seek(position)
-    # Neither marker can stand within compressed data; the end of an embedded thumbnail lies before the last scan.
+    # Compressed data cannot contain these markers, and the end of an embedded thumbnail comes before the last scan.
     if data.rfind(_IMAGE_ENDS) < data.rfind(_SCAN_STARTS):
         return None
     return cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -175,12 +175,12 @@ def _to_8_bits(image: Image.Image) -> np.ndarray:
 
 
 def _orientation(image: Image.Image) -> int:
-    # Pillow turns TIFFs by itself, and would decode a whole PNG in search of EXIF behind the pixels.
+    # Pillow applies the orientation of TIFFs itself, and would decode a whole PNG to look for EXIF after the pixels.
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return 1
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # damaged EXIF says nothing about the pixels, so the photo stays as it is stored
+    except Exception:  # damaged EXIF does not concern the pixels: the photo keeps its stored orientation
         return 1
     return value if value in range(1, 9) else 1
 

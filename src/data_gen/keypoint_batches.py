@@ -1,7 +1,7 @@
-"""Samples -> training batches: read, warp once, change the pixels, encode the heatmaps.
+"""Samples -> training batches: read, warp once, augment the pixels, encode the heatmaps.
 
-Everything random about sample i of epoch e comes from the seed (seed, e, i), and the order of an epoch from
-(seed, e): any batch of any epoch can be made again, alone, which is what an exact resume needs.
+The random numbers of sample i in epoch e come from the seed (seed, e, i), and the order of an epoch from (seed, e). So
+any batch of any epoch can be made again on its own, as an exact resume needs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from .preprocess import sample_image
 
 @dataclass(frozen=True, slots=True)
 class KeypointExamples:
-    """Makes one training example of a sample; picklable, so that worker processes can."""
+    """Makes one training example of a sample; picklable, for worker processes."""
 
     samples: Sequence[Sample]
     config: KeypointConfig
@@ -30,7 +30,7 @@ class KeypointExamples:
     def __call__(self, index: int) -> Batch:
         """Index of a sample -> image (S, S, 3) uint8, mask (K,), heatmaps (h, w, K), labelled (K,), category ().
 
-        A photo that cannot be read gives a blank example without labels and `readable` False; `index` says which.
+        A photo that cannot be read gives a blank example without labels, with `readable` False; `index` is the sample.
         """
         config, sample = self.config, self.samples[index]
         facts = {"index": np.int32(index), "readable": np.bool_(True)}
@@ -43,11 +43,15 @@ class KeypointExamples:
 
 
 def training_example(rng: np.random.Generator, photo: np.ndarray, sample: Sample, config: KeypointConfig) -> Batch:
-    """The photo (H, W, 3) uint8 of `sample`, augmented, and its targets, as `KeypointExamples` gives them."""
+    """The augmented photo (H, W, 3) uint8 of `sample` and its targets, as in `KeypointExamples`.
+
+    Raises ValueError if the sample does not have the keypoints of the vocabulary.
+    """
     vocabulary, size = config.vocabulary, (config.size, config.size)
     if sample.keypoints is None or len(sample.keypoints.state) != len(vocabulary.keypoints):
         raise ValueError(
-            f"{sample.image_id}: training needs the {len(vocabulary.keypoints)} keypoints of the vocabulary"
+            f"{sample.image_id}: training needs the {len(vocabulary.keypoints)} keypoints of the vocabulary; got "
+            f"{'none' if sample.keypoints is None else len(sample.keypoints.state)}"
         )
     change, mirrored = random_frame(rng, config)
     frame = letterbox((photo.shape[1], photo.shape[0]), size).then(change)
@@ -79,9 +83,9 @@ def _category_targets(sample: Sample, vocabulary: Vocabulary) -> Batch:
 def keypoint_batches(
     samples: Sequence[Sample], config: KeypointConfig, epoch: int, first_step: int = 0, workers: int = 0
 ) -> Iterator[Batch]:
-    """The batches of one epoch from `first_step` on, shuffled; the last, incomplete one is left out.
+    """The shuffled batches of one epoch, from `first_step` on; an incomplete last batch is left out.
 
-    workers: processes that prepare batches (0: threads of this process).
+    workers: number of processes that prepare batches (0: threads of this process).
     """
     steps = steps_per_epoch(len(samples), config.batch_size)
     order = np.random.default_rng([config.seed, epoch]).permutation(len(samples))

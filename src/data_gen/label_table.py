@@ -1,4 +1,4 @@
-"""Photos and their labels in columns, so that a list of millions of photos stays small."""
+"""Photos and their labels in columns, so that a list of millions of photos takes little memory."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,29 +11,28 @@ import numpy as np
 from ..records import HeadSpec
 from .images import read_image, resolve_image
 
-if TYPE_CHECKING:  # loading it takes long, and short lists do without
+if TYPE_CHECKING:  # importing it is slow, and short lists do not need it
     import pyarrow
 
-
-_PIECE = 1 << 16
+_CHUNK = 1 << 16  # texts
 
 
 class Photos(Protocol):
-    """N photos, wherever they lie: in files, or inside shards."""
+    """N photos in any storage: files (`PhotoFiles`) or shards (`tfrecords.PhotoShards`)."""
 
     @property
     def names(self) -> Iterable[str]:
-        """What `name` gives for every row, faster than one by one."""
+        """The names of all rows, faster than `name` row by row."""
         ...
 
     def __len__(self) -> int: ...
 
     def name(self, row: int) -> str:
-        """What lists and submissions call the photo."""
+        """The name of the photo in lists and submissions."""
         ...
 
     def read(self, row: int) -> np.ndarray:
-        """(H, W, 3) uint8. Raises ImageError where it cannot be read."""
+        """(H, W, 3) uint8. Raises ImageError if the photo cannot be read."""
         ...
 
     def select(self, rows: np.ndarray) -> Self:
@@ -43,7 +42,7 @@ class Photos(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextColumn:
-    """N texts in one Arrow column: for millions of them, without a Python object each."""
+    """N texts in one Arrow column, without a Python object for each: for lists of millions."""
 
     column: "pyarrow.LargeStringArray"
 
@@ -54,9 +53,9 @@ class TextColumn:
         return self.column[row].as_py()
 
     def __iter__(self) -> Iterator[str]:
-        # In pieces: a text each costs ten times as much, and all at once is what this class is there to avoid.
-        for start in range(0, len(self.column), _PIECE):
-            yield from self.column.slice(start, _PIECE).to_pylist()
+        # In chunks: one text at a time takes ten times as long, and all at once would need the memory that this saves.
+        for start in range(0, len(self.column), _CHUNK):
+            yield from self.column.slice(start, _CHUNK).to_pylist()
 
     def take(self, rows: np.ndarray) -> "TextColumn":
         """The texts at `rows`, (N',) int from 0, in that order."""
@@ -65,7 +64,7 @@ class TextColumn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoFiles:
-    """Photos in files below `root`, called `names`: their paths from there, with forward slashes."""
+    """Photos in files below `root`. names: their paths relative to `root`, with forward slashes."""
 
     root: Path
     names: Sequence[str] | TextColumn
@@ -77,7 +76,7 @@ class PhotoFiles:
         return self.names[row]
 
     def path(self, row: int) -> Path:
-        """Raises ValueError for a name that leads out of `root`."""
+        """The file of a row. Raises ValueError for a name that leads out of `root`."""
         return resolve_image(self.root, self.names[row])
 
     def read(self, row: int) -> np.ndarray:
@@ -91,13 +90,13 @@ class PhotoFiles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelTable:
-    """N photos and what is known of each.
+    """N photos and their labels.
 
-    heads: the outputs that the labels speak of.
-    codes: (N, heads) int32, for each head a row of its targets, -1 where the photo is not labelled for it.
-    targets: for each head (codes, C) float32: the probability of every class, or for an independent head that each
-    holds; None where code c simply means class c.
-    Raises ValueError where the shapes do not fit.
+    heads: the outputs of the classifier that the labels belong to.
+    codes: (N, heads) int32, for each head a row of its targets; -1 if the photo is not labelled for it.
+    targets: for each head (codes, C) float32, the probability of every class (independent head: of every label); None
+    if code c means class c.
+    Raises ValueError if the shapes do not match.
     """
 
     photos: Photos
@@ -108,34 +107,39 @@ class LabelTable:
     def __post_init__(self) -> None:
         if self.codes.shape != (len(self.photos), len(self.heads)) or len(self.targets) != len(self.heads):
             raise ValueError(
-                f"{len(self.photos)} photos and {len(self.heads)} heads need codes of that shape; "
-                f"got {self.codes.shape} and {len(self.targets)} tables of targets"
+                f"{len(self.photos)} photos and {len(self.heads)} heads need codes of shape "
+                f"({len(self.photos)}, {len(self.heads)}) and {len(self.heads)} tables of targets; "
+                f"got {self.codes.shape} and {len(self.targets)}"
             )
         for head, target, column in zip(self.heads, self.targets, self.codes.T, strict=True):
             count = len(head.classes) if target is None else len(target)
             if target is not None and target.shape != (count, len(head.classes)):
-                raise ValueError(f"head {head.name}: targets {target.shape} for {len(head.classes)} classes")
+                raise ValueError(
+                    f"head {head.name}: targets of shape {target.shape}; expected {(count, len(head.classes))}"
+                )
             if len(column) and not -1 <= column.min() <= column.max() < count:
-                raise ValueError(f"head {head.name}: codes {column.min()} to {column.max()}, of {count}")
+                raise ValueError(
+                    f"head {head.name}: codes from {column.min()} to {column.max()}; expected -1 to {count - 1}"
+                )
 
     def __len__(self) -> int:
         return len(self.photos)
 
-    def target(self, place: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Targets (B, C) float32 of `heads[place]` for `rows`, (B,) int, and (B,) bool: labelled. Unlabelled is 0."""
-        codes = self.codes[rows, place]
+    def target(self, index: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Targets (B, C) float32 of `heads[index]` for `rows` (B,) int, and (B,) bool: labelled. Without a label, all 0."""
+        codes = self.codes[rows, index]
         known = codes >= 0
-        table, classes = self.targets[place], len(self.heads[place].classes)
+        table, classes = self.targets[index], len(self.heads[index].classes)
         if table is not None:
             return np.where(known[:, None], table[codes], np.float32(0)), known
         target = np.zeros((len(codes), classes), np.float32)
         target[known, codes[known]] = 1
         return target, known
 
-    def counts(self, place: int) -> np.ndarray:
-        """(C,) float64: how many photos of `heads[place]` are of each class, a soft label counting in parts."""
-        codes, table = self.codes[:, place], self.targets[place]
-        size = len(self.heads[place].classes) if table is None else len(table)
+    def counts(self, index: int) -> np.ndarray:
+        """(C,) float64: the number of photos of each class of `heads[index]`; a soft label counts in fractions."""
+        codes, table = self.codes[:, index], self.targets[index]
+        size = len(self.heads[index].classes) if table is None else len(table)
         times = np.bincount(codes[codes >= 0], minlength=size).astype(np.float64)
         return times if table is None else times @ table
 

@@ -1,4 +1,4 @@
-"""Photo -> network input, the same for training, validation and inference."""
+"""Photo -> network input, in the same way for training, validation and inference."""
 
 import cv2
 import numpy as np
@@ -6,20 +6,19 @@ import numpy as np
 from ..geometry import Frame, Size, letterbox, resize, zoom
 
 PADDING = (124, 116, 104)
-"""RGB of what lies beyond the photo: the ImageNet mean, which the networks see as about zero."""
+"""RGB of the padding around the photo: the ImageNet mean, which is about zero after normalisation."""
 
-
-_NOTHING = np.eye(2, 3)
+_IDENTITY = np.eye(2, 3)
 
 
 def sample_image(image: np.ndarray, frame: Frame, size: Size) -> np.ndarray:
-    """The photo (H, W, 3) uint8 seen through `frame`, sampled once -> (size[1], size[0], 3) uint8.
+    """The photo (H, W, 3) uint8 warped by `frame` in one interpolation -> (size[1], size[0], 3) uint8.
 
-    Where the frame shrinks the photo to less than half, it is first reduced by area averaging, so that fine cloth
-    does not alias. A frame that changes nothing gives the photo itself.
+    If the frame shrinks the photo to less than half, the photo is first reduced by area averaging, so that fine
+    patterns of cloth do not alias. The identity returns the photo itself.
     """
     height, width = image.shape[:2]
-    if size == (width, height) and np.array_equal(frame.matrix, _NOTHING):
+    if size == (width, height) and np.array_equal(frame.matrix, _IDENTITY):
         return image
     if frame.scale < 0.5:
         image, to_reduced = _reduced(image, int(1 / frame.scale))
@@ -30,10 +29,10 @@ def sample_image(image: np.ndarray, frame: Frame, size: Size) -> np.ndarray:
 
 
 def _reduced(image: np.ndarray, by: int) -> tuple[np.ndarray, Frame]:
-    """The photo with means of `by` x `by` pixels, and the frame from its pixels to those of the photo.
+    """The photo averaged over blocks of `by` x `by` pixels, and the frame from its pixels to those of the photo.
 
-    By a whole number, since OpenCV's averaging over parts of pixels takes ten times as long. What is left over at the
-    right and at the bottom makes one more mean where it is at least half of one, and is left out where it is less.
+    `by` is a whole number because OpenCV's averaging over parts of pixels takes ten times as long. An incomplete block
+    at the right or at the bottom is kept if it is at least half a block, and left out if it is less.
     """
     height, width = image.shape[:2]
     size = max(1, (2 * width + by) // (2 * by)), max(1, (2 * height + by) // (2 * by))
@@ -45,16 +44,18 @@ def _reduced(image: np.ndarray, by: int) -> tuple[np.ndarray, Frame]:
 
 
 def letterboxed(image: np.ndarray, size: Size, photo: Size | None = None) -> tuple[np.ndarray, Frame]:
-    """The whole photo in the middle of an input of `size`, and the frame that leads from photo to input pixels.
+    """The whole photo in the middle of an input of `size`, and the frame from photo pixels to input pixels.
 
-    photo: its (width, height), where `image` is a reduced one.
+    photo: the (width, height) of the photo, if `image` is a reduced version of it.
     """
-    own = image.shape[1], image.shape[0]
-    frame = letterbox(photo or own, size)
-    return sample_image(image, frame if photo in (None, own) else resize(own, photo).then(frame), size), frame
+    image_size = image.shape[1], image.shape[0]
+    frame = letterbox(photo or image_size, size)
+    return sample_image(
+        image, frame if photo in (None, image_size) else resize(image_size, photo).then(frame), size
+    ), frame
 
 
 def scaled_side(size: int, scale: float) -> int:
-    """The side in px of an input of `size` at a scale: a multiple of 32 where the size is one."""
+    """The side in px of an input of `size` px, scaled: a multiple of 32 if `size` is one."""
     unit = 32 if size % 32 == 0 else 1
     return max(unit, round(size * scale / unit) * unit)

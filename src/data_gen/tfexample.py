@@ -1,8 +1,8 @@
-"""One photo as the bytes of a tf.train.Example, and back; and the checksum that guards them in TFRecord files.
+"""Encodes and decodes one photo as a tf.train.Example, and computes the checksum of TFRecord files.
 
-Just as much of protocol buffers as that one message needs (https://protobuf.dev/programming-guides/encoding), and the
-CRC-32C of RFC 3720, masked as https://www.tensorflow.org/tutorials/load_data/tfrecord says; none of it asks for
-TensorFlow.
+Implements the part of protocol buffers that this message needs (https://protobuf.dev/programming-guides/encoding) and
+the CRC-32C of RFC 3720, masked as in https://www.tensorflow.org/tutorials/load_data/tfrecord. TensorFlow is not
+needed.
 """
 
 import struct
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-_BLOCK = 512  # bytes that one look-up of the checksum takes at a time; the fastest of 256 to 4096
-_BYTES = 2  # the wire type of protocol buffers whose fields say how long they are
+_BLOCK = 512  # bytes per table look-up of the checksum; the fastest of 256 to 4096
+_BYTES = 2  # the wire type of protocol buffers for fields with a length
 
 
 class Record(NamedTuple):
-    """One photo: `image` is a whole photo file; labels (C,) int64, or None where nothing is known."""
+    """One photo. image: the bytes of a photo file. labels: (C,) int64, None without labels."""
 
     name: str
     image: bytes
@@ -38,7 +38,7 @@ def encode_example(record: Record) -> bytes:
 
 
 def decode_example(payload: bytes) -> Record:
-    """`encode_example` backwards; other features are passed over. Raises ValueError, KeyError or IndexError."""
+    """The inverse of `encode_example`; other features are ignored. Raises ValueError, KeyError or IndexError."""
     features: dict[bytes, memoryview] = {}
     for _, entry in _fields(dict(_fields(memoryview(payload)))[1]):
         pair = dict(_fields(entry))
@@ -63,7 +63,7 @@ def _field(number: int, payload: bytes) -> bytes:
 
 
 def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
-    """The number that begins at byte `at`, and where the next thing begins."""
+    """The number that begins at byte `at`, and the index of the byte after it."""
     value = shift = 0
     while data[at] > 127 and shift < 63:
         value |= (data[at] & 127) << shift
@@ -80,19 +80,19 @@ def _varints(data: memoryview) -> list[int]:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Field number and content of every field of a message; in an Example all of them are counted bytes."""
+    """Number and content of every field of a message. In an Example all fields have a length."""
     at = 0
     while at < len(data):
         key, at = _read_varint(data, at)
         size, at = _read_varint(data, at)
         if key & 7 != _BYTES or at + size > len(data):
-            raise ValueError("not the message of an Example")
+            raise ValueError("not a tf.train.Example")
         yield key >> 3, data[at : at + size]
         at += size
 
 
 def masked(data: bytes) -> bytes:
-    """The checksum as TFRecord files have it: turned, and moved by a constant."""
+    """The checksum in the form of TFRecord files: rotated, and with a constant added. 4 bytes, little-endian."""
     crc = crc32c(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
@@ -100,7 +100,8 @@ def masked(data: bytes) -> bytes:
 def crc32c(data: bytes) -> int:
     """CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `data`, 32 bits; about 170 MB/s.
 
-    A checksum is linear: that of a block is the exclusive or of what each byte adds by its value and its place.
+    The checksum is linear: that of a block is the exclusive or of one term per byte, which depends on the byte's value
+    and its position.
     """
     table, (first, second, third, fourth, last) = _crc_tables()
     crc = 0xFFFFFFFF
@@ -108,21 +109,22 @@ def crc32c(data: bytes) -> int:
     for byte in data[:head]:
         crc = crc >> 8 ^ last[crc & 255 ^ byte]
     blocks = np.frombuffer(data, np.uint8, offset=head).reshape(-1, _BLOCK)
-    for start in range(0, len(blocks), 2048):  # the look-up takes 12 times the memory of the data
-        places = blocks[start : start + 2048] + np.arange(_BLOCK) * 256
-        for block in np.bitwise_xor.reduce(table[places], axis=1).tolist():
+    for start in range(0, len(blocks), 2048):  # the look-up needs 12 times the memory of the data
+        entries = blocks[start : start + 2048] + np.arange(_BLOCK) * 256
+        for block in np.bitwise_xor.reduce(table[entries], axis=1).tolist():
             crc = first[crc & 255] ^ second[crc >> 8 & 255] ^ third[crc >> 16 & 255] ^ fourth[crc >> 24] ^ block
     return crc ^ 0xFFFFFFFF
 
 
 @cache
 def _crc_tables() -> tuple[np.ndarray, list[list[int]]]:
-    """(_BLOCK * 256,) uint32: what a byte at a place adds to its block's checksum; the first 4 places and the last."""
+    """(_BLOCK * 256,) uint32: the term of each byte value at each position of a block; and, as lists of 256 int, the
+    terms at the first four positions and at the last one."""
     byte = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         byte = byte >> 1 ^ np.where(byte & 1, np.uint32(0x82F63B78), np.uint32(0))
     table = np.empty((_BLOCK, 256), np.uint32)
     table[-1] = byte
-    for place in range(_BLOCK - 2, -1, -1):
-        table[place] = table[place + 1] >> 8 ^ byte[table[place + 1] & 255]
-    return table.ravel(), [table[place].tolist() for place in (0, 1, 2, 3, -1)]
+    for position in range(_BLOCK - 2, -1, -1):
+        table[position] = table[position + 1] >> 8 ^ byte[table[position + 1] & 255]
+    return table.ravel(), [table[position].tolist() for position in (0, 1, 2, 3, -1)]

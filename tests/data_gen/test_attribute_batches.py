@@ -25,7 +25,7 @@ LENGTH = HeadSpec("length", "ordinal", ("short", "knee", "long", "floor"))
 STYLE = HeadSpec("style", "independent", ("sport", "lady"))
 SHAPES = np.array([[1, 0, 0], [0, 0.8, 0.2]], np.float32)
 STYLES = np.array([[0, 0], [1, 0], [1, 1]], np.float32)
-# Of each photo the row in SHAPES, the length and the row in STYLES; -1 where it is not labelled.
+# For each photo: row in SHAPES, length, row in STYLES; -1 if it is not labelled.
 CODES = [[0, -1, -1], [1, -1, -1], [-1, 3, -1], [-1, -1, 1], [0, 2, 2], [-1, -1, -1]]
 CONFIG = AttributeConfig(size=64, batch_size=3, seed=5)
 STILL = replace(CONFIG, rotate=0, zoom=0, shift=0, flip=False, hue=0, saturation=0, brightness=0, blur=0, erase=0)
@@ -49,7 +49,7 @@ def table(photos: PhotoFiles) -> LabelTable:
 
 
 def listed(counts: list[int], head: HeadSpec = SHAPE, targets: np.ndarray | None = None) -> LabelTable:
-    """A table without files: so many photos of each code."""
+    """A table without files, with `counts` photos of each code."""
     codes = np.repeat(np.arange(len(counts), dtype=np.int32), counts)[:, None]
     return LabelTable(PhotoFiles(Path("there"), [f"{i}.png" for i in range(len(codes))]), (head,), codes, (targets,))
 
@@ -82,25 +82,25 @@ def test_shapes_and_types(table: LabelTable) -> None:
     assert batch["readable"].all()
 
 
-def test_every_photo_has_its_own_labels(table: LabelTable) -> None:
+def test_labels_belong_to_their_photos(table: LabelTable) -> None:
     seen = 0
     for batch in attribute_batches(table, replace(CONFIG, batch_size=11), epoch=1):
-        for place, row in enumerate(batch["index"]):
+        for i, row in enumerate(batch["index"]):
             shape, length, style = (CODES * 2)[row]
             for name, code, targets in (
                 ("shape", shape, SHAPES),
                 ("length", length, np.eye(4)),
                 ("style", style, STYLES),
             ):
-                assert batch[f"known/{name}"][place] == (code >= 0)
+                assert batch[f"known/{name}"][i] == (code >= 0)
                 expected = targets[code] if code >= 0 else 0 * targets[0]
-                np.testing.assert_allclose(batch[f"target/{name}"][place], expected, rtol=1e-6)
+                np.testing.assert_allclose(batch[f"target/{name}"][i], expected, rtol=1e-6)
             seen += 1
     assert seen == 11
 
 
 @pytest.mark.parametrize("config", [replace(CONFIG, batch_size=2), MIXED, replace(MIXED, balance=0.5)])
-def test_a_batch_can_be_made_again_and_resuming_gives_exactly_the_rest(table: LabelTable, config: AttributeConfig):
+def test_batches_are_reproducible_and_resuming_gives_the_remaining_ones(table: LabelTable, config: AttributeConfig):
     whole = list(attribute_batches(table, config, epoch=1))
     assert len(whole) == 5
     for first_step in range(6):
@@ -157,42 +157,42 @@ def test_examples_can_be_sent_to_another_process(table: LabelTable) -> None:
     assert_same([pickle.loads(pickle.dumps(examples))((4, 64))], [examples((4, 64))])
 
 
-@pytest.mark.slow  # the worker process imports everything anew
+@pytest.mark.slow  # the worker process imports everything again
 def test_worker_processes_give_the_same_batches(table: LabelTable) -> None:
     threads = list(attribute_batches(table, MIXED, epoch=2, first_step=1))
     for workers in (1, 2):
         assert_same(list(attribute_batches(table, MIXED, epoch=2, first_step=1, workers=workers)), threads)
 
 
-def test_too_few_photos(table: LabelTable) -> None:
+def test_fewer_photos_than_a_batch_are_refused(table: LabelTable) -> None:
     with pytest.raises(ValueError, match=r"11 training samples do not fill a batch of 12: use --batch-size 11 or less"):
         attribute_batches(table, replace(CONFIG, batch_size=12), 1)
 
 
-def test_an_unreadable_photo_is_blank_and_labelled_for_nothing(table: LabelTable, tmp_path: Path) -> None:
+def test_an_unreadable_photo_is_blank_and_without_labels(table: LabelTable, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     root = table.photos.root  # type: ignore[attr-defined]
     (tmp_path / "4.png").write_bytes((root / "4.png").read_bytes())
     names = ["broken.png", "missing.png", "4.png", "4.png"]
     codes = np.array([CODES[4]] * 4, np.int32)
-    own = LabelTable(PhotoFiles(tmp_path, names), table.heads, codes, table.targets)
-    (batch,) = attribute_batches(own, replace(CONFIG, batch_size=4), 1)
-    for place, row in enumerate(batch["index"]):
+    other = LabelTable(PhotoFiles(tmp_path, names), table.heads, codes, table.targets)
+    (batch,) = attribute_batches(other, replace(CONFIG, batch_size=4), 1)
+    for i, row in enumerate(batch["index"]):
         readable = names[row] == "4.png"
-        assert batch["readable"][place] == readable
-        assert batch["image"][place].any() == readable
+        assert batch["readable"][i] == readable
+        assert batch["image"][i].any() == readable
         for head in table.heads:
-            assert batch[f"known/{head.name}"][place] == readable
-    # It says nothing of the photos beside it.
-    alone = AttributeExamples(own, CONFIG, 1)((2, 64))
-    sound = replace(own, photos=PhotoFiles(tmp_path, ["4.png"] * 4))
+            assert batch[f"known/{head.name}"][i] == readable
+    # It does not change the other photos of the batch.
+    alone = AttributeExamples(other, CONFIG, 1)((2, 64))
+    sound = replace(other, photos=PhotoFiles(tmp_path, ["4.png"] * 4))
     assert_same([alone], [AttributeExamples(sound, CONFIG, 1)((2, 64))])
 
 
 # ------------------------------------------------------------------------------------------------------- the targets
 
 
-def test_hard_labels_take_the_largest_part(table: LabelTable) -> None:
+def test_hard_labels_are_the_most_probable_class(table: LabelTable) -> None:
     soft, hard = (row_targets(table, 1, replace(CONFIG, labels=kind)) for kind in ("soft", "hard"))
     np.testing.assert_allclose(soft["target/shape"], [0, 0.8, 0.2])
     np.testing.assert_array_equal(hard["target/shape"], [0, 1, 0])
@@ -216,7 +216,7 @@ def test_smoothed_labels_sum_to_one(table: LabelTable, labels) -> None:
             assert found[f"target/{head.name}"].sum() == pytest.approx(float(found[f"known/{head.name}"]))
 
 
-def test_of_a_smoothed_yes_or_no_half_the_share_goes_to_the_other_answer(table: LabelTable) -> None:
+def test_smoothing_of_independent_labels_gives_half_to_each_answer(table: LabelTable) -> None:
     config = replace(CONFIG, label_smoothing=0.3)
     np.testing.assert_allclose(row_targets(table, 3, config)["target/style"], [0.85, 0.15], rtol=1e-6)
     np.testing.assert_array_equal(row_targets(table, 0, config)["target/style"], [0, 0])
@@ -229,15 +229,15 @@ def test_balanced_classes_are_drawn_equally_often() -> None:
     table, config = listed([900, 90, 10]), replace(CONFIG, balance=1.0)
     order = epoch_order(table, config, 1)
     drawn = np.bincount(table.codes[order, 0])
-    # 1000 draws with a chance of a third each: five standard deviations of sqrt(1000 * 2 / 9) = 15.
+    # 1000 draws with a probability of a third each: five standard deviations of sqrt(1000 * 2 / 9) = 15.
     assert len(order) == 1000 and (abs(drawn - 1000 / 3) < 75).all()
     np.testing.assert_array_equal(epoch_order(table, config, 1), order)
     assert (epoch_order(table, config, 2) != order).any()
-    # Within a class each photo alike: 900 photos share the draws of the first, so next to none comes often.
+    # Photos of one class have equal probabilities: 900 photos share the draws of the first, so none is drawn often.
     assert np.bincount(order, minlength=1000)[:900].max() < 8
 
 
-def test_partly_balanced_classes() -> None:
+def test_partly_balanced_classes_follow_the_exponent() -> None:
     table = listed([900, 90, 10])
     drawn = np.bincount(table.codes[epoch_order(table, replace(CONFIG, balance=0.5), 1), 0])
     # n photos of weight 1 / sqrt(n) each: sqrt(n) together.
@@ -246,10 +246,10 @@ def test_partly_balanced_classes() -> None:
 
 
 def test_weights_of_rows_by_hand() -> None:
-    # Of class 0 three photos, of class 1 one: in all classes together weight 1 each, so 1/6 a photo and 1/2.
+    # Three photos of class 0 and one of class 1: each class has weight 1 in total, so 1/6 a photo and 1/2.
     np.testing.assert_allclose(row_weights(listed([3, 1]), 1.0), [1 / 6] * 3 + [1 / 2])
     np.testing.assert_allclose(row_weights(listed([3, 1]), 0.0), [1 / 4] * 4)
-    # Soft labels count in parts, and a row is of the class with the largest: 2 x 1 and 1 x 0.2, and 0.8.
+    # Soft labels count in fractions (2 x 1 + 0.2, and 0.8), and a row belongs to its most probable class.
     soft = np.array([[1, 0, 0], [0.2, 0.8, 0]], np.float32)
     expected = np.array([1 / 2.2, 1 / 2.2, 1 / 1.0])  # 0.8 photos count as one
     np.testing.assert_allclose(row_weights(listed([2, 1], targets=soft), 1.0), expected / expected.sum(), rtol=1e-6)
@@ -264,13 +264,13 @@ def test_a_row_of_several_heads_is_as_rare_as_its_rarest_label() -> None:
 
 
 def test_a_photo_of_several_styles_is_as_rare_as_its_rarest_one() -> None:
-    # Sport holds for four photos, lady for one; of three photos no style is true, which is a label, too.
+    # Four photos have sport, one has lady; three have no style, which counts as a label, too.
     table = listed([3, 3, 1], STYLE, STYLES)
     expected = np.array([1 / 3] * 3 + [1 / 4] * 3 + [1])
     np.testing.assert_allclose(row_weights(table, 1.0), expected / expected.sum())
 
 
-def test_with_no_label_at_all_every_row_is_drawn_alike() -> None:
+def test_without_labels_all_rows_have_the_same_weight() -> None:
     table = LabelTable(listed([4]).photos, (SHAPE,), np.full((4, 1), -1, np.int32), (None,))
     np.testing.assert_array_equal(row_weights(table, 1.0), [0.25] * 4)
 
@@ -289,17 +289,17 @@ def test_the_side_is_drawn_for_each_batch(table: LabelTable) -> None:
     assert shapes == [(side, side, 3) for side in batch_sides(config, 1, 11)] and len(set(shapes)) > 1
 
 
-def test_a_size_that_is_no_multiple_of_32_stays_as_it_is() -> None:
+def test_sides_of_a_size_that_is_no_multiple_of_32_are_not_rounded_to_32() -> None:
     assert set(batch_sides(replace(CONFIG, size=50, scales=(0.5, 1.0)), 1, 40)) == {25, 50}
     assert set(batch_sides(replace(CONFIG, size=50), 1, 40)) == {50}
 
 
-def test_the_shift_is_a_fraction_of_the_batch_s_side(table: LabelTable, tmp_path: Path) -> None:
-    # White, so that the edges tell by how much it was moved.
+def test_the_shift_is_a_fraction_of_the_side_of_the_batch(table: LabelTable, tmp_path: Path) -> None:
+    # White, so that the edges show by how much it was shifted.
     Image.fromarray(np.full((50, 50, 3), 255, np.uint8)).save(tmp_path / "white.png")
-    own = LabelTable(PhotoFiles(tmp_path, ["white.png"]), table.heads, np.full((1, 3), -1, np.int32), table.targets)
+    other = LabelTable(PhotoFiles(tmp_path, ["white.png"]), table.heads, np.full((1, 3), -1, np.int32), table.targets)
     config = replace(STILL, shift=0.25)
     for side in (32, 128):
-        images = [AttributeExamples(own, config, epoch)((0, side))["image"] for epoch in range(60)]
+        images = [AttributeExamples(other, config, epoch)((0, side))["image"] for epoch in range(60)]
         moved = [side - (image == 255).all(axis=2).any(axis=0).sum() for image in images]
         assert 0.18 * side < max(moved) <= 0.25 * side + 1

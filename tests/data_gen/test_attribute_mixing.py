@@ -12,7 +12,7 @@ CONFIG = AttributeConfig(size=64, batch_size=3, seed=5)
 
 
 def flat_batch(known: list[int] | None = None, side: int = 40) -> dict[str, np.ndarray]:
-    """Six photos of one brightness each, 0, 50, ... 250, and targets that tell which share of which photo is in."""
+    """Six photos of one brightness each, 0, 50, ... 250, and targets that show the share of every photo."""
     known = known or [1] * 6
     levels = np.arange(6, dtype=np.uint8) * 50
     return {
@@ -37,13 +37,13 @@ def mixes(config: AttributeConfig, known: list[int] | None = None, count: int = 
     return [mixing(number, flat_batch(known)) for number in range(count)]
 
 
-def test_without_alphas_a_batch_stays_as_it_is() -> None:
+def test_without_alphas_a_batch_is_unchanged() -> None:
     batch = flat_batch()
     assert Mixing(CONFIG, 1, 0)(0, batch) is batch
 
 
 @pytest.mark.parametrize("way", ["mixup", "cutmix"])
-def test_photos_and_targets_are_mixed_in_the_same_share(way: str) -> None:
+def test_photos_and_targets_are_mixed_with_the_same_share(way: str) -> None:
     moved = 0
     for mixed in mixes(replace(CONFIG, **{way: 1.0})):
         target, levels = mixed["target/one"], np.arange(6) * 50.0
@@ -53,19 +53,19 @@ def test_photos_and_targets_are_mixed_in_the_same_share(way: str) -> None:
         brightness = mixed["image"].astype(float).mean(axis=(1, 2, 3))
         # Mixed pixels are rounded to whole numbers; cut ones are taken as they are.
         np.testing.assert_allclose(brightness, target @ levels, atol=0.51 if way == "mixup" else 0.01)
-        for place, image in enumerate(mixed["image"]):
-            parts = np.flatnonzero(target[place])
+        for i, image in enumerate(mixed["image"]):
+            parts = np.flatnonzero(target[i])
             if way == "mixup":
                 assert len(np.unique(image)) == 1
             else:
                 assert set(np.unique(image) // 50) == set(parts.tolist())
-                rows, columns = np.nonzero(image[..., 0] != 50 * place)
+                rows, columns = np.nonzero(image[..., 0] != 50 * i)
                 if len(rows):  # one whole rectangle
                     assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
             moved += len(parts) > 1
         np.testing.assert_array_equal(mixed["known/one"], flat_batch()["known/one"])
         np.testing.assert_array_equal(mixed["index"], np.arange(6))
-    assert moved > 200  # of 360; one in six is its own partner
+    assert moved > 200  # of 360; one in six has itself as partner
 
 
 @pytest.mark.parametrize("way", ["mixup", "cutmix"])
@@ -74,15 +74,15 @@ def test_only_photos_labelled_for_the_same_heads_are_mixed(way: str) -> None:
     shares = np.sum([mixed["target/one"] for mixed in mixes(replace(CONFIG, **{way: 1.0}), known)], axis=0)
     same = np.equal.outer(known, known)
     assert (shares[same] > 0).all() and not shares[~same].any()
-    # One that has no like in its batch stays as it is.
+    # A photo without a partner in its batch stays unchanged.
     for mixed in mixes(replace(CONFIG, **{way: 1.0}), [1, 0, 1, 1, 1, 1], 5):
         np.testing.assert_allclose(mixed["target/one"][1], [0, 1, 0, 0, 0, 0], atol=1e-6)
         assert (mixed["image"][1] == 50).all()
 
 
-def test_alpha_decides_how_even_the_shares_are() -> None:
+def test_alpha_sets_the_distribution_of_the_shares() -> None:
     def evenness(alpha: float) -> float:
-        # A photo that is its own partner has a share of 1.
+        # A photo that is mixed with itself has a share of 1.
         shares = [mixed["target/one"].max(axis=1).min() for mixed in mixes(replace(CONFIG, mixup=alpha), count=100)]
         return float(np.mean(shares))
 
@@ -99,7 +99,7 @@ def test_cut_rectangles_reach_every_corner() -> None:
     assert seen.all()
 
 
-def test_with_both_on_either_is_used_for_half_of_the_batches() -> None:
+def test_with_both_on_each_is_used_for_half_of_the_batches() -> None:
     config = replace(CONFIG, mixup=1.0, cutmix=1.0)
     cut = sum(any(len(np.unique(image)) > 1 for image in mixed["image"]) for mixed in mixes(config, count=100))
     assert 25 < cut < 75  # five standard deviations of 5

@@ -45,7 +45,7 @@ def decomposed(seed: int, config: KeypointConfig) -> tuple[float, float, np.ndar
     if mirrored:  # the mirror comes last: undo it
         linear, centre = MIRROR @ linear, MIRROR @ centre
     factor = np.sqrt(np.linalg.det(linear))
-    # Turned and zoomed alike in both directions: no shear, no change of aspect.
+    # Rotated, and zoomed equally in both directions: no shear, no change of aspect.
     np.testing.assert_allclose(linear @ linear.T, factor**2 * np.eye(2), atol=1e-12)
     return np.rad2deg(np.arctan2(linear[1, 0], linear[0, 0])), factor, centre, mirrored
 
@@ -71,7 +71,7 @@ def test_random_frames_use_the_whole_ranges():
         span = high - low
         assert low <= values.min() < low + 0.05 * span and high - 0.05 * span < values.max() <= high
     assert 150 < mirrored.sum() < 250  # half of 400, five standard deviations of 10
-    # Each drawn for itself: correlations of 400 independent pairs have a standard deviation of 0.05.
+    # Drawn independently: correlations of 400 independent pairs have a standard deviation of 0.05.
     independent = np.corrcoef([degrees, factors, *shifts.T, mirrored])
     assert np.abs(independent - np.eye(5)).max() < 0.25
 
@@ -130,7 +130,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_changes_keep_the_shape_and_come_from_the_generator(name: str, photo):
+def test_changes_keep_the_shape_and_depend_on_the_generator_alone(name: str, photo):
     change = CHANGES[name]
     before = photo.copy()
     results = [change(np.random.default_rng(seed), photo) for seed in range(30)]
@@ -143,7 +143,7 @@ def test_changes_keep_the_shape_and_come_from_the_generator(name: str, photo):
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 200, 3), (200, 2, 3)])
 @pytest.mark.parametrize("name", CHANGES)
-def test_changes_of_tiny_images(name: str, shape: tuple):
+def test_tiny_images_can_be_changed(name: str, shape: tuple):
     for seed in range(20):
         assert CHANGES[name](np.random.default_rng(seed), np.full(shape, 90, np.uint8)).shape == shape
 
@@ -159,12 +159,12 @@ def test_colours_change_with_the_strength(photo):
 
 
 def turned(colour: tuple[int, int, int], *strengths: float, count: int = 300) -> np.ndarray:
-    """(count, 3) float: what becomes of one colour."""
+    """(count, 3) float: the results for one colour."""
     pixel = np.array(colour, np.uint8).reshape(1, 1, 3)
     return np.array([turn_colours(np.random.default_rng(s), pixel, *strengths)[0, 0] for s in range(count)], float)
 
 
-def test_colours_that_are_not_turned_stay_the_same(photo):
+def test_colours_are_unchanged_with_zero_strengths(photo):
     assert turn_colours(np.random.default_rng(0), photo, 0.0, 0.0, 0.0) is photo
 
 
@@ -199,14 +199,14 @@ def test_brightness_scales_all_channels_alike():
     assert 0.49 < factors.min() < 0.53 and 1.47 < factors.max() < 1.51
 
 
-def test_frames_of_another_side_than_the_configured_one():
+def test_frames_for_another_side_than_the_configured_one():
     # Turned and zoomed about the middle of that side, shifted by fractions of it.
     config = AttributeConfig(size=64, rotate=20, zoom=0.2, shift=0.0, flip=True)
     for seed in range(20):
         frame, _ = random_frame(np.random.default_rng(seed), config, SIZE)
         np.testing.assert_allclose(frame.forward(CENTRE), CENTRE, atol=1e-9)
-        own, _ = random_frame(np.random.default_rng(seed), replace(config, size=SIZE))
-        np.testing.assert_array_equal(frame.matrix, own.matrix)
+        expected, _ = random_frame(np.random.default_rng(seed), replace(config, size=SIZE))
+        np.testing.assert_array_equal(frame.matrix, expected.matrix)
     moved = [random_frame(np.random.default_rng(seed), replace(config, shift=0.25), SIZE)[0] for seed in range(200)]
     reach = np.abs([frame.forward(CENTRE) - CENTRE for frame in moved]).max(axis=0)
     assert (reach > 0.23 * SIZE).all() and (reach <= 0.25 * SIZE).all()
@@ -221,7 +221,7 @@ def test_colours_become_lighter_as_often_as_darker():
     assert means.min() < 100 and means.max() > 156
 
 
-def test_colours_do_not_depend_on_the_place(photo):
+def test_colour_changes_do_not_depend_on_the_position(photo):
     # One table for all pixels: shuffled pixels give shuffled results.
     order = np.random.default_rng(1).permutation(96)
     for seed in range(10):
@@ -231,7 +231,7 @@ def test_colours_do_not_depend_on_the_place(photo):
 
 
 def test_blur_smooths_and_does_not_move_the_picture():
-    # A smoothing kernel that is alike on both sides leaves the centroid of a spot where it is, up to rounding to 8
+    # A symmetric smoothing kernel leaves the centroid of a spot where it is, up to rounding to 8
     # bits; the keypoints are not moved along. A kernel of even width, say, would move it by half a pixel.
     y, x = np.mgrid[:61, :61]
     spot = np.rint(250 * np.exp(-((x - 30) ** 2 + (y - 30) ** 2) / 32.0)).astype(np.uint8)
@@ -253,7 +253,7 @@ def test_a_rectangle_of_2_to_15_percent_is_erased():
         inner = erased[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         shares.append(inner.shape[0] * inner.shape[1] / (96 * 80))
         plain += (inner == inner[0, 0]).all()
-        # Noise may by chance (1 in 256^3 a pixel) keep the old colour; a rectangle of one colour may not have holes.
+        # Noise can keep the old colour of a pixel by chance (1 in 256^3); a rectangle of one colour cannot have holes.
         assert (inner != 77).any(axis=2).mean() > 0.99
     # Sides are whole pixels: half a pixel on each of sides of at least 5 px is 10% of 2%, and less of more.
     assert 0.018 <= min(shares) < 0.03 and 0.13 < max(shares) <= 0.155

@@ -18,7 +18,7 @@ def contents(batches) -> list[list[int]]:
     return [batch["item"].tolist() for batch in batches]
 
 
-def test_whole_batches_in_an_epoch():
+def test_steps_count_full_batches():
     assert [steps_per_epoch(count, 4) for count in (4, 7, 8, 401)] == [1, 1, 2, 100]
     for count, most in ((3, 3), (1, 1), (0, 1)):
         with pytest.raises(ValueError, match=rf"^{count} training samples .* batch of 4: use --batch-size {most} or"):
@@ -33,18 +33,18 @@ def test_items_keep_their_order_and_an_incomplete_batch_is_left_out():
         np.testing.assert_array_equal(batch["square"], np.repeat(batch["item"][:, None] ** 2, 2, axis=1))
 
 
-def test_each_batch_is_changed_once_and_knows_its_number():
+def test_change_gets_each_batch_once_with_its_number():
     batches = list(prepared_batches(range(25), squared, 2, numbered))
     assert contents(batches) == [[2 * i, 2 * i + 1] for i in range(12)]
     assert [int(batch["number"]) for batch in batches] == list(range(12))
 
 
-def test_nothing_left_gives_no_batches():
+def test_without_items_there_are_no_batches():
     assert list(prepared_batches([], squared, 3, numbered)) == []
     assert list(prepared_batches([1, 2], squared, 3)) == []
 
 
-def test_mistakes_of_an_example_are_raised():
+def test_errors_of_an_example_are_raised():
     def fails(item: int) -> dict[str, Any]:
         raise ValueError(f"item {item} is broken")
 
@@ -52,7 +52,7 @@ def test_mistakes_of_an_example_are_raised():
         list(prepared_batches([8], fails, 1))
 
 
-def test_batches_are_made_as_they_are_needed():
+def test_batches_are_prepared_only_a_few_ahead():
     made = []
 
     def noted(item: int) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def test_batches_are_made_as_they_are_needed():
     assert len(made) < 200  # those two, and a few ahead
 
 
-@pytest.mark.slow  # each worker process imports everything anew
+@pytest.mark.slow  # each worker process imports everything again
 @pytest.mark.parametrize("workers", [1, 2])
 def test_worker_processes_give_the_same_batches_in_the_same_order(workers: int):
     expected = list(prepared_batches(range(23), squared, 3, numbered))

@@ -18,12 +18,12 @@ ALL = load_vocabulary()
 
 def skirt(root: Path, name: str, folder: str = "skirt", **points: tuple[float, float, int]) -> Sample:
     """A skirt in a photo of noise, 48 x 64, with `points` moved."""
-    places = {"waistband_left": (10, 10, 1), "waistband_right": (30, 10, 1)}
-    places |= {"hemline_left": (5, 50, 0), "hemline_right": (40, 50, 1)} | points
+    cells = {"waistband_left": (10, 10, 1), "waistband_right": (30, 10, 1)}
+    cells |= {"hemline_left": (5, 50, 0), "hemline_right": (40, 50, 1)} | points
     xy, state = np.full((24, 2), -1.0), np.full(24, -1)
-    for k, place in enumerate(places.get(keypoint) for keypoint in KEYPOINTS):
-        if place:
-            xy[k], state[k] = place[:2], place[2]
+    for k, cell in enumerate(cells.get(keypoint) for keypoint in KEYPOINTS):
+        if cell:
+            xy[k], state[k] = cell[:2], cell[2]
     image_id = f"Images/{folder}/{name}.png"
     path = root / image_id
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,11 +67,11 @@ def test_every_problem_is_found_with_its_line(data: Path) -> None:
     warnings = {p.line or 0: p.message for p in report.warnings}
     assert sorted(warnings) == [3, 4, 6]
     assert "outside the photo of 48 x 64 pixels: hemline_right (48, 50)" in warnings[3]
-    assert "left and right look exchanged" in warnings[4]
-    assert "called a skirt, but lies in the folder dress" in warnings[6]
+    assert "left and right keypoints look exchanged" in warnings[4]
+    assert "labelled as skirt, but is in the folder dress" in warnings[6]
 
 
-def test_copies_and_leaks(data: Path) -> None:
+def test_duplicates_and_leaks_are_found(data: Path) -> None:
     train = data / "train" / "Images" / "skirt"
     (train / "missing.png").write_bytes((train / "outside.png").read_bytes())
     report = check_dataset(data, workers=1)
@@ -80,7 +80,7 @@ def test_copies_and_leaks(data: Path) -> None:
     assert set(report.duplicates) == {leak, (train / "outside.png", train / "missing.png")}
 
 
-def test_the_summary_counts(data: Path) -> None:
+def test_the_summary_counts_images_and_states(data: Path) -> None:
     by_set = {s.file.name: s for s in check_dataset(data).summaries}
     train = by_set["train.csv"]
     assert (train.category, train.images, train.no_span) == ("skirt", 7, 1)
@@ -90,7 +90,7 @@ def test_the_summary_counts(data: Path) -> None:
     assert ALL.mask("skirt").sum() == 4
 
 
-def test_a_sound_set_is_ok_and_the_report_prints(tmp_path: Path, data: Path) -> None:
+def test_a_valid_set_is_ok_and_a_report_is_printed(tmp_path: Path, data: Path) -> None:
     stream = io.StringIO()
     report = check_dataset(data / "test")
     assert report.ok and not report.warnings and not report.duplicates
@@ -109,7 +109,7 @@ def test_a_broken_csv_does_not_stop_the_others(data: Path) -> None:
     assert any("not UTF-8" in p.message for p in report.problems) and len(report.problems) == 4
 
 
-def test_no_data(tmp_path: Path) -> None:
+def test_a_folder_without_lists_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="expected, for example") as caught:
         check_dataset(tmp_path)
     assert "no FashionAI keypoint files" in str(caught.value) and "no FashionAI attribute files" in str(caught.value)
@@ -117,10 +117,10 @@ def test_no_data(tmp_path: Path) -> None:
 
 @pytest.fixture
 def attributes(tmp_path: Path) -> Path:
-    """Three labelled photos and a copy of one that is labelled otherwise; a question, of which the photo is known."""
+    """Three labelled photos, a copy of one with another label, and a question whose photo is a copy of another."""
 
-    def photo(place: str, seed: int) -> None:
-        path = tmp_path / place
+    def photo(name: str, seed: int) -> None:
+        path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         noise = np.random.default_rng(seed).integers(0, 256, (64, 48, 3), dtype=np.uint8)
         Image.fromarray(noise).save(path)
@@ -152,7 +152,7 @@ def attributes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_attribute_lists_are_checked_as_well(attributes: Path) -> None:
+def test_attribute_lists_are_checked(attributes: Path) -> None:
     report = check_dataset(attributes)
     csv = attributes / "base" / "Annotations" / "label.csv"
     problems = {p.line: p.message for p in report.problems if p.path == csv}
@@ -162,31 +162,33 @@ def test_attribute_lists_are_checked_as_well(attributes: Path) -> None:
     warnings = [str(warning) for warning in report.warnings]
     classes = ATTRIBUTE_TASKS["skirt_length"]
     assert (
-        f"{csv}:8: Images/skirt_length_labels/gone.png: labelled for neck_design, but lies in the folder of "
+        f"{csv}:8: Images/skirt_length_labels/gone.png: labelled for neck_design, but is in the folder of "
         in (warnings[0])
     )
     assert (
         f"{csv}:3: " in warnings[1]
-        and f"skirt_length is {classes[5]!r} here, but {classes[0]!r} of the" in (warnings[1])
+        and f"skirt_length is {classes[5]!r} here, but {classes[0]!r} for the" in (warnings[1])
     )
     assert warnings[1].endswith(f"at {csv}:1")
     missing = ", ".join(classes[c] for c in (2, 3, 4))
-    assert warnings[4] == f"{csv}: no training photo of skirt_length is {missing}"
-    # A photo may be labelled for other tasks, too, than that of its folder.
-    assert "no training photo of neck_design is " in warnings[2] and "of pant_length is" in warnings[3]
+    assert warnings[4] == f"{csv}: skirt_length: no training photo has the class {missing}"
+    # A photo can also be labelled for other tasks than that of its folder.
+    assert "neck_design: no training photo has the class " in warnings[2] and "pant_length: no " in warnings[3]
     assert len(warnings) == 5
 
 
-def test_a_folder_of_photos_that_is_a_link_is_told_row_by_row(attributes: Path, tmp_path_factory) -> None:
+def test_a_link_in_place_of_a_photo_folder_is_reported_for_every_row(attributes: Path, tmp_path_factory) -> None:
     images = attributes / "rank" / "Images"
     elsewhere = tmp_path_factory.mktemp("disk") / "Images"
     images.rename(elsewhere)
     link(images, elsewhere)
-    told = [str(problem) for problem in check_dataset(attributes).problems if "question.csv" in str(problem)]
-    assert len(told) == 1 and "question.csv:1: " in told[0] and "Images/skirt_length_labels/q.png" in told[0]
+    problems = [str(problem) for problem in check_dataset(attributes).problems if "question.csv" in str(problem)]
+    assert (
+        len(problems) == 1 and "question.csv:1: " in problems[0] and "Images/skirt_length_labels/q.png" in problems[0]
+    )
 
 
-def test_pictures_of_the_attribute_lists_that_leak(attributes: Path) -> None:
+def test_leaks_of_the_attribute_lists_are_found(attributes: Path) -> None:
     report = check_dataset(attributes)
     folder = attributes / "base" / "Images" / "skirt_length_labels"
     leak = (folder / "b.png", attributes / "rank" / "Images" / "skirt_length_labels" / "q.png")
@@ -206,11 +208,11 @@ def test_the_tasks_are_counted_and_printed(attributes: Path) -> None:
     stream = io.StringIO()
     print_report(report, Console(file=stream, width=200))
     text = stream.getvalue()
-    assert "Keypoint sets" not in text and "Attribute sets" in text and "asked" in text
+    assert "Keypoint sets" not in text and "Attribute sets" in text and "no labels (questions)" in text
     assert f"{ATTRIBUTE_TASKS['skirt_length'][5]} 1" in text
 
 
-def test_both_challenges_may_show_the_same_pictures(data: Path, attributes: Path) -> None:
+def test_a_picture_in_both_challenges_is_no_duplicate(data: Path, attributes: Path) -> None:
     before = check_dataset(data)
     assert before.summaries and before.tasks
     shared = data / "train" / "Images" / "skirt" / "good.png"

@@ -20,7 +20,7 @@ def scene(garment: int, size: int = 256) -> np.ndarray:
     return image
 
 
-def test_copies_are_grouped_and_others_stay_apart(tmp_path: Path) -> None:
+def test_only_copies_are_grouped(tmp_path: Path) -> None:
     image = Image.fromarray(scene(1))
     image.save(tmp_path / "a.png")
     (tmp_path / "same_bytes.png").write_bytes((tmp_path / "a.png").read_bytes())
@@ -39,7 +39,7 @@ def test_copies_are_grouped_and_others_stay_apart(tmp_path: Path) -> None:
     assert len(set(labels)) == 1 + len(others)
 
 
-def test_one_garment_with_another_print_stays_apart(tmp_path: Path) -> None:
+def test_garments_that_differ_in_their_print_are_no_duplicates(tmp_path: Path) -> None:
     plain = np.full((200, 200, 3), 240, np.uint8)
     cv2.rectangle(plain, (60, 40), (140, 180), (40, 60, 120), -1)
     printed = plain.copy()
@@ -49,7 +49,7 @@ def test_one_garment_with_another_print_stays_apart(tmp_path: Path) -> None:
     assert len(set(duplicate_groups([tmp_path / "plain.png", tmp_path / "printed.png"]))) == 2
 
 
-def test_no_photos() -> None:
+def test_without_photos_there_are_no_groups() -> None:
     assert duplicate_groups([]).shape == (0,)
 
 

@@ -15,7 +15,7 @@ from links import link
 
 @pytest.fixture
 def photo() -> np.ndarray:
-    """(40, 60, 3): smooth, so that JPEG keeps it, and alike in no two directions."""
+    """(40, 60, 3): smooth, so that JPEG keeps it, and without symmetry."""
     y, x = np.mgrid[:40, :60]
     return np.stack([x * 4, y * 6, 255 - x - y * 3], axis=-1).astype(np.uint8)
 
@@ -27,7 +27,7 @@ def encoded(image: Image.Image, kind: str, **options) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
-def test_lossless_formats_come_back_exactly(photo: np.ndarray, kind: str) -> None:
+def test_lossless_formats_are_decoded_exactly(photo: np.ndarray, kind: str) -> None:
     decoded = decode_image(encoded(Image.fromarray(photo), kind), "x")
     assert decoded.dtype == np.uint8 and decoded.flags.writeable and decoded.flags.c_contiguous
     np.testing.assert_array_equal(decoded, photo)
@@ -67,14 +67,14 @@ def test_orientation_6_turns_the_top_left_corner_to_the_top_right() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_damaged_or_senseless_exif_leaves_the_photo_as_stored(photo: np.ndarray) -> None:
+def test_damaged_or_invalid_exif_leaves_the_photo_as_stored(photo: np.ndarray) -> None:
     exif = Image.Exif()
     exif[0x0112] = 77
     for block in (exif, b"Exif\0\0MM\0*\xff\xff\xff\xff"):
         assert decode_image(encoded(Image.fromarray(photo), "JPEG", exif=block), "x").shape == photo.shape
 
 
-def test_transparency_falls_on_white() -> None:
+def test_transparency_becomes_white() -> None:
     rgba = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 0, 0, 51]]], np.uint8)
     decoded = decode_image(encoded(Image.fromarray(rgba), "PNG"), "x")
     np.testing.assert_array_equal(decoded, [[[10, 20, 30], [255, 255, 255], [204, 204, 204]]])
@@ -153,7 +153,7 @@ def test_a_jpeg_without_its_last_bytes_is_an_error(photo: np.ndarray) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_damaged_bytes_never_raise_anything_else(kind: str, photo: np.ndarray) -> None:
+def test_damaged_bytes_raise_only_image_errors(kind: str, photo: np.ndarray) -> None:
     rng = np.random.default_rng(1)
     data = encoded(Image.fromarray(photo), kind)
     for _ in range(60):
@@ -171,7 +171,7 @@ def _png_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(9000, 9000), (60_000, 60_000)])
-def test_the_size_is_judged_by_the_header(size: tuple[int, int]) -> None:
+def test_the_size_is_checked_from_the_header(size: tuple[int, int]) -> None:
     with pytest.raises(ImageError, match=r"x: .*(limit|exceeds)"):
         decode_image(_png_header(*size) + bytes(16), "x")
 
@@ -218,7 +218,7 @@ def test_ids_resolve_below_the_root(tmp_path: Path) -> None:
         "a\n",
     ],
 )
-def test_ids_that_lead_elsewhere_are_refused(tmp_path: Path, image_id: str) -> None:
+def test_ids_that_leave_the_root_are_refused(tmp_path: Path, image_id: str) -> None:
     with pytest.raises(ValueError, match="image id") as caught:
         resolve_image(tmp_path, image_id)
     assert repr(image_id) in str(caught.value)
@@ -255,7 +255,7 @@ def test_a_jpeg_is_decoded_no_larger_than_is_needed(tmp_path, side, expected):
     assert np.abs(pixels[:h, :w] - blocks).mean() < 3
 
 
-def test_a_reduced_photo_stands_upright_too(tmp_path):
+def test_a_reduced_photo_has_its_orientation_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (80, 40), (200, 30, 30)).save(tmp_path / "a.jpg", exif=exif)
@@ -263,6 +263,6 @@ def test_a_reduced_photo_stands_upright_too(tmp_path):
     assert size == (40, 80) and pixels.shape == (40, 20, 3)
 
 
-def test_other_formats_are_decoded_at_their_size(tmp_path):
+def test_other_formats_are_decoded_at_full_size(tmp_path):
     Image.new("RGB", (80, 40)).save(tmp_path / "a.png")
     assert read_reduced(tmp_path / "a.png", 10)[0].shape == (40, 80, 3)

@@ -94,14 +94,14 @@ def test_shapes_and_types(samples):
     assert batch["mask"].all() and batch["readable"].all() and not batch["category"].any()
 
 
-def test_a_batch_can_be_made_again(samples):
+def test_batches_are_reproducible(samples):
     first = list(keypoint_batches(samples, SKIRT, epoch=3))
     assert len(first) == 2
     assert_same(list(keypoint_batches(samples, SKIRT, epoch=3)), first)
     assert (first[0]["image"] != first[1]["image"]).any()
 
 
-def test_resuming_gives_exactly_the_rest(samples):
+def test_resuming_gives_the_remaining_batches(samples):
     config = replace(SKIRT, batch_size=2)
     whole = list(keypoint_batches(samples, config, epoch=1))
     assert len(whole) == 5
@@ -146,7 +146,7 @@ def test_examples_can_be_sent_to_another_process(samples):
     assert_same([again(4)], [examples(4)])
 
 
-@pytest.mark.slow  # the worker process imports everything anew
+@pytest.mark.slow  # the worker process imports everything again
 def test_worker_processes_give_the_same_batches(samples):
     config = replace(SKIRT, batch_size=2)
     threads = list(keypoint_batches(samples, config, epoch=2, first_step=1))
@@ -154,7 +154,7 @@ def test_worker_processes_give_the_same_batches(samples):
         assert_same(list(keypoint_batches(samples, config, epoch=2, first_step=1, workers=workers)), threads)
 
 
-def test_too_few_samples(samples):
+def test_fewer_samples_than_a_batch_are_refused(samples):
     with pytest.raises(ValueError, match=r"3 training samples do not fill a batch of 4: use --batch-size 3 or less"):
         keypoint_batches(samples[:3], SKIRT, 0)
     assert len(list(keypoint_batches(samples[:4], SKIRT, 0))) == 1
@@ -188,7 +188,7 @@ def test_heatmaps_peak_where_the_keypoints_are_seen(spots):
 
 
 def test_points_outside_the_picture_are_not_labelled(spots):
-    # By how much of its spot is seen: more than half of it when the point is inside, less when it is outside.
+    # Measured by the visible part of the spot: more than half when the point is inside, less when it is outside.
     config = replace(SKIRT, shift=0.45, colour=0, blur=0, erase=0)
     counts = {True: 0, False: 0}
     for epoch in range(60):
@@ -196,7 +196,7 @@ def test_points_outside_the_picture_are_not_labelled(spots):
         seen, mass = spots_in(example["image"])
         share = mass / mass.max()  # at least one spot is seen whole in most pictures
         (ax, ay), (bx, by) = seen[1] - seen[0], seen[2] - seen[0]
-        if share.min() < 0.02:  # too little is left to tell the turn by, so go by the shares alone
+        if share.min() < 0.02:  # too little is left to measure the rotation, so use the shares alone
             expected_sets = [share, share[[1, 0, 3, 2]]]
         else:
             expected_sets = [share[[1, 0, 3, 2]] if ax * by - ay * bx < 0 else share]
@@ -220,7 +220,7 @@ def test_without_augmentation_the_photo_is_letterboxed(spots):
 
 
 @pytest.mark.parametrize(("weight", "expected"), [(0.0, [1, 0, 0, 1]), (0.25, [1, 0.25, 0, 1])])
-def test_hidden_points_have_their_own_weight(spots, weight: float, expected: list[float]):
+def test_hidden_points_have_the_configured_weight(spots, weight: float, expected: list[float]):
     sample = skirt(spots.path, "x", state=(1, 0, -1, 1))
     example = KeypointExamples([sample], replace(SKIRT, **STILL, hidden_weight=weight), 0)(0)
     assert example["labelled"].tolist() == expected
@@ -228,7 +228,7 @@ def test_hidden_points_have_their_own_weight(spots, weight: float, expected: lis
     assert example["mask"].tolist() == [1, 1, 1, 1]  # the category has the point, labelled or not
 
 
-def test_twins_exchange_their_states_too(spots):
+def test_mirroring_exchanges_the_states_of_twins(spots):
     sample = skirt(spots.path, "x", state=(1, 0, 1, -1))
     found = {
         tuple(KeypointExamples([sample], replace(SKIRT, shift=0, rotate=0), epoch)(0)["labelled"])
@@ -237,7 +237,7 @@ def test_twins_exchange_their_states_too(spots):
     assert found == {(1, 0, 1, 0), (0, 1, 0, 1)}
 
 
-def test_masks_and_categories_of_a_network_for_all(spots):
+def test_masks_and_categories_of_a_network_for_all_categories(spots):
     config = KeypointConfig(network="lite", size=96, batch_size=4, seed=5, **STILL)
     every, states = np.full((24, 2), -1.0), np.full(24, -1)
     every[15:19], states[15:19] = SPOTS, 1
@@ -248,7 +248,7 @@ def test_masks_and_categories_of_a_network_for_all(spots):
     assert np.flatnonzero(example["heatmaps"].any(axis=(0, 1))).tolist() == [15, 16, 17, 18]
 
 
-def test_an_unreadable_photo_gives_a_blank_example_and_says_so(samples, tmp_path: Path):
+def test_an_unreadable_photo_gives_a_blank_example_marked_unreadable(samples, tmp_path: Path):
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     broken, missing = skirt(tmp_path / "broken.png", "broken"), skirt(tmp_path / "missing.png", "missing")
     mixed = [samples[0], broken, samples[1], missing]
@@ -256,21 +256,21 @@ def test_an_unreadable_photo_gives_a_blank_example_and_says_so(samples, tmp_path
     order = batch["index"].tolist()
     assert sorted(order) == [0, 1, 2, 3]
     for index, sample in enumerate(mixed):
-        place = order.index(index)
+        position = order.index(index)
         readable = sample in (samples[0], samples[1])
-        assert batch["readable"][place] == readable
+        assert batch["readable"][position] == readable
         for name in ("image", "heatmaps", "labelled"):
-            assert batch[name][place].any() == readable, name
-        assert batch["mask"][place].all()
+            assert batch[name][position].any() == readable, name
+        assert batch["mask"][position].all()
 
 
-def test_the_other_photos_are_not_changed_by_an_unreadable_one(samples, tmp_path: Path):
+def test_an_unreadable_photo_does_not_change_the_others(samples, tmp_path: Path):
     missing = skirt(tmp_path / "missing.png", "missing")
     alone = KeypointExamples([missing, samples[1]], SKIRT, 0)(1)
     assert_same([alone], [KeypointExamples([samples[0], samples[1]], SKIRT, 0)(1)])
 
 
-def test_samples_that_cannot_be_trained_on_are_named(samples):
+def test_samples_without_the_needed_keypoints_are_named(samples):
     unlabelled = replace(samples[0], keypoints=None, image_id="Images/skirt/7.png")
     with pytest.raises(ValueError, match=r"Images/skirt/7\.png: training needs the 4 keypoints of the vocabulary"):
         KeypointExamples([unlabelled], SKIRT, 0)(0)

@@ -41,7 +41,7 @@ def table(**changes) -> LabelTable:
     return LabelTable(**(parts | changes))
 
 
-def test_photos_by_row(photos: PhotoFiles, tmp_path: Path) -> None:
+def test_photos_are_read_by_row(photos: PhotoFiles, tmp_path: Path) -> None:
     assert len(photos) == 3
     for row, name in enumerate(NAMES):
         assert photos.name(row) == name and type(photos.name(row)) is str
@@ -58,39 +58,39 @@ def test_selected_photos_keep_the_order_of_the_rows(photos: PhotoFiles) -> None:
     assert photos.name(np.int64(1)) == NAMES[1]  # type: ignore[arg-type]  rows come from arrays
 
 
-def test_workers_get_the_same_photos(photos: PhotoFiles) -> None:
+def test_photos_can_be_pickled_for_workers(photos: PhotoFiles) -> None:
     again = pickle.loads(pickle.dumps(photos))
     assert [again.name(row) for row in range(3)] == NAMES
     assert again.read(2)[0, 0, 0] == 30
 
 
-def test_a_photo_that_is_not_there(photos: PhotoFiles, tmp_path: Path) -> None:
+def test_a_missing_photo_is_an_image_error(photos: PhotoFiles, tmp_path: Path) -> None:
     (tmp_path / "c.png").unlink()
     with pytest.raises(ImageError, match=r"c\.png: No such file"):
         photos.read(2)
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "b\\..\\a.png"])
-def test_a_name_that_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
+def test_a_name_that_leads_out_of_the_folder_is_refused(name: str, tmp_path: Path) -> None:
     for names in ([name], column([name])):
         with pytest.raises(ValueError, match="expected a path inside the data folder"):
             PhotoFiles(tmp_path, names).read(0)
 
 
-def test_soft_targets() -> None:
+def test_targets_of_soft_labels() -> None:
     target, known = table().target(0, np.array([2, 1, 0]))
     np.testing.assert_array_equal(target, np.array([[0, 0.5, 0.5], [0, 0, 0], [1, 0, 0]], np.float32))
     np.testing.assert_array_equal(known, [True, False, True])
     assert target.dtype == np.float32
 
 
-def test_independent_targets() -> None:
+def test_targets_of_independent_heads() -> None:
     target, known = table().target(1, np.array([0, 1, 2]))
     np.testing.assert_array_equal(target, np.array([[1, 0], [0, 0], [1, 1]], np.float32))
     np.testing.assert_array_equal(known, [True, False, True])
 
 
-def test_codes_that_are_classes_themselves() -> None:
+def test_codes_without_a_target_table_are_classes() -> None:
     plain = table(heads=(SHAPE,), codes=np.array([[2], [-1], [0]], np.int32), targets=(None,))
     target, known = plain.target(0, np.array([0, 1, 2, 0]))
     np.testing.assert_array_equal(target, np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0], [0, 0, 1]], np.float32))
@@ -99,20 +99,20 @@ def test_codes_that_are_classes_themselves() -> None:
     np.testing.assert_array_equal(plain.counts(0), [1, 0, 1])
 
 
-def test_counts_take_soft_labels_in_parts() -> None:
+def test_counts_add_fractions_of_soft_labels() -> None:
     np.testing.assert_array_equal(table().counts(0), [1, 0.5, 0.5])
     np.testing.assert_array_equal(table().counts(1), [2, 1])
     assert table().counts(0).dtype == np.float64
 
 
-def test_selected_rows_go_with_their_photos() -> None:
+def test_select_keeps_labels_and_photos_together() -> None:
     some = table().select(np.array([2, 0]))
     assert len(some) == 2 and [some.photos.name(row) for row in range(2)] == ["c.png", "a.png"]
     np.testing.assert_array_equal(some.codes, [[1, 2], [0, 1]])
     np.testing.assert_array_equal(some.counts(0), [1, 0.5, 0.5])
 
 
-def test_no_photos_at_all() -> None:
+def test_a_table_can_be_empty() -> None:
     none = table().select(np.array([], np.int64))
     assert len(none) == 0
     np.testing.assert_array_equal(none.counts(1), [0, 0])
@@ -121,23 +121,26 @@ def test_no_photos_at_all() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"codes": np.zeros((2, 2), np.int32)}, r"3 photos and 2 heads need codes of that shape; got \(2, 2\)"),
-        ({"codes": np.zeros((3, 1), np.int32)}, r"got \(3, 1\) and 2 tables of targets"),
-        ({"targets": (None,)}, "1 tables of targets"),
-        ({"targets": (None, np.ones((3, 3), np.float32))}, r"head style: targets \(3, 3\) for 2 classes"),
-        ({"targets": (None, np.ones(3, np.float32))}, r"head style: targets \(3,\) for 2 classes"),
-        ({"codes": np.array([[2, 0]] * 3)}, "head shape: codes 2 to 2, of 2"),
-        ({"codes": np.array([[0, 3]] * 3), "targets": (None, None)}, "head style: codes 3 to 3, of 2"),
-        ({"codes": np.array([[0, -2], [0, 0], [0, 1]])}, "head style: codes -2 to 1, of 3"),
+        (
+            {"codes": np.zeros((2, 2), np.int32)},
+            r"3 photos and 2 heads need codes of shape \(3, 2\) and 2 tables of targets; got \(2, 2\)",
+        ),
+        ({"codes": np.zeros((3, 1), np.int32)}, r"got \(3, 1\) and 2$"),
+        ({"targets": (None,)}, r"got \(3, 2\) and 1$"),
+        ({"targets": (None, np.ones((3, 3), np.float32))}, r"head style: targets of shape \(3, 3\); expected \(3, 2\)"),
+        ({"targets": (None, np.ones(3, np.float32))}, r"head style: targets of shape \(3,\); expected \(3, 2\)"),
+        ({"codes": np.array([[2, 0]] * 3)}, "head shape: codes from 2 to 2; expected -1 to 1"),
+        ({"codes": np.array([[0, 3]] * 3), "targets": (None, None)}, "head style: codes from 3 to 3; expected -1 to 1"),
+        ({"codes": np.array([[0, -2], [0, 0], [0, 1]])}, "head style: codes from -2 to 1; expected -1 to 2"),
     ],
 )
-def test_parts_that_do_not_fit(changes: dict, message: str) -> None:
+def test_parts_with_shapes_that_do_not_match_are_refused(changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         table(**changes)
 
 
-def test_all_names_of_a_column_one_after_the_other(monkeypatch):
-    monkeypatch.setattr("aifashion.data_gen.label_table._PIECE", 4)
+def test_a_column_is_iterated_in_chunks(monkeypatch):
+    monkeypatch.setattr("aifashion.data_gen.label_table._CHUNK", 4)
     names = [f"{i}.jpg" for i in range(11)]
     assert list(column(names)) == names and list(column([])) == []
     assert list(PhotoFiles(Path("there"), column(names)).names) == names

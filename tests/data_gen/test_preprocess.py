@@ -16,7 +16,7 @@ def dot(size: tuple[int, int], centre: tuple[float, float], sigma: float) -> np.
 
 
 def centroid(image: np.ndarray) -> np.ndarray:
-    """Of what differs from the padding, (x, y) px."""
+    """The centroid (x, y) in px of what differs from the padding."""
     weights = np.abs(image.astype(float) - PADDING).sum(axis=2)
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
     return np.array([(weights * x).sum(), (weights * y).sum()]) / weights.sum()
@@ -85,11 +85,11 @@ def test_letterbox_keeps_the_aspect_and_pads_with_the_padding(photo, size, fille
 @pytest.mark.parametrize("photo", [(1000, 500), (997, 503), (331, 512), (130, 129)])
 def test_a_much_larger_photo_ends_within_half_a_pixel_of_where_it_should(photo):
     image, frame = letterboxed(np.full((photo[1], photo[0], 3), COLOUR), (64, 64))
-    # How much of every row and column is photo, by the share of the colour in it.
+    # The part of every row and column that is photo, by the share of the colour in it.
     share = (image[..., 0].astype(float) - PADDING[0]) / (float(COLOUR[0]) - PADDING[0])
     low, high = frame.forward(np.array([[-0.5, -0.5], [photo[0] - 0.5, photo[1] - 0.5]]))
     np.testing.assert_allclose([share[32].sum(), share[:, 32].sum()], high - low, atol=0.55)
-    # The middle lies where it should, whatever happens at the edges.
+    # The middle must be right; the edges are rounded.
     ramp = np.broadcast_to(np.linspace(0, 250, photo[0])[None, :, None], (photo[1], photo[0], 3)).astype(np.uint8)
     image, frame = letterboxed(ramp, (64, 64))
     xy = frame.back(np.array([[24.0, 32.0], [40.0, 32.0]]))
@@ -127,14 +127,14 @@ def test_stripes_do_not_alias_when_turned_and_shrunk():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (3, 2000)])
-def test_extreme_photos(shape: tuple[int, int]):
+def test_photos_of_extreme_size_or_aspect(shape: tuple[int, int]):
     image, frame = letterboxed(np.full((*shape, 3), COLOUR), (64, 64))
     assert image.shape == (64, 64, 3)
     centre = frame.forward((np.array(shape[::-1]) - 1) / 2)
     np.testing.assert_allclose(centre, [31.5, 31.5])
 
 
-def test_the_photo_is_left_alone():
+def test_the_photo_is_not_written_to():
     photo = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     before = photo.copy()
     photo.flags.writeable = False
@@ -142,12 +142,12 @@ def test_the_photo_is_left_alone():
     np.testing.assert_array_equal(photo, before)
 
 
-def test_sides_are_multiples_of_32_where_the_size_is_one():
+def test_sides_are_multiples_of_32_if_the_size_is_one():
     assert [scaled_side(224, scale) for scale in (1, 0.5, 1.25, 0.875, 1.08, 0.01)] == [224, 128, 288, 192, 256, 32]
     assert [scaled_side(100, scale) for scale in (1, 0.5, 1.257, 0.001)] == [100, 50, 126, 1]
 
 
-def test_a_photo_of_the_right_size_is_taken_as_it_is():
+def test_a_photo_of_the_right_size_is_unchanged():
     photo = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     image, frame = letterboxed(photo, (40, 40))
     assert image is photo

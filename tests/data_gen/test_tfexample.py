@@ -27,7 +27,7 @@ def test_the_checksums_of_rfc_3720(data: bytes, crc: int) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 511, 512, 513, 5_000, 1_100_000])
-def test_long_checksums_are_those_of_their_definition(length: int) -> None:
+def test_long_checksums_agree_with_the_definition(length: int) -> None:
     data = np.random.default_rng(length).bytes(length)
     table = [0] * 256
     for value in range(256):
@@ -45,7 +45,7 @@ LABELS = st.none() | st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_
 
 @settings(max_examples=50)
 @given(st.text(), st.binary(max_size=400), LABELS)
-def test_an_example_comes_back(name: str, image: bytes, labels: list[int] | None) -> None:
+def test_decoding_inverts_encoding(name: str, image: bytes, labels: list[int] | None) -> None:
     back = decode_example(encode_example(Record(name, image, None if labels is None else np.array(labels))))
     assert back.name == name and back.image == image
     assert (None if back.labels is None else back.labels.tolist()) == labels
@@ -53,6 +53,6 @@ def test_an_example_comes_back(name: str, image: bytes, labels: list[int] | None
 
 @settings(max_examples=50)
 @given(st.binary(max_size=60))
-def test_what_is_no_example_is_refused_with_one_of_three_errors(data: bytes) -> None:
+def test_damaged_examples_raise_only_the_documented_errors(data: bytes) -> None:
     with pytest.raises((ValueError, KeyError, IndexError)):
         decode_example(data)

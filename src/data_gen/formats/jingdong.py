@@ -151,7 +151,7 @@ def _check_rows(path: Path, rows: Rows, width: int) -> list[Problem]:
         elif first_label == 2 and not row[1]:
             problems.append(Problem(path, line, "the URL is empty"))
         if not name or not name.isprintable():
-            problems.append(Problem(path, line, f"id {name!r}: it is empty or holds a control character"))
+            problems.append(Problem(path, line, f"id {name!r}: it is empty or has a control character"))
         elif first.setdefault(name, line) != line:
             problems.append(Problem(path, line, f"id {name!r} again; first on line {first[name]}"))
     return problems

@@ -140,14 +140,14 @@ def test_every_kind_of_problem_in_the_order_of_the_lines(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/etc/a.jpg", "an absolute path"),
-        ("C:/a.jpg", "an absolute path"),
-        ("a\\b.jpg", "a backslash; folders are separated by /"),
+        ("/etc/a.jpg", "it is an absolute path"),
+        ("C:/a.jpg", "it is an absolute path"),
+        ("a\\b.jpg", "it has a backslash; separate folders with /"),
         ("..", "'..' leads out of the data folder"),
         ("a/../../b.jpg", "'..' leads out of the data folder"),
-        ("a\x07.jpg", "it is empty or holds a control character"),
-        ("a\x85b.jpg", "it is empty or holds a control character"),
-        (" ", "it is empty or holds a control character"),
+        ("a\x07.jpg", "it is empty or has a control character"),
+        ("a\x85b.jpg", "it is empty or has a control character"),
+        (" ", "it is empty or has a control character"),
     ],
 )
 def test_paths_that_lead_out_of_the_folder_or_cannot_be_shown(path: str, reason: str, tmp_path: Path) -> None:
