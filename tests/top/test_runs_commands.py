@@ -29,7 +29,9 @@ def make_run(root: Path, name: str, config: str, epochs: int = 0, best: tuple[fl
 
 
 def attribute_run(root: Path, name: str, tag: str = "", **more) -> Path:
-    return make_run(root, name, AttributeConfig(task="skirt_length", network="lite", epochs=4, tag=tag).to_json(), **more)
+    return make_run(
+        root, name, AttributeConfig(task="skirt_length", network="lite", epochs=4, tag=tag).to_json(), **more
+    )
 
 
 @pytest.fixture
