@@ -9,6 +9,7 @@ NAMES = (
     "startup",
     "synthetic",
     "augmentation",
+    "decoding",
     "attribute_batches",
     "catalogue_list",
     "training_step",
