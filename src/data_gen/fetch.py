@@ -1,6 +1,6 @@
-"""Fetches photos by their URLs: many at a time, with patience; what one download may do, `web` says.
+"""Fetches many photos by their URLs: parallel, with retries. `web` does the single downloads.
 
-A photo is complete when its file exists: it is written whole or not at all, so a run that was stopped goes on.
+A photo is complete when its file exists, because files are written atomically. So a run that was stopped can continue.
 """
 
 import csv
@@ -24,16 +24,13 @@ from .images import ImageError, decode_image
 from .web import LONGEST_WAIT, Client, Failure, Hosts, Limits, Resolver, resolve
 
 DEFAULT_LIMITS = Limits()
-_TICK = 0.1  # s between two looks for photos that take too long
+_TICK = 0.1  # s between two checks for downloads that take too long
 _JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one URL: `path` is the complete photo, or None and `reason` says why there is none.
-
-    fresh: fetched now, not in an earlier run.
-    """
+    """The result for one URL. path: the complete photo, or None with a `reason`. fresh: not from an earlier run."""
 
     url: str
     path: Path | None
@@ -42,17 +39,17 @@ class Outcome:
 
 
 def photo_path(folder: Path, url: str) -> Path:
-    """Where the photo of a URL lies once it is complete; URLs and ids may hold what file systems do not take."""
+    """The path of the complete photo of a URL: a hash, since URLs and ids can have characters that no file name can."""
     digest = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
     return Path(folder) / digest[:2] / digest[2:34]
 
 
 def whole_photo(data: bytes, longest: int = 0) -> bytes:
-    """The photo file to keep: `data` itself, or a JPEG reduced to `longest` px on the longer side (0 reduces none).
+    """The photo file to store: `data` itself, or a JPEG reduced to `longest` px on the longer side (0: never reduced).
 
-    Raises ImageError for anything that does not decode in full; what a server calls it counts for nothing.
+    Raises ImageError for data that cannot be decoded completely; the content type of the server is ignored.
     """
-    image = decode_image(data, "what came")
+    image = decode_image(data, "the downloaded file")
     height, width = image.shape[:2]
     if not longest or max(height, width) <= longest:
         return data
@@ -70,11 +67,11 @@ def fetch_photos(
     seed: int = 0,
     resolver: Resolver = resolve,
 ) -> Generator[Outcome, None, None]:
-    """Fetches every URL once into `photo_path(folder, url)` and yields what became of it, in the order they finish.
+    """Fetches every URL once into `photo_path(folder, url)` and yields the outcomes, in the order they finish.
 
-    Photos that are complete already come first and are not fetched. `prepare` turns what came into the file to keep,
-    and raises ImageError where it is no photo. `seed` is that of the waits between tries. Leaving the iterator (an
-    exception, Ctrl-C, `close`) ends the fetching; what is complete stays. Raises OSError where writing a file fails.
+    Photos that are already complete come first and are not fetched. prepare: downloaded bytes -> the file to store;
+    raises ImageError if they are no photo. seed: of the random waits between tries. Leaving the iterator (an exception,
+    Ctrl-C, `close`) ends the fetching; complete photos stay. Raises OSError if a file cannot be written.
     """
     missing = []
     for url in dict.fromkeys(urls):
@@ -88,14 +85,14 @@ def fetch_photos(
 
 
 def write_failures(path: Path, failures: Iterable[tuple[str, str, str]]) -> None:
-    """Writes `id,url,reason` of every photo that could not be fetched, all or nothing; with none, the header alone."""
+    """Writes a CSV with `id,url,reason` of every photo that could not be fetched; without failures only the header."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows([("id", "url", "reason"), *failures])
     write_atomic(path, text.getvalue())
 
 
 def read_failures(path: Path) -> dict[str, tuple[str, str]]:
-    """id -> URL and reason, as written by `write_failures`; empty where there is no such file, or another."""
+    """id -> (URL, reason), as written by `write_failures`; empty if the file is missing or has another format."""
     try:
         with Path(path).open(encoding="utf-8", errors="replace", newline="") as stream:
             return {row[0]: (row[1], row[2]) for row in list(csv.reader(stream))[1:] if len(row) == 3}
@@ -105,7 +102,7 @@ def read_failures(path: Path) -> dict[str, tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One URL to fetch; `due`: not before this time.monotonic()."""
+    """One URL to fetch. due: the earliest start, in the time of time.monotonic(). tries: failed ones so far."""
 
     index: int
     url: str
@@ -115,7 +112,7 @@ class _Job:
 
 
 class _Jobs:
-    """Who is next: hosts in turn, each with at most `per_host` jobs under way, and no job before it is due."""
+    """The queue of jobs. Hosts take turns, each has `per_host` running jobs at most; no job starts before its time."""
 
     def __init__(self, urls: Sequence[str], per_host: int) -> None:
         self._changed = threading.Condition()
@@ -127,7 +124,7 @@ class _Jobs:
             self._waiting.setdefault(host, deque()).append(_Job(index, url, host))
 
     def take(self) -> _Job | None:
-        """The next job, once there is one; None at the end."""
+        """Waits for the next job; None at the end."""
         with self._changed:
             while self._left and not self.stopped:
                 now = time.monotonic()
@@ -145,7 +142,7 @@ class _Jobs:
             return None
 
     def settle(self, job: _Job, wait: float | None = None) -> None:
-        """Ends a job that was taken, or has it tried again after `wait` s."""
+        """Ends a job that was taken, or puts it back to be tried again after `wait` s."""
         with self._changed:
             self._running[job.host] -= 1
             if wait is None:
@@ -162,7 +159,7 @@ class _Jobs:
 
 
 class _Fetching:
-    """One run: threads that fetch, and a guard that cuts what takes too long."""
+    """One run: worker threads that fetch, and a guard thread that ends downloads that take too long."""
 
     def __init__(
         self,
@@ -192,14 +189,14 @@ class _Fetching:
         finally:
             self._jobs.stop()
             self._over.set()
-            patience = time.monotonic() + 5  # a thread that resolves a name cannot be hurried
+            latest = time.monotonic() + 5  # a thread that resolves a name cannot be interrupted
             for thread in threads:
-                while thread.is_alive() and time.monotonic() < patience:
+                while thread.is_alive() and time.monotonic() < latest:
                     self._cut(float("inf"))
                     thread.join(_TICK / 4)
 
     def _result(self) -> Outcome:
-        while True:  # Windows hears Ctrl-C only between two waits
+        while True:  # Windows handles Ctrl-C only between two waits
             with suppress(queue.Empty):
                 result = self._results.get(timeout=0.5)
                 if isinstance(result, Outcome):
@@ -221,13 +218,13 @@ class _Fetching:
                 self._jobs.settle(job, wait)
                 if outcome is not None:
                     self._results.put(outcome)
-        except BaseException as error:  # a full disk, or a fault of ours: whoever waits for results shall hear of it
+        except BaseException as error:  # a full disk, or a bug: it is raised where the results are read
             self._results.put(error)
         finally:
             client.close()
 
     def _try(self, client: Client, job: _Job) -> tuple[Outcome | None, float | None]:
-        """What became of the job, or how many seconds to wait before it is tried again."""
+        """The outcome of the job, or the number of seconds to wait before it is tried again."""
         try:
             data = client.download(job.url)
             with self._decoding:

@@ -44,7 +44,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 
 def read_reduced(path: Path, side: int | None, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, Size]:
-    """`read_image` for a caller that needs only `side` px on the longer side, and the full (width, height) of the photo.
+    """`read_image` for callers that need only `side` px on the longer side, and the full (width, height) of the photo.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that is not below `side`, in a fraction of the time.
     Other formats, and all files if `side` is None, are decoded at full size.

@@ -1,9 +1,8 @@
-"""Annotated and unannotated photos for the keypoint network, in whatever format they come, with a vocabulary's
-keypoints.
+"""Annotated and unannotated photos for the keypoint network, with the keypoints of a vocabulary, from two formats.
 
-Two formats are read: the folders and CSVs of the FashionAI challenge, for its own vocabulary, and COCO keypoints for
-any. A COCO set is one file, or a folder with `train.json`, if wanted `val.json`, and `test.json`; file names in it
-start from the folder of the JSON file.
+The folders and CSVs of the FashionAI challenge, for the categories and keypoints of the challenge; and COCO keypoints,
+for any vocabulary. A COCO set is one file, or a folder with `train.json`, optionally `val.json`, and `test.json`; the
+file names in it are relative to the folder of the JSON file.
 """
 
 from collections.abc import Sequence
@@ -25,7 +24,10 @@ TRAIN, VAL, TEST = "train.json", "val.json", "test.json"
 
 @dataclass(frozen=True, slots=True)
 class ListedPhotos:
-    """samples: with the listed category, if any. coco: the file that they come from, None for FashionAI's CSVs."""
+    """The photos of a test list.
+
+    samples: with the listed category, if any. coco: the COCO file that they come from, None for FashionAI's CSVs.
+    """
 
     samples: list[Sample]
     coco: CocoSet | None = None
@@ -34,9 +36,9 @@ class ListedPhotos:
 def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample], list[Sample]]:
     """(train, val): the annotated photos of the configuration's categories, with the keypoints of its vocabulary.
 
-    The split is made once and kept beside the data; a COCO folder may have its own. Raises ValueError where either part
-    is empty, or where data set and vocabulary do not have the same names, and says which differ; OSError or FormatError
-    where there is no such data.
+    The split is made once and stored beside the data, except if a COCO folder has a `val.json`. Raises ValueError if a
+    part is empty, or if names differ between data set and vocabulary (the message lists them); OSError or FormatError
+    if the data are missing or invalid.
     """
     data, vocabulary = Path(data), config.vocabulary
     if _is_coco(data, TRAIN):
@@ -62,7 +64,7 @@ def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample
 
 
 def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
-    """The photos of a test list: a CSV or COCO file, or the folder that holds one. Errors as `load_training_parts`."""
+    """The photos of a test list. data: a CSV or COCO file, or the folder of one. Errors as `load_training_parts`."""
     data = Path(data)
     if _is_coco(data, TEST):
         file = data if data.is_file() else data / TEST
@@ -76,27 +78,27 @@ def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
     samples: dict[str, Sample] = {}
     for csv in _test_lists(data):
         for sample in read_keypoint_csv(csv):
-            known = samples.setdefault(sample.image_id, sample)
-            if known is not sample:
+            first = samples.setdefault(sample.image_id, sample)
+            if first is not sample:
                 raise ValueError(
                     f"{sample.image_id} of {csv} is also in another list below {data}, and a submission has one row "
-                    "for it: name one list with --data FILE.csv"
+                    "for each photo: give one list with --data FILE.csv"
                 )
     return ListedPhotos(list(samples.values()))
 
 
 def fashionai_samples(samples: Sequence[Sample], vocabulary: Vocabulary, data: Path) -> list[Sample]:
-    """Samples with the 24 official keypoints -> those of the vocabulary's categories, with the vocabulary's keypoints.
+    """Samples with the 24 official keypoints -> those of the vocabulary's categories, with its keypoints in its order.
 
-    Raises ValueError where a category has other keypoints in the vocabulary than in the challenge, and says which.
+    Raises ValueError if a category has other keypoints in the vocabulary than in the challenge; the message lists them.
     """
     unknown = [name for name in vocabulary.categories if name not in FASHIONAI.categories]
     for category in vocabulary.categories:
         if unknown or not any(sample.category == category for sample in samples):
             continue
-        apart = differences(FASHIONAI.restricted(category), _in_order(vocabulary.restricted(category)))
-        if apart:
-            unknown = [f"{category}: {apart}"]
+        difference = differences(FASHIONAI.restricted(category), _in_order(vocabulary.restricted(category)))
+        if difference:
+            unknown = [f"{category}: {difference}"]
     if unknown:
         raise ValueError(
             f"{data} is a FashionAI set and differs from the vocabulary {vocabulary.name}: {', '.join(unknown)}. "
@@ -108,8 +110,7 @@ def fashionai_samples(samples: Sequence[Sample], vocabulary: Vocabulary, data: P
 
 
 def _in_order(vocabulary: Vocabulary) -> Vocabulary:
-    """The vocabulary with the keypoints that the challenge has in the challenge's order, so that order does not
-    count."""
+    """The vocabulary with its keypoints in the order of the challenge, so that a comparison ignores the order."""
     order = {name: i for i, name in enumerate(FASHIONAI.keypoints)}
     return replace(vocabulary, keypoints=tuple(sorted(vocabulary.keypoints, key=lambda n: order.get(n, len(order)))))
 
@@ -117,11 +118,11 @@ def _in_order(vocabulary: Vocabulary) -> Vocabulary:
 def _coco_samples(path: Path, config: KeypointConfig) -> list[Sample]:
     coco = read_coco(path)
     if config.category != "all":
-        wanted = tuple(a for a in coco.annotations if a.category.name == config.category)
-        coco = replace(coco, annotations=wanted)
+        chosen = tuple(a for a in coco.annotations if a.category.name == config.category)
+        coco = replace(coco, annotations=chosen)
     check_names(coco, config.vocabulary)
     samples = samples_from_coco(coco, path.parent, config.vocabulary)
-    # A garment without a single labelled keypoint has nothing to teach.
+    # A garment without any labelled keypoint is of no use for training.
     return [s for s in samples if s.keypoints is not None and (s.keypoints.state != ABSENT).any()]
 
 
@@ -134,5 +135,5 @@ def _test_lists(data: Path) -> Sequence[Path]:
         return (data,)
     tests = find_keypoint_sets(data).tests
     if not tests:
-        raise FileNotFoundError(f"no {TEST} and no test.csv below {data}: name the list itself with --data FILE")
+        raise FileNotFoundError(f"no {TEST} in {data} and no test.csv below it: give the list itself with --data FILE")
     return tests

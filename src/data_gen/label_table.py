@@ -126,7 +126,7 @@ class LabelTable:
         return len(self.photos)
 
     def target(self, index: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Targets (B, C) float32 of `heads[index]` for `rows` (B,) int, and (B,) bool: labelled. Without a label, all 0."""
+        """Targets (B, C) float32 of `heads[index]` for `rows` (B,) int, 0 without a label; and (B,) bool: labelled."""
         codes = self.codes[rows, index]
         known = codes >= 0
         table, classes = self.targets[index], len(self.heads[index].classes)

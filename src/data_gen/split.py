@@ -1,6 +1,6 @@
-"""The split into training and validation: seeded, by picture, and kept in a file.
+"""The split into training and validation: seeded, by picture, and stored in two CSV files.
 
-FashionAI has no official split. Duplicates of one picture always fall on the same side.
+FashionAI has no official split. Duplicates of one picture are always on the same side.
 """
 
 import csv
@@ -26,15 +26,15 @@ _HEADER = ["image_id", "image_category", "path"]
 def split_samples(
     samples: Sequence[Sample], groups: Sequence[int] | np.ndarray, fraction: float, seed: int
 ) -> tuple[list[Sample], list[Sample]]:
-    """(train, val), each in the order given, with `fraction` of every category in val as nearly as whole groups allow.
+    """(train, val), each in the given order, with about `fraction` of every category in val; groups are not divided.
 
-    groups: (N,) labels; samples of one label stay together, and count towards the label's most frequent category.
-    Raises ValueError for a fraction outside 0..1 (both excluded) or another number of groups than of samples.
+    groups: (N,) group numbers; samples of one group stay together, and count as the group's most frequent category.
+    Raises ValueError for a fraction that is not between 0 and 1, or if samples and groups differ in number.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"the validation fraction must lie between 0 and 1; got {fraction}")
     if len(groups) != len(samples):
-        raise ValueError(f"{len(samples)} samples but {len(groups)} group labels")
+        raise ValueError(f"{len(samples)} samples but {len(groups)} group numbers; expected one for each sample")
     members: dict[int, list[int]] = defaultdict(list)
     for i, group in enumerate(groups):
         members[int(group)].append(i)
@@ -44,12 +44,12 @@ def split_samples(
         strata[category].append(indices)
     rng = np.random.default_rng(seed)
     chosen: set[int] = set()
-    for _, together in sorted(strata.items()):
-        wanted = round(fraction * sum(map(len, together)))
-        for i in rng.permutation(len(together)):
-            if len(together[i]) <= wanted:
-                chosen.update(together[i])
-                wanted -= len(together[i])
+    for _, stratum in sorted(strata.items()):
+        missing = round(fraction * sum(map(len, stratum)))
+        for i in rng.permutation(len(stratum)):
+            if len(stratum[i]) <= missing:
+                chosen.update(stratum[i])
+                missing -= len(stratum[i])
     return (
         [sample for i, sample in enumerate(samples) if i not in chosen],
         [sample for i, sample in enumerate(samples) if i in chosen],
@@ -64,25 +64,26 @@ def load_or_make_split(
     workers: int = 2,
     prefix: str = "",
 ) -> tuple[list[Sample], list[Sample]]:
-    """(train, val) as kept in `train_split.csv` and `val_split.csv` of the folder `data`, made there the first time.
+    """(train, val) as stored in `train_split.csv` and `val_split.csv` in the folder `data`; made at the first call.
 
-    Give all the training samples and choose categories afterwards: the files must name exactly these samples. Samples
-    that were added later are refused rather than put into training, since they may repeat a validation picture.
-    `prefix` goes before the names of the files. `fraction`, `seed` and `workers` (threads that look for duplicates)
-    count only when the split is made. Where `data` cannot be written to, warns and goes on with the split unkept.
-    Raises ValueError where the files do not fit.
+    Give all training samples and select categories afterwards: the files must name exactly these samples. Samples that
+    were added later are refused, not put into training, because they can repeat a validation picture. prefix: of the
+    file names. fraction, seed, workers (threads that look for duplicates): used only to make the split.
+    Warns, and does not store the split, if `data` cannot be written to. Raises ValueError if the files do not match the
+    samples, or if there are too few samples.
     """
     data = Path(data)
     files = [data / f"{prefix}{TRAIN_FILE}", data / f"{prefix}{VAL_FILE}"]
     present = [file for file in files if file.exists()]
     if len(present) == 1:
-        raise ValueError(f"{present[0]} without the other half of the split; delete it to have a new split made")
+        (other,) = set(files) - set(present)
+        raise ValueError(f"{present[0]} exists, but not {other.name}; delete {present[0].name} to make a new split")
     if present:
         return _read_split(files, data, samples)
     key_of = {sample.path: _key(sample, data) for sample in samples}
     halves = split_samples(samples, duplicate_groups([sample.path for sample in samples], workers), fraction, seed)
     if not all(halves):
-        raise ValueError(f"{len(samples)} samples are too few for a validation fraction of {fraction}")
+        raise ValueError(f"{len(samples)} samples are too few for a validation fraction of {fraction}; use more data")
     try:
         for file, half in zip(files, halves, strict=True):
             text = io.StringIO(newline="")
@@ -91,26 +92,26 @@ def load_or_make_split(
             write_atomic(file, text.getvalue())
     except OSError as error:
         files[0].unlink(missing_ok=True)
-        warnings.warn(f"the split is not kept, another run may split otherwise: {error}", stacklevel=2)
+        warnings.warn(f"the split is not stored, so another run can split differently: {error}", stacklevel=2)
     return halves
 
 
 def split_table(
     data: Path, table: LabelTable, fraction: float = 0.1, seed: int = 0, workers: int = 2
 ) -> tuple[LabelTable, LabelTable]:
-    """(train, val) of labelled photos in files below `data`, kept in `attribute_train_split.csv` and its twin.
+    """(train, val) of labelled photos in files below `data`, stored in `attribute_{train,val}_split.csv`.
 
-    All rows of one photo fall on one side. Where every photo is labelled for one head only, each head has its
-    `fraction` in val. Errors as in `load_or_make_split`.
+    All rows of one photo are on one side. If every photo is labelled for one head only, `fraction` of the photos of
+    each head are in val. Errors as in `load_or_make_split`.
     """
     if not isinstance(table.photos, PhotoFiles):
-        raise ValueError("only photos in files can be split into files")
+        raise ValueError(f"a split needs photos in files; got {type(table.photos).__name__}")
     rows: dict[Path, list[int]] = defaultdict(list)
     for row in range(len(table)):
         rows[table.photos.path(row)].append(row)
     heads = [head.name for head in table.heads]
-    first = {path: heads[int((table.codes[own[0]] >= 0).argmax())] for path, own in rows.items()}
-    samples = [Sample(table.photos.name(own[0]), path, first[path]) for path, own in rows.items()]
+    first = {path: heads[int((table.codes[indices[0]] >= 0).argmax())] for path, indices in rows.items()}
+    samples = [Sample(table.photos.name(indices[0]), path, first[path]) for path, indices in rows.items()]
     halves = load_or_make_split(data, samples, fraction, seed, workers, ATTRIBUTE_PREFIX)
     chosen = ([row for sample in half for row in rows[sample.path]] for half in halves)
     train, val = (table.select(np.array(sorted(half), int)) for half in chosen)
@@ -118,17 +119,17 @@ def split_table(
 
 
 def _key(sample: Sample, data: Path) -> str:
-    """The photo's place below `data`, with forward slashes."""
+    """The photo's path relative to `data`, with forward slashes."""
     relative = Path(os.path.relpath(sample.path, data))
     if relative.parts[0] == "..":
-        raise ValueError(f"{sample.path} lies outside the data folder {data}; the split file names photos below it")
+        raise ValueError(f"{sample.path} is outside the data folder {data}; a split needs photos below it")
     return relative.as_posix()
 
 
 def _read_split(files: list[Path], data: Path, samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
-    advice = f"delete {files[0].name} and {files[1].name} in {data} to have a new split made"
+    advice = f"delete {files[0].name} and {files[1].name} in {data} to make a new split"
     by_key = {_key(sample, data): sample for sample in samples}
-    where: dict[str, str] = {}
+    first: dict[str, str] = {}
     halves: list[list[Sample]] = []
     for file in files:
         with file.open(newline="", encoding="utf-8-sig") as stream:
@@ -137,15 +138,15 @@ def _read_split(files: list[Path], data: Path, samples: Sequence[Sample]) -> tup
                 raise ValueError(f"{file}:1: columns {reader.fieldnames}; expected {_HEADER}; {advice}")
             half = []
             for row in reader:
-                place, key = f"{file}:{reader.line_num}", row["path"]
-                if key in where:
-                    raise ValueError(f"{place}: {key!r} again, first at {where[key]}; {advice}")
+                line, key = f"{file}:{reader.line_num}", row["path"]
+                if key in first:
+                    raise ValueError(f"{line}: {key!r} again, first at {first[key]}; {advice}")
                 if key not in by_key:
-                    raise ValueError(f"{place}: {key!r} is not among the {len(samples)} training samples; {advice}")
-                where[key] = place
+                    raise ValueError(f"{line}: {key!r} is not among the {len(samples)} training samples; {advice}")
+                first[key] = line
                 half.append(by_key[key])
         halves.append(half)
-    new = [key for key in by_key if key not in where]
+    new = [key for key in by_key if key not in first]
     if new:
         raise ValueError(f"{len(new)} samples are in neither half of the split, such as {new[0]!r}; {advice}")
     return halves[0], halves[1]

@@ -1,12 +1,12 @@
-"""Photos with their labels in TFRecord shards, each beside an index through which any photo is read at any time.
+"""Photos with their labels in TFRecord shards, each with an index for random access.
 
-    photos-00000-of-00004.tfrecord      records of tf.train.Example: `id` bytes, `image` bytes (a photo file, encoded
-                                        as it came), `labels` int64 list, empty where nothing is known
-    photos-00000-of-00004.index.json    names, labels, where each record lies, and the size and sha256 of the shard
+    photos-00000-of-00004.tfrecord      records of tf.train.Example: `id` bytes, `image` bytes (a photo file, as it was
+                                        downloaded), `labels` int64 list, empty without labels
+    photos-00000-of-00004.index.json    names, labels, offset and length of each record, size and sha256 of the shard
 
-Plain TensorFlow reads the shards (`tf.data.TFRecordDataset`, `tf.io.parse_single_example`); this module needs none of
+TensorFlow reads the shards with `tf.data.TFRecordDataset` and `tf.io.parse_single_example`; this module works without
 it. The format is that of https://www.tensorflow.org/tutorials/load_data/tfrecord, the checksum CRC-32C (RFC 3720).
-Random access makes a shuffle of the rows a shuffle of the photos, so training needs no shuffle buffer and resumes
+Because of the random access, photos are shuffled by shuffling row numbers: training needs no shuffle buffer and resumes
 exactly.
 """
 
@@ -26,16 +26,16 @@ from ..files import atomic_path, write_atomic
 from .images import ImageError, decode_image
 from .tfexample import Record, decode_example, encode_example, masked
 
-MEND = "fetch again into the same folder: only this shard is written anew"
+_ADVICE = "fetch again into the same folder: only this shard is rewritten"
 _NAME = re.compile(r"photos-(\d{5})-of-(\d{5})\.(tfrecord|index\.json)")
 
 
 class ShardError(ImageError):
-    """A shard that is missing, cut short or damaged; the message names it and says how to mend it."""
+    """A shard that is missing, truncated or damaged; the message names it and says how to repair it."""
 
 
 class Place(NamedTuple):
-    """Where a record's payload lies: the byte that its frame begins at, and the payload's length in bytes."""
+    """Where a record is in its shard. offset: first byte of its frame; length: of its payload, in bytes."""
 
     offset: int
     length: int
@@ -43,10 +43,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoShards:
-    """N photos inside shards; see `Photos`. Holds no open file, so it goes to worker processes as it is.
+    """N photos in shards; implements `Photos`. It has no open file, so it can be sent to worker processes.
 
-    paths: the shards. names: N texts. shard: (N,) int32, which of `paths`. places: (N, 2) int64, offset and length.
-    labels: (N, C) int64, None where nothing is known.
+    paths: the shards. names: N texts. shard: (N,) int32, index into `paths`. places: (N, 2) int64, offset and length.
+    labels: (N, C) int64, None without labels.
     """
 
     paths: tuple[Path, ...]
@@ -62,11 +62,11 @@ class PhotoShards:
         return self.names[row]
 
     def read(self, row: int) -> np.ndarray:
-        """(H, W, 3) uint8. Raises ShardError, an ImageError, where the checksum of the record does not hold."""
+        """(H, W, 3) uint8. Raises ShardError, an ImageError, if the record is damaged."""
         path = self.paths[self.shard[row]]
         record = read_record(path, Place(*self.places[row].tolist()))
         if record.name != self.names[row]:
-            raise ShardError(f"{path}: {record.name!r} where the index has {self.names[row]!r}; {MEND}")
+            raise ShardError(f"{path}: found photo {record.name!r}, but the index has {self.names[row]!r}; {_ADVICE}")
         return decode_image(record.image, f"{path}: {record.name}")
 
     def select(self, rows: np.ndarray) -> "PhotoShards":
@@ -76,10 +76,10 @@ class PhotoShards:
 
 
 def open_shards(folder: Path) -> PhotoShards:
-    """All photos of the shards in `folder`, in their order. Reads the indexes, not the photos.
+    """All photos of the shards in `folder`, in order. Reads the indexes, not the photos.
 
-    Raises FileNotFoundError where there are no shards, ShardError naming every one that is missing, without index or of
-    another size than its index says. Other damage shows when the photo is read, or at `check_shard`.
+    Raises FileNotFoundError if there are no shards; ShardError with every shard that is missing, has no index, or has
+    another size than in its index. Other damage is found when a photo is read, or by `check_shard`.
     """
     folder = Path(folder)
     found = [match for match in map(_NAME.fullmatch, sorted(path.name for path in folder.glob("photos-*"))) if match]
@@ -87,9 +87,9 @@ def open_shards(folder: Path) -> PhotoShards:
         raise FileNotFoundError(f"no shards in {folder}; expected files such as {shard_path(folder, 0, 4).name}")
     counts = {int(match[2]) for match in found}
     if len(counts) > 1:
-        raise ShardError(f"{folder} holds shards of several sets, of {sorted(counts)} shards; keep one of them")
+        raise ShardError(f"{folder} has shards of several sets, of {sorted(counts)} shards; remove all but one set")
     count = counts.pop()
-    paths = [shard_path(folder, place, count) for place in range(count)]
+    paths = [shard_path(folder, index, count) for index in range(count)]
     indexes, problems = [], []
     for path in paths:
         try:
@@ -104,25 +104,27 @@ def open_shards(folder: Path) -> PhotoShards:
     tables = [index.labels for index in indexes if index.labels is not None]
     labels = np.concatenate(tables) if tables else None
     if labels is not None and len(labels) != len(names):
-        raise ShardError(f"{folder}: only some of the shards have labels")
+        raise ShardError(
+            f"{folder}: only some of the shards have labels; expected all or none. Fetch into a new folder"
+        )
     return PhotoShards(tuple(paths), names, shard, places, labels)
 
 
-def shard_path(folder: Path, place: int, count: int) -> Path:
-    """Where shard `place`, counted from 0, of `count` lies."""
-    return Path(folder) / f"photos-{place:05d}-of-{count:05d}.tfrecord"
+def shard_path(folder: Path, index: int, count: int) -> Path:
+    """The path of shard `index` (from 0) of `count` shards."""
+    return Path(folder) / f"photos-{index:05d}-of-{count:05d}.tfrecord"
 
 
 def index_path(path: Path) -> Path:
-    """Where the index of the shard at `path` lies."""
+    """The path of the index of the shard at `path`."""
     return path.with_suffix(".index.json")
 
 
 def write_shard(path: Path, records: Iterable[Record]) -> dict[str, Place]:
-    """Writes a shard and its index, each whole or not at all; `records` may come from the shard that is replaced.
+    """Writes a shard and its index, each atomically; `records` can be read from the shard that is replaced.
 
-    Returns where each photo lies, by name.
-    Raises ValueError where only some records have labels, or not equally many; OSError as `atomic_path`.
+    Returns the place of each photo, by name. Raises ValueError if only some records have labels, or if they have
+    different numbers of labels; OSError as `atomic_path`.
     """
     names: list[str] = []
     places: list[Place] = []
@@ -141,8 +143,8 @@ def write_shard(path: Path, records: Iterable[Record]) -> dict[str, Place]:
                 labels.append(None if record.labels is None else np.asarray(record.labels).tolist())
                 offset += len(frame)
         if len({None if row is None else len(row) for row in labels}) > 1:
-            raise ValueError(f"{path}: records of one shard need equally many labels")
-        # First the old index goes: a shard without one is mended, one with another's would pass for sound.
+            raise ValueError(f"{path}: records of one shard need the same number of labels")
+        # Remove the old index first: a shard without an index is repaired, one with a wrong index would look valid.
         index_path(path).unlink(missing_ok=True)
     index = {"bytes": offset, "sha256": digest.hexdigest(), "names": names, "places": places}
     index["labels"] = labels if labels and labels[0] is not None else None
@@ -151,16 +153,16 @@ def write_shard(path: Path, records: Iterable[Record]) -> dict[str, Place]:
 
 
 def check_shard(path: Path) -> dict[str, Place]:
-    """Reads a shard in full and gives the places of its photos. Raises ShardError where it is not as it was written."""
+    """Reads a whole shard and returns the place of each photo, by name. Raises ShardError if its sha256 is wrong."""
     index = _read_index(path)
     with path.open("rb") as stream:
         if hashlib.file_digest(stream, "sha256").hexdigest() != index.sha256:
-            raise ShardError(f"{path}: damaged, its sha256 is not that of its index; {MEND}")
+            raise ShardError(f"{path}: damaged, its sha256 is not the one in its index; {_ADVICE}")
     return dict(zip(index.names, (Place(*place) for place in index.places.tolist()), strict=True))
 
 
 def find_intact(path: Path) -> dict[str, Place]:
-    """The photos of a damaged shard that can still be read, found without its index; none where it is missing."""
+    """The photos of a damaged shard that can still be read, found without its index; none if it is missing."""
     found: dict[str, Place] = {}
     try:
         stream = path.open("rb")
@@ -171,7 +173,7 @@ def find_intact(path: Path) -> dict[str, Place]:
         while True:
             try:
                 length = _read_length(stream, path, offset)
-            except ShardError:  # without its length there is no telling where the next record begins
+            except ShardError:  # without this length, the start of the next record is unknown
                 return found
             place = Place(offset, length)
             with suppress(ShardError):
@@ -180,22 +182,25 @@ def find_intact(path: Path) -> dict[str, Place]:
 
 
 def read_record(path: Path, place: Place) -> Record:
-    """One record, its checksums verified. Raises ShardError where they do not hold or the shard cannot be read."""
+    """Reads one record and verifies its checksums. Raises ShardError if they are wrong or the shard cannot be read."""
     try:
         with path.open("rb") as stream:
             length = _read_length(stream, path, place.offset)
             if length != place.length:
-                raise ShardError(f"{path}: another record at byte {place.offset} than its index says; {MEND}")
+                raise ShardError(
+                    f"{path}: the record at byte {place.offset} has {length} bytes, but {place.length} in the index; "
+                    f"{_ADVICE}"
+                )
             return _read_payload(stream, path, place)
     except OSError as error:
-        raise ShardError(f"{path}: {error.strerror or error}; {MEND}") from error
+        raise ShardError(f"{path}: {error.strerror or error}; {_ADVICE}") from error
 
 
 def _read_length(stream: BinaryIO, path: Path, offset: int) -> int:
     stream.seek(offset)
     head = stream.read(12)
     if len(head) < 12 or masked(head[:8]) != head[8:]:
-        raise ShardError(f"{path}: cut short or damaged at byte {offset}; {MEND}")
+        raise ShardError(f"{path}: truncated or damaged at byte {offset}; {_ADVICE}")
     return struct.unpack("<Q", head[:8])[0]
 
 
@@ -204,11 +209,11 @@ def _read_payload(stream: BinaryIO, path: Path, place: Place) -> Record:
     data = stream.read(place.length + 4)
     payload = data[:-4]
     if len(data) < place.length + 4 or masked(payload) != data[-4:]:
-        raise ShardError(f"{path}: the record at byte {place.offset} is cut short or damaged; {MEND}")
+        raise ShardError(f"{path}: the record at byte {place.offset} is truncated or damaged; {_ADVICE}")
     try:
         return decode_example(payload)
     except (ValueError, KeyError, IndexError) as error:
-        reason = f"{path}: the record at byte {place.offset} is no photo with id and image; {MEND}"
+        reason = f"{path}: the record at byte {place.offset} is not an Example with id, image and labels; {_ADVICE}"
         raise ShardError(reason) from error
 
 
@@ -227,13 +232,13 @@ def _read_index(path: Path) -> _Index:
         labels = None if content["labels"] is None else np.array(content["labels"], np.int64).reshape(count, -1)
         size, sha256 = int(content["bytes"]), str(content["sha256"])
     except OSError as error:
-        raise ShardError(f"{index_path(path)}: {error.strerror or error}; {MEND}") from error
+        raise ShardError(f"{index_path(path)}: {error.strerror or error}; {_ADVICE}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ShardError(f"{index_path(path)}: not an index of photos; {MEND}") from error
+        raise ShardError(f"{index_path(path)}: not a valid index; {_ADVICE}") from error
     try:
         found = path.stat().st_size
     except OSError as error:
-        raise ShardError(f"{path}: {error.strerror or error}; {MEND}") from error
+        raise ShardError(f"{path}: {error.strerror or error}; {_ADVICE}") from error
     if found != size:
-        raise ShardError(f"{path}: {found:,} bytes instead of {size:,}; {MEND}")
+        raise ShardError(f"{path}: {found:,} bytes instead of the {size:,} in its index; {_ADVICE}")
     return _Index(names, places, labels, sha256)

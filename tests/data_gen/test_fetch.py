@@ -1,4 +1,4 @@
-"""Lists of photos, fetched from the server of test_web.py, which also tests what a single download may meet."""
+"""Lists of photos, fetched from the server of `unreliable_server.py`; test_web.py tests single downloads."""
 
 import io
 import socket
@@ -38,7 +38,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds before each further try, which comes at once instead."""
+    """The waits in s before each further try; the tries come without waiting."""
     noted: list[float] = []
     settle = fetch._Jobs.settle
 
@@ -71,7 +71,7 @@ def test_photos_arrive_as_they_were_sent(server: Server, tmp_path: Path) -> None
     assert sorted(files(tmp_path)) == sorted(photo_path(tmp_path, url) for url in photos)
 
 
-def test_what_is_complete_is_not_fetched_again_and_one_url_only_once(server: Server, tmp_path: Path) -> None:
+def test_complete_photos_are_not_fetched_again_and_repeated_urls_only_once(server: Server, tmp_path: Path) -> None:
     server.routes |= {"/a": send(PHOTO), "/b": first(send(b"", 404), send(PHOTO))}
     urls = [server.url("/a"), server.url("/b"), server.url("/a")]
     assert sorted((outcome.url, outcome.reason) for outcome in fetch_photos(urls, tmp_path, MANY)) == [
@@ -92,12 +92,14 @@ def test_each_worker_uses_its_connection_again(server: Server, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("workers", "per_host", "most"), [(8, 3, 3), (2, 8, 2)])
-def test_as_many_at_once_as_allowed(server: Server, tmp_path: Path, workers: int, per_host: int, most: int) -> None:
-    there = threading.Barrier(most)  # nobody is answered before the others are there
+def test_the_limits_of_parallel_downloads_are_used_fully(
+    server: Server, tmp_path: Path, workers: int, per_host: int, most: int
+) -> None:
+    arrived = threading.Barrier(most)  # no request is answered before the others have arrived
 
     def together(handler: BaseHTTPRequestHandler) -> None:
-        there.wait(5)
-        send(PHOTO, sleep=0.03)(handler)  # time for one too many
+        arrived.wait(5)
+        send(PHOTO, sleep=0.03)(handler)  # time for a request beyond the limit to arrive
 
     server.routes |= {f"/{i}": together for i in range(6)}
     limits = Limits(workers=workers, per_host=per_host, allow_private=True)
@@ -108,16 +110,16 @@ def test_as_many_at_once_as_allowed(server: Server, tmp_path: Path, workers: int
 FINAL: dict[str, tuple[Route, str]] = {
     "missing": (send(b"", 404), "HTTP 404 Not Found"),
     "huge": (send(b"x" * 200_001), "larger than the limit of 200,000 bytes"),
-    "page": (send(b"<html>gone</html>", Content_Type="image/jpeg"), "what came: not a readable image"),
-    "empty": (send(b""), "what came: the file is empty"),
-    "half": (send(PHOTO[:-400]), "what came: "),
-    "length too small": (send(PHOTO, length=len(PHOTO) - 300), "what came: "),
+    "page": (send(b"<html>gone</html>", Content_Type="image/jpeg"), "the downloaded file: not a readable image"),
+    "empty": (send(b""), "the downloaded file: the file is empty"),
+    "half": (send(PHOTO[:-400]), "the downloaded file: "),
+    "length too small": (send(PHOTO, length=len(PHOTO) - 300), "the downloaded file: "),
     "many pixels": (send(b"P5 9000 9000 255\n"), "pixels are more than the limit"),
 }
 
 
 @pytest.mark.parametrize("what", FINAL)
-def test_what_no_further_try_would_change_is_tried_once(server: Server, tmp_path: Path, what: str) -> None:
+def test_permanent_failures_are_tried_once(server: Server, tmp_path: Path, what: str) -> None:
     server.routes["/"], reason = FINAL[what]
     limits = Limits(backoff=0.01, max_bytes=200_000, read_timeout=5, total_timeout=5, allow_private=True)
     outcome = one(server.url("/"), tmp_path, limits)
@@ -132,7 +134,7 @@ PASSING: dict[str, tuple[Route, str]] = {
 
 
 @pytest.mark.parametrize("what", PASSING)
-def test_what_may_pass_is_tried_again(server: Server, tmp_path: Path, what: str) -> None:
+def test_temporary_failures_are_tried_again(server: Server, tmp_path: Path, what: str) -> None:
     route, reason = PASSING[what]
     server.routes |= {"/once": first(route, send(PHOTO)), "/always": route}
     outcome = one(server.url("/once"), tmp_path)
@@ -142,21 +144,21 @@ def test_what_may_pass_is_tried_again(server: Server, tmp_path: Path, what: str)
     assert server.seen["/always"] == 4 and len(files(tmp_path)) == 1
 
 
-def test_drops_without_end_are_cut_off(server: Server, tmp_path: Path) -> None:
+def test_endless_slow_downloads_are_ended(server: Server, tmp_path: Path) -> None:
     server.routes["/"] = lambda handler: drip(handler, b"HTTP/1.1 200 OK\r\n\r\n")
     start = time.monotonic()
     outcome = one(server.url("/"), tmp_path, Limits(retries=0, read_timeout=5, total_timeout=0.15, allow_private=True))
-    assert outcome.reason == "not there after 0.15 s" and time.monotonic() - start < 3
+    assert outcome.reason == "not complete after 0.15 s" and time.monotonic() - start < 3
     assert not files(tmp_path)
 
 
-def test_a_server_may_say_how_long_to_wait(server: Server, tmp_path: Path, waits: list[float]) -> None:
+def test_retry_after_sets_the_wait(server: Server, tmp_path: Path, waits: list[float]) -> None:
     server.routes["/"] = first(send(b"", 503, Retry_After="7"), send(b"", 503, Retry_After="3600"), send(PHOTO))
     assert one(server.url("/"), tmp_path).path is not None
     assert waits == [7, 60]
 
 
-def test_others_go_on_while_one_waits(server: Server, tmp_path: Path) -> None:
+def test_other_photos_are_fetched_while_one_waits(server: Server, tmp_path: Path) -> None:
     server.routes |= {"/0": first(send(b"", 503), send(PHOTO)), "/1": send(PHOTO), "/2": send(PHOTO)}
     urls = [server.url(f"/{i}") for i in range(3)]
     start = time.monotonic()
@@ -165,7 +167,7 @@ def test_others_go_on_while_one_waits(server: Server, tmp_path: Path) -> None:
     assert order == [urls[1], urls[2], urls[0]] and time.monotonic() - start >= 0.1
 
 
-def test_the_waits_double_differ_and_depend_on_the_seed_alone(tmp_path: Path, waits: list[float]) -> None:
+def test_the_waits_double_and_their_jitter_depends_on_the_seed_alone(tmp_path: Path, waits: list[float]) -> None:
     def nowhere(host: str, port: int) -> list[str]:
         raise socket.gaierror("no such host")
 
@@ -180,29 +182,29 @@ def test_the_waits_double_differ_and_depend_on_the_seed_alone(tmp_path: Path, wa
         assert mean * 0.5 <= wait <= mean * 1.5
 
 
-def test_a_host_that_never_answers_is_asked_no_more(tmp_path: Path) -> None:
+def test_a_host_that_never_answers_is_not_tried_again(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     limits = Limits(workers=4, retries=0, allow_private=True)
     reasons = [o.reason for o in fetch_photos([f"http://127.0.0.1:{port}/{i}" for i in range(60)], tmp_path, limits)]
     assert len(reasons) == 60 and "ConnectionRefusedError" in reasons[0]
-    assert reasons.count("127.0.0.1 failed 20 times in a row and is asked no more in this run") >= 30
+    assert reasons.count("127.0.0.1 failed 20 times in a row and is not tried again in this run") >= 30
 
 
-def test_the_file_lies_where_the_url_says_wherever_it_came_from(server: Server, tmp_path: Path) -> None:
+def test_the_path_depends_on_the_url_before_redirects(server: Server, tmp_path: Path) -> None:
     server.routes |= {"/0": send(b"over there", 302, Location="/1"), "/1": send(PHOTO)}
     outcome = one(server.url("/0"), tmp_path)
     assert outcome.reason == "" and outcome.path == photo_path(tmp_path, server.url("/0"))
 
 
-def test_urls_that_are_none_do_not_end_the_run(server: Server, tmp_path: Path) -> None:
+def test_invalid_urls_do_not_end_the_run(server: Server, tmp_path: Path) -> None:
     server.routes["/"] = send(PHOTO)
     wrong = ["", "x", "//a/x.jpg", "file:///etc/passwd", "http://[::1/x.jpg", "http://a..b/x.jpg", "http://a:b/"]
     outcomes = list(fetch_photos([*wrong, server.url("/")], tmp_path, MANY))
     assert sorted(outcome.url for outcome in outcomes if outcome.reason) == sorted(wrong) and len(outcomes) == 8
 
 
-def test_leaving_ends_at_once_and_keeps_what_is_done(server: Server, tmp_path: Path) -> None:
+def test_closing_the_iterator_ends_at_once_and_keeps_complete_photos(server: Server, tmp_path: Path) -> None:
     server.routes |= {
         f"/{i}": send(PHOTO) if i < 2 else lambda h: drip(h, b"HTTP/1.1 200 OK\r\n\r\n") for i in range(9)
     }
@@ -239,11 +241,11 @@ def test_large_photos_are_reduced() -> None:
     stream = io.BytesIO()
     red.save(stream, "PNG")
     assert (np.abs(decode_image(whole_photo(stream.getvalue(), 8), "x").astype(int) - (255, 0, 0)) < 3).all()
-    with pytest.raises(ImageError, match="what came: not a readable image"):
+    with pytest.raises(ImageError, match="the downloaded file: not a readable image"):
         whole_photo(b"<html>")
 
 
-def test_the_list_of_failures_comes_back(tmp_path: Path) -> None:
+def test_written_failures_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "failed.csv"
     assert read_failures(path) == {}
     failures = [("a", "http://x/?a=1,2", 'HTTP 404 "Not Found"'), ("b", "http://ü/", "broke off")]

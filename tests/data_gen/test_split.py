@@ -36,26 +36,26 @@ def test_groups_stay_together_and_every_sample_is_on_one_side(groups: list[int],
     assert sorted(order[s.image_id] for s in train + val) == list(range(len(samples)))
 
 
-def test_every_category_gives_its_fraction() -> None:
+def test_every_category_has_its_fraction_in_val() -> None:
     samples = make_samples(500)
     _, val = split_samples(samples, np.arange(500), 0.1, seed=3)
     assert Counter(s.category for s in val) == dict.fromkeys(CATEGORIES, 10)
 
 
-def test_the_seed_decides() -> None:
+def test_the_split_depends_on_the_seed() -> None:
     samples, groups = make_samples(100), np.arange(100)
     assert split_samples(samples, groups, 0.2, 1) == split_samples(samples, groups, 0.2, 1)
     assert split_samples(samples, groups, 0.2, 1) != split_samples(samples, groups, 0.2, 2)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 7.0])
-def test_senseless_fractions(fraction: float) -> None:
+def test_fractions_outside_0_to_1_are_refused(fraction: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         split_samples(make_samples(3), [0, 1, 2], fraction, 0)
 
 
-def test_one_group_for_each_sample() -> None:
-    with pytest.raises(ValueError, match="3 samples but 2 group labels"):
+def test_every_sample_needs_a_group() -> None:
+    with pytest.raises(ValueError, match="3 samples but 2 group numbers"):
         split_samples(make_samples(3), [0, 1], 0.5, 0)
 
 
@@ -70,7 +70,7 @@ def photos(tmp_path: Path) -> list[Sample]:
     return samples
 
 
-def test_the_split_is_made_once_and_kept(tmp_path: Path, photos: list[Sample]) -> None:
+def test_the_split_is_made_once_and_stored(tmp_path: Path, photos: list[Sample]) -> None:
     train, val = load_or_make_split(tmp_path, photos, fraction=0.5, seed=1)
     assert len(val) == 20 and len(train) == 20
     content = {s.path: s.path.read_bytes() for s in photos}
@@ -99,18 +99,18 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path, photos: list[Sample])
     with pytest.raises(ValueError, match=r"val_split\.csv:1: columns"):
         load_or_make_split(tmp_path, photos)
     val.unlink()
-    with pytest.raises(ValueError, match="without the other half"):
+    with pytest.raises(ValueError, match=r"train_split\.csv exists, but not val_split\.csv; delete"):
         load_or_make_split(tmp_path, photos)
 
 
-def test_too_few_samples_and_samples_elsewhere(tmp_path: Path, photos: list[Sample]) -> None:
+def test_too_few_samples_and_samples_outside_the_folder_are_refused(tmp_path: Path, photos: list[Sample]) -> None:
     with pytest.raises(ValueError, match="too few"):
         load_or_make_split(tmp_path, photos[:2], fraction=0.1)
     with pytest.raises(ValueError, match="outside the data folder"):
         load_or_make_split(tmp_path / "elsewhere", photos)
 
 
-def test_a_folder_that_cannot_be_written_to(
+def test_a_folder_that_cannot_be_written_to_gives_a_warning(
     tmp_path: Path, photos: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = split.write_atomic
@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_written_to(
         write(path, data)
 
     monkeypatch.setattr(split, "write_atomic", refuse)
-    with pytest.warns(UserWarning, match="the split is not kept"):
+    with pytest.warns(UserWarning, match="the split is not stored"):
         train, val = load_or_make_split(tmp_path, photos, fraction=0.5)
     assert len(train) == len(val) == 20
     assert not list(tmp_path.glob("*.csv"))
@@ -131,8 +131,8 @@ HEADS = tuple(HeadSpec(name, "exclusive", ("no", "yes")) for name in ("collar", 
 
 
 def make_table(root: Path, photos: int = 60) -> LabelTable:
-    """Of every six photos three are labelled for the first head alone, two for the second, one for the third; the
-    last photo for all three, in three rows."""
+    """Of every six photos, three are labelled for the first head, two for the second and one for the third; the last
+    photo is labelled for all three, in three rows."""
     names = [f"shop/{i}.png" for i in range(photos)] + [f"shop/{photos - 1}.png"] * 2
     codes = np.full((len(names), 3), -1, np.int32)
     for row in range(photos):
@@ -149,10 +149,10 @@ def rows_of(table: LabelTable) -> list[tuple[str, list[int]]]:
     return [(table.photos.name(row), codes) for row, codes in enumerate(table.codes.tolist())]
 
 
-def test_of_a_table_every_head_gives_its_fraction(tmp_path: Path) -> None:
+def test_every_head_of_a_table_has_its_fraction_in_val(tmp_path: Path) -> None:
     table = make_table(tmp_path)
     train, val = split_table(tmp_path, table, 0.2, seed=1)
-    # 30, 20 and 10 photos; the one with three rows counts for its first label, which is that of the third head.
+    # 30, 20 and 10 photos; the one with three rows counts for the label of its first row, that of the third head.
     first = Counter((val.codes >= 0).argmax(axis=1).tolist())
     several = sum(name == "shop/59.png" for name, _ in rows_of(val))
     assert several in (0, 3)
@@ -163,12 +163,12 @@ def test_of_a_table_every_head_gives_its_fraction(tmp_path: Path) -> None:
     # Each row once, with its labels, in the order of the table.
     order = {name: row for row, name in enumerate(f"shop/{i}.png" for i in range(60))}
     for half in (train, val):
-        places = [order[name] for name, _ in rows_of(half)]
-        assert [p for p in places if p != 59] == sorted(p for p in places if p != 59)
+        positions = [order[name] for name, _ in rows_of(half)]
+        assert [p for p in positions if p != 59] == sorted(p for p in positions if p != 59)
     assert sorted(rows_of(train) + rows_of(val)) == sorted(rows_of(table))
 
 
-def test_all_rows_of_a_photo_and_its_copies_fall_on_one_side(tmp_path: Path) -> None:
+def test_all_rows_of_a_photo_and_its_copies_are_on_one_side(tmp_path: Path) -> None:
     table = make_table(tmp_path)
     for number in range(30):  # every photo of the second half repeats one of the first
         (tmp_path / f"shop/{number + 30}.png").write_bytes((tmp_path / f"shop/{number}.png").read_bytes())
@@ -180,7 +180,7 @@ def test_all_rows_of_a_photo_and_its_copies_fall_on_one_side(tmp_path: Path) -> 
             kept.unlink()
 
 
-def test_the_split_of_a_table_is_kept_beside_that_of_the_keypoints(tmp_path: Path, photos: list[Sample]) -> None:
+def test_the_split_of_a_table_is_stored_beside_that_of_the_keypoints(tmp_path: Path, photos: list[Sample]) -> None:
     load_or_make_split(tmp_path, photos, fraction=0.5)
     table = make_table(tmp_path)
     train, val = split_table(tmp_path, table, 0.2, seed=1)
@@ -190,7 +190,7 @@ def test_the_split_of_a_table_is_kept_beside_that_of_the_keypoints(tmp_path: Pat
     assert len(lines) == 1 + len({name for name, _ in rows_of(val)})
     image_id, head, path = lines[1].split(",")
     assert image_id == path == rows_of(val)[0][0] and head in ("collar", "length", "sleeve")
-    # Another fraction and seed, and rows in another order, change nothing of what is kept.
+    # Another fraction, another seed and rows in another order do not change the stored split.
     again = split_table(tmp_path, table.select(np.arange(len(table))[::-1]), 0.5, seed=2)
     for half, other in zip((train, val), again, strict=True):
         assert sorted(rows_of(half)) == sorted(rows_of(other))
@@ -209,11 +209,11 @@ def test_photos_of_a_table_that_were_added_later_are_refused(tmp_path: Path) -> 
         split_table(tmp_path, table)
 
 
-def test_only_photos_in_files_are_split_into_files(tmp_path: Path) -> None:
+def test_a_table_of_photos_that_are_not_files_cannot_be_split(tmp_path: Path) -> None:
     class Elsewhere:
         def __len__(self) -> int:
             return 0
 
     table = LabelTable(Elsewhere(), HEADS, np.zeros((0, 3), np.int32), (None,) * 3)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="only photos in files"):
+    with pytest.raises(ValueError, match="needs photos in files; got Elsewhere"):
         split_table(tmp_path, table)

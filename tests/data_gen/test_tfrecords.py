@@ -1,4 +1,4 @@
-"""Shards of photos: written, opened, damaged and mended."""
+"""Shards of photos: written, opened, damaged and repaired."""
 
 import json
 import pickle
@@ -28,7 +28,7 @@ from aifashion.data_gen.tfrecords import (
 
 
 def record(number: int, labels: int = 13) -> Record:
-    """A photo of one colour and its own size, with the number's bits as labels."""
+    """A photo of one colour, with a size and colour by its number, and the bits of the number as labels."""
     image = np.full((20 + number, 30, 3), number * 10, np.uint8)
     photo = cv2.imencode(".png", image)[1].tobytes()
     return Record(f"photo {number}", photo, np.array([number >> bit & 1 for bit in range(labels)]) if labels else None)
@@ -37,7 +37,7 @@ def record(number: int, labels: int = 13) -> Record:
 @pytest.fixture
 def shards(tmp_path: Path) -> list[Path]:
     """Seven photos in three shards, the last of them empty."""
-    paths = [shard_path(tmp_path, place, 3) for place in range(3)]
+    paths = [shard_path(tmp_path, index, 3) for index in range(3)]
     for path, numbers in zip(paths, (range(4), range(4, 7), ()), strict=True):
         write_shard(path, map(record, numbers))
     return paths
@@ -74,7 +74,7 @@ def test_plain_tensorflow_reads_the_shards_and_its_own_are_read(shards: list[Pat
     assert back.image == b"pixels" and back.labels is not None and back.labels.tolist() == [3, -1, 2**40]
 
 
-def test_any_photo_is_read_at_any_time(shards: list[Path]) -> None:
+def test_photos_are_read_in_any_order(shards: list[Path]) -> None:
     photos = open_shards(shards[0].parent)
     assert len(photos) == 7 and [photos.name(row) for row in range(7)] == [f"photo {n}" for n in range(7)]
     for row in (6, 0, 4, 3):
@@ -83,7 +83,7 @@ def test_any_photo_is_read_at_any_time(shards: list[Path]) -> None:
     np.testing.assert_array_equal(photos.labels, [record(n).labels for n in range(7)])
 
 
-def test_selected_photos_keep_their_names_and_labels_and_travel_to_workers(shards: list[Path]) -> None:
+def test_selected_photos_keep_names_and_labels_and_can_be_pickled(shards: list[Path]) -> None:
     chosen = pickle.loads(pickle.dumps(open_shards(shards[0].parent).select(np.array([5, 5, 1]))))
     assert [chosen.name(row) for row in range(3)] == ["photo 5", "photo 5", "photo 1"]
     assert [chosen.read(row).shape[0] for row in range(3)] == [25, 25, 21]
@@ -99,17 +99,17 @@ def test_test_photos_have_no_labels(tmp_path: Path) -> None:
 
 
 def test_a_shard_of_photos_with_and_without_labels_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="equally many labels"):
+    with pytest.raises(ValueError, match="the same number of labels"):
         write_shard(shard_path(tmp_path, 0, 1), [record(0), record(1, labels=0)])
     assert not list(tmp_path.iterdir())
 
 
-def test_no_shards(tmp_path: Path) -> None:
+def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"photos-00000-of-00004\.tfrecord"):
         open_shards(tmp_path)
 
 
-def test_every_missing_or_cut_shard_is_named_when_the_set_is_opened(shards: list[Path]) -> None:
+def test_opening_names_every_missing_or_truncated_shard(shards: list[Path]) -> None:
     shards[0].write_bytes(shards[0].read_bytes()[:-1])
     shards[1].unlink()
     index_path(shards[2]).unlink()
@@ -117,9 +117,9 @@ def test_every_missing_or_cut_shard_is_named_when_the_set_is_opened(shards: list
         open_shards(shards[0].parent)
     first, second, third = str(caught.value).splitlines()
     size = shards[0].stat().st_size
-    assert f"{shards[0]}: {size:,} bytes instead of {size + 1:,}" in first
+    assert f"{shards[0]}: {size:,} bytes instead of the {size + 1:,} in its index" in first
     assert f"{shards[1]}: No such file" in second and f"{index_path(shards[2])}: No such file" in third
-    assert all("only this shard is written anew" in line for line in (first, second, third))
+    assert all("only this shard is rewritten" in line for line in (first, second, third))
 
 
 def test_shards_of_two_sets_are_not_mixed(shards: list[Path]) -> None:
@@ -131,7 +131,7 @@ def test_shards_of_two_sets_are_not_mixed(shards: list[Path]) -> None:
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b'{"names": ["a"], "places": [[1]], "labels": null}'])
 def test_a_broken_index_is_named(shards: list[Path], content: bytes) -> None:
     index_path(shards[1]).write_bytes(content)
-    with pytest.raises(ShardError, match=r"photos-00001-of-00003\.index\.json: not an index"):
+    with pytest.raises(ShardError, match=r"photos-00001-of-00003\.index\.json: not a valid index"):
         open_shards(shards[0].parent)
 
 
@@ -141,55 +141,59 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(data)
 
 
-def test_one_damaged_photo_does_not_hide_the_others(shards: list[Path]) -> None:
+def test_the_other_photos_of_a_damaged_shard_can_be_read(shards: list[Path]) -> None:
     places = check_shard(shards[0])
     flip(shards[0], places["photo 1"].offset + 60)
     photos = open_shards(shards[0].parent)
-    with pytest.raises(ImageError, match=r"photos-00000-of-00003\.tfrecord: the record at byte \d+ is cut short"):
+    with pytest.raises(
+        ImageError, match=r"photos-00000-of-00003\.tfrecord: the record at byte \d+ is truncated or damaged"
+    ):
         photos.read(1)
     assert photos.read(2).shape[0] == 22
-    with pytest.raises(ShardError, match="sha256 is not that of its index; fetch again into the same folder"):
+    with pytest.raises(ShardError, match="sha256 is not the one in its index; fetch again into the same folder"):
         check_shard(shards[0])
     del places["photo 1"]
     assert find_intact(shards[0]) == places
 
 
-def test_behind_a_damaged_length_nothing_is_found(shards: list[Path]) -> None:
+def test_no_photos_are_found_after_a_damaged_length(shards: list[Path]) -> None:
     places = check_shard(shards[0])
     flip(shards[0], places["photo 2"].offset)
     assert list(find_intact(shards[0])) == ["photo 0", "photo 1"]
-    with pytest.raises(ShardError, match=r"cut short or damaged at byte"):
+    with pytest.raises(ShardError, match="truncated or damaged at byte"):
         open_shards(shards[0].parent).read(2)
     assert find_intact(shards[0].with_name("missing")) == {}
 
 
 @pytest.mark.parametrize("cut", [1, 5, 30])
-def test_what_came_before_the_cut_is_found(shards: list[Path], cut: int) -> None:
+def test_complete_photos_of_a_truncated_shard_are_found(shards: list[Path], cut: int) -> None:
     shards[0].write_bytes(shards[0].read_bytes()[:-cut])
     assert list(find_intact(shards[0])) == ["photo 0", "photo 1", "photo 2"]
 
 
-def test_an_index_of_another_shard_is_noticed(shards: list[Path]) -> None:
+def test_an_index_that_does_not_belong_to_the_shard_is_detected(shards: list[Path]) -> None:
     index = json.loads(index_path(shards[0]).read_text())
     index["places"][0], index["places"][1] = index["places"][1], index["places"][0]
     index_path(shards[0]).write_text(json.dumps(index))
-    with pytest.raises(ShardError, match="'photo 1' where the index has 'photo 0'"):
+    with pytest.raises(ShardError, match="found photo 'photo 1', but the index has 'photo 0'"):
         open_shards(shards[0].parent).read(0)
     place = check_shard(shards[1])["photo 4"]
-    with pytest.raises(ShardError, match="another record"):
+    with pytest.raises(
+        ShardError, match=rf"at byte {place.offset} has {place.length} bytes, but {place.length + 1} in the index"
+    ):
         read_record(shards[1], Place(place.offset, place.length + 1))
 
 
-def test_a_record_that_is_no_photo_is_named(tmp_path: Path) -> None:
+def test_a_record_that_is_no_example_is_refused(tmp_path: Path) -> None:
     size = struct.pack("<Q", 3)
     path = tmp_path / "x.tfrecord"
     path.write_bytes(size + masked(size) + b"abc" + masked(b"abc"))
-    with pytest.raises(ShardError, match="no photo with id and image"):
+    with pytest.raises(ShardError, match="not an Example with id, image and labels"):
         read_record(path, Place(0, 3))
     assert find_intact(path) == {}
 
 
-def test_a_writer_that_fails_leaves_the_old_shard(shards: list[Path]) -> None:
+def test_a_failed_write_leaves_the_old_shard(shards: list[Path]) -> None:
     def broken() -> Iterator[Record]:
         yield record(0)
         raise KeyboardInterrupt
@@ -200,14 +204,14 @@ def test_a_writer_that_fails_leaves_the_old_shard(shards: list[Path]) -> None:
     assert {path: path.read_bytes() for path in shards[0].parent.iterdir()} == before
 
 
-def test_a_shard_is_written_anew_from_itself(shards: list[Path]) -> None:
+def test_a_shard_can_be_rewritten_from_its_records(shards: list[Path]) -> None:
     kept = check_shard(shards[0])
     places = write_shard(shards[0], (read_record(shards[0], kept[name]) for name in ("photo 3", "photo 0")))
     assert list(places) == ["photo 3", "photo 0"] and check_shard(shards[0]) == places
     assert [open_shards(shards[0].parent).name(row) for row in range(3)] == ["photo 3", "photo 0", "photo 4"]
 
 
-def test_a_shard_whose_index_was_not_written_is_missed_but_its_photos_are_found(
+def test_a_shard_without_an_index_is_refused_but_its_photos_are_found(
     shards: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(path: Path, data: str) -> None:

@@ -1,4 +1,4 @@
-"""Downloads of single files, from a server on this machine that does whatever a server may do."""
+"""Downloads of single files from the local server of `unreliable_server.py`."""
 
 import gzip
 import shutil
@@ -62,7 +62,7 @@ FINAL: dict[str, tuple[Route, str]] = {
     "missing": (send(b"", 404), "HTTP 404 Not Found"),
     "forbidden": (send(b"", 403), "HTTP 403 Forbidden"),
     "huge": (send(b"x" * 200_001), "larger than the limit of 200,000 bytes"),
-    "huge by its own account": (send(BODY, length=10**15), "larger than the limit"),
+    "huge by its Content-Length": (send(BODY, length=10**15), "larger than the limit"),
     "huge in chunks": (
         lambda h: pour(h, b"Transfer-Encoding: chunked\r\n", b"1000\r\n" + bytes(4096) + b"\r\n"),
         "larger than the limit",
@@ -73,22 +73,22 @@ FINAL: dict[str, tuple[Route, str]] = {
         lambda h: pour(h, b"Content-Encoding: gzip\r\n", b"\0\0\0\xff\xff" * 1000, gzip.compress(b"")[:10]),
         "larger than the limit",
     ),
-    "brotli": (send(BODY, Content_Encoding="br"), "compressed in a way that was not asked for: br"),
+    "brotli": (send(BODY, Content_Encoding="br"), "unexpected content encoding br"),
     "file": (redirect("file:///etc/passwd"), "only http and https are fetched, not file"),
-    "password": (redirect("http://user:secret@127.0.0.1/"), "the URL holds a user name or password"),
+    "password": (redirect("http://user:secret@127.0.0.1/"), "the URL contains a user name or password"),
     "nowhere": (redirect("http://[oops/"), "not a URL"),
     "no location": (send(b"", 302), "HTTP 302 Found"),
-    "circle": (redirect("/it"), "more than 5 redirects"),
+    "redirect loop": (redirect("/it"), "more than 5 redirects"),
 }
 
 
 @pytest.mark.parametrize("what", FINAL)
-def test_failures_that_no_further_try_would_change(server: Server, what: str) -> None:
+def test_permanent_failures(server: Server, what: str) -> None:
     server.routes["/it"], reason = FINAL[what]
     with connecting(Limits(max_bytes=200_000, read_timeout=5, total_timeout=5, allow_private=True)) as client:
         failed = failure(client, server.url("/it"))
     assert not failed.passing and reason in str(failed) and "secret" not in str(failed)
-    assert server.seen["/it"] == (6 if what == "circle" else 1)
+    assert server.seen["/it"] == (6 if what == "redirect loop" else 1)
 
 
 PASSING: dict[str, tuple[Route, str]] = {
@@ -107,7 +107,7 @@ PASSING: dict[str, tuple[Route, str]] = {
 
 
 @pytest.mark.parametrize("what", PASSING)
-def test_failures_that_may_pass(server: Server, what: str) -> None:
+def test_temporary_failures(server: Server, what: str) -> None:
     route, reason = PASSING[what]
     server.routes["/"] = first(route, send(BODY))
     with connecting() as client:
@@ -118,10 +118,10 @@ def test_failures_that_may_pass(server: Server, what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "wait"), [("7", 7), ("0", 0), ("99999", 60), ("9" * 400, 60), ("soon", 0), ("-1", 0), ("1.5", 0)]
+    ("retry_after", "wait"), [("7", 7), ("0", 0), ("99999", 60), ("9" * 400, 60), ("soon", 0), ("-1", 0), ("1.5", 0)]
 )
-def test_a_server_may_say_how_long_to_wait(server: Server, asked: str, wait: float) -> None:
-    server.routes["/"] = send(b"", 503, Retry_After=asked)
+def test_retry_after_sets_the_wait(server: Server, retry_after: str, wait: float) -> None:
+    server.routes["/"] = send(b"", 503, Retry_After=retry_after)
     with connecting() as client:
         assert failure(client, server.url("/")).wait == wait
 
@@ -129,16 +129,16 @@ def test_a_server_may_say_how_long_to_wait(server: Server, asked: str, wait: flo
 @pytest.mark.parametrize(
     ("route", "reason"),
     [
-        (lambda h: drip(h, b"HTTP/1.1 200 OK\r\n\r\n"), "not there after 0.15 s"),
-        (lambda h: drip(h, b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"), "not there after 0.15 s"),
-        (lambda h: drip(h, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), "not there after 0.15 s"),
-        (lambda h: drip(h, b"HTTP/1.1 200 OK\r\nServer: "), "not there after 0.15 s"),
+        (lambda h: drip(h, b"HTTP/1.1 200 OK\r\n\r\n"), "not complete after 0.15 s"),
+        (lambda h: drip(h, b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"), "not complete after 0.15 s"),
+        (lambda h: drip(h, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), "not complete after 0.15 s"),
+        (lambda h: drip(h, b"HTTP/1.1 200 OK\r\nServer: "), "not complete after 0.15 s"),
         (lambda h: drip(h, b"HTTP/1.1 404 Not Found\r\n\r\n"), "HTTP 404 Not Found"),
-        (silence, "not there after 0.15 s"),
+        (silence, "not complete after 0.15 s"),
     ],
     ids=["body", "counted body", "chunk size", "header", "refusal", "silence"],
 )
-def test_what_takes_too_long_in_all_is_cut_off(server: Server, route: Route, reason: str) -> None:
+def test_downloads_that_take_too_long_in_total_are_ended(server: Server, route: Route, reason: str) -> None:
     server.routes["/"] = route
     start = time.monotonic()
     with (
@@ -149,10 +149,10 @@ def test_what_takes_too_long_in_all_is_cut_off(server: Server, route: Route, rea
         while not download.done():
             client.cut(time.monotonic())
             time.sleep(0.01)
-    assert str(download.exception()) in (reason, "not there after 0.15 s") and time.monotonic() - start < 3
+    assert str(download.exception()) in (reason, "not complete after 0.15 s") and time.monotonic() - start < 3
 
 
-def test_silence_is_not_waited_out(server: Server) -> None:
+def test_a_silent_server_times_out(server: Server) -> None:
     server.routes["/"] = silence
     start = time.monotonic()
     with connecting(Limits(read_timeout=0.1, allow_private=True)) as client:
@@ -173,13 +173,13 @@ def test_redirects_are_followed(server: Server) -> None:
         assert client.download(server.url("/0")) == BODY
 
 
-def test_gzip_is_read_where_a_server_insists(server: Server) -> None:
+def test_gzip_is_accepted_though_not_requested(server: Server) -> None:
     server.routes["/"] = send(gzip.compress(BODY), Content_Encoding="gzip")
     with connecting() as client:
         assert client.download(server.url("/")) == BODY
 
 
-def test_a_bomb_is_not_unpacked_beyond_the_limit(server: Server) -> None:
+def test_a_gzip_bomb_is_not_unpacked_beyond_the_limit(server: Server) -> None:
     server.routes["/"] = send(BOMB, Content_Encoding="gzip")
     with connecting(Limits(max_bytes=100_000, allow_private=True)) as client:
         tracemalloc.start()
@@ -207,10 +207,10 @@ def test_bytes_beyond_the_length_do_not_become_the_next_answer(server: Server) -
         ("ftp://a/b", "not ftp"),
         ("file:///etc/passwd", "not file"),
         ("data:image/png;base64,xx", "not data"),
-        ("http:///x.jpg", "there is no host"),
+        ("http:///x.jpg", "it has no host"),
         ("http://a:b/x.jpg", "not a URL"),
         ("http://a:99999/x.jpg", "not a URL"),
-        ("http://a:0/x.jpg", "there is no host"),
+        ("http://a:0/x.jpg", "it has no host"),
         ("http://[::1/x.jpg", "not a URL"),
         ("http://u@a/x.jpg", "user name or password"),
         ("http://u:p@a/x.jpg", "user name or password"),
@@ -218,7 +218,7 @@ def test_bytes_beyond_the_length_do_not_become_the_next_answer(server: Server) -
         ("http://" + "a" * 70 + ".b/x.jpg", "not a URL"),
     ],
 )
-def test_urls_that_are_not_asked_for(url: str, reason: str) -> None:
+def test_invalid_urls_are_refused_without_a_request(url: str, reason: str) -> None:
     def never(host: str, port: int) -> list[str]:
         raise AssertionError(host)
 
@@ -236,7 +236,7 @@ PRIVATE = ADDRESSES.split()
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_addresses_outside_the_open_internet(address: str) -> None:
+def test_addresses_outside_the_open_internet_are_refused(address: str) -> None:
     assert not is_public(address)
     with connecting(Limits(), lambda host, port: [address]) as client:
         failed = failure(client, "http://photos.test/")
@@ -247,7 +247,7 @@ def test_addresses_outside_the_open_internet(address: str) -> None:
     "address",
     ["8.8.8.8", "100.63.255.255", "100.128.0.1", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"],
 )
-def test_addresses_of_the_open_internet(address: str) -> None:
+def test_addresses_of_the_open_internet_are_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -255,18 +255,18 @@ def test_addresses_of_the_open_internet(address: str) -> None:
     "name",
     ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "127.1", "0", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"],
 )
-def test_this_machine_is_not_asked_however_it_is_called(server: Server, name: str) -> None:
+def test_this_machine_is_refused_under_all_its_names(server: Server, name: str) -> None:
     server.routes["/"] = send(BODY)
     with connecting(Limits()) as client:
         failure(client, server.url("/", name))
     assert not server.connections
 
 
-def test_addresses_are_those_of_the_system() -> None:
+def test_resolve_gives_the_addresses_of_the_system() -> None:
     assert resolve("127.0.0.1", 80) == ["127.0.0.1"]
 
 
-def test_a_host_that_is_not_found_may_be_found_later() -> None:
+def test_a_host_that_is_not_found_is_a_temporary_failure() -> None:
     def nowhere(host: str, port: int) -> list[str]:
         raise socket.gaierror("no such host")
 
@@ -275,21 +275,21 @@ def test_a_host_that_is_not_found_may_be_found_later() -> None:
     assert str(failed) == "gaierror: no such host" and failed.passing
 
 
-def test_a_host_that_never_answers_is_asked_no_more() -> None:
-    asked = []
+def test_a_host_that_never_answers_is_not_tried_again() -> None:
+    resolved = []
 
     def nowhere(host: str, port: int) -> list[str]:
-        asked.append(host)
+        resolved.append(host)
         raise socket.gaierror("no such host")
 
     with connecting(OPEN, nowhere) as client:
         failed = [failure(client, f"http://a/{i}") for i in range(22)]
-        assert str(failed[-1]) == str(failed[-2]) == "a failed 20 times in a row and is asked no more in this run"
-        assert not failed[-1].passing and failed[-3].passing and asked == ["a"] * 20
+        assert str(failed[-1]) == str(failed[-2]) == "a failed 20 times in a row and is not tried again in this run"
+        assert not failed[-1].passing and failed[-3].passing and resolved == ["a"] * 20
         assert str(failure(client, "http://b/")) == "gaierror: no such host"
 
 
-def test_a_host_that_answers_now_and_then_is_asked_on(server: Server) -> None:
+def test_any_answer_resets_the_failures_of_a_host(server: Server) -> None:
     server.routes |= {"/": send(BODY), "/broken": raw(b"")}
     with connecting() as client:
         for _ in range(2):
@@ -299,50 +299,50 @@ def test_a_host_that_answers_now_and_then_is_asked_on(server: Server) -> None:
 
 @pytest.fixture
 def loopback_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the server stand for one in the open internet; all other addresses are judged as ever."""
-    judge = is_public
-    monkeypatch.setattr(web, "is_public", lambda address: address == "127.0.0.1" or judge(address))
+    """Treats the address of the local server as public; all other addresses are checked as usual."""
+    original = is_public
+    monkeypatch.setattr(web, "is_public", lambda address: address == "127.0.0.1" or original(address))
 
 
 @pytest.mark.usefixtures("loopback_is_public")
-def test_a_redirect_leads_nowhere_private(server: Server) -> None:
+def test_redirects_to_private_addresses_are_refused(server: Server) -> None:
     inside = Server()  # listens, so that a connection would be noticed
     hosts = {"photos.test": ["127.0.0.1"], "inside.test": ["127.0.0.2", "10.0.0.1"]}
-    places = ("http://inside.test", "http://127.0.0.2", "http://[::1]", "http://169.254.169.254")
+    hosts_inside = ("http://inside.test", "http://127.0.0.2", "http://[::1]", "http://169.254.169.254")
     with inside, connecting(Limits(), lambda host, port: hosts.get(host) or [host]) as client:
-        for place in places:
-            server.routes["/"] = redirect(f"{place}:{inside.server_port}/")
+        for host in hosts_inside:
+            server.routes["/"] = redirect(f"{host}:{inside.server_port}/")
             failed = failure(client, server.url("/", "photos.test"))
             assert "is not in the open internet" in str(failed)
         inside.timeout = 0
         inside.handle_request()
-    assert not inside.connections and server.seen["/"] == len(places)
+    assert not inside.connections and server.seen["/"] == len(hosts_inside)
 
 
 @pytest.mark.usefixtures("loopback_is_public")
 def test_the_address_that_was_checked_is_the_one_connected_to(server: Server) -> None:
     answers = [["10.0.0.1", "127.0.0.1"], ["127.0.0.2"], ["127.0.0.3"]]
-    asked = []
+    resolved = []
 
     def rebinding(host: str, port: int) -> list[str]:
-        asked.append((host, port))
-        return answers[len(asked) - 1]
+        resolved.append((host, port))
+        return answers[len(resolved) - 1]
 
     server.routes["/"] = send(BODY, Connection="close")
     with connecting(Limits(), rebinding) as client:
         for _ in range(5):
             assert client.download(server.url("/", "photos.test")) == BODY
-    assert server.connections == 5 and asked == [("photos.test", server.server_port)]
+    assert server.connections == 5 and resolved == [("photos.test", server.server_port)]
     assert server.hosts == [f"photos.test:{server.server_port}"] * 5
 
 
-def test_the_next_address_is_tried_where_one_does_not_answer(server: Server) -> None:
+def test_the_next_address_is_tried_if_one_does_not_answer(server: Server) -> None:
     server.routes["/"] = send(BODY)
     with connecting(OPEN, lambda host, port: ["127.9.9.9", "127.0.0.1", "127.9.9.8"]) as client:
         assert client.download(server.url("/", "a.test")) == BODY
 
 
-def test_proxies_of_the_environment_are_not_asked(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     server.routes["/"] = send(BODY)
@@ -351,7 +351,7 @@ def test_proxies_of_the_environment_are_not_asked(server: Server, monkeypatch: p
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
-def test_https_proves_the_name_though_the_address_is_connected_to(
+def test_https_checks_the_host_name_though_it_connects_to_an_address(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
@@ -360,8 +360,8 @@ def test_https_proves_the_name_though_the_address_is_connected_to(
     subprocess.run([*make.split(), *named], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    told: list[str | None] = []
-    context.sni_callback = lambda connection, name, _: told.append(name)
+    names: list[str | None] = []
+    context.sni_callback = lambda connection, name, _: names.append(name)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.routes["/"] = send(BODY)
     right, wrong = (f"https://{host}:{server.server_port}/" for host in ("photos.test", "other.test"))
@@ -378,12 +378,15 @@ def test_https_proves_the_name_though_the_address_is_connected_to(
         assert client.download(right) == BODY
         failed = failure(client, wrong)
         assert "certificate is not valid: Hostname mismatch" in str(failed) and not failed.passing
-    assert told == ["photos.test", "other.test"] * 2
+    assert names == ["photos.test", "other.test"] * 2
     assert server.hosts == [f"photos.test:{server.server_port}"]
 
 
-def test_limits_that_cannot_be() -> None:
-    with pytest.raises(ValueError, match="too small: workers 0, retries -1, total_timeout 0"):
+def test_limits_that_are_too_small_are_refused() -> None:
+    with pytest.raises(
+        ValueError,
+        match="too small: workers 0, retries -1, total_timeout 0; expected workers >= 1, retries >= 0, total_",
+    ):
         Limits(workers=0, retries=-1, total_timeout=0)
     with pytest.raises(ValueError, match="read_timeout nan"):
         Limits(read_timeout=float("nan"))

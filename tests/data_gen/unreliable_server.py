@@ -1,4 +1,4 @@
-"""A server on this machine that does whatever a server may do: slow, broken, endless, redirecting."""
+"""A local server with configurable faults: slow, broken, endless or redirecting answers."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ Route = Callable[[BaseHTTPRequestHandler], None]
 
 
 class Server(ThreadingHTTPServer):
-    """Plays the routes; counts requests by path and connections, and knows how many requests ran at once."""
+    """Answers with the routes; counts requests by path, connections, and requests that ran at the same time."""
 
     daemon_threads, request_queue_size = True, 64
 
@@ -27,12 +27,12 @@ class Server(ThreadingHTTPServer):
         return f"http://{host}:{self.server_port}{path}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are what is tested here."""
+        """Ignores clients that close the connection, because the tests do so."""
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else a body waits 40 ms behind its headers
+    disable_nagle_algorithm = True  # otherwise a body is sent 40 ms after its headers
     server: Server
 
     def setup(self) -> None:
@@ -71,7 +71,7 @@ def serving() -> Iterator[Server]:
 
 
 def send(body: bytes, status: int = 200, length: int | None = None, sleep: float = 0, **headers: str) -> Route:
-    """Answers with `body`, `length` bytes long by its own account."""
+    """Answers with `body` and a Content-Length of `length`."""
 
     def route(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(sleep)
@@ -98,7 +98,7 @@ def raw(answer: bytes) -> Route:
 
 
 def first(*routes: Route) -> Route:
-    """The routes one after the other, then the last of them for ever."""
+    """The routes one after the other, then always the last one."""
     waiting = list(routes)
     return lambda handler: (waiting.pop(0) if len(waiting) > 1 else waiting[0])(handler)
 
@@ -108,7 +108,7 @@ def redirect(location: str, status: int = 302) -> Route:
 
 
 def drip(handler: BaseHTTPRequestHandler, head: bytes) -> None:
-    """Never ends, and is never silent for long."""
+    """Sends bytes without end, with short pauses."""
     handler.close_connection = True
     handler.wfile.write(head)
     while not handler.server.closing.wait(0.05):  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ def drip(handler: BaseHTTPRequestHandler, head: bytes) -> None:
 
 
 def pour(handler: BaseHTTPRequestHandler, head: bytes, piece: bytes, start: bytes = b"") -> None:
-    """Sends without end, as fast as it goes."""
+    """Sends bytes without end, as fast as possible."""
     handler.close_connection = True
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + start)
     while not handler.server.closing.is_set():  # type: ignore[attr-defined]

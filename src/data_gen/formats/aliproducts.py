@@ -1,8 +1,8 @@
 """Catalogues of products in the layout of AliProducts (Alibaba, CVPR 2020): `train.txt` and `val.txt`, a photo a line.
 
-A line is `path label`: the label is the last word, a class counted from 0, and the path before it may hold spaces. It
-starts from the list's folder. Lists of test photos have the path alone. There may be millions of lines, so whatever is
-done to all of them is done to Arrow's columns, never line by line.
+A line is `path label`. The label is the part after the last space, a class number from 0; the path can contain spaces
+and is relative to the folder of the list. Lists of test photos have only the path. A list can have millions of lines,
+so all lines are processed as Arrow columns, never one by one.
 """
 
 import math
@@ -23,18 +23,18 @@ from .problems import FormatError, Problem
 HEAD = "product"
 TRAIN, VAL = "train.txt", "val.txt"
 LAYOUT = f"""expected
-  {TRAIN} and {VAL}: lines `path label` with classes counted from 0, paths from the list's folder"""
+  {TRAIN} and {VAL}: lines `path label`, with classes numbered from 0 and paths relative to the folder of the list"""
 
-_MOST_CLASSES = 1_000_000  # that are taken from the labels alone; beyond, they are rather some other number
-_MOST_PROBLEMS = 1000  # of one kind that are kept, where a list of millions is of another format
+_MAX_CLASSES = 1_000_000  # if counted from the labels; larger labels are probably not class numbers
+_MAX_PROBLEMS = 1000  # kept of one kind, for long lists of another format
 _SHOWN = 10  # class numbers named in a warning
-_DIGITS = 9
-# What `image_id_problem` may refuse; it decides, and explains.
+_MAX_DIGITS = 9  # of a label, so that it fits int32
+# Texts that `image_id_problem` could refuse; it decides, and gives the reason.
 _SUSPECT = r"^\s*$|^/|\\|\.\.|:"
 
 
 class _Rows(NamedTuple):
-    """texts: N lines without white space at their ends, blank ones left out; lines: (N,) int, from 1."""
+    """texts: N lines without trailing white space, blank ones left out. lines: (N,) int line numbers from 1."""
 
     texts: pa.LargeStringArray
     lines: np.ndarray
@@ -53,30 +53,31 @@ def read_product_lists(
     class_names: Path | None = None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> tuple[LabelTable, LabelTable]:
-    """The photos to train on and to validate on, with one exclusive head in common. They need not be there yet.
+    """The training and the validation photos, with the same exclusive head. The photo files need not exist yet.
 
     Args:
         data: the folder of `train.txt` and `val.txt`.
-        classes: how many there are; by default as many as `class_names` has, else up to the largest label.
-        class_names: a file with the name of a class in every line, in the order of the labels; by default a class is
-            called by its number.
-        warn: takes what is odd and no error: classes without a photo to train on, photos in both lists.
+        classes: the number of classes; by default that of `class_names`, otherwise the largest label + 1.
+        class_names: a file with one class name per line, in the order of the labels; by default the class numbers.
+        warn: called with each warning: classes without a training photo, photos in both lists.
 
     Raises:
-        FileNotFoundError: one of the lists is not there.
+        FileNotFoundError: one of the lists is missing.
         ValueError: `classes` below 1.
-        FormatError: a line without a label, with one that is no class or with a path that leads out of the folder, a
-            photo that is listed twice, an empty list, or another number of names than of classes.
+        FormatError: a line without a label, with a label that is no class, or with a path that leads out of the folder;
+            a photo that is listed twice; an empty list; or numbers of names and classes that differ.
     """
     paths = [Path(data) / name for name in (TRAIN, VAL)]
     for path in paths:
         if not path.is_file():
             raise FileNotFoundError(f"no {path.name} in {data}; {LAYOUT}")
     if classes is not None and classes < 1:
-        raise ValueError(f"a catalogue of {classes} classes; expected 1 or more")
+        raise ValueError(f"{classes} classes; expected 1 or more")
     names = None if class_names is None else read_class_names(class_names)
     if names is not None and classes not in (None, len(names)):
-        raise FormatError([Problem(Path(str(class_names)), None, f"{len(names)} names, for {classes} classes")])
+        raise FormatError(
+            [Problem(Path(str(class_names)), None, f"{len(names)} names; expected one for each of {classes} classes")]
+        )
     limit = classes if names is None else len(names)
     lists = [_read_labelled(path, limit) for path in paths]
     head = HeadSpec(HEAD, "exclusive", names or tuple(map(str, range(limit or _count_classes(lists)))))
@@ -92,9 +93,9 @@ def read_product_lists(
 
 
 def read_product_test(path: Path, root: Path | None = None) -> PhotoFiles:
-    """The photos of a list without labels, in its order. root: where their paths start, by default the list's folder.
+    """The photos of a list without labels, in its order. root: the folder of the paths, by default that of the list.
 
-    Raises FormatError as `read_product_lists`, OSError where the list cannot be read.
+    Raises FormatError as `read_product_lists`, OSError if the list cannot be read.
     """
     texts, lines = _read_lines(Path(path))
     problems = _name_problems(Path(path), texts, lines)
@@ -104,36 +105,37 @@ def read_product_test(path: Path, root: Path | None = None) -> PhotoFiles:
 
 
 def read_product_labels(path: Path) -> tuple[list[str], np.ndarray]:
-    """Paths and labels, (N,) int32, of a list `path label`: of photos, or a submission.
+    """Paths, and labels (N,) int32, of a list of lines `path label`: of photos, or a submission.
 
-    Raises FormatError as `read_product_lists`, OSError where the list cannot be read.
+    Raises FormatError as `read_product_lists`, OSError if the list cannot be read.
     """
     listed = _read_labelled(Path(path), None)
     return listed.names.to_pylist(), listed.labels
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """The names of the classes, one a line, that of class 0 first. Raises FormatError for none, or one that recurs."""
+    """The names of the classes, one per line, class 0 first. Raises FormatError for a blank line or a repeated name."""
     texts, lines = _read_lines(Path(path))
     again = _again(Path(path), texts, lines, "class name")
     if len(lines) != lines[-1]:
         gap = int(np.flatnonzero(lines != np.arange(1, len(lines) + 1))[0]) + 1
-        again.append(Problem(Path(path), gap, "no name; every class has a line"))
+        again.append(Problem(Path(path), gap, "blank line; expected the name of a class"))
     if again:
         raise FormatError(again)
     return tuple(texts.to_pylist())
 
 
 def write_product_submission(path: Path, names: Sequence[str], labels: np.ndarray) -> None:
-    """Writes a row `path label` for each of the photos called `names`, in their order, whole or not at all.
+    """Writes a line `path label` for each photo of `names`, in their order, atomically.
 
-    labels: (N,) int. Raises ValueError for another number of labels or one that is no class, OSError as `write_atomic`.
+    labels: (N,) int. Raises ValueError for another number of labels or a label that is no class, OSError as
+    `write_atomic`.
     """
     labels = np.asarray(labels)
     if labels.shape != (len(names),) or not np.issubdtype(labels.dtype, np.integer) or (labels < 0).any():
         raise ValueError(
-            f"{len(names)} photos need as many classes, whole numbers from 0; got {labels.shape} {labels.dtype}, "
-            f"the smallest {labels.min(initial=0)}"
+            f"{len(names)} photos need {len(names)} labels, whole numbers from 0; got shape {labels.shape}, "
+            f"{labels.dtype}, minimum {labels.min(initial=0)}"
         )
     write_atomic(path, "".join(f"{name} {label}\n" for name, label in zip(names, labels.tolist(), strict=True)))
 
@@ -151,9 +153,9 @@ def _read_lines(path: Path) -> _Rows:
         _refuse_encoding(path, data)
     texts = pc.ascii_rtrim_whitespace(texts)
     lines = np.arange(1, len(texts) + 1)
-    there = pc.not_equal(texts, "")
-    if not pc.all(there).as_py():
-        texts, lines = texts.filter(there), lines[there.to_numpy(zero_copy_only=False)]
+    filled = pc.not_equal(texts, "")
+    if not pc.all(filled).as_py():
+        texts, lines = texts.filter(filled), lines[filled.to_numpy(zero_copy_only=False)]
     if not len(texts):
         raise FormatError([Problem(path, None, "the list is empty")])
     return _Rows(texts, lines)
@@ -169,15 +171,15 @@ def _refuse_encoding(path: Path, data: bytes) -> NoReturn:
 
 
 def _read_labelled(path: Path, classes: int | None) -> _Labelled:
-    """Raises FormatError for every line that is wrong."""
-    names, words, lines, problems = _split_lines(path)
-    digits = pc.and_(pc.ascii_is_decimal(words), pc.less_equal(pc.binary_length(words), _DIGITS))
+    """The rows of a list `path label`. Raises FormatError with the problems of all lines."""
+    names, texts, lines, problems = _split_lines(path)
+    digits = pc.and_(pc.ascii_is_decimal(texts), pc.less_equal(pc.binary_length(texts), _MAX_DIGITS))
     whole = digits.to_numpy(zero_copy_only=False)
-    labels = pc.if_else(digits, words, "0").cast(pa.int32()).to_numpy()
+    labels = pc.if_else(digits, texts, "0").cast(pa.int32()).to_numpy()
     last = "" if classes is None else f"..{classes - 1}"
 
     def not_a_class(row: int) -> str:
-        return f"label {words[row].as_py()!r}; expected a class, a whole number 0{last or ' or above'}"
+        return f"label {texts[row].as_py()!r}; expected a class number, 0{last or ' or above'}"
 
     outside = ~whole if classes is None else ~whole | (labels >= classes)
     problems += _problems(path, lines, np.flatnonzero(outside), not_a_class)
@@ -188,7 +190,7 @@ def _read_labelled(path: Path, classes: int | None) -> _Labelled:
 
 
 def _split_lines(path: Path) -> tuple[pa.LargeStringArray, pa.LargeStringArray, np.ndarray, list[Problem]]:
-    """Paths, last words and lines of the rows that have both, and the problems of those that do not."""
+    """Paths, labels as texts and line numbers of the rows that have both; and the problems of the other rows."""
     texts, lines = _read_lines(path)
     parts = pc.ascii_split_whitespace(texts, max_splits=1, reverse=True)
     both = pc.equal(pc.list_value_length(parts), 2)
@@ -206,7 +208,7 @@ def _split_lines(path: Path) -> tuple[pa.LargeStringArray, pa.LargeStringArray, 
 
 def _name_problems(path: Path, names: pa.LargeStringArray, lines: np.ndarray) -> list[Problem]:
     suspect = pc.match_substring_regex(names, _SUSPECT).to_numpy(zero_copy_only=False)
-    # Far faster than to look every character up in Unicode's tables, which the others get.
+    # The Unicode check is slow, so only texts with other characters than ASCII get it.
     rest = np.flatnonzero(~pc.ascii_is_printable(names).to_numpy(zero_copy_only=False))
     suspect[rest] |= ~pc.utf8_is_printable(names.take(rest)).to_numpy(zero_copy_only=False)
     reasons = {
@@ -218,7 +220,7 @@ def _name_problems(path: Path, names: pa.LargeStringArray, lines: np.ndarray) ->
 
 
 def _again(path: Path, texts: pa.LargeStringArray, lines: np.ndarray, what: str) -> list[Problem]:
-    """A problem for every text that stood in an earlier line."""
+    """A problem for every text that repeats an earlier line."""
     if pc.count_distinct(texts).as_py() == len(texts):
         return []
     codes = texts.dictionary_encode().indices.to_numpy()
@@ -233,18 +235,18 @@ def _again(path: Path, texts: pa.LargeStringArray, lines: np.ndarray, what: str)
 def _problems(
     path: Path, lines: np.ndarray, rows: Sequence[int] | np.ndarray, reason: Callable[[int], str]
 ) -> list[Problem]:
-    found = [Problem(path, int(lines[row]), reason(row)) for row in rows[:_MOST_PROBLEMS]]
+    found = [Problem(path, int(lines[row]), reason(row)) for row in rows[:_MAX_PROBLEMS]]
     more = len(rows) - len(found)
     return found + ([Problem(path, None, f"{more} more lines like line {lines[rows[0]]}")] if more else [])
 
 
 def _count_classes(lists: Sequence[_Labelled]) -> int:
-    """Up to the largest label. Raises FormatError where that can hardly be a class."""
+    """The largest label + 1. Raises FormatError if that is implausibly large."""
     largest = max(lists, key=lambda listed: listed.labels.max())
     row = int(largest.labels.argmax())
     count = int(largest.labels[row]) + 1
-    if count > _MOST_CLASSES:
-        reason = f"label {count - 1} would make {count:,} classes; count them from 0, or give their number (--classes)"
+    if count > _MAX_CLASSES:
+        reason = f"label {count - 1} would make {count:,} classes; number them from 0, or give their count (--classes)"
         raise FormatError([Problem(largest.path, int(largest.lines[row]), reason)])
     return count
 
@@ -253,4 +255,4 @@ def _warn_of_gaps(path: Path, counts: np.ndarray, warn: Callable[[str], None]) -
     missing = np.flatnonzero(counts == 0)
     if len(missing):
         shown = ", ".join(map(str, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
-        warn(f"{path}: {len(missing):,} of {len(counts):,} classes have no photo to train on: {shown}")
+        warn(f"{path}: {len(missing):,} of {len(counts):,} classes have no training photo: {shown}")

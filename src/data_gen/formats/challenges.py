@@ -1,4 +1,4 @@
-"""Names that the files of the challenges fix, in their order: they stay as they are, whatever a vocabulary says.
+"""Names in the files of the challenges, in their order: constants, whatever vocabulary is used.
 
 Categories, keypoints, spans and attribute tasks are those of the FashionAI challenges (keypoints and attributes,
 Alibaba and HKPU, 2018), styles those of the JingDong fashion challenge. Their files, their official scores and the
@@ -98,7 +98,7 @@ ATTRIBUTE_TASKS: dict[str, tuple[str, ...]] = {
         "Extra Long Sleeves",
     ),
 }
-"""Attribute task -> its classes in label order. In files the task is called `<task>_labels`."""
+"""Attribute task -> its classes in label order. In files the name of the task is `<task>_labels`."""
 
 STYLES = (
     "sports",
@@ -117,7 +117,7 @@ STYLES = (
 )
 
 LENGTHS = tuple(task for task in ATTRIBUTE_TASKS if task.endswith("_length"))
-"""The tasks whose classes are steps on a scale."""
+"""The tasks whose classes are ordered."""
 
 FASHIONAI = Vocabulary(
     "fashionai",

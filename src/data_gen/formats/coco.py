@@ -1,9 +1,9 @@
-"""COCO keypoint JSON, both ways (format: cocodataset.org/#format-data).
+"""Reads and writes COCO keypoint JSON (format: cocodataset.org/#format-data).
 
-COCO keypoints are pixel indices, so a coordinate means the pixel's centre, as everywhere in this package, and passes
-unchanged. Boxes are edges: pixel i spans i to i + 1, so the box of one keypoint is 1 x 1. Visibility 2, 1, 0 becomes
-state 1, 0, -1, and an absent keypoint (0, 0) becomes (-1, -1). All categories of a vocabulary are written with all its
-keypoints, since COCO tools index one list of sigmas for the whole file.
+COCO keypoints are pixel indices: a coordinate is a pixel centre, as everywhere in this package, and is not changed.
+Boxes have pixel edges: pixel i spans i to i + 1, so the box of one keypoint is 1 x 1. Visibility 2, 1, 0 becomes state
+1, 0, -1, and an absent keypoint (0, 0) becomes (-1, -1). All categories of a vocabulary are written with all its
+keypoints, because COCO tools use one list of sigmas for the whole file.
 """
 
 import json
@@ -26,8 +26,9 @@ DEEPFASHION_KEYPOINTS = {
     "left waistline": "waistline_left",
     "right waistline": "waistline_right",
 }
-"""The landmarks of DeepFashion's full-body set that mean one of ours. Left out: a sleeve end is one point there and two
-(cuff in, out) here, and a hem is a top hem, a hemline or a trouser bottom, depending on a category it does not give."""
+"""Landmarks of DeepFashion's full-body set -> keypoints of FashionAI. Left out: a sleeve end, which is one point
+there and two (cuff in, out) here; and a hem, which is a top hem, a hemline or a trouser bottom, by the category, which
+is not given there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class CocoAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class CocoSet:
-    """A COCO keypoint file of any vocabulary, its references resolved."""
+    """The content of a COCO keypoint file of any vocabulary, with its ids replaced by the records."""
 
     path: Path
     categories: tuple[CocoCategory, ...]
@@ -65,7 +66,7 @@ class CocoSet:
 
 
 def read_coco(path: Path) -> CocoSet:
-    """Reads a COCO keypoint file. Raises FormatError naming every annotation, image or category that is malformed."""
+    """Reads a COCO keypoint file. Raises FormatError with every malformed annotation, image and category."""
     path = Path(path)
     try:
         content = json.loads(path.read_bytes())
@@ -78,56 +79,55 @@ def read_coco(path: Path) -> CocoSet:
     problems: list[Problem] = []
     read: dict[str, dict[int, Any]] = {}
     for name, reader in _READERS.items():
-        known = read[name] = {}
+        records = read[name] = {}
         for i, entry in enumerate(parts[name] or ()):
             label = f"entry {i}"
             try:
                 label = f"id {entry['id']}"
-                if entry["id"] in known:
-                    raise ValueError("the id comes twice")
-                known[entry["id"]] = reader(entry, read)
+                if entry["id"] in records:
+                    raise ValueError("the id is repeated")
+                records[entry["id"]] = reader(entry, read)
             except KeyError as error:
                 problems.append(Problem(path, None, f"{name}, {label}: no {error.args[0]}"))
             except (TypeError, ValueError, OverflowError) as error:
                 problems.append(Problem(path, None, f"{name}, {label}: {error}"))
     if problems:
         raise FormatError(problems)
-    return CocoSet(path, *(tuple(known.values()) for known in read.values()))
+    return CocoSet(path, *(tuple(records.values()) for records in read.values()))
 
 
 def samples_from_coco(
     coco: CocoSet, root: Path, vocabulary: Vocabulary, names: Mapping[str, str] | None = None
 ) -> list[Sample]:
-    """One sample for each annotation, with the keypoints of the vocabulary; `root` is the folder the file names start
-    from.
+    """One sample for each annotation, with the keypoints of the vocabulary. root: the folder of the file names.
 
-    `names` maps the file's keypoint names to those of the vocabulary (such as DEEPFASHION_KEYPOINTS); by default they
-    are the same. Keypoints of other names are dropped. A COCO category that the vocabulary does not have gives category
-    None. Raises FormatError, naming the annotation, for a file name that leaves `root` and a keypoint that the category
-    does not have; ValueError where no name fits.
+    names: the file's keypoint names -> those of the vocabulary (such as DEEPFASHION_KEYPOINTS); by default they are the
+    same. Keypoints with other names are ignored. A COCO category that is not in the vocabulary becomes None. Raises
+    FormatError, with the id of the annotation, for a file name that leaves `root` and for a keypoint that the category
+    does not have; ValueError if an annotation has no keypoint of the vocabulary.
     """
-    known = vocabulary.keypoints
-    names = dict(zip(known, known, strict=True)) if names is None else names
-    unknown = sorted(set(names.values()) - set(known))
+    keypoints = vocabulary.keypoints
+    names = dict(zip(keypoints, keypoints, strict=True)) if names is None else names
+    unknown = sorted(set(names.values()) - set(keypoints))
     if unknown:
-        raise ValueError(f"`names` leads to {', '.join(unknown)}; expected some of {', '.join(known)}")
+        raise ValueError(f"`names` maps to {', '.join(unknown)}; expected some of {', '.join(keypoints)}")
     samples, problems = [], []
     for annotation in coco.annotations:
-        ours = [(k, vocabulary.indices[names[n]]) for k, n in enumerate(annotation.category.keypoints) if n in names]
-        if not ours:
-            theirs = ", ".join(annotation.category.keypoints)
+        pairs = [(k, vocabulary.indices[names[n]]) for k, n in enumerate(annotation.category.keypoints) if n in names]
+        if not pairs:
+            found = ", ".join(annotation.category.keypoints)
             raise ValueError(
-                f"{coco.path}: none of the keypoints {theirs} is one of the vocabulary {vocabulary.name} "
-                f"({', '.join(known[:5])}, ...): choose the vocabulary of this file"
+                f"{coco.path}: none of the keypoints {found} is one of the vocabulary {vocabulary.name} "
+                f"({', '.join(keypoints[:5])}, ...): choose the vocabulary of this file"
             )
-        source, target = np.array(ours).T
-        xy, state = np.full((len(known), 2), -1.0), np.full(len(known), ABSENT)
+        source, target = np.array(pairs).T
+        xy, state = np.full((len(keypoints), 2), -1.0), np.full(len(keypoints), ABSENT)
         xy[target], state[target] = annotation.keypoints.xy[source], annotation.keypoints.state[source]
         category = annotation.category.name if annotation.category.name in vocabulary.categories else None
         try:
             foreign = [] if category is None else np.flatnonzero((state != ABSENT) & ~vocabulary.mask(category))
             if len(foreign):
-                raise ValueError(f"a {category} has no {', '.join(known[k] for k in foreign)}")
+                raise ValueError(f"a {category} has no {', '.join(keypoints[k] for k in foreign)}")
             path = resolve_image(root, annotation.image.file_name)
             samples.append(Sample(annotation.image.file_name, path, category, Keypoints(xy, state)))
         except ValueError as error:
@@ -138,7 +138,8 @@ def samples_from_coco(
 
 
 def check_names(coco: CocoSet, vocabulary: Vocabulary) -> None:
-    """Raises ValueError, saying which names differ, where annotated garments are not those of the vocabulary."""
+    """Raises ValueError, with the differences, if the annotations do not have the categories and keypoints of the
+    vocabulary."""
     used = {annotation.category.id: annotation.category for annotation in coco.annotations}.values()
     parts = []
     unknown = sorted(category.name for category in used if category.name not in vocabulary.categories)
@@ -159,10 +160,10 @@ def check_names(coco: CocoSet, vocabulary: Vocabulary) -> None:
 def coco_results(
     predictions: Sequence[Prediction], samples: Sequence[Sample], coco: CocoSet, vocabulary: Vocabulary
 ) -> list[dict[str, Any]]:
-    """The answers to a COCO file, in the form that COCO tools read: one entry for each sample.
+    """Predictions as COCO keypoint results, as COCO tools read them: one entry for each sample.
 
-    predictions: of the samples, in their order. `score` is the mean peak of the category's keypoints. Raises ValueError
-    for a photo or category that the file does not list.
+    predictions: of the samples, in their order. `score` is the mean peak of the present keypoints. Raises ValueError
+    for a photo or category that the COCO file does not list.
     """
     images = {image.file_name: image.id for image in coco.images}
     categories = {category.name: category for category in coco.categories}
@@ -171,7 +172,7 @@ def coco_results(
         category = categories.get(prediction.category)
         if sample.image_id not in images or category is None:
             missing = f"photo {sample.image_id}" if category else f"category {prediction.category}"
-            raise ValueError(f"{coco.path} lists no {missing}")
+            raise ValueError(f"{coco.path} does not list {missing}")
         present = prediction.state != ABSENT
         triples = np.zeros((len(category.keypoints), 3))
         for k, name in enumerate(category.keypoints):
@@ -216,16 +217,16 @@ def read_coco_results(path: Path, coco: CocoSet, root: Path, vocabulary: Vocabul
             problems.append(Problem(path, None, f"entry {number}: {error}"))
     if problems:
         raise FormatError(problems)
-    answered = CocoSet(path, coco.categories, coco.images, tuple(annotations))
-    return samples_from_coco(answered, root, vocabulary)
+    results = CocoSet(path, coco.categories, coco.images, tuple(annotations))
+    return samples_from_coco(results, root, vocabulary)
 
 
 def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size], vocabulary: Vocabulary) -> dict[str, Any]:
     """The COCO content of samples with the vocabulary's keypoints, ready for `json.dumps`.
 
-    sizes: (width, height) of each photo. Samples of one photo become annotations of one image. Raises ValueError,
-    naming the sample, where the category, the keypoints or every present keypoint is missing, or where two photos share
-    an image id.
+    sizes: (width, height) of each photo. Samples of one photo become annotations of one image. Raises ValueError, with
+    the image id, for a sample without category or keypoints, a sample whose keypoints are all absent, and an image id
+    of two photos.
     """
     images: dict[str, dict[str, Any]] = {}
     paths: dict[str, Path] = {}
@@ -233,7 +234,7 @@ def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size], vocabula
     for i, (sample, (width, height)) in enumerate(zip(samples, sizes, strict=True), start=1):
         if paths.setdefault(sample.image_id, sample.path) != sample.path:
             clash = f"{paths[sample.image_id]} and {sample.path}"
-            raise ValueError(f"{sample.image_id}: two photos of one id, {clash}; write two files")
+            raise ValueError(f"{sample.image_id}: two photos with this id, {clash}; write them to two files")
         image = {"id": len(images) + 1, "file_name": sample.image_id, "width": width, "height": height}
         image = images.setdefault(sample.image_id, image)
         annotations.append({"id": i, "image_id": image["id"], **_annotation(sample, vocabulary)})
@@ -257,7 +258,7 @@ def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size], vocabula
 def _annotation(sample: Sample, vocabulary: Vocabulary) -> dict[str, Any]:
     keypoints, count = sample.keypoints, len(vocabulary.keypoints)
     if sample.category is None or keypoints is None or len(keypoints.state) != count:
-        raise ValueError(f"{sample.image_id}: writing COCO needs a category and all {count} keypoints")
+        raise ValueError(f"{sample.image_id}: COCO needs a category and all {count} keypoints")
     present = keypoints.state != ABSENT
     if not present.any():
         raise ValueError(f"{sample.image_id}: no keypoint is present, so there is no box to write; leave it out")

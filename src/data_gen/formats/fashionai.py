@@ -1,6 +1,6 @@
-"""FashionAI keypoint CSVs: `image_id,image_category` and 24 cells `x_y_v` (1 visible, 0 hidden, -1 not there).
+"""FashionAI keypoint CSVs: `image_id,image_category` and 24 cells `x_y_v` (v: 1 visible, 0 hidden, -1 absent).
 
-Test sets have the first two columns only. An absent keypoint is `-1_-1_-1` in the file and (-1, -1) in `Keypoints`.
+Test sets have only the first two columns. An absent keypoint is `-1_-1_-1` in the file and (-1, -1) in `Keypoints`.
 Layout and names are those of the FashionAI challenge's archives (Alibaba and HKPU, 2018).
 """
 
@@ -39,7 +39,7 @@ LAYOUT = """expected, for example,
 
 @dataclass(frozen=True, slots=True)
 class KeypointFiles:
-    """The CSVs of the keypoint challenge found in a data folder, each kind in the order of their paths."""
+    """The CSVs of the keypoint challenge found in a data folder, each kind sorted by path."""
 
     train: tuple[Path, ...]
     tests: tuple[Path, ...]
@@ -47,16 +47,16 @@ class KeypointFiles:
 
 
 def image_root(path: Path) -> Path:
-    """The folder that the image ids of the CSV at `path` start from: above `Annotations`, else the CSV's own."""
+    """The folder of the image ids in the CSV at `path`: the one above `Annotations`, otherwise that of the CSV."""
     folder = Path(path).parent
     return folder.parent if folder.name == "Annotations" else folder
 
 
 def read_keypoint_csv(path: Path, root: Path | None = None, strict: bool = True) -> list[Sample]:
-    """The samples of one CSV, `keypoints` None where it has only the first two columns.
+    """The samples of one CSV; `keypoints` is None if it has only the first two columns.
 
-    `root` is the folder image ids start from, by default `image_root(path)`. Raises FormatError for any problem;
-    with `strict` False the rows in doubt are left out instead. `scan_keypoint_csv` gives the problems themselves.
+    root: the folder of the image ids, by default `image_root(path)`. Raises FormatError for any problem; with `strict`
+    False, rows with problems are left out instead. `scan_keypoint_csv` returns the problems.
     """
     samples, problems = scan_keypoint_csv(path, root)
     if problems and (strict or not samples):
@@ -65,16 +65,16 @@ def read_keypoint_csv(path: Path, root: Path | None = None, strict: bool = True)
 
 
 def scan_keypoint_csv(path: Path, root: Path | None = None) -> tuple[list[Sample], list[Problem]]:
-    """The sound rows of a keypoint CSV and everything wrong with the others, in the order of the lines.
+    """The valid rows of a keypoint CSV, and the problems of the other rows, in the order of the lines.
 
-    Raises OSError where the file cannot be read at all.
+    Raises OSError if the file cannot be read.
     """
     samples, _, problems = scan_keypoint_rows(path, root)
     return samples, problems
 
 
 def scan_keypoint_rows(path: Path, root: Path | None = None) -> tuple[list[Sample], list[int], list[Problem]]:
-    """`scan_keypoint_csv` with the line of every sample as well."""
+    """(samples, line number of each sample, problems), otherwise as `scan_keypoint_csv`."""
     path = Path(path)
     table, problems = _read_table(path)
     if table is None:
@@ -97,42 +97,44 @@ def scan_keypoint_rows(path: Path, root: Path | None = None) -> tuple[list[Sampl
 
 
 def write_keypoint_csv(path: Path, samples: Sequence[Sample], decimals: int = 0) -> None:
-    """Writes samples with their 24 keypoints in the official columns, all or nothing.
+    """Writes samples with their 24 keypoints in the official columns, atomically.
 
-    Coordinates are rounded to `decimals` places, halves away from zero. Raises ValueError, naming the sample, for what
-    could not be read again: no category or an unknown one, not 24 keypoints, some that the category has not got, an
-    image id that comes twice; OSError as `write_atomic`.
+    Coordinates are rounded to `decimals` decimals, halves away from zero. Raises ValueError, with the image id, for
+    a sample that could not be read again: a missing or unknown category, not 24 keypoints, keypoints that the
+    category does not have, or a repeated image id; OSError as `write_atomic`.
     """
     seen: set[str] = set()
     for sample in samples:
         if sample.category is None or sample.keypoints is None or len(sample.keypoints.state) != len(KEYPOINTS):
-            raise ValueError(f"{sample.image_id}: writing it needs a category and all {len(KEYPOINTS)} keypoints")
+            raise ValueError(f"{sample.image_id}: the format needs a category and all {len(KEYPOINTS)} keypoints")
         if sample.category not in CATEGORIES:
-            raise ValueError(f"{sample.image_id}: no category {sample.category!r}; expected {', '.join(CATEGORIES)}")
+            raise ValueError(
+                f"{sample.image_id}: unknown category {sample.category!r}; expected one of {', '.join(CATEGORIES)}"
+            )
         foreign = np.flatnonzero((sample.keypoints.state != ABSENT) & ~FASHIONAI.mask(sample.category))
         if foreign.size:
             names = ", ".join(KEYPOINTS[k] for k in foreign)
             raise ValueError(f"{sample.image_id}: a {sample.category} has no {names}")
         if sample.image_id in seen:
-            raise ValueError(f"{sample.image_id} has several garments, but the format one row for a photo: keep one")
+            raise ValueError(f"{sample.image_id} has several samples, but the format has one row per photo: keep one")
         seen.add(sample.image_id)
     rows = [(s.image_id, s.category, *_cells(s.keypoints, decimals)) for s in samples if s.keypoints is not None]
     _write_rows(path, (*ID_COLUMNS, *KEYPOINTS), rows)
 
 
 def write_test_csv(path: Path, samples: Sequence[Sample]) -> None:
-    """Writes the two columns of a test set, all or nothing. Raises ValueError for a sample without a category."""
+    """Writes the two columns of a test set, atomically. Raises ValueError for a sample without a category."""
     for sample in samples:
         if sample.category is None:
-            raise ValueError(f"{sample.image_id}: a test set names the category of every photo")
+            raise ValueError(f"{sample.image_id}: a test set needs the category of every photo")
     _write_rows(path, ID_COLUMNS, [(s.image_id, s.category) for s in samples])
 
 
 def find_keypoint_sets(data: Path) -> KeypointFiles:
-    """Finds the challenge's CSVs up to four folders below `data`, whatever its archives were unpacked to.
+    """Finds the challenge's CSVs up to four levels below `data`, in any folder names of the unpacked archives.
 
-    Both seasons, the warm-up set and the released answers; drawn photos below `data` where there are no others. Raises
-    FileNotFoundError with the layout expected where there are none.
+    Both seasons, the warm-up set and the released answers; synthetic photos below `data` only if there are no others.
+    Raises FileNotFoundError, with the expected layout, if there is no CSV.
     """
     return KeypointFiles(*find_files(data, _by_kind, f"no FashionAI keypoint files in {data}; {LAYOUT}"))
 
@@ -151,11 +153,11 @@ def _by_kind(folders: Folders) -> tuple[list[Path], ...]:
 
 
 def load_training_samples(data: Path) -> list[Sample]:
-    """All training samples below `data`, the seasons and the warm-up set together.
+    """All training samples below `data`, both seasons and the warm-up set together.
 
-    The same image id in two sets means two photos; `path` tells them apart. A photo that two CSVs describe alike
-    counts once. Raises FileNotFoundError where there is no training CSV, FormatError for problems in one or where two
-    CSVs disagree about a photo.
+    The same image id in two sets means two photos, with different paths. A photo with the same row in two CSVs counts
+    once. Raises FileNotFoundError if there is no training CSV, FormatError for problems in one, or if two CSVs have
+    different keypoints for one photo.
     """
     files = find_keypoint_sets(data).train
     if not files:
@@ -165,9 +167,11 @@ def load_training_samples(data: Path) -> list[Sample]:
         for sample in read_keypoint_csv(file):
             if sample.keypoints is None:
                 raise FormatError([Problem(file, 1, "a training CSV needs the 24 keypoint columns")])
-            known = samples.setdefault(sample.path, sample)
-            if known != sample:
-                reason = f"{sample.image_id}: other keypoints than in another CSV for the same photo; remove one"
+            first = samples.setdefault(sample.path, sample)
+            if first != sample:
+                reason = (
+                    f"{sample.image_id}: other keypoints than in another CSV for the same photo; remove one of them"
+                )
                 raise FormatError([Problem(file, None, reason)])
     return list(samples.values())
 
@@ -191,7 +195,7 @@ def _read_table(path: Path) -> tuple[Table | None, list[Problem]]:
     expected = ID_COLUMNS if set(header) <= set(ID_COLUMNS) else (*ID_COLUMNS, *KEYPOINTS)
     reasons = {
         "missing columns": [name for name in expected if name not in header],
-        "columns that come twice": [name for name, count in Counter(header).items() if count > 1],
+        "repeated columns": [name for name, count in Counter(header).items() if count > 1],
         "unknown columns": [name for name in header if name not in expected],
     }
     problems = [
@@ -200,7 +204,7 @@ def _read_table(path: Path) -> tuple[Table | None, list[Problem]]:
     if problems:
         return None, problems
     if len(rows) == 1:
-        return None, [Problem(path, None, "a header and no rows")]
+        return None, [Problem(path, None, "the file has a header, but no rows")]
     width = len(header)
     problems = [
         Problem(path, line, f"{len(row)} cells; expected {width} as in the header")
@@ -217,7 +221,7 @@ def _read_table(path: Path) -> tuple[Table | None, list[Problem]]:
 def _check_rows(
     path: Path, root: Path, ids: Sequence[str], categories: Sequence[str], lines: list[int]
 ) -> tuple[list[Path], list[Problem]]:
-    """Problems of the first two columns, and every row's photo (meaningless where the row has a problem)."""
+    """The photo path of every row (not valid for rows with a problem), and the problems of the first two columns."""
     problems, paths, first, safe = [], [], {}, set()
     for image_id, category, line in zip(ids, categories, lines, strict=True):
         photo = root / image_id
@@ -228,9 +232,9 @@ def _check_rows(
         if image_id in first:
             problems.append(Problem(path, line, f"image id {image_id!r} again; first on line {first[image_id]}"))
         first.setdefault(image_id, line)
-        # resolve_image follows links through every folder, which is slow; once seen safe, a folder stays so.
+        # resolve_image follows the links of every folder, which is slow, so each folder is checked only once.
         folder = image_id.rpartition("/")[0]
-        # Unlike Path.is_symlink, islink says False to a name too long for the file system.
+        # Unlike Path.is_symlink, islink returns False for a name too long for the file system.
         if folder in safe and not image_id_problem(image_id) and not os.path.islink(photo):  # noqa: PTH114
             continue
         try:
@@ -244,7 +248,7 @@ def _check_rows(
 def _parse_keypoints(
     path: Path, columns: dict[str, Sequence[str]], categories: Sequence[str], lines: list[int]
 ) -> tuple[np.ndarray, np.ndarray, list[Problem]]:
-    """xy (N, 24, 2), state (N, 24) and the problems of the cells."""
+    """xy (N, 24, 2) px, state (N, 24), and the problems of the cells."""
     problems = []
     values = np.empty((len(lines), len(KEYPOINTS), 3))
     for k, name in enumerate(KEYPOINTS):
@@ -254,27 +258,27 @@ def _parse_keypoints(
             problems.append(Problem(path, lines[i], reason))
     xy, state = values[..., :2], values[..., 2].astype(np.int8)
     masks: dict[str, np.ndarray] = {category: FASHIONAI.mask(category) for category in CATEGORIES}
-    own = np.array([masks.get(category, np.ones(len(KEYPOINTS), bool)) for category in categories])
-    for i, k in np.argwhere((state != ABSENT) & ~own):
-        reason = (
-            f"column {KEYPOINTS[k]!r}: {columns[KEYPOINTS[k]][i]!r}; a {categories[i]} has none, expected {_NO_POINT}"
-        )
+    allowed = np.array([masks.get(category, np.ones(len(KEYPOINTS), bool)) for category in categories])
+    for i, k in np.argwhere((state != ABSENT) & ~allowed):
+        reason = f"column {KEYPOINTS[k]!r}: {columns[KEYPOINTS[k]][i]!r}; a {categories[i]} does not have this keypoint; expected {_NO_POINT}"
         problems.append(Problem(path, lines[i], reason))
     xy[state == ABSENT] = -1
     return xy, state, problems
 
 
 def _parse_column(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-    """(N, 3) float64 x, y, v, and the rows whose cell is malformed, given as absent."""
+    """(N, 3) float64 x, y, v; and the rows with a malformed cell, whose values are those of an absent keypoint."""
     values = np.full((len(cells), 3), -1.0)
-    at = [i for i, cell in enumerate(cells) if cell != _NO_POINT]
-    text = "".join([f"{cells[i]}\n" for i in at])
+    rows = [i for i, cell in enumerate(cells) if cell != _NO_POINT]
+    text = "".join([f"{cells[i]}\n" for i in rows])
     wrong: list[int] = []
-    if not _COLUMN.fullmatch(text) or text.count("\n") != len(at):  # one match of the column is far faster than many
-        wrong = [i for i in at if not re.fullmatch(_CELL, cells[i])]
-        at = sorted(set(at) - set(wrong))
-        text = "".join([f"{cells[i]}\n" for i in at])
-    values[at] = np.fromstring(text.replace("\n", "_"), sep="_").reshape(-1, 3)
+    if not _COLUMN.fullmatch(text) or text.count("\n") != len(
+        rows
+    ):  # one match for the column is much faster than one per cell
+        wrong = [i for i in rows if not re.fullmatch(_CELL, cells[i])]
+        rows = sorted(set(rows) - set(wrong))
+        text = "".join([f"{cells[i]}\n" for i in rows])
+    values[rows] = np.fromstring(text.replace("\n", "_"), sep="_").reshape(-1, 3)
     return values, wrong
 
 

@@ -1,8 +1,9 @@
 """FashionAI attribute files: rows of photo, task and marks, without a header (Alibaba and HKPU, 2018).
 
-Labels are `path,<task>_labels,nnmyn`, a letter for each class: exactly one y (yes), m (maybe, a plausible alternative)
-and n (no). Lists of test photos have `?` for the letters; the answers released later are label rows. Paths start from
-the folder above `Annotations` or `Tests`. A photo that is labelled for several tasks has several rows.
+Label rows are `path,<task>_labels,nnmyn`, with a letter for each class: exactly one y (yes), any number of m (maybe, a
+plausible alternative) and n (no). Test lists have `?` instead of the letters; the answers released later are label
+rows. Paths are relative to the folder above `Annotations` or `Tests`. A photo with labels for several tasks has several
+rows.
 """
 
 import csv
@@ -25,7 +26,7 @@ from .problems import FormatError, Problem
 
 ANSWERS = "fashionAI_attributes_answer_*.csv"
 SUFFIX = "_labels"
-"""A task is called `<task>_labels` in files, `<task>` everywhere else."""
+"""The name of a task is `<task>_labels` in files, `<task>` everywhere else."""
 
 LAYOUT = """expected, for example,
   base/Annotations/label.csv (and train/..., web/...) beside base/Images/<task>_labels/
@@ -35,11 +36,12 @@ each also below data1/ and data2/"""
 
 _HASH_NAME = re.compile(r"[0-9a-f]{32}")
 _YES = (1.0, 0.8, 0.7, 0.7)
-"""The part of y by the number of m, which share the rest; 0.6 from four m on (source: the Gluon seed's author)."""
+"""The probability of y by the number of m, which share the rest; 0.6 from four m on (source: author of the Gluon
+seed)."""
 
 
 class AttributeRow(NamedTuple):
-    """One row. path: of the photo, as written. task: without `_labels`. value: the third cell. line: in the file."""
+    """One row. path: of the photo, as in the file. task: without `_labels`. value: the third cell. line: from 1."""
 
     path: str
     task: str
@@ -49,7 +51,7 @@ class AttributeRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AttributeFiles:
-    """The CSVs of the attribute challenge found in a data folder, each kind in the order of their paths."""
+    """The CSVs of the attribute challenge found in a data folder, each kind sorted by path."""
 
     labels: tuple[Path, ...]
     questions: tuple[Path, ...]
@@ -57,9 +59,9 @@ class AttributeFiles:
 
 
 def soft_label(marks: str) -> np.ndarray:
-    """(C,) float32, the probability of every class: y alone 1, beside one m 0.8, two or three 0.7, more 0.6.
+    """(C,) float32, the probability of every class: y has 1 without m, 0.8 with one m, 0.7 with two or three, else 0.6.
 
-    The m share the rest equally. Raises ValueError for marks that are not exactly one y among n and m.
+    The m share the rest equally. Raises ValueError for other letters than n, m and y, or not exactly one y.
     """
     reason = _marks_problem(marks)
     if reason:
@@ -71,26 +73,28 @@ def soft_label(marks: str) -> np.ndarray:
 
 
 def marks(target: np.ndarray) -> str:
-    """The marks of a soft label, (C,): y for the largest part, m for every other part above 0, n for none.
+    """The marks of a soft label, (C,): y for the largest probability, m for every other one above 0, n for 0.
 
-    Raises ValueError where no part is above 0.
+    Raises ValueError if no probability is above 0.
     """
     target = np.asarray(target)
     if target.ndim != 1 or not (target > 0).any():
-        raise ValueError(f"expected the soft label of one photo, (C,) with a part above 0; got {target!r}")
+        raise ValueError(f"expected the soft label of one photo, (C,) with a probability above 0; got {target!r}")
     yes = int(target.argmax())
-    return "".join("y" if i == yes else "m" if part > 0 else "n" for i, part in enumerate(target.tolist()))
+    return "".join(
+        "y" if i == yes else "m" if probability > 0 else "n" for i, probability in enumerate(target.tolist())
+    )
 
 
 def attribute_heads(ordinal: bool | Collection[str] = False) -> tuple[HeadSpec, ...]:
-    """A head for each of the 8 tasks, exclusive; those named by `ordinal` (True: the 4 lengths) of kind ordinal.
+    """A head for each of the 8 tasks: of kind ordinal for the tasks in `ordinal` (True: the 4 lengths), else exclusive.
 
-    Raises ValueError for a name that is not a length: the classes of designs have no order.
+    Raises ValueError for a task that is not a length: the classes of designs have no order.
     """
     chosen = (LENGTHS if ordinal else ()) if isinstance(ordinal, bool) else tuple(ordinal)
     unknown = sorted(set(chosen) - set(LENGTHS))
     if unknown:
-        raise ValueError(f"no ordinal tasks: {', '.join(unknown)}; expected some of {', '.join(LENGTHS)}")
+        raise ValueError(f"not ordinal tasks: {', '.join(unknown)}; expected some of {', '.join(LENGTHS)}")
     return tuple(
         HeadSpec(task, "ordinal" if task in chosen else "exclusive", classes)
         for task, classes in ATTRIBUTE_TASKS.items()
@@ -98,7 +102,7 @@ def attribute_heads(ordinal: bool | Collection[str] = False) -> tuple[HeadSpec, 
 
 
 def attribute_root(path: Path) -> Path:
-    """The folder that the paths in the CSV start from: above `Annotations` or `Tests`, else the CSV's own."""
+    """The folder of the paths in the CSV at `path`: the one above `Annotations` or `Tests`, else that of the CSV."""
     folder = Path(path).parent
     return folder.parent if folder.name in ("Annotations", "Tests") else folder
 
@@ -106,45 +110,44 @@ def attribute_root(path: Path) -> Path:
 def read_label_table(path: Path, root: Path | None = None, ordinal: bool | Collection[str] = False) -> LabelTable:
     """The labelled photos of one CSV, a row for each photo, with the heads of `attribute_heads(ordinal)`.
 
-    `root` is the folder the paths start from, by default `attribute_root(path)`. Errors as in `read_labels`.
+    root: the folder of the paths, by default `attribute_root(path)`. Errors as in `read_labels`.
     """
     rows = [(row.path, row) for row in read_labels(path)]
     return _table(attribute_root(path) if root is None else Path(root), rows, attribute_heads(ordinal))
 
 
 def read_labels(path: Path, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS) -> list[AttributeRow]:
-    """The rows of a label file or of released answers; `value` holds the marks. classes: by task.
+    """The rows of a label file or of released answers; `value` has the marks. classes: of every task.
 
-    Raises FormatError for any problem (`scan_labels` gives the problems themselves), OSError where the file cannot be
-    read at all.
+    Raises FormatError for any problem (`scan_labels` returns the problems), OSError if the file cannot be read.
     """
-    return _sound(*scan_labels(path, classes))
+    return _all_valid(*scan_labels(path, classes))
 
 
 def scan_labels(
     path: Path, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
 ) -> tuple[list[AttributeRow], list[Problem]]:
-    """The sound rows of a label file and everything wrong with the others, in the order of the lines."""
-    known: dict[tuple[str, str], str | None] = {}
+    """The valid rows of a label file, and the problems of the other rows, in the order of the lines."""
+    checked: dict[tuple[str, str], str | None] = {}
 
     def reason(row: AttributeRow) -> str | None:
         key = row.task, row.value
-        if key not in known:  # 200,000 rows hold a few hundred different labels
-            known[key] = _marks_problem(row.value, row.task, classes)
-        return f"marks {row.value!r}: {known[key]}" if known[key] else None
+        if key not in checked:  # 200,000 rows have a few hundred different labels
+            checked[key] = _marks_problem(row.value, row.task, classes)
+        return f"marks {row.value!r}: {checked[key]}" if checked[key] else None
 
     rows, problems = scan_attribute_rows(path, "nnmyn", classes)
-    return _judged(Path(path), rows, problems, reason)
+    return _checked_rows(Path(path), rows, problems, reason)
 
 
 def read_questions(
     path: Path, root: Path | None = None, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
 ) -> tuple[PhotoFiles, list[str]]:
-    """The photos of a `question.csv` and the task asked of each, a row for each of its rows.
+    """The photos of a `question.csv` and the task of each; one photo for each row of the file.
 
-    `root` as in `read_label_table`. Raises FormatError for any problem, above all for letters in place of `?`.
+    root: as in `read_label_table`. Raises FormatError for any problem, for example marks instead of `?`.
     """
-    rows = _sound(*scan_questions(path, classes))
+    rows = _all_valid(*scan_questions(path, classes))
     photos = PhotoFiles(attribute_root(path) if root is None else Path(root), [row.path for row in rows])
     return photos, [row.task for row in rows]
 
@@ -152,19 +155,19 @@ def read_questions(
 def scan_questions(
     path: Path, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
 ) -> tuple[list[AttributeRow], list[Problem]]:
-    """The sound rows of a `question.csv` and everything wrong with the others, in the order of the lines."""
+    """The valid rows of a `question.csv`, and the problems of the other rows, in the order of the lines."""
     rows, problems = scan_attribute_rows(path, "?", classes)
-    wrong = "a list of questions has ? in the third column, and labels are read as labels"
-    return _judged(Path(path), rows, problems, lambda row: None if row.value == "?" else wrong)
+    wrong = "the third column of a list of questions must be ?; read a file with marks as labels"
+    return _checked_rows(Path(path), rows, problems, lambda row: None if row.value == "?" else wrong)
 
 
 def scan_attribute_rows(
     path: Path, third: str, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
 ) -> tuple[list[AttributeRow], list[Problem]]:
-    """The rows of any of the three files, the third cell unread, and what is wrong with the others.
+    """The valid rows of a file of any of the three kinds, their third cell not checked, and the problems of the others.
 
-    A row in doubt has another number of columns, an unknown task, a path that leads out of the data folder, or comes
-    for the second time. `third` shows the third cell in messages. Raises OSError where the file cannot be read.
+    Problems are another number of columns, an unknown task, a path that leads out of the data folder, and a repeated
+    row. third: the third cell in messages. Raises OSError if the file cannot be read.
     """
     path = Path(path)
     try:
@@ -188,8 +191,8 @@ def scan_attribute_rows(
             reason = f"unknown task {row[1]!r}; expected one of {', '.join(tasks)}"
         elif wrong := image_id_problem(row[0]):
             reason = f"path {row[0]!r}: {wrong}; expected a path inside the data folder"
-        elif (before := first.setdefault((row[0], row[1]), line)) != line:
-            reason = f"{row[0]!r} again for {row[1]}; first on line {before}"
+        elif (earlier := first.setdefault((row[0], row[1]), line)) != line:
+            reason = f"{row[0]!r} again for {row[1]}; first on line {earlier}"
         if reason:
             problems.append(Problem(path, line, reason))
         else:
@@ -198,11 +201,11 @@ def scan_attribute_rows(
 
 
 def find_attribute_sets(data: Path) -> AttributeFiles:
-    """Finds the challenge's CSVs up to four folders below `data`, whatever its archives were unpacked to.
+    """Finds the challenge's CSVs up to four levels below `data`, in any folder names of the unpacked archives.
 
-    Labels are the `label.csv` and all other CSVs of that form in a folder `Annotations`, questions likewise in `Tests`.
-    Answers are known by their name wherever they lie, so that nobody trains on them unawares. Drawn photos below `data`
-    count where there are no others. Raises FileNotFoundError with the layout expected where there are none.
+    Labels are the `label.csv` and other CSVs of that form in a folder `Annotations`, questions the same in `Tests`.
+    Answers are found by their file name in any folder, so that they are never used for training. Synthetic photos below
+    `data` are used only if there are no others. Raises FileNotFoundError, with the expected layout, if there is no CSV.
     """
     return AttributeFiles(*find_files(data, _by_kind, f"no FashionAI attribute files in {data}; {LAYOUT}"))
 
@@ -210,7 +213,7 @@ def find_attribute_sets(data: Path) -> AttributeFiles:
 def _by_kind(folders: Folders) -> tuple[list[Path], ...]:
     labels, questions, answers = [], [], []
     for here, names in folders:
-        # ._x.csv comes with some archives.
+        # Some archives contain files ._x.csv.
         for file in (here / name for name in names if name.endswith(".csv") and not name.startswith(".")):
             if fnmatch(file.name, ANSWERS):
                 answers.append(file)
@@ -222,14 +225,14 @@ def _by_kind(folders: Folders) -> tuple[list[Path], ...]:
 
 
 def load_attribute_table(data: Path, heads: Sequence[HeadSpec] | None = None) -> LabelTable:
-    """All labelled photos below `data`, the seasons and the warm-up set together; names are paths below `data`.
+    """All labelled photos below `data`, both seasons and the warm-up set together; names are paths relative to `data`.
 
-    heads: the tasks that the files can name; FashionAI's by default, or those of another vocabulary.
+    heads: the tasks that the files can name; by default those of FashionAI.
 
-    A photo that is labelled for several tasks is one row. The challenge names photos by a hash, and the second season
-    repeats photos of the first, so those of the same hash in two sets are one photo, read from the set that comes last
-    by path, whose label counts where both have one. Other names tell photos apart by their place alone. Raises
-    FileNotFoundError where there is no label file, FormatError for problems in one.
+    A photo with labels for several tasks is one row. The file names of the challenge are hashes, and the second season
+    repeats photos of the first, so photos with the same hash in two sets are one photo: the set that is last by path
+    gives the file, and the label if both have one. Photos with other names are identified by their path. Raises
+    FileNotFoundError if there is no label file, FormatError for problems in one.
     """
     heads = attribute_heads() if heads is None else heads
     files = find_attribute_sets(data).labels
@@ -239,23 +242,23 @@ def load_attribute_table(data: Path, heads: Sequence[HeadSpec] | None = None) ->
     for file in files:
         folder = attribute_root(file).relative_to(data).as_posix()
         for row in read_labels(file, {head.name: head.classes for head in heads}):
-            place = row.path if folder == "." else f"{folder}/{row.path}"
+            path = row.path if folder == "." else f"{folder}/{row.path}"
             name = row.path.rpartition("/")[2].partition(".")[0]
-            rows.append((name if _HASH_NAME.fullmatch(name) else place, row._replace(path=place)))
+            rows.append((name if _HASH_NAME.fullmatch(name) else path, row._replace(path=path)))
     return _table(Path(data), rows, heads)
 
 
 def _table(root: Path, rows: Sequence[tuple[str, AttributeRow]], heads: Sequence[HeadSpec]) -> LabelTable:
-    """rows: what tells the photo apart, and the row; of two that say the same of one photo the last one counts."""
+    """rows: (key that identifies the photo, row). If two rows label a photo for one task, the last one counts."""
     paths = {photo: row.path for photo, row in rows}
-    number = {photo: i for i, photo in enumerate(paths)}
+    row_of = {photo: i for i, photo in enumerate(paths)}
     codes = np.full((len(paths), len(heads)), -1, np.int32)
     targets: list[np.ndarray | None] = []
-    for place, head in enumerate(heads):
-        own = {photo: row.value for photo, row in rows if row.task == head.name}
-        labels = sorted(set(own.values()))
+    for column, head in enumerate(heads):
+        marks_of = {photo: row.value for photo, row in rows if row.task == head.name}
+        labels = sorted(set(marks_of.values()))
         code = {label: i for i, label in enumerate(labels)}
-        codes[[number[photo] for photo in own], place] = [code[label] for label in own.values()]
+        codes[[row_of[photo] for photo in marks_of], column] = [code[label] for label in marks_of.values()]
         targets.append(np.stack([soft_label(label) for label in labels]) if labels else None)
     return LabelTable(PhotoFiles(root, list(paths.values())), tuple(heads), codes, tuple(targets))
 
@@ -263,9 +266,9 @@ def _table(root: Path, rows: Sequence[tuple[str, AttributeRow]], heads: Sequence
 def _marks_problem(
     letters: str, task: str | None = None, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
 ) -> str | None:
-    """What is wrong with marks; None where nothing is."""
+    """Why marks are invalid; None if they are valid."""
     if task is not None and len(letters) != len(classes[task]):
-        return f"{len(letters)} letters; {task}{SUFFIX} has {len(classes[task])} classes"
+        return f"{len(letters)} letters; expected one for each of the {len(classes[task])} classes of {task}{SUFFIX}"
     if set(letters) - set("nmy"):
         return "letters other than n, m and y"
     if letters.count("y") != 1:
@@ -273,23 +276,23 @@ def _marks_problem(
     return None
 
 
-def _judged(
+def _checked_rows(
     path: Path, rows: list[AttributeRow], problems: list[Problem], reason: Callable[[AttributeRow], str | None]
 ) -> tuple[list[AttributeRow], list[Problem]]:
-    """Splits rows by `reason(row)`, a text for those that cannot be used, into sound rows and problems by line."""
+    """The valid rows, and all problems sorted by line. reason: row -> why it is invalid, or None."""
     found = [(row, reason(row)) for row in rows]
     problems = problems + [Problem(path, row.line, text) for row, text in found if text]
     return [row for row, text in found if not text], sorted(problems, key=lambda problem: problem.line or 0)
 
 
-def _sound(rows: list[AttributeRow], problems: list[Problem]) -> list[AttributeRow]:
+def _all_valid(rows: list[AttributeRow], problems: list[Problem]) -> list[AttributeRow]:
     if problems:
         raise FormatError(problems)
     return rows
 
 
 def _third_cell(path: Path) -> str | None:
-    """The third cell of the first row where that has the form of the challenge; None where it has not."""
+    """The third cell of the first row if the row has the form of the challenge, otherwise None."""
     with path.open(encoding="utf-8-sig", errors="replace") as stream:
         cells = stream.readline(4096).split(",")
     return cells[2].strip() if len(cells) == 3 and cells[1].endswith(SUFFIX) else None

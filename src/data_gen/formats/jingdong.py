@@ -1,6 +1,6 @@
-"""JingDong style lists: `id,url` and 13 cells 0 or 1, one for each of `STYLES`, in that order and with no header.
+"""JingDong style lists: `id,url` and 13 cells 0 or 1, one for each of `STYLES`, in that order, without a header.
 
-Test lists have `id,url` alone, submissions `id` and the 13 cells. These are the three files of the JingDong AI Fashion
+Test lists have only `id,url`, submissions `id` and the 13 cells. These are the three files of the JingDong AI Fashion
 Challenge (2018). A first line that names the columns is read as a header.
 """
 
@@ -29,8 +29,8 @@ _CELLS = {"0", "1"}
 class StyleList:
     """The rows of one list.
 
-    ids: N texts, no two alike. urls: N texts as they stand in the file, None in a submission. labels: (N, 13) uint8
-    0 or 1, None in a test list. header: whether the first line named the columns. lines: where the rows stand, from 1.
+    ids: N different texts. urls: N texts as in the file, None for a submission. labels: (N, 13) uint8, 0 or 1; None for
+    a test list. header: whether the first line has the column names. lines: N line numbers, from 1.
     """
 
     ids: tuple[str, ...]
@@ -44,10 +44,10 @@ class StyleList:
 
 
 def read_style_list(path: Path) -> StyleList:
-    """Reads a training list, a test list or a submission; the number of cells in the first row says which it is.
+    """Reads a training list, a test list or a submission; the kind is known from the number of cells in the first row.
 
-    Raises FormatError with every problem of the file and its line: another number of cells, a label that is not 0 or
-    1, an id that is empty or comes twice, an empty URL. What a URL leads to is for `fetch` to find out.
+    Raises FormatError with all problems and their lines: another number of cells, a label that is not 0 or 1, an empty
+    or repeated id, an empty URL. URLs are not checked further here, but when they are fetched.
     """
     path = Path(path)
     rows = _read_rows(path)
@@ -60,7 +60,7 @@ def read_style_list(path: Path) -> StyleList:
         problems += _check_header(path, *rows[0])
         rows = rows[1:]
         if not rows:
-            problems.append(Problem(path, None, "a header and no rows"))
+            problems.append(Problem(path, None, "the file has a header, but no rows"))
     if problems:
         raise FormatError(problems)
     problems = _check_rows(path, rows, width)
@@ -77,16 +77,16 @@ def read_style_list(path: Path) -> StyleList:
 
 
 def write_style_submission(path: Path, ids: Sequence[str], labels: np.ndarray) -> None:
-    """Writes rows `id,l0,...,l12` as the challenge takes them, without a header, all or nothing.
+    """Writes rows `id,l0,...,l12` without a header, as the challenge accepts them, atomically.
 
-    labels: (N, 13), 0 or 1 (or bool): which styles each photo has, thresholds applied. Raises ValueError for other
+    labels: (N, 13), 0 or 1 (or bool): the styles of each photo, with thresholds applied. Raises ValueError for other
     shapes or values; OSError as `write_atomic`.
     """
     labels = np.asarray(labels)
     if labels.shape != (len(ids), len(STYLES)):
         raise ValueError(f"{len(ids)} photos need labels ({len(ids)}, {len(STYLES)}); got {labels.shape}")
     if not np.isin(labels, (0, 1)).all():
-        raise ValueError("a submission has labels 0 and 1; apply the thresholds to the probabilities first")
+        raise ValueError("a submission needs labels 0 or 1; apply the thresholds to the probabilities first")
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([name, *row] for name, row in zip(ids, labels.astype(int).tolist(), strict=True))
@@ -94,9 +94,9 @@ def write_style_submission(path: Path, ids: Sequence[str], labels: np.ndarray) -
 
 
 def style_table(photos: Photos, labels: np.ndarray | None) -> LabelTable:
-    """The table of photos with their styles, codes counting the distinct rows of `labels`.
+    """The table of photos with their styles; the codes are indices of the distinct rows of `labels`.
 
-    labels: (N, 13), 0 or 1, or None where nothing is known. Raises ValueError for other shapes or values.
+    labels: (N, 13), 0 or 1; None without labels. Raises ValueError for other shapes or values.
     """
     if labels is None:
         codes, targets = np.full((len(photos), 1), -1, np.int32), np.zeros((1, len(STYLES)), np.float32)
@@ -109,7 +109,7 @@ def style_table(photos: Photos, labels: np.ndarray | None) -> LabelTable:
 
 
 Rows = list[tuple[int, list[str]]]
-"""Line in the file and cells, without the space around them."""
+"""(line number, cells without surrounding spaces) of every row."""
 
 
 def _read_rows(path: Path) -> Rows:
@@ -127,11 +127,11 @@ def _read_rows(path: Path) -> Rows:
 
 
 def _check_header(path: Path, line: int, names: list[str]) -> list[Problem]:
-    """A header may call the labels l0 to l12 or by their names, but in no other order."""
+    """Problems of a header: it must name the labels l0 to l12 or by the styles, in the official order."""
     rest = [name.lower() for name in names[1:]]
     labels = rest[1:] if rest[0] == "url" else rest
-    known = ([], [f"l{i}" for i in range(len(STYLES))], [style.lower() for style in STYLES])
-    if labels in known:
+    valid = ([], [f"l{i}" for i in range(len(STYLES))], [style.lower() for style in STYLES])
+    if labels in valid:
         return []
     expected = f"{_COLUMNS[len(names)]} or the names of the styles in the order {', '.join(STYLES)}"
     return [Problem(path, line, f"unknown columns {','.join(names)}; expected {expected}")]
@@ -145,8 +145,10 @@ def _check_rows(path: Path, rows: Rows, width: int) -> list[Problem]:
         if len(row) != width:
             problems.append(Problem(path, line, f"{len(row)} cells; expected {width}: {_COLUMNS[width]}"))
         elif not _CELLS.issuperset(row[first_label:]):
-            place = next(i for i in range(first_label, width) if row[i] not in _CELLS)
-            reason = f"label l{place - first_label} ({STYLES[place - first_label]}) is {row[place]!r}; expected 0 or 1"
+            column = next(i for i in range(first_label, width) if row[i] not in _CELLS)
+            reason = (
+                f"label l{column - first_label} ({STYLES[column - first_label]}) is {row[column]!r}; expected 0 or 1"
+            )
             problems.append(Problem(path, line, reason))
         elif first_label == 2 and not row[1]:
             problems.append(Problem(path, line, "the URL is empty"))

@@ -1,15 +1,15 @@
-"""What is wrong with a data file, and where."""
+"""Problems in data files, and the error that reports them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_SHOWN = 10  # problems quoted in one error
+_SHOWN = 10  # problems in the message of one error
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a data file. line: 1 is the header; None where the whole file is meant."""
+    """One problem in a data file. line: from 1, with the header; None if it concerns the whole file."""
 
     path: Path
     line: int | None
@@ -20,7 +20,7 @@ class Problem:
 
 
 class FormatError(ValueError):
-    """A data file with problems; the message quotes the first of them, `problems` holds all."""
+    """A data file with problems. The message has the first of them, `problems` all."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

@@ -35,7 +35,7 @@ def load(folder: Path, *train: str, val: tuple[str, ...] = ("val/x.jpg 0",), **m
 
 
 def refused(folder: Path, *train: str, **more) -> list[str]:
-    """The problems, without the path of the list."""
+    """The problems, without the folder of the list."""
     with pytest.raises(FormatError) as caught:
         load(folder, *train, **more)
     assert all(problem.path.parent == folder for problem in caught.value.problems)
@@ -60,13 +60,13 @@ def test_reads_both_lists(tmp_path: Path) -> None:
     assert names(found.val.photos) == ["val/a.jpg", "val/b.jpg"]
 
 
-def test_the_label_is_the_last_word(tmp_path: Path) -> None:
+def test_the_label_is_the_text_after_the_last_space(tmp_path: Path) -> None:
     found = load(tmp_path, "my shop/red  shirt 7.jpg 1", "裙子/ü.jpg\t0", "c.jpg   1 ", " d.jpg 00", "v1..2/e.jpg 1")
     assert names(found.train.photos) == ["my shop/red  shirt 7.jpg", "裙子/ü.jpg", "c.jpg", " d.jpg", "v1..2/e.jpg"]
     np.testing.assert_array_equal(found.train.codes[:, 0], [1, 0, 1, 0, 1])
 
 
-def test_blank_lines_bom_crlf_and_a_last_line_without_end_do_not_matter(tmp_path: Path) -> None:
+def test_blank_lines_bom_crlf_and_a_missing_last_line_end_are_accepted(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_bytes("\ufeffa.jpg 0\r\n\r\n  \r\nb.jpg 1".encode())
     write(tmp_path / "val.txt", "val/x.jpg 0")
     assert names(read_product_lists(tmp_path)[0].photos) == ["a.jpg", "b.jpg"]
@@ -76,40 +76,40 @@ def test_blank_lines_bom_crlf_and_a_last_line_without_end_do_not_matter(tmp_path
 def test_classes_are_counted_over_both_lists(tmp_path: Path) -> None:
     found = load(tmp_path, "a.jpg 0", "b.jpg 1", val=("c.jpg 3",))
     assert found.train.heads[0].classes == ("0", "1", "2", "3")
-    assert found.warnings == [f"{tmp_path / 'train.txt'}: 2 of 4 classes have no photo to train on: 2, 3"]
+    assert found.warnings == [f"{tmp_path / 'train.txt'}: 2 of 4 classes have no training photo: 2, 3"]
 
 
-def test_classes_that_are_declared(tmp_path: Path) -> None:
+def test_the_number_of_classes_can_be_given(tmp_path: Path) -> None:
     found = load(tmp_path, "a.jpg 0", "b.jpg 19", classes=20)
     assert len(found.train.heads[0].classes) == 20
     (warning,) = found.warnings
-    assert warning.endswith("18 of 20 classes have no photo to train on: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...")
+    assert warning.endswith("18 of 20 classes have no training photo: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...")
     assert refused(tmp_path, "a.jpg 0", "b.jpg 20", classes=20) == [
-        "train.txt:2: label '20'; expected a class, a whole number 0..19"
+        "train.txt:2: label '20'; expected a class number, 0..19"
     ]
-    with pytest.raises(ValueError, match="a catalogue of 0 classes"):
+    with pytest.raises(ValueError, match="0 classes; expected 1 or more"):
         load(tmp_path, "a.jpg 0", classes=0)
 
 
-def test_class_names(tmp_path: Path) -> None:
+def test_class_names_can_be_given(tmp_path: Path) -> None:
     path = write(tmp_path / "names.txt", "red shirt", "skirt, long")
     found = load(tmp_path, "a.jpg 1", class_names=path)
     assert found.train.heads[0].classes == ("red shirt", "skirt, long")
-    assert refused(tmp_path, "a.jpg 2", class_names=path) == [
-        "train.txt:1: label '2'; expected a class, a whole number 0..1"
+    assert refused(tmp_path, "a.jpg 2", class_names=path) == ["train.txt:1: label '2'; expected a class number, 0..1"]
+    assert refused(tmp_path, "a.jpg 1", class_names=path, classes=3) == [
+        "names.txt: 2 names; expected one for each of 3 classes"
     ]
-    assert refused(tmp_path, "a.jpg 1", class_names=path, classes=3) == ["names.txt: 2 names, for 3 classes"]
 
 
-def test_class_names_with_a_gap_or_a_repetition(tmp_path: Path) -> None:
+def test_class_names_with_a_blank_line_or_a_repetition_are_refused(tmp_path: Path) -> None:
     assert read_class_names(write(tmp_path / "x.txt", "a", "b", "", "")) == ("a", "b")
-    with pytest.raises(FormatError, match=r"x\.txt:2: no name; every class has a line"):
+    with pytest.raises(FormatError, match=r"x\.txt:2: blank line; expected the name of a class"):
         read_class_names(write(tmp_path / "x.txt", "a", "", "b"))
     with pytest.raises(FormatError, match=r"x\.txt:3: class name 'a' again; first on line 1"):
         read_class_names(write(tmp_path / "x.txt", "a", "b", "a"))
 
 
-def test_labels_that_are_no_classes(tmp_path: Path) -> None:
+def test_labels_that_are_no_class_numbers_are_refused(tmp_path: Path) -> None:
     lines = [
         "a.jpg 0",
         "b.jpg -1",
@@ -120,19 +120,19 @@ def test_labels_that_are_no_classes(tmp_path: Path) -> None:
         "g.jpg +1",
         "h.jpg ٣",
     ]
-    words = [line.split()[1] for line in lines]
+    labels = [line.split()[1] for line in lines]
     assert refused(tmp_path, *lines) == [
-        f"train.txt:{n + 1}: label '{words[n]}'; expected a class, a whole number 0 or above" for n in range(1, 8)
+        f"train.txt:{n + 1}: label '{labels[n]}'; expected a class number, 0 or above" for n in range(1, 8)
     ]
 
 
-def test_every_kind_of_problem_in_the_order_of_the_lines(tmp_path: Path) -> None:
+def test_all_problems_are_reported_in_the_order_of_the_lines(tmp_path: Path) -> None:
     found = refused(tmp_path, "a.jpg 0", "alone", "../b.jpg 1", "a.jpg 1", "c.jpg x", "0")
     assert found == [
         "train.txt:2: 'alone' has no label; expected `path label`",
         "train.txt:3: path '../b.jpg': '..' leads out of the data folder; expected a path inside the data folder",
         "train.txt:4: path 'a.jpg' again; first on line 1",
-        "train.txt:5: label 'x'; expected a class, a whole number 0 or above",
+        "train.txt:5: label 'x'; expected a class number, 0 or above",
         "train.txt:6: '0' has no label; expected `path label`",
     ]
 
@@ -150,7 +150,7 @@ def test_every_kind_of_problem_in_the_order_of_the_lines(tmp_path: Path) -> None
         (" ", "it is empty or has a control character"),
     ],
 )
-def test_paths_that_lead_out_of_the_folder_or_cannot_be_shown(path: str, reason: str, tmp_path: Path) -> None:
+def test_paths_that_leave_the_folder_or_are_not_printable_are_refused(path: str, reason: str, tmp_path: Path) -> None:
     shown = "" if path == " " else path
     expected = f"path {shown!r}: {reason}; expected a path inside the data folder"
     assert refused(tmp_path, "a.jpg 0", f"{path} 1") == [f"train.txt:2: {expected}"]
@@ -160,26 +160,26 @@ def test_paths_that_lead_out_of_the_folder_or_cannot_be_shown(path: str, reason:
         assert [problem.message for problem in caught.value.problems] == [expected]
 
 
-def test_a_photo_that_is_listed_thrice(tmp_path: Path) -> None:
+def test_repeated_photos_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, "a.jpg 0", "b.jpg 0", "", "a.jpg 0", "a.jpg 1") == [
         "train.txt:4: path 'a.jpg' again; first on line 1",
         "train.txt:5: path 'a.jpg' again; first on line 1",
     ]
 
 
-def test_photos_in_both_lists_are_told(tmp_path: Path) -> None:
+def test_photos_in_both_lists_give_a_warning(tmp_path: Path) -> None:
     found = load(tmp_path, "a.jpg 0", "b.jpg 0", "c.jpg 0", val=("b.jpg 0", "c.jpg 0", "d.jpg 0"))
     assert found.warnings == [f"{tmp_path / 'train.txt'}: 2 photos are also in {tmp_path / 'val.txt'}"]
 
 
-def test_a_problem_in_the_validation_list(tmp_path: Path) -> None:
+def test_problems_of_the_validation_list_are_reported(tmp_path: Path) -> None:
     assert refused(tmp_path, "a.jpg 0", val=("b.jpg 0", "c.jpg")) == [
         "val.txt:2: 'c.jpg' has no label; expected `path label`"
     ]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \r\n", b"\xef\xbb\xbf\n"])
-def test_an_empty_list(content: bytes, tmp_path: Path) -> None:
+def test_an_empty_list_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_bytes(content)
     write(tmp_path / "val.txt", "val/x.jpg 0")
     with pytest.raises(FormatError, match=r"train\.txt: the list is empty"):
@@ -188,7 +188,7 @@ def test_an_empty_list(content: bytes, tmp_path: Path) -> None:
         read_product_test(tmp_path / "train.txt")
 
 
-def test_no_list(tmp_path: Path) -> None:
+def test_a_missing_list_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no train\.txt in .*; expected"):
         read_product_lists(tmp_path)
     write(tmp_path / "train.txt", "a.jpg 0")
@@ -196,26 +196,26 @@ def test_no_list(tmp_path: Path) -> None:
         read_product_lists(tmp_path)
 
 
-def test_other_encodings_are_told_with_the_line(tmp_path: Path) -> None:
+def test_other_encodings_are_refused_with_the_line(tmp_path: Path) -> None:
     write(tmp_path / "val.txt", "val/x.jpg 0")
     (tmp_path / "train.txt").write_bytes(b"a.jpg 0\n\xe9t\xe9.jpg 1\n")
     with pytest.raises(FormatError, match=r"train\.txt:2: not UTF-8 text: .* at byte 8 of the file"):
         read_product_lists(tmp_path)
 
 
-def test_ids_instead_of_classes_do_not_make_millions_of_them(tmp_path: Path) -> None:
+def test_large_ids_instead_of_classes_are_refused(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, "a.jpg 3", "b.jpg 520000123")
-    assert problem.startswith("train.txt:2: label 520000123 would make 520,000,124 classes; count them from 0, or")
+    assert problem.startswith("train.txt:2: label 520000123 would make 520,000,124 classes; number them from 0, or")
 
 
-def test_a_long_list_of_another_format_gives_no_longer_list_of_problems(tmp_path: Path) -> None:
+def test_the_number_of_problems_is_limited(tmp_path: Path) -> None:
     found = refused(tmp_path, *(f"{n}.jpg,0" for n in range(1500)))
     assert len(found) == 1001
     assert found[0] == "train.txt:1: '0.jpg,0' has no label; expected `path label`"
     assert found[-1] == "train.txt: 500 more lines like line 1"
 
 
-def test_a_list_of_test_photos(tmp_path: Path) -> None:
+def test_reads_a_list_of_test_photos(tmp_path: Path) -> None:
     found = read_product_test(write(tmp_path / "test.txt", "test/b 1.jpg", "test/a.jpg"))
     assert names(found) == ["test/b 1.jpg", "test/a.jpg"] and found.path(1) == tmp_path / "test" / "a.jpg"
     assert read_product_test(tmp_path / "test.txt", tmp_path / "other").path(1) == tmp_path / "other" / "test" / "a.jpg"
@@ -223,7 +223,7 @@ def test_a_list_of_test_photos(tmp_path: Path) -> None:
         read_product_test(write(tmp_path / "test.txt", "a", "b", "a"))
 
 
-def test_a_submission_reads_back_as_a_list(tmp_path: Path) -> None:
+def test_a_submission_can_be_read_as_a_list(tmp_path: Path) -> None:
     photos = read_product_test(write(tmp_path / "test.txt", "test/b 1.jpg", "test/a.jpg"))
     for name in ("train.txt", "val.txt"):
         write_product_submission(tmp_path / name, names(photos), np.array([50029, 7]))
@@ -235,6 +235,6 @@ def test_a_submission_reads_back_as_a_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("labels", [[1], [1, -1], [1.0, 2.0], [[1, 2]]])
 def test_a_submission_needs_a_class_for_every_photo(labels: list, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="2 photos need as many classes, whole numbers from 0"):
+    with pytest.raises(ValueError, match="2 photos need 2 labels, whole numbers from 0"):
         write_product_submission(tmp_path / "x.txt", ["a.jpg", "b.jpg"], np.array(labels))
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ from aifashion.data_gen.formats.challenges import (
 )
 from aifashion.vocabulary import differences, load_vocabulary
 
-# The columns of FashionAI's train.csv behind image_id and image_category.
+# The columns of FashionAI's train.csv after image_id and image_category.
 COLUMN_TEXT = """neckline_left neckline_right center_front shoulder_left shoulder_right armpit_left armpit_right
     waistline_left waistline_right cuff_left_in cuff_left_out cuff_right_in cuff_right_out top_hem_left top_hem_right
     waistband_left waistband_right hemline_left hemline_right crotch bottom_left_in bottom_left_out bottom_right_in
@@ -32,7 +32,7 @@ def test_span_is_between_the_armpits_or_the_ends_of_the_waistband(category: str)
     assert set(SPAN_PAIRS[category]) <= CATEGORY_KEYPOINTS[category]
 
 
-def test_attribute_tasks():
+def test_attribute_tasks_have_the_classes_of_the_challenge():
     counts = {task: len(classes) for task, classes in ATTRIBUTE_TASKS.items()}
     assert counts == {
         "coat_length": 8,
@@ -48,7 +48,7 @@ def test_attribute_tasks():
     assert LENGTHS == ("coat_length", "pant_length", "skirt_length", "sleeve_length")
     for task, classes in ATTRIBUTE_TASKS.items():
         assert classes[0] == "Invisible" and len(set(classes)) == len(classes), task
-    # Label order decides which probability is which: the last of each, and one in the middle, from the rules.
+    # The order of the labels, from the rules of the challenge: the last class of each task, and one in the middle.
     last = [classes[-1] for classes in ATTRIBUTE_TASKS.values()]
     assert last == [
         "Ankle&Floor Length",
@@ -63,7 +63,7 @@ def test_attribute_tasks():
     assert ATTRIBUTE_TASKS["neckline_design"].index("Square Neckline") == 5
 
 
-def test_styles():
+def test_styles_are_in_the_order_of_the_challenge():
     assert len(set(STYLES)) == len(STYLES) == 13
     assert (STYLES[0], STYLES[2], STYLES[8], STYLES[12]) == ("sports", "OL/commuter", "lady", "ethnic")
 

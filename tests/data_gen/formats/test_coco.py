@@ -26,12 +26,12 @@ def random_samples(root: Path) -> list[Sample]:
         state = np.where(ALL.mask(category), rng.integers(-1, 2, 24), -1)
         state[np.flatnonzero(ALL.mask(category))[0]] = 1
         xy = np.where(state[:, None] < 0, -1, rng.uniform(0, 500, (24, 2)))
-        image_id = f"Images/{category}/{i // 2}.jpg"  # some ids come with two garments
+        image_id = f"Images/{category}/{i // 2}.jpg"  # some photos have two garments
         samples.append(Sample(image_id, root / image_id, category, Keypoints(xy, state)))
     return samples
 
 
-def test_round_trip_is_exact(tmp_path: Path) -> None:
+def test_reading_inverts_writing_exactly(tmp_path: Path) -> None:
     samples = random_samples(tmp_path)
     content = coco_from_samples(samples, [(512, 480)] * len(samples), ALL)
     coco = read_coco(save(tmp_path / "x.json", content))
@@ -60,12 +60,12 @@ def test_written_content_is_what_coco_tools_expect(tmp_path: Path) -> None:
     assert ("hemline_left", "hemline_right") in edges and all("neckline_left" not in edge for edge in edges)
 
 
-def test_what_coco_cannot_hold_is_refused(tmp_path: Path) -> None:
+def test_samples_that_coco_cannot_express_are_refused(tmp_path: Path) -> None:
     good = random_samples(tmp_path)[0]
     absent = Keypoints(np.zeros((24, 2)), np.full(24, -1))
     for bad, message in (
-        (Sample("b.jpg", tmp_path / "b.jpg", "skirt"), r"b\.jpg: writing COCO needs"),
-        (Sample("b.jpg", tmp_path / "b.jpg", None, good.keypoints), r"b\.jpg: writing COCO needs"),
+        (Sample("b.jpg", tmp_path / "b.jpg", "skirt"), r"b\.jpg: COCO needs"),
+        (Sample("b.jpg", tmp_path / "b.jpg", None, good.keypoints), r"b\.jpg: COCO needs"),
         (Sample("b.jpg", tmp_path / "b.jpg", "skirt", absent), r"b\.jpg: no keypoint is present"),
         (Sample(good.image_id, tmp_path / "other.jpg", "skirt", good.keypoints), "two photos"),
     ):
@@ -86,7 +86,7 @@ def foreign() -> dict[str, Any]:
     }
 
 
-def test_a_foreign_vocabulary(tmp_path: Path, foreign: dict[str, Any]) -> None:
+def test_keypoints_of_another_vocabulary_can_be_mapped(tmp_path: Path, foreign: dict[str, Any]) -> None:
     coco = read_coco(save(tmp_path / "x.json", foreign))
     (annotation,) = coco.annotations
     assert annotation.category.keypoints[3] == "right sleeve" and annotation.keypoints.xy[3].tolist() == [30, 31]
@@ -97,7 +97,7 @@ def test_a_foreign_vocabulary(tmp_path: Path, foreign: dict[str, Any]) -> None:
     assert present == {"neckline_left": [0, 1], "neckline_right": [10, 11], "waistline_right": [50, 51]}
     with pytest.raises(ValueError, match="none of the keypoints left collar"):
         samples_from_coco(coco, tmp_path, ALL)
-    with pytest.raises(ValueError, match="leads to collar"):
+    with pytest.raises(ValueError, match="maps to collar"):
         samples_from_coco(coco, tmp_path, ALL, {"left collar": "collar"})
 
 
@@ -113,13 +113,13 @@ def test_a_foreign_vocabulary(tmp_path: Path, foreign: dict[str, Any]) -> None:
         ({"id": [5]}, r"annotations, id \[5\]: "),
     ],
 )
-def test_bad_annotations_are_named(tmp_path: Path, foreign: dict[str, Any], change: dict, message: str) -> None:
+def test_invalid_annotations_are_named(tmp_path: Path, foreign: dict[str, Any], change: dict, message: str) -> None:
     foreign["annotations"][0].update(change)
     with pytest.raises(FormatError, match=rf"x\.json: {message}"):
         read_coco(save(tmp_path / "x.json", foreign))
 
 
-def test_bad_files_are_told(tmp_path: Path, foreign: dict[str, Any]) -> None:
+def test_invalid_files_are_refused(tmp_path: Path, foreign: dict[str, Any]) -> None:
     path = tmp_path / "x.json"
     for content, message in ((b"\n{", r"x\.json:2: not JSON"), (b"\xff", "not JSON"), (b"[]", "no list of categories")):
         path.write_bytes(content)
@@ -130,11 +130,11 @@ def test_bad_files_are_told(tmp_path: Path, foreign: dict[str, Any]) -> None:
         read_coco(save(path, foreign))
     foreign["annotations"] = ["x"]
     foreign["images"] *= 2
-    with pytest.raises(FormatError, match=r"images, id 3: the id comes twice(.|\n)*annotations, entry 0: "):
+    with pytest.raises(FormatError, match=r"images, id 3: the id is repeated(.|\n)*annotations, entry 0: "):
         read_coco(save(path, foreign))
 
 
-def test_ids_that_leave_the_root_and_foreign_keypoints_name_the_annotation(tmp_path: Path) -> None:
+def test_file_names_that_leave_the_root_and_wrong_keypoints_are_refused(tmp_path: Path) -> None:
     content = coco_from_samples([s for s in random_samples(tmp_path) if s.category == "skirt"], [(9, 9)] * 3, ALL)
     content["images"][0]["file_name"] = "../x.jpg"
     content["annotations"][1]["keypoints"][:3] = [1, 1, 2]

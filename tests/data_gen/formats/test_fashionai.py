@@ -26,9 +26,9 @@ HEADER = ",".join(("image_id", "image_category", *KEYPOINTS))
 
 
 def row(image_id: str = "Images/skirt/a.jpg", category: str = "skirt", **cells: str) -> str:
-    """A row with every keypoint of the category visible at (10, 20), but for `cells`."""
-    own = ALL.mask(category) if category in CATEGORIES else np.zeros(len(KEYPOINTS), bool)
-    values = {name: "10_20_1" if has else "-1_-1_-1" for name, has in zip(KEYPOINTS, own, strict=True)} | cells
+    """A row with every keypoint of the category visible at (10, 20), except for `cells`."""
+    mask = ALL.mask(category) if category in CATEGORIES else np.zeros(len(KEYPOINTS), bool)
+    values = {name: "10_20_1" if has else "-1_-1_-1" for name, has in zip(KEYPOINTS, mask, strict=True)} | cells
     return ",".join((image_id, category, *values.values()))
 
 
@@ -38,7 +38,7 @@ def write(path: Path, *lines: str) -> Path:
     return path
 
 
-def test_reads_cells(tmp_path: Path) -> None:
+def test_cells_are_read(tmp_path: Path) -> None:
     path = write(
         tmp_path / "train" / "Annotations" / "train.csv",
         HEADER,
@@ -54,7 +54,7 @@ def test_reads_cells(tmp_path: Path) -> None:
     assert by_name["hemline_left"] == by_name["crotch"] == (-1, -1, -1)
 
 
-def test_columns_are_found_by_name_and_blank_lines_bom_and_crlf_do_not_matter(tmp_path: Path) -> None:
+def test_columns_are_found_by_name_and_blank_lines_bom_and_crlf_are_accepted(tmp_path: Path) -> None:
     names = ("image_category", *reversed(KEYPOINTS), "image_id")
     cells = ("skirt", *("10_20_1" if "waistband" in n or "hemline" in n else "-1_-1_-1" for n in names[1:-1]), "a.jpg")
     path = tmp_path / "x.csv"
@@ -80,7 +80,7 @@ def test_a_test_set_has_no_keypoints(tmp_path: Path) -> None:
         (row(waistband_left="99999999999_2_1"), "'99999999999_2_1'"),
         (row(waistband_left="١_2_1"), "column 'waistband_left'"),
         (row(waistband_left='"1_2_1\n3_4_1"'), "column 'waistband_left'"),
-        (row(armpit_left="1_2_0"), "column 'armpit_left': '1_2_0'; a skirt has none"),
+        (row(armpit_left="1_2_0"), "column 'armpit_left': '1_2_0'; a skirt does not have this keypoint"),
         (row(category="hat"), "unknown category 'hat'; expected one of blouse, dress"),
         (row() + ",1_1_1", "27 cells; expected 26"),
         ("Images/skirt/x.jpg,skirt", "2 cells; expected 26"),
@@ -89,7 +89,7 @@ def test_a_test_set_has_no_keypoints(tmp_path: Path) -> None:
         (row("Images/skirt/good.jpg"), "'Images/skirt/good.jpg' again; first on line 2"),
     ],
 )
-def test_a_bad_row_is_told_with_its_line_and_left_out(tmp_path: Path, bad_row: str, message: str) -> None:
+def test_an_invalid_row_is_reported_with_its_line_and_left_out(tmp_path: Path, bad_row: str, message: str) -> None:
     path = write(tmp_path / "x.csv", HEADER, row("Images/skirt/good.jpg"), bad_row, row("Images/skirt/last.jpg"))
     samples, problems = scan_keypoint_csv(path)
     assert [s.image_id for s in samples] == ["Images/skirt/good.jpg", "Images/skirt/last.jpg"]
@@ -103,16 +103,16 @@ def test_a_bad_row_is_told_with_its_line_and_left_out(tmp_path: Path, bad_row: s
     ("content", "message"),
     [
         ("", "the file is empty"),
-        (HEADER, "a header and no rows"),
+        (HEADER, "the file has a header, but no rows"),
         ("a,b\n1,2", "missing columns: 'image_id'"),
         (HEADER.replace("crotch,", "") + "\nx", "missing columns: 'crotch'"),
-        (HEADER + ",crotch\nx", "columns that come twice: 'crotch'"),
+        (HEADER + ",crotch\nx", "repeated columns: 'crotch'"),
         (HEADER + ",crutch\nx", "unknown columns: 'crutch'"),
         (HEADER + '\n"unfinished', "not a CSV"),
         (b"\xff\xfe\x00", "not UTF-8"),
     ],
 )
-def test_a_bad_file_is_told(tmp_path: Path, content: str | bytes, message: str) -> None:
+def test_an_invalid_file_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     for strict in (True, False):
@@ -121,12 +121,12 @@ def test_a_bad_file_is_told(tmp_path: Path, content: str | bytes, message: str) 
         assert message in str(caught.value)
 
 
-def test_a_name_too_long_for_the_file_system_is_left_to_the_reading_of_the_photo(tmp_path: Path) -> None:
+def test_a_name_too_long_for_the_file_system_is_no_problem_of_the_list(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", HEADER, row("Images/a.jpg"), row(f"Images/{'b' * 5000}.jpg"))
     assert len(read_keypoint_csv(path)) == 2
 
 
-def test_many_problems_are_counted_and_the_first_quoted(tmp_path: Path) -> None:
+def test_the_message_has_the_number_of_problems_and_the_first_ten(tmp_path: Path) -> None:
     bad = [row(f"{i}.jpg", waistband_left="?", hemline_left="?") for i in range(20)]
     with pytest.raises(FormatError, match=r"40 problems:(\n  .*x\.csv:\d+: .*){10}\n  \.\.\. and 30 more") as caught:
         read_keypoint_csv(write(tmp_path / "x.csv", HEADER, *bad))
@@ -134,7 +134,7 @@ def test_many_problems_are_counted_and_the_first_quoted(tmp_path: Path) -> None:
     assert [p.line for p in caught.value.problems[:4]] == [2, 2, 3, 3]
 
 
-def test_a_link_out_of_the_set_is_a_problem_in_a_folder_seen_before(tmp_path: Path) -> None:
+def test_a_link_out_of_the_set_is_found_in_a_folder_checked_before(tmp_path: Path) -> None:
     (tmp_path / "set" / "Images").mkdir(parents=True)
     (tmp_path / "secret.jpg").touch()
     link(tmp_path / "set" / "Images" / "b.jpg", tmp_path / "secret.jpg")
@@ -155,7 +155,7 @@ def random_samples(root: Path, count: int, seed: int = 0) -> list[Sample]:
     return samples
 
 
-def test_round_trip(tmp_path: Path) -> None:
+def test_reading_inverts_writing(tmp_path: Path) -> None:
     samples = random_samples(tmp_path, 25)
     write_keypoint_csv(tmp_path / "x.csv", samples)
     assert read_keypoint_csv(tmp_path / "x.csv") == samples
@@ -166,8 +166,8 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_rounding_is_half_away_from_zero(tmp_path: Path) -> None:
     xy = np.zeros((24, 2))
     state = np.where(ALL.mask("skirt"), 1, -1)
-    own = np.flatnonzero(state == 1)
-    xy[own] = [[0.5, 1.5], [2.49, -0.5], [-0.4, 2.5], [0.125, 99.999]]
+    present = np.flatnonzero(state == 1)
+    xy[present] = [[0.5, 1.5], [2.49, -0.5], [-0.4, 2.5], [0.125, 99.999]]
     sample = Sample("a.jpg", tmp_path / "a.jpg", "skirt", Keypoints(xy, state))
     rounded = {0: "1_2_1,2_-1_1,0_3_1,0_100_1", 2: "0.50_1.50_1,2.49_-0.50_1,-0.40_2.50_1,0.13_100.00_1"}
     for decimals, expected in rounded.items():
@@ -175,11 +175,11 @@ def test_rounding_is_half_away_from_zero(tmp_path: Path) -> None:
         header, line = (tmp_path / "x.csv").read_text().splitlines()
         assert header == HEADER
         cells = line.split(",")[2:]
-        assert ",".join(cells[k] for k in own) == expected
-        assert all(cell == "-1_-1_-1" for k, cell in enumerate(cells) if k not in own)
+        assert ",".join(cells[k] for k in present) == expected
+        assert all(cell == "-1_-1_-1" for k, cell in enumerate(cells) if k not in present)
 
 
-def test_incomplete_samples_are_not_written(tmp_path: Path) -> None:
+def test_incomplete_samples_are_refused(tmp_path: Path) -> None:
     whole = random_samples(tmp_path, 1)[0]
     for broken in (
         Sample("a.jpg", tmp_path, "skirt"),
@@ -193,12 +193,12 @@ def test_incomplete_samples_are_not_written(tmp_path: Path) -> None:
     assert not (tmp_path / "x.csv").exists()
 
 
-def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+def test_samples_that_could_not_be_read_again_are_refused(tmp_path: Path) -> None:
     point = Keypoints(np.full((24, 2), 5.0), np.where(np.arange(24) == KEYPOINTS.index("neckline_left"), 1, ABSENT))
     a, b = Sample("a.jpg", tmp_path, "dress", point), Sample("b.jpg", tmp_path, "dress", point)
     for samples, reason in (
-        ([a, b, a], "a.jpg has several garments, but the format one row for a photo"),
-        ([a, replace(b, category="pants")], "b.jpg: no category 'pants'; expected blouse, dress"),
+        ([a, b, a], "a.jpg has several samples, but the format has one row per photo"),
+        ([a, replace(b, category="pants")], "b.jpg: unknown category 'pants'; expected one of blouse, dress"),
         ([a, replace(b, category="skirt")], "b.jpg: a skirt has no neckline_left"),
     ):
         with pytest.raises(ValueError, match=re.escape(reason)):
@@ -207,7 +207,7 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "train", "fashionAI_key_points_train_20180227/train", "season2/unpacked/train"])
-def test_layouts_are_found(tmp_path: Path, prefix: str) -> None:
+def test_sets_are_found_in_different_layouts(tmp_path: Path, prefix: str) -> None:
     train = write(tmp_path / prefix / "Annotations" / "train.csv", HEADER, row())
     write(tmp_path / prefix / "Images" / "Annotations" / "train.csv", "not looked at")
     write(tmp_path / prefix / "Images" / "train_split.csv", "nor this")
@@ -221,7 +221,7 @@ def test_layouts_are_found(tmp_path: Path, prefix: str) -> None:
     assert image_root(warm_up) == tmp_path / "warm_up_train" and image_root(bare) == tmp_path / "warm"
 
 
-def test_nothing_found_tells_the_layout(tmp_path: Path) -> None:
+def test_the_error_without_files_shows_the_layout(tmp_path: Path) -> None:
     for search in (find_keypoint_sets, load_training_samples):
         with pytest.raises(FileNotFoundError, match=r"train/Annotations/train\.csv"):
             search(tmp_path)
@@ -230,7 +230,7 @@ def test_nothing_found_tells_the_layout(tmp_path: Path) -> None:
         load_training_samples(tmp_path)
 
 
-def test_what_was_made_from_photos_is_not_taken_for_the_challenge_s(tmp_path: Path) -> None:
+def test_crops_and_synthetic_photos_are_not_used_as_the_challenge_s_files(tmp_path: Path) -> None:
     real = write(tmp_path / "train" / "Annotations" / "train.csv", HEADER, row())
     for folder, mark in (("walk", "synthetic.json"), ("weights/photos", "synthetic.json"), ("crops", "crops.json")):
         write(tmp_path / folder / mark, "{}")
@@ -239,7 +239,7 @@ def test_what_was_made_from_photos_is_not_taken_for_the_challenge_s(tmp_path: Pa
     write(tmp_path / "weights" / "recipe.json", "{}")
     found = find_keypoint_sets(tmp_path)
     assert found.train == (real,) and found.tests == ()
-    # Drawn photos count where they are named, and where there is nothing else, but never what weights make works with.
+    # Synthetic photos are used if their folder is given, or if there are no others; work folders of recipes never.
     drawn = (tmp_path / "walk" / "train" / "Annotations" / "train.csv",)
     assert find_keypoint_sets(tmp_path / "walk").train == drawn
     assert len(find_keypoint_sets(tmp_path / "weights" / "photos").train) == 1
@@ -247,11 +247,16 @@ def test_what_was_made_from_photos_is_not_taken_for_the_challenge_s(tmp_path: Pa
     assert find_keypoint_sets(tmp_path).train == drawn
 
 
-def test_a_training_tells_of_the_drawn_photos_that_it_passed_over(tmp_path: Path) -> None:
+def test_the_error_without_training_sets_names_synthetic_photos(tmp_path: Path) -> None:
     write(tmp_path / "walk" / "synthetic.json", "{}")
     write(tmp_path / "walk" / "train" / "Annotations" / "train.csv", HEADER, row())
     write(tmp_path / "test_b" / "test.csv", "image_id,image_category")
-    with pytest.raises(FileNotFoundError, match=re.escape(f"to use those below {tmp_path}, name {tmp_path / 'walk'}")):
+    with pytest.raises(
+        FileNotFoundError,
+        match=re.escape(
+            f"photos below {tmp_path} are used only if there are no others: to use them, give {tmp_path / 'walk'}"
+        ),
+    ):
         load_training_samples(tmp_path)
 
 

@@ -47,7 +47,7 @@ def test_soft_labels_follow_the_number_of_m() -> None:
         np.testing.assert_array_equal(found, np.array(parts, np.float32))
 
 
-def test_every_label_string_comes_back_from_its_soft_label() -> None:
+def test_marks_inverts_soft_label() -> None:
     for count in sorted({len(classes) for classes in ATTRIBUTE_TASKS.values()}):
         for yes in range(count):
             for rest in product("nm", repeat=count - 1):
@@ -58,10 +58,10 @@ def test_every_label_string_comes_back_from_its_soft_label() -> None:
 
 
 @pytest.mark.parametrize("letters", ["", "nnn", "nyy", "nyx", "NNY"])
-def test_marks_that_are_no_label_have_no_soft_label(letters: str) -> None:
+def test_invalid_marks_and_empty_soft_labels_are_refused(letters: str) -> None:
     with pytest.raises(ValueError, match=r"expected exactly one|letters other than"):
         soft_label(letters)
-    with pytest.raises(ValueError, match="part above 0"):
+    with pytest.raises(ValueError, match="probability above 0"):
         marks(np.zeros(4))
 
 
@@ -80,16 +80,16 @@ def test_table_has_a_head_for_every_task_and_a_code_for_one(tmp_path: Path) -> N
     assert [head.classes for head in table.heads] == list(ATTRIBUTE_TASKS.values())
     assert table.codes.dtype == np.int32 and (table.codes >= 0).sum(axis=1).tolist() == [1] * 5
     assert [table.photos.name(i) for i in range(2)] == [SKIRT.split(",")[0], NECK.split(",")[0]]
-    place, rows = names.index("skirt_length"), np.arange(5)
-    target, known = table.target(place, rows)
+    index, rows = names.index("skirt_length"), np.arange(5)
+    target, known = table.target(index, rows)
     assert known.tolist() == [True, False, True, False, True]
     assert [marks(row) for row in target[known]] == ["nnymnn", "ynnnnn", "nnymnn"]
-    assert table.targets[place].shape == (2, 6)  # type: ignore[union-attr]  # the distinct ones alone
+    assert table.targets[index].shape == (2, 6)  # type: ignore[union-attr]  # only the distinct ones
     assert table.target(names.index("pant_length"), rows)[1].sum() == 0
-    np.testing.assert_allclose(table.counts(place), [1, 0, 1.6, 0.4, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(table.counts(index), [1, 0, 1.6, 0.4, 0, 0], rtol=1e-6)
 
 
-def test_photos_lie_above_the_annotations_or_where_they_are_said_to(tmp_path: Path) -> None:
+def test_paths_start_above_the_annotations_or_at_the_given_root(tmp_path: Path) -> None:
     path = write(tmp_path / "web/Annotations/skirt_length_labels.csv", f"{SKIRT},nnymnn")
     here = "Images/skirt_length_labels/a.jpg"
     assert attribute_root(path) == attribute_root(tmp_path / "web/Tests/question.csv") == tmp_path / "web"
@@ -105,11 +105,11 @@ def test_lengths_can_be_ordinal() -> None:
     some = attribute_heads({"pant_length"})
     assert [head.name for head in some if head.kind == "ordinal"] == ["pant_length"]
     assert {head.kind for head in attribute_heads(())} == {"exclusive"}
-    with pytest.raises(ValueError, match="no ordinal tasks: neck_design; expected some of coat_length"):
+    with pytest.raises(ValueError, match="not ordinal tasks: neck_design; expected some of coat_length"):
         attribute_heads({"neck_design", "coat_length"})
 
 
-def test_heads_of_the_table_are_those_asked_for(tmp_path: Path) -> None:
+def test_the_table_has_the_given_heads(tmp_path: Path) -> None:
     path = write(tmp_path / "Annotations/label.csv", f"{SKIRT},nnymnn")
     for table in (read_label_table(path, ordinal=True), load_attribute_table(tmp_path, attribute_heads(True))):
         assert table.heads == attribute_heads(True)
@@ -118,7 +118,7 @@ def test_heads_of_the_table_are_those_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad_row", "message"),
     [
-        (f"{SKIRT},nynn", "marks 'nynn': 4 letters; skirt_length_labels has 6 classes"),
+        (f"{SKIRT},nynn", "marks 'nynn': 4 letters; expected one for each of the 6 classes of skirt_length_labels"),
         (f"{SKIRT},nnnnnn", "marks 'nnnnnn': 0 y; expected exactly one"),
         (f"{SKIRT},nynynn", "marks 'nynynn': 2 y; expected exactly one"),
         (f"{SKIRT},nyNnnn", "marks 'nyNnnn': letters other than n, m and y"),
@@ -133,7 +133,7 @@ def test_heads_of_the_table_are_those_asked_for(tmp_path: Path) -> None:
         ("good.jpg,skirt_length_labels,ynnnnn", "'good.jpg' again for skirt_length_labels; first on line 1"),
     ],
 )
-def test_a_bad_row_is_told_with_its_line_and_left_out(tmp_path: Path, bad_row: str, message: str) -> None:
+def test_an_invalid_row_is_reported_with_its_line_and_left_out(tmp_path: Path, bad_row: str, message: str) -> None:
     good, last = "good.jpg,skirt_length_labels,nynnnn", "good.jpg,coat_length_labels,nynnnnnn"
     path = write(tmp_path / "label.csv", good, "", bad_row, last)
     rows, problems = scan_labels(path)
@@ -151,19 +151,19 @@ def test_a_bad_row_is_told_with_its_line_and_left_out(tmp_path: Path, bad_row: s
     ("content", "message"),
     [(b"", "the file is empty"), (b"\n\n", "the file is empty"), (b'"a', "not a CSV"), (b"\xff\xfe\x00", "not UTF-8")],
 )
-def test_a_bad_file_is_told(tmp_path: Path, content: bytes, message: str) -> None:
+def test_an_invalid_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "label.csv").write_bytes(content)
     for read in (read_labels, read_questions):
         with pytest.raises(FormatError, match=rf"label\.csv.*: {message}"):
             read(tmp_path / "label.csv")
 
 
-def test_problems_come_in_the_order_of_the_lines(tmp_path: Path) -> None:
+def test_problems_are_in_the_order_of_the_lines(tmp_path: Path) -> None:
     path = write(tmp_path / "label.csv", f"{SKIRT},x", "a", f"{NECK},x", "b")
     assert [problem.line for problem in scan_labels(path)[1]] == [1, 2, 3, 4]
 
 
-def test_bom_and_crlf_do_not_matter(tmp_path: Path) -> None:
+def test_bom_and_crlf_are_accepted(tmp_path: Path) -> None:
     (tmp_path / "label.csv").write_bytes(f"\ufeff{SKIRT},nynnnn\r\n\r\n{NECK},nynnn\r\n".encode())
     assert [(row.task, row.value, row.line) for row in read_labels(tmp_path / "label.csv")] == [
         ("skirt_length", "nynnnn", 1),
@@ -178,27 +178,29 @@ def test_questions_give_photos_and_tasks(tmp_path: Path) -> None:
     assert photos.names == [NECK.split(",")[0], SKIRT.split(",")[0]] and photos.root == tmp_path / "rank"
     assert read_questions(path, tmp_path)[0].path(0) == tmp_path / "Images/neck/b.jpg"
     write(path, f"{NECK},?", f"{SKIRT},nynnnn", "a")
-    with pytest.raises(FormatError, match=r"question\.csv:2: a list of questions has \?") as caught:
+    with pytest.raises(
+        FormatError, match=r"question\.csv:2: the third column of a list of questions must be \?"
+    ) as caught:
         read_questions(path)
     assert [problem.line for problem in caught.value.problems] == [2, 3]
 
 
 def test_both_seasons_and_the_warm_up_set_are_found(tmp_path: Path) -> None:
     labels = [
-        write(tmp_path / place, f"{SKIRT},nynnnn")
-        for place in (
+        write(tmp_path / name, f"{SKIRT},nynnnn")
+        for name in (
             "data1/base/Annotations/label.csv",
             "data1/web/Annotations/skirt_length_labels.csv",
             "data2/fashionAI/train/Annotations/label.csv",
         )
     ]
     questions = [
-        write(tmp_path / place, f"{SKIRT},?")
-        for place in ("data1/rank/Tests/question.csv", "data1/z_rank/Tests/question_b.csv", "data2/question.csv")
+        write(tmp_path / name, f"{SKIRT},?")
+        for name in ("data1/rank/Tests/question.csv", "data1/z_rank/Tests/question_b.csv", "data2/question.csv")
     ]
     answers = [
-        write(tmp_path / place, f"{SKIRT},nynnnn")
-        for place in (
+        write(tmp_path / name, f"{SKIRT},nynnnn")
+        for name in (
             "data1/fashionAI_attributes_answer_a_20180428.csv",
             "data1/rank/Annotations/fashionAI_attributes_answer_b_20180428.csv",
         )
@@ -214,7 +216,7 @@ def test_both_seasons_and_the_warm_up_set_are_found(tmp_path: Path) -> None:
     assert found.labels == tuple(labels) and found.questions == tuple(questions) and found.answers == tuple(answers)
 
 
-def test_crops_and_drawn_photos_are_not_taken_for_the_challenge_s(tmp_path: Path) -> None:
+def test_crops_and_synthetic_photos_are_not_used_as_the_challenge_s_files(tmp_path: Path) -> None:
     real = write(tmp_path / "base/Annotations/label.csv", f"{SKIRT},nynnnn")
     for folder, mark in (("walk", "synthetic.json"), ("weights", "recipe.json"), ("crops", "crops.json")):
         write(tmp_path / folder / mark, "{}")
@@ -225,11 +227,11 @@ def test_crops_and_drawn_photos_are_not_taken_for_the_challenge_s(tmp_path: Path
     drawn = tmp_path / "walk/base/Annotations/label.csv"
     assert find_attribute_sets(tmp_path).labels == (drawn,)
     write(tmp_path / "rank/Tests/question.csv", f"{SKIRT},?")
-    with pytest.raises(FileNotFoundError, match=re.escape(f"name {tmp_path / 'walk'}")):
+    with pytest.raises(FileNotFoundError, match=re.escape(f"give {tmp_path / 'walk'}")):
         load_attribute_table(tmp_path)
 
 
-def test_a_label_file_is_found_however_broken(tmp_path: Path) -> None:
+def test_an_invalid_label_file_is_found_and_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "base/Annotations/label.csv", "image,label")
     assert find_attribute_sets(tmp_path).labels == (path,)
     with pytest.raises(FormatError, match=r"label\.csv:1: 2 columns"):
@@ -241,16 +243,16 @@ def test_a_photo_with_several_labels_is_one_row(tmp_path: Path) -> None:
     path = write(tmp_path / "base/Annotations/label.csv", *lines)
     for table in (read_label_table(path), load_attribute_table(tmp_path / "base")):
         assert [table.photos.name(row) for row in range(len(table))] == ["a.jpg", "b.jpg"]
-        places = {head.name: place for place, head in enumerate(table.heads)}
+        indices = {head.name: index for index, head in enumerate(table.heads)}
         for task, known, first in (
             ("skirt_length", [True, True], "nynnnn"), ("neck_design", [True, False], "nnnny")
         ):  # fmt: skip
-            target, labelled = table.target(places[task], np.arange(2))
+            target, labelled = table.target(indices[task], np.arange(2))
             assert labelled.tolist() == known and marks(target[0]) == first
         assert (table.codes >= 0).sum() == 3
 
 
-def test_nothing_found_tells_the_layout(tmp_path: Path) -> None:
+def test_the_error_without_files_shows_the_layout(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"base/Annotations/label\.csv"):
         find_attribute_sets(tmp_path)
     write(tmp_path / "rank/Tests/question.csv", f"{SKIRT},?")
@@ -258,7 +260,7 @@ def test_nothing_found_tells_the_layout(tmp_path: Path) -> None:
         load_attribute_table(tmp_path)
 
 
-def test_sets_are_loaded_together_and_photos_named_by_a_hash_count_once(tmp_path: Path) -> None:
+def test_sets_are_merged_and_photos_with_the_same_hash_count_once(tmp_path: Path) -> None:
     write(
         tmp_path / "data1/base/Annotations/label.csv",
         f"Images/{HASH}.jpg,skirt_length_labels,nynnnn",
@@ -273,8 +275,8 @@ def test_sets_are_loaded_together_and_photos_named_by_a_hash_count_once(tmp_path
     )
     table = load_attribute_table(tmp_path)
     found = set()
-    for place, head in enumerate(table.heads):
-        target, known = table.target(place, np.arange(len(table)))
+    for index, head in enumerate(table.heads):
+        target, known = table.target(index, np.arange(len(table)))
         found |= {(table.photos.name(i), head.name, marks(target[i])) for i in np.flatnonzero(known).tolist()}
     assert len(table) == 4 and found == {
         (f"data2/train/Images/{HASH}.jpg", "coat_length", "nynnnnnn"),
@@ -286,6 +288,6 @@ def test_sets_are_loaded_together_and_photos_named_by_a_hash_count_once(tmp_path
     assert table.photos.path(0).is_relative_to(tmp_path)  # type: ignore[attr-defined]
 
 
-def test_a_set_in_the_data_folder_itself_has_plain_names(tmp_path: Path) -> None:
+def test_names_of_a_set_in_the_data_folder_itself_have_no_prefix(tmp_path: Path) -> None:
     write(tmp_path / "Annotations/label.csv", f"{SKIRT},nynnnn")
     assert load_attribute_table(tmp_path).photos.name(0) == "Images/skirt_length_labels/a.jpg"

@@ -31,14 +31,14 @@ def test_reads_the_three_files_of_the_challenge(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", [",".join(f"l{i}" for i in range(13)), ",".join(STYLES)])
-def test_a_header_is_read_as_one(tmp_path: Path, labels: str) -> None:
+def test_a_header_is_recognised(tmp_path: Path, labels: str) -> None:
     read = read_style_list(write(tmp_path / "train.csv", f"id,url,{labels}", f"a,{URL},{ONE}"))
     assert read.header and read.ids == ("a",)
     assert read_style_list(write(tmp_path / "test.csv", "image_id,url", f"a,{URL}")).header
     assert read_style_list(write(tmp_path / "submit.csv", f"id,{labels}", f"a,{ONE}")).header
 
 
-def test_spaces_bom_crlf_blank_lines_and_quoted_commas_do_not_matter(tmp_path: Path) -> None:
+def test_spaces_bom_crlf_blank_lines_and_quoted_commas_are_accepted(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(f'\ufeffa , {URL} ,{ONE}\r\n\r\nb,"{URL},1",{ONE.replace(",", " , ")}\r\n'.encode())
     read = read_style_list(path)
@@ -80,7 +80,7 @@ def test_every_problem_is_reported(tmp_path: Path) -> None:
     [
         (b"", "the file is empty"),
         (b"\n\n", "the file is empty"),
-        (b"id,url\n", "a header and no rows"),
+        (b"id,url\n", "the file has a header, but no rows"),
         (b"a,b,c\n", "x.txt:1: 3 cells; expected id,url or id,l0,...,l12 or id,url,l0,...,l12"),
         (
             b"id,url," + b",".join(b"l%d" % i for i in reversed(range(13))) + b"\n",
@@ -90,7 +90,7 @@ def test_every_problem_is_reported(tmp_path: Path) -> None:
         (b"\xff\xfea,b\n", "not UTF-8 text"),
     ],
 )
-def test_files_that_are_no_lists(tmp_path: Path, content: bytes, message: str) -> None:
+def test_files_that_are_no_lists_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(content)
     with pytest.raises(FormatError) as caught:
@@ -107,12 +107,12 @@ def test_a_long_list_is_read_in_seconds(tmp_path: Path) -> None:
     path = write(tmp_path / "x.txt", *(f"{i:016x},{URL},{','.join(map(str, row))}" for i, row in enumerate(labels)))
     start = time.process_time()
     read = read_style_list(path)
-    assert time.process_time() - start < 10  # about 1 s; only a list read by the square of its length takes longer
+    assert time.process_time() - start < 10  # about 1 s; only quadratic time takes longer
     assert read.labels is not None
     np.testing.assert_array_equal(read.labels, labels)
 
 
-def test_a_submission_is_written_as_the_challenge_takes_it(tmp_path: Path) -> None:
+def test_a_submission_has_the_format_of_the_challenge(tmp_path: Path) -> None:
     labels = np.zeros((2, 13), bool)
     labels[0, [1, 4, 9]] = True
     write_style_submission(tmp_path / "submit.txt", ["593fb65fNefa151a3", "b,c"], labels)
@@ -123,7 +123,7 @@ def test_a_submission_is_written_as_the_challenge_takes_it(tmp_path: Path) -> No
     np.testing.assert_array_equal(read.labels, labels)
 
 
-def test_probabilities_are_no_submission(tmp_path: Path) -> None:
+def test_probabilities_and_other_shapes_are_refused_as_a_submission(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="thresholds"):
         write_style_submission(tmp_path / "x", ["a"], np.full((1, 13), 0.5))
     with pytest.raises(ValueError, match=r"\(1, 13\); got \(1, 12\)"):
@@ -144,13 +144,13 @@ def test_the_table_counts_each_style(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.counts(0), labels.sum(0))
 
 
-def test_a_table_without_labels_knows_nothing(tmp_path: Path) -> None:
+def test_a_table_without_labels_is_unlabelled(tmp_path: Path) -> None:
     table = style_table(PhotoFiles(tmp_path, ["a", "b"]), None)
     target, known = table.target(0, np.array([1, 0]))
     assert not known.any() and target.shape == (2, 13) and not target.any()
 
 
 @pytest.mark.parametrize("labels", [np.zeros((1, 13)), np.zeros((2, 12)), np.full((2, 13), 2)])
-def test_labels_that_do_not_fit_the_photos(tmp_path: Path, labels: np.ndarray) -> None:
+def test_labels_of_other_shapes_or_values_are_refused(tmp_path: Path, labels: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"need labels \(2, 13\)"):
         style_table(PhotoFiles(tmp_path, ["a", "b"]), labels)
