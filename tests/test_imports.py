@@ -19,6 +19,8 @@ ROOMS = {
     "tasks": {"tasks", "recognition", "serve", "eval", "unet", "data_gen", "spine"},
     "top": {"top", "tasks", "recognition", "serve", "eval", "unet", "data_gen", "spine"},
     "spine": {"spine"},
+    # What it offers is loaded when it is first used.
+    "front": {"recognition", "data_gen", "spine"},
 }
 LEARNING = {"keras", "tensorflow", "tensorboard", "jax", "torch"}
 SPINE_LIBRARIES = {"numpy", "scipy", "cv2"}
@@ -26,8 +28,10 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 
 def room_of(module: str) -> str:
-    """`aifashion.data_gen.images` -> data_gen; modules directly in the package are the spine."""
+    """`aifashion.data_gen.images` -> data_gen; modules directly in the package are the spine, the package itself front."""
     parts = module.split(".")
+    if len(parts) == 1:
+        return "front"
     return parts[1] if len(parts) > 1 and (SOURCE / parts[1]).is_dir() else "spine"
 
 

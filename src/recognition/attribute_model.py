@@ -74,7 +74,7 @@ def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | No
         model = best_model(run, log.warning, epoch)
         weights, which = model.path, f"epoch {model.epoch}, score {model.score:.4f}"
     net = trained_attribute_net(config, heads, weights)
-    log.info(f"{run}: {config.model} at {config.size} px for {config.task}, {which}")
+    log.info(f"{run}: {config.network} at {config.size} px for {config.task}, {which}")
     activation = ActivationNet(activation_predictor(net), head_kernels(net, heads), heads, config.size)
     return AttributeModel(run, config, heads, attribute_predictor(net), read_calibration(run), activation)
 
@@ -91,7 +91,7 @@ def _load_artifact(folder: Path, epoch: int | None, weights: Path | None) -> Att
     if network.note:
         log.warning(network.note)
     log.info(
-        f"{folder}: {config.model} at {config.size} px for {config.task} for {manifest.format}, {manifest.precision}"
+        f"{folder}: {config.network} at {config.size} px for {config.task} for {manifest.format}, {manifest.precision}"
     )
     calibration = Calibration(
         {name: np.array(value, np.float64) for name, value in manifest.temperatures.items()}, manifest.thresholds

@@ -62,8 +62,10 @@ def warm_attribute_net(
     Heads of the same name, kind and classes are taken with the backbone, others start at random. Raises RunError where
     the backbones differ.
     """
-    if config.model != trained.model:
-        raise RunError(f"the weights are of {trained.model}, not of {config.model}: choose --model {trained.model}")
+    if config.network != trained.network:
+        raise RunError(
+            f"the weights are of {trained.network}, not of {config.network}: choose --network {trained.network}"
+        )
     start = trained_attribute_net(trained, trained_heads, weights)
     net = attribute_net(config, heads)
     layers = ["backbone", *(f"head_{head.name}" for head in heads if head in trained_heads)]

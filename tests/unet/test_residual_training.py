@@ -102,7 +102,7 @@ def test_keypoints(kind, precision, tmp_path):
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_attributes(kind, precision, tmp_path):
-    config = AttributeConfig(model=kind, size=SIDE, precision=precision)
+    config = AttributeConfig(network=kind, size=SIDE, precision=precision)
     net = attribute_net(config, HEADS)
     targets = {"target/colour": np.eye(3, dtype=np.float32)[[0, 2]], "known/colour": np.ones(2, np.float32)}
     objective = partial(attribute_objective, heads=HEADS, weights={})

@@ -10,7 +10,7 @@ from aifashion.unet.runs import RunError
 from aifashion.unet.transfer import warm_attribute_net, warm_keypoint_net
 
 ALL = KeypointConfig(network="lite", size=64)
-LITE = AttributeConfig(model="lite", size=32)
+LITE = AttributeConfig(network="lite", size=32)
 COLOUR = HeadSpec("colour", "exclusive", ("red", "green", "blue"))
 LENGTH = HeadSpec("length", "ordinal", ("short", "middle", "long"))
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
