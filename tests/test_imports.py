@@ -28,7 +28,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 
 def room_of(module: str) -> str:
-    """`aifashion.data_gen.images` -> data_gen; modules directly in the package are the spine, the package itself front."""
+    """`aifashion.data_gen.images` -> data_gen; modules directly in the package are the spine, itself the front."""
     parts = module.split(".")
     if len(parts) == 1:
         return "front"
