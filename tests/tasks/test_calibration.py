@@ -11,7 +11,7 @@ from aifashion.data_gen.label_table import LabelTable, PhotoFiles
 from aifashion.eval.attribute_inference import Outcome
 from aifashion.recognition.attribute_model import Calibration, read_calibration
 from aifashion.records import HeadSpec
-from aifashion.tasks.attribute_scores import calibrate
+from aifashion.tasks.attribute_scores import fit_calibration
 
 SHAPE = HeadSpec("shape", "exclusive", ("round", "square", "other"))
 LENGTH = HeadSpec("length", "ordinal", ("short", "knee", "long"))
@@ -56,7 +56,7 @@ def validated() -> tuple[LabelTable, list[Outcome]]:
 @pytest.fixture(scope="module")
 def calibration(validated, tmp_path_factory) -> tuple[Calibration, Path]:
     run = tmp_path_factory.mktemp("run")
-    return calibrate(run, *validated), run
+    return fit_calibration(run, *validated), run
 
 
 def test_the_temperatures_of_all_kinds_of_heads_are_found_again(calibration):
