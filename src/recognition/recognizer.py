@@ -122,8 +122,8 @@ def load(
     Raises:
         ValueError: a network that is missing, damaged, or of the other kind; two networks of different vocabularies.
     """
-    paths = (None if path is None else Path(path) for path in (model, attributes))
-    return Recognizer(load_two_stage_model(*paths, augment))
+    keypoints, classifier = (None if path is None else Path(path) for path in (model, attributes))
+    return Recognizer(load_two_stage_model(keypoints, classifier, augment))
 
 
 def _sample(index: int, photo: Photo, category: str | None) -> Sample:

@@ -63,7 +63,7 @@ def test_a_run_without_heads(tmp_path: Path):
 def test_a_run_in_its_first_epoch_does_not_hide_those_before_it(tmp_path: Path, monkeypatch):
     for name in ("2026_01_01_00_00_00", "2026_01_02_00_00_00"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text(AttributeConfig(network="lite").to_json())
+        (tmp_path / name / "config.json").write_text(AttributeConfig().to_json())
         (tmp_path / name / "heads.json").write_text(json.dumps([dataclasses.asdict(head) for head in HEADS]))
     keep_model(tmp_path / "2026_01_01_00_00_00")
     monkeypatch.setattr("aifashion.unet.predictors.trained_attribute_net", lambda config, heads, weights: weights)
