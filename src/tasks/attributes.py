@@ -10,8 +10,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..config import PRODUCT, AttributeConfig
-from ..data_gen.attribute_batches import attribute_batches
-from ..data_gen.batches import Batch
 from ..data_gen.label_table import LabelTable
 from ..eval.attribute_inference import AttributePredict, Outcome, predict_attributes
 from ..files import write_atomic
@@ -26,17 +24,17 @@ from ..recognition.attribute_model import (
 from ..records import HeadSpec
 from ..serve.artifact import Manifest, Stage
 from ..serve.shipped import shipped, shipped_weights
+from . import spread
 from .attribute_data import check_crop
 from .attribute_scores import fit_calibration, reliabilities, score_tasks
 from .label_kinds import LabelKind, label_kind, product_tables
-from .task import Apart, Pictures, spread
 
 SHOWN_METRICS = ("map", "basic_precision", "accuracy", "f2", "error")
 
 
 @dataclass(frozen=True)
 class AttributeTask:
-    """Classifies garments. See `Task` for what its functions do.
+    """Classifies garments. See `KeypointTask` for what its functions do.
 
     trained_heads: those of a network that is there; by default the configuration's, or the lists' where only they know
     the classes. lists: (train, val) of products, read beforehand for their classes.
@@ -60,7 +58,7 @@ class AttributeTask:
         return cls(config, lists=product_tables(data, classes, class_names) if config.task == PRODUCT else None)
 
     @staticmethod
-    def config_of(run: Path) -> AttributeConfig:
+    def config_of(run: Path) -> Any:
         from ..unet.runs import read_attribute_config  # Keras loads here
 
         return read_attribute_config(run)
@@ -70,7 +68,7 @@ class AttributeTask:
         return cls(cls.config_of(run), read_heads(run))
 
     @classmethod
-    def of_model(cls, run: Path, weights: Path | None) -> tuple[Self, AttributePredict, Calibration]:
+    def of_model(cls, run: Path, weights: Path | None) -> tuple[Self, Any, Any]:
         model = load_attribute_model(run, weights=weights)
         return cls(model.config, model.heads), model.predict, model.calibration
 
@@ -86,12 +84,9 @@ class AttributeTask:
     def folder(self) -> Path:
         return Path(FOLDER) / self.config.task
 
-    def with_config(self, config: AttributeConfig) -> Self:
-        return dataclasses.replace(self, config=config)
-
     # ------------------------------------------------------------------------------------------------------ photos
 
-    def parts(self, data: Path) -> tuple[LabelTable, LabelTable]:
+    def parts(self, data: Path) -> tuple[Any, Any]:
         check_crop(data, self.config.crop)
         if self.lists is not None:
             return self.lists
@@ -101,7 +96,7 @@ class AttributeTask:
         train, val = product_tables(data, len(self.heads[0].classes))
         return dataclasses.replace(train, heads=self.heads), dataclasses.replace(val, heads=self.heads)
 
-    def few(self, part: LabelTable, count: int) -> LabelTable:
+    def few(self, part: LabelTable, count: int) -> Any:
         return part.select(spread(len(part), count))
 
     def names(self, part: LabelTable, data: Path) -> Iterable[str]:
@@ -123,10 +118,12 @@ class AttributeTask:
                 found.append(f"no photo to train on is {', '.join(missing)} ({head.name})")
         return found
 
-    def batches(self, train: LabelTable, epoch: int, first_step: int, workers: int) -> Iterator[Batch]:
+    def batches(self, train: LabelTable, epoch: int, first_step: int, workers: int) -> Iterator[dict[str, Any]]:
+        from ..data_gen.attribute_batches import attribute_batches  # its library is to load after the framework
+
         return attribute_batches(train, self.config, epoch, first_step, workers)
 
-    def pictures(self, train: LabelTable, batch: Batch) -> list[tuple[np.ndarray, str]]:
+    def pictures(self, train: LabelTable, batch: dict[str, Any]) -> list[tuple[np.ndarray, str]]:
         return [(image, describe_targets(train.heads, batch, index)) for index, image in enumerate(batch["image"])]
 
     # ----------------------------------------------------------------------------------------------------- network
@@ -192,7 +189,7 @@ class AttributeTask:
 
         return losses, loss_names(heads)
 
-    def predictor(self, net: Any) -> AttributePredict:
+    def predictor(self, net: Any) -> Any:
         from ..unet.predictors import attribute_predictor
 
         return attribute_predictor(net)
@@ -205,7 +202,7 @@ class AttributeTask:
         part: LabelTable,
         leave_out: Callable[[str], None],
         calibration: Calibration | None = None,
-    ) -> list[Outcome]:
+    ) -> Any:
         temperatures = calibration.temperatures if calibration else {}
         outcomes = []
         for outcome in predict_attributes(
@@ -237,24 +234,24 @@ class AttributeTask:
 
     def report(
         self, part: LabelTable, answers: list[Outcome], calibration: Calibration
-    ) -> tuple[dict[str, float], Pictures]:
+    ) -> tuple[dict[str, float], dict[str, Callable[[Path], None]]]:
         from ..eval.attribute_report import draw_confusions, draw_reliability  # loads matplotlib
 
         numbers = self.numbers(part, answers)
         states = reliabilities(part, answers, calibration.temperatures)
         for name, (before, after) in states.items():
             numbers |= {f"ece_{name}_before": before.ece, f"ece_{name}_after": after.ece}
-        pictures: Pictures = {"reliability.png": lambda path: draw_reliability(states, path)}
+        pictures: dict[str, Callable[[Path], None]] = {"reliability.png": lambda path: draw_reliability(states, path)}
         if self.kind.tasks:
             pictures["confusion.png"] = lambda path: draw_confusions(score_tasks(part, answers), path)
         return numbers, pictures
 
     # ------------------------------------------------------------------------------------------------------ export
 
-    def read_calibration(self, run: Path) -> Calibration:
+    def read_calibration(self, run: Path) -> Any:
         return read_calibration(run)
 
-    def mirrored(self, predict: AttributePredict) -> AttributePredict:
+    def mirrored(self, predict: AttributePredict) -> Any:
         def both(images: np.ndarray) -> dict[str, np.ndarray]:
             direct, mirrored = predict(images), predict(np.ascontiguousarray(images[:, :, ::-1]))
             return {name: (direct[name] + mirrored[name]) / 2 for name in direct}
@@ -281,18 +278,18 @@ class AttributeTask:
     def example(self, image: np.ndarray) -> dict[str, np.ndarray]:
         return {"image": image[None]}
 
-    def artifact_predictor(self, network: Any) -> AttributePredict:
+    def artifact_predictor(self, network: Any) -> Any:
         from ..serve.runtime import attribute_predict
 
         return attribute_predict(network)
 
-    def outputs_apart(self, predict: AttributePredict, network: Any, images: np.ndarray) -> Apart:
+    def outputs_apart(self, predict: AttributePredict, network: Any, images: np.ndarray) -> dict[str, float]:
         expected, found = predict(images), self.artifact_predictor(network)(images)
         apart = (np.abs(_sigmoid(found[h.name]) - _sigmoid(expected[h.name])).max() for h in self.heads)
         return {"probability": float(max(apart))}
 
 
-def describe_targets(heads: Sequence[HeadSpec], batch: Batch, index: int) -> str:
+def describe_targets(heads: Sequence[HeadSpec], batch: dict[str, Any], index: int) -> str:
     """The labels of one photo of a batch: every class with a share above one part in a hundred."""
     parts = []
     for head in heads:

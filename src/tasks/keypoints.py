@@ -10,9 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..config import KeypointConfig
-from ..data_gen.batches import Batch
 from ..data_gen.images import read_image
-from ..data_gen.keypoint_batches import keypoint_batches
 from ..data_gen.keypoint_sets import ListedPhotos, load_training_parts
 from ..eval.drawing import draw_keypoints
 from ..eval.inference import KeypointPredict, PhotoResult
@@ -24,15 +22,21 @@ from ..recognition.keypoint_model import load_keypoint_model, read_visibility
 from ..records import ABSENT, VISIBLE, Prediction, Sample
 from ..serve.artifact import Manifest, Stage
 from ..serve.shipped import shipped, shipped_weights
+from . import spread
 from .keypoint_scores import fit_calibration, predict_validation, validation_numbers, visibility_reliabilities
-from .task import Apart, Pictures, spread
 
 Answers = list[PhotoResult]
 
 
 @dataclass(frozen=True)
 class KeypointTask:
-    """Predicts the keypoints of a garment and its category. See `Task` for what its functions do."""
+    """Predicts the keypoints of a garment and its category.
+
+    What is Any comes from one function and goes into another: a part, from `parts`, is the photos to train on, or to
+    validate on; then there are answers, calibrations and functions that predict.
+    inputs: keys of a batch that the network takes. measure: the number that a lower precision can make worse by
+    `measure_bound` at most. output_bound: how far an output in float32 can be from the run's.
+    """
 
     config: KeypointConfig
 
@@ -43,7 +47,7 @@ class KeypointTask:
     output_bound: ClassVar[float] = 1e-3
 
     @staticmethod
-    def config_of(run: Path) -> KeypointConfig:
+    def config_of(run: Path) -> Any:
         from ..unet.runs import read_keypoint_config  # Keras loads here
 
         return read_keypoint_config(run)
@@ -53,45 +57,50 @@ class KeypointTask:
         return cls(cls.config_of(run))
 
     @classmethod
-    def of_model(cls, run: Path, weights: Path | None) -> tuple[Self, KeypointPredict, Visibility | None]:
+    def of_model(cls, run: Path, weights: Path | None) -> tuple[Self, Any, Any]:
+        """The task, predict function and calibration of an artifact, or a run, with other `weights` if given."""
         model = load_keypoint_model(run, weights=weights)
         return cls(model.config), model.maps, model.visibility
 
     @property
     def folder(self) -> Path:
+        """Where its run folders are below trained_models."""
         return Path(self.config.category)
-
-    def with_config(self, config: KeypointConfig) -> Self:
-        return dataclasses.replace(self, config=config)
 
     # ------------------------------------------------------------------------------------------------------ photos
 
-    def parts(self, data: Path) -> tuple[list[Sample], list[Sample]]:
+    def parts(self, data: Path) -> tuple[Any, Any]:
         return load_training_parts(data, self.config)
 
-    def few(self, part: list[Sample], count: int) -> list[Sample]:
+    def few(self, part: list[Sample], count: int) -> Any:
+        """At most so many photos of a part, from its first to its last."""
         return [part[i] for i in spread(len(part), count)]
 
     def names(self, part: list[Sample], data: Path) -> Iterator[str]:
+        """The photos' names, the same wherever the data are."""
         folder = data if data.is_dir() else data.parent
         return (sample.path.relative_to(folder).as_posix() for sample in part)
 
     def name(self, part: list[Sample], index: int) -> str:
+        """What messages call a photo."""
         return str(part[index].path)
 
     def photo(self, part: list[Sample], index: int) -> np.ndarray:
         return read_image(part[index].path)
 
     def gaps(self, train: list[Sample]) -> list[str]:
+        """What no photo to train on shows, as warnings."""
         states = np.stack([sample.keypoints.state for sample in train if sample.keypoints is not None])
         missing = np.flatnonzero((states == ABSENT).all(axis=0))
         names = ", ".join(self.config.vocabulary.keypoints[k] for k in missing)
         return [f"no photo to train on has the keypoints {names}: their outputs will mean nothing"] if names else []
 
-    def batches(self, train: list[Sample], epoch: int, first_step: int, workers: int) -> Iterator[Batch]:
+    def batches(self, train: list[Sample], epoch: int, first_step: int, workers: int) -> Iterator[dict[str, Any]]:
+        from ..data_gen.keypoint_batches import keypoint_batches  # its library is to load after the framework
+
         return keypoint_batches(train, self.config, epoch, first_step, workers)
 
-    def pictures(self, train: list[Sample], batch: Batch) -> list[tuple[np.ndarray, str]]:
+    def pictures(self, train: list[Sample], batch: dict[str, Any]) -> list[tuple[np.ndarray, str]]:
         """Each photo of a batch with its labelled keypoints, as their heatmaps have them, and its category."""
         vocabulary, drawn = self.config.vocabulary, []
         xy, peaks = self.config.codec.decode(batch["heatmaps"], "argmax")
@@ -104,17 +113,20 @@ class KeypointTask:
     # ----------------------------------------------------------------------------------------------------- network
 
     def check(self) -> None:
+        """Raises ValueError for an unknown network."""
         from ..unet.keypoint_net import NETWORKS
 
         if self.config.network not in NETWORKS:
             raise ValueError(f"unknown network {self.config.network!r}; expected one of {', '.join(NETWORKS)}")
 
     def net(self, weights: str | None = None) -> Any:
+        """The network, its backbone with these weights. Raises WeightsError for those that cannot be had."""
         from ..unet.predictors import keypoint_net
 
         return keypoint_net(self.config, weights)
 
     def transferred_net(self) -> Any:
+        """The network with what fits of the one that comes with the package."""
         from ..unet.transfer import warm_keypoint_net
 
         trained = Manifest.read(shipped("keypoints")).keypoint_config
@@ -126,6 +138,7 @@ class KeypointTask:
         return keypoint_backbone(net, self.config.network)
 
     def check_outputs_of(self, run: Path) -> None:
+        """Raises RunError where a run's outputs mean other things than this task's."""
         from ..unet.runs import RunError
 
         other = self.config_of(run).vocabulary
@@ -136,6 +149,7 @@ class KeypointTask:
             )
 
     def objective(self, train: list[Sample]) -> tuple[Callable, list[str]]:
+        """(targets, outputs) -> losses by name, and their names in order."""
         from ..unet.losses import keypoint_objective
 
         config = self.config
@@ -145,7 +159,7 @@ class KeypointTask:
 
         return losses, ["global", "refined"] + ["category"] * (len(config.vocabulary.categories) > 1)
 
-    def predictor(self, net: Any) -> KeypointPredict:
+    def predictor(self, net: Any) -> Any:
         from ..unet.predictors import keypoint_predictor
 
         return keypoint_predictor(net)
@@ -158,10 +172,12 @@ class KeypointTask:
         part: list[Sample],
         leave_out: Callable[[str], None],
         calibration: Visibility | None = None,
-    ) -> Answers:
+    ) -> Any:
+        """The answers to all photos of a part that can be read. Raises ValueError where there are none."""
         return predict_validation(predict, part, self.config, lambda path: leave_out(str(path)), calibration)
 
     def numbers(self, part: list[Sample], answers: Answers) -> dict[str, float]:
+        """What the answers score, by name; `score` is the one that training lowers."""
         return validation_numbers(answers, self.config.vocabulary)[1]
 
     def log_line(self, row: dict[str, Any]) -> str:
@@ -177,16 +193,18 @@ class KeypointTask:
         """The vocabulary, which the configuration has, says it all."""
 
     def calibrate(self, run: Path, part: list[Sample], answers: Answers) -> None:
+        """Fits the calibration to answers on validation photos, and keeps it in the run."""
         fit_calibration(run, answers, self.config)
 
     def report(
         self, part: list[Sample], answers: Answers, calibration: Visibility | None
-    ) -> tuple[dict[str, float], Pictures]:
+    ) -> tuple[dict[str, float], dict[str, Callable[[Path], None]]]:
+        """All numbers of an evaluation, and by file name what draws its pictures."""
         from ..eval.attribute_report import draw_reliability
         from ..eval.report import draw_keypoint_score  # loads matplotlib
 
         score, numbers = validation_numbers(answers, self.config.vocabulary)
-        pictures: Pictures = {"score.png": lambda path: draw_keypoint_score(score, path)}
+        pictures: dict[str, Callable[[Path], None]] = {"score.png": lambda path: draw_keypoint_score(score, path)}
         if calibration is not None:
             states = visibility_reliabilities(answers, self.config.vocabulary, calibration)
             before, after = states["visible"]
@@ -196,10 +214,11 @@ class KeypointTask:
 
     # ------------------------------------------------------------------------------------------------------ export
 
-    def read_calibration(self, run: Path) -> Visibility | None:
+    def read_calibration(self, run: Path) -> Any:
         return read_visibility(run, self.config)
 
-    def mirrored(self, predict: KeypointPredict) -> KeypointPredict:
+    def mirrored(self, predict: KeypointPredict) -> Any:
+        """The mean over the image and its mirror image."""
         return with_flip(predict, self.config.vocabulary.twins)
 
     def serving_net(self, net: Any, calibration: Visibility | None, flip: bool) -> Any:
@@ -208,20 +227,24 @@ class KeypointTask:
         return keypoint_serving_net(net, self.config.codec, self.config.decoder, self.config.vocabulary.twins, flip)
 
     def kernels(self, net: Any) -> dict[str, np.ndarray] | None:
+        """What class activation maps are computed with, where the crops depend on them."""
         return None
 
     def described(self, manifest: Manifest, calibration: Visibility | None) -> Manifest:
+        """The manifest with what only this kind of task has."""
         return dataclasses.replace(manifest, visibility=calibration.to_json() if calibration else {})
 
     def example(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """(S, S, 3) uint8 -> the inputs of a serving net by name, a batch of one."""
         return {"image": image[None], "mask": np.ones((1, len(self.config.vocabulary.keypoints)), np.float32)}
 
-    def artifact_predictor(self, network: Any) -> KeypointPredict:
+    def artifact_predictor(self, network: Any) -> Any:
         from ..serve.runtime import keypoint_predict
 
         return keypoint_predict(network)
 
-    def outputs_apart(self, predict: KeypointPredict, network: Any, images: np.ndarray) -> Apart:
+    def outputs_apart(self, predict: KeypointPredict, network: Any, images: np.ndarray) -> dict[str, float]:
+        """The largest differences between a run's outputs and an artifact's, by name."""
         vocabulary = self.config.vocabulary
         heatmaps, probabilities = predict(images)
         xy, _ = self.config.codec.decode(heatmaps, self.config.decoder)

@@ -3,16 +3,14 @@
 What can be wrong with the options is said before any photo is read: the network is built before the data are loaded.
 """
 
-import dataclasses
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from ..data_gen.batches import Batch, steps_per_epoch
 from ..files import write_atomic
 from ..serve.shipped import is_shipped
 from ..unet.backbones import WeightsError
@@ -22,8 +20,8 @@ from ..unet.predictors import load_keypoint_backbone, load_start
 from ..unet.runs import RunError, best_model, find_run, has_state, load_weights, new_run
 from ..unet.schedules import check_schedule, learning_rate_schedule, schedule_epochs
 from ..unet.training import Schedule, fit
+from .kinds import Task
 from .resuming import check_facts, data_facts, resumed_config
-from .task import Task
 from .training_options import TrainingOptions
 from .weight_sources import WORDS, Start, check_source, find_start
 
@@ -61,9 +59,9 @@ def train_network(
     """
     run = run_to_resume(task, options)
     if run is None:
-        task = task.with_config(_with_schedule_epochs(task.config, epochs_given))
+        task = replace(task, config=_with_schedule_epochs(task.config, epochs_given))
     else:
-        task = task.with_config(resumed_config(run, task.config_of(run), read_over))
+        task = replace(task, config=resumed_config(run, task.config_of(run), read_over))
         task.check_heads(run)
     config = task.config
     task.check()
@@ -111,7 +109,7 @@ def epochs_of(config: Any, options: TrainingOptions) -> int:
 
 def _with_schedule_epochs(config: Any, epochs_given: bool) -> Any:
     implied = schedule_epochs(config.schedule)
-    return dataclasses.replace(config, epochs=implied) if implied and not epochs_given else config
+    return replace(config, epochs=implied) if implied and not epochs_given else config
 
 
 def start_network(task: Task, options: TrainingOptions, run: Path | None) -> tuple[Start, Any]:
@@ -164,6 +162,8 @@ def _loaded(task: Task, load: Path, reset: bool) -> tuple[Start, Any]:
 
 def fit_network(plan: Plan, facts: str, train: Any, val: Any, console: Console) -> Path:
     """Fits the network, calibrates its best model, reports, and returns the run folder."""
+    from ..data_gen.batches import steps_per_epoch  # its library is to load after the framework
+
     task, options, config, net = plan.task, plan.options, plan.task.config, plan.net
     steps = steps_per_epoch(len(train), config.batch_size)
     steps = min(steps, DEBUG_STEPS) if options.debug else steps
@@ -184,7 +184,7 @@ def fit_network(plan: Plan, facts: str, train: Any, val: Any, console: Console) 
             raise ValueError(f"{name} cannot be read; without --strict it would be left out")
         unreadable.add(name)
 
-    def batches(epoch: int, first_step: int) -> Iterator[Batch]:
+    def batches(epoch: int, first_step: int) -> Iterator[dict[str, Any]]:
         for batch in task.batches(train, epoch, first_step, options.workers):
             for index in batch["index"][~batch["readable"]]:
                 leave_out(task.name(train, index))

@@ -9,12 +9,8 @@ import tyro
 
 from aifashion.files import write_atomic
 from aifashion.serve.artifact import is_artifact
-from aifashion.tasks.attributes import AttributeTask
-from aifashion.tasks.keypoints import KeypointTask
-from aifashion.tasks.task import Task, stage_of
+from aifashion.tasks.kinds import task_kind
 from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
-
-TASKS: dict[str, type[Task]] = {task.stage: task for task in (KeypointTask, AttributeTask)}
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ def evaluate(args: Arguments) -> None:
         run = find_trained_run(run)
     elif args.load is not None:
         raise ValueError(f"--load goes with a run folder; {run} is an artifact")
-    task, predict, calibration = TASKS[stage_of(run)].of_model(run, args.load)
+    task, predict, calibration = task_kind(run).of_model(run, args.load)
     _, val = task.parts(args.data)
     tell(f"{len(val)} validation photos from {args.data}")
     answers = task.answers(predict, val, lambda name: warn(f"cannot be read: {name}"), calibration)

@@ -14,9 +14,8 @@ from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.data_gen.preprocess import letterboxed
 from aifashion.data_gen.synthetic.scene import render
 from aifashion.serve.artifact import PRECISIONS, Format, Manifest, Numbers
-from aifashion.tasks.task import Task, spread, stage_of
+from aifashion.tasks.kinds import Task, task_kind
 from aifashion.top.arguments import CHECKOUT, run_command, tell, warn
-from aifashion.top.evaluate import TASKS
 
 MEASURED, MEASURED_IN_FLOAT32 = 1000, 32
 """How many photos artifacts are measured on: by their score, where there are so many, and by their outputs."""
@@ -65,10 +64,10 @@ def export(args: Arguments) -> None:
     from aifashion.unet.runs import best_model, find_trained_run, load_weights  # Keras loads here
 
     run = find_trained_run(args.run)
-    task = TASKS[stage_of(run)].of_run(run)
+    task = task_kind(run).of_run(run)
     # Of whatever precision it was trained in: the weights are float32, and the artifact decides anew.
     config = dataclasses.replace(task.config, precision="float32", size=args.size or task.config.size)
-    task, calibration = task.with_config(config), task.read_calibration(run)
+    task, calibration = dataclasses.replace(task, config=config), task.read_calibration(run)
     model = best_model(run, warn, args.epoch)
     net = task.net()
     load_weights(net, model.path)
@@ -78,8 +77,8 @@ def export(args: Arguments) -> None:
     else:
         train, val = task.parts(args.data)
         measure = _score_apart(task, predict, calibration, task.few(val, max(MEASURED, args.photos)))
-        learned = spread(len(train), args.photos) if args.precision == "int8" else []
-        ranges = [task.example(_input(task, task.photo(train, index))) for index in learned]
+        learned = task.few(train, args.photos * (args.precision == "int8"))
+        ranges = [task.example(_input(task, task.photo(learned, index))) for index in range(len(learned))]
     out = args.out or run / "exports" / f"{args.format}_{args.precision}"
     source = {"run": run.name, "epoch": model.epoch, "score": model.score}
     facts = json.loads(config.to_json())

@@ -13,7 +13,7 @@ from aifashion.eval.drawing import contact_sheet
 from aifashion.files import atomic_path
 from aifashion.tasks.attributes import AttributeTask
 from aifashion.tasks.keypoints import KeypointTask
-from aifashion.tasks.task import Task
+from aifashion.tasks.kinds import Task
 from aifashion.top.arguments import CHECKOUT, option_value, read_arguments, run_command, tell
 
 PROG = "aifashion data preview"

@@ -99,7 +99,7 @@ def test_int8_keeps_points_and_probabilities_in_float(keypoint_net, attribute_ne
     small = some_images(32, 24)
     serving = attribute_serving_net(attribute_net, HEADS, 32, {})
     convert(serving, form, "int8", own, [{"image": photo[None]} for photo in small])
-    manifest = Manifest("attributes", form, "int8", {"size": 32}, heads=HEADS)
+    manifest = Manifest("attributes", form, "int8", {"size": 32}, CLASSES.vocabulary, heads=HEADS)
     manifest.write(own)
     told, expected = open_network(own)(small[:3]), attribute_predictor(attribute_net)(small[:3])
     np.testing.assert_allclose(told["colour"].sum(axis=1), 1, atol=1e-5)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from aifashion.config import AttributeConfig
 from aifashion.data_gen import attribute_batches as batches
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
@@ -18,6 +17,7 @@ from aifashion.data_gen.synthetic.writer import ATTRIBUTE_ANSWER
 from aifashion.data_gen.tfrecords import Record, shard_path, write_shard
 from aifashion.recognition.attribute_model import load_attribute_model, read_heads
 from aifashion.top import cli, evaluate, test_attributes, train_attributes
+from aifashion.unet.runs import read_attribute_config
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def arrays_in(model: Path) -> dict[str, np.ndarray]:
 
 
 def state_arrays(run: Path) -> list[dict[str, np.ndarray]]:
-    """Of the states kept, by group and place: Keras numbers the rest of the names through the process."""
+    """Of the states kept, by group and index: Keras numbers the rest of the names through the process."""
     entries = json.loads((run / "states" / "index.json").read_text())
     states = [safetensors.numpy.load_file(run / "states" / entry["file"]) for entry in entries]
     return [{name[: name.index("/") + 5]: state[name] for name in sorted(state)} for state in states]
@@ -69,7 +69,7 @@ def exclusive(data, tmp_path_factory) -> Path:
 @pytest.mark.parametrize("name", ["ordinal", "exclusive"])
 def test_a_run_and_what_it_leaves(name, request):
     run = request.getfixturevalue(name)
-    config = AttributeConfig.from_json((run / "config.json").read_text())
+    config = read_attribute_config(run)
     assert (run.parent.name, config.task, config.length_heads) == ("all", "all", name)
     assert read_heads(run) == attribute_heads(ordinal=name == "ordinal")
     (row,) = history(run)
@@ -163,7 +163,7 @@ def test_heads_first_then_all_layers(exclusive, data, tmp_path, fails):
     # Heads of other tasks are not taken for these; the backbone alone is.
     common = [*SMALL, "--data", data, "--out", tmp_path / "one", "--load", two]
     error = fails(train_attributes.main, *common, "--task", "neck_design_labels")
-    assert f"{two} has other heads than this training: --reset takes its backbone alone" in error
+    assert f"{two} has other heads than this training: --reset starts from its backbone alone" in error
     assert not (tmp_path / "one").exists()
     one = train(
         data,
@@ -174,7 +174,6 @@ def test_heads_first_then_all_layers(exclusive, data, tmp_path, fails):
         "--task",
         "sleeve_length",
         "--reset",
-        "True",
         "--batch-size",
         "2",
     )

@@ -248,7 +248,7 @@ def test_photos_that_cannot_be_read_are_named_at_the_end(own_data, tmp_path, cap
     run = train_run(own_data, tmp_path, "--epochs", "1", "--batch-size", "7")
     lines = capsys.readouterr().out.splitlines()
     assert lines[-3:-1] == [f"left out, cannot be read: {path}" for path in sorted(bad)]
-    assert lines[-1].startswith("Best: epoch 1") and len(history(run)) == 1
+    assert lines[-1].startswith("Best: epoch   1") and len(history(run)) == 1
     words = [*SMALL, "--data", own_data, "--out", tmp_path, "--epochs", "1", "--strict"]
     error = fails(train.main, *words, "--batch-size", "7")
     assert error == f"{bad[0]} cannot be read; without --strict it would be left out"
