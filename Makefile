@@ -1,5 +1,5 @@
 # Every target sets up what it needs: a fresh checkout with Python 3.11+ and make is enough.
-# The README gives the plain commands beside each target, for where there is no make.
+# Without make: the recipes below are plain commands, run in the environment that docs/index.md sets up.
 
 PYTHON ?= python3
 ifeq ($(OS),Windows_NT)
@@ -8,13 +8,14 @@ else
 BIN := .venv/bin
 endif
 READY := .venv/ready
+TYPINGS := typings/aifashion
 WALK := data/walk
 # Most of a test is Python, on one core; a file stays in one process, with what its tests share.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 # A short training learns more from photos that are changed less.
 GENTLE := --rotate 5 --zoom 0.1 --shift 0.05 --colour 0.2 --blur 0 --erase 0 --ema 0.99 --category-weight 0.3
 
-.PHONY: setup test test-all lint types demo walk weights bench bench-peers parity clean
+.PHONY: setup test test-all lint types docs wheel try-wheel demo walk weights bench bench-peers parity clean
 
 setup: $(READY)
 
@@ -35,22 +36,38 @@ lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-# Type checkers do not see that aifashion lies in src; a link in a folder that git ignores tells them.
-types: setup
-	$(BIN)/python -c "import pathlib; p = pathlib.Path('typings/aifashion'); p.parent.mkdir(exist_ok=True); p.is_symlink() or p.symlink_to('../src', target_is_directory=True)"
+types: setup $(TYPINGS)
 	$(BIN)/pyright
 
-# What the networks that come with the package see, in photos of yours (make demo PHOTOS="a.jpg folder") or in drawn ones.
-demo: setup
-	$(BIN)/python src/top/demo.py $(PHOTOS) --modelfile shipped --attributes shipped --outpath submission/demo
+# Type checkers and the documentation do not see that aifashion lies in src: a link in a folder that git ignores shows them.
+$(TYPINGS):
+	$(PYTHON) -c "import pathlib; p = pathlib.Path('$(TYPINGS)'); p.parent.mkdir(exist_ok=True); p.symlink_to('../src', target_is_directory=True)"
 
-# The whole way on synthetic garments: draw a set, train a small network, predict, score, draw.
+# The documentation in build/site. A broken link, or a name that the reference cannot find, is an error.
+docs: setup $(TYPINGS)
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Wrote build/site/index.html"
+
+# build/lib is deleted first: it could hold modules that are no longer in src.
+wheel: setup
+	$(BIN)/python -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('build/lib', 'dist')]"
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+# The wheel alone, in a new environment with the locked versions of what it depends on, away from the checkout.
+try-wheel: wheel
+	$(BIN)/python .ci/try_wheel.py dist
+
+# What the shipped networks see in your photos (make demo PHOTOS="a.jpg folder"), or in drawn ones.
+demo: setup
+	$(BIN)/aifashion demo $(PHOTOS) --model shipped --attributes shipped --out submission/demo
+
+# All steps on synthetic garments: draw a set, train a small network, predict, score, draw.
 walk: setup
 	$(BIN)/aifashion data synth --out $(WALK) --count 2000 --size 128 --seed 7 --workers 2
-	$(BIN)/python src/top/train.py --category all --network lite --size 128 --epochs 8 --batch-size 8 --data $(WALK) --output $(WALK)/runs $(GENTLE)
-	$(BIN)/python src/top/test.py --modelpath $(WALK)/runs/all --data $(WALK) --outpath submission/walk --augment True
+	$(BIN)/aifashion train --category all --network lite --size 128 --epochs 8 --batch-size 8 --data $(WALK) --out $(WALK)/runs $(GENTLE)
+	$(BIN)/aifashion test --model $(WALK)/runs/all --data $(WALK) --out submission/walk --augment
 	$(BIN)/aifashion score keypoints --truth $(WALK)/fashionAI_key_points_test_a_answer_synthetic.csv --predicted submission/walk/submission.csv --picture submission/walk/score.png
-	$(BIN)/python src/top/demo.py --modelfile $(WALK)/runs/all --outpath submission/walk
+	$(BIN)/aifashion demo --model $(WALK)/runs/all --out submission/walk
 
 # The pair that comes with the package, from nothing, into src/serve/pair; goes on where it was stopped.
 weights: setup
@@ -64,11 +81,11 @@ bench-peers: setup
 	$(BIN)/python benchmarks/peers.py --network v11
 	$(BIN)/python benchmarks/peers.py --network lite
 
-# Every backbone of the residual family against its reference in PyTorch, first its time, for which nothing else may run,
-# then its numbers; writes the goldens and docs/backbones.md.
+# Every backbone of the residual family against its reference in PyTorch: first its time, while nothing else runs, then
+# its numbers. Writes the golden numbers and docs/backbones.md.
 parity: setup
 	$(BIN)/python benchmarks/backbone_forward.py
 	$(BIN)/python tests/unet/parity.py
 
 clean:
-	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.venv-peers', 'typings', '.pytest_cache', '.ruff_cache', '.hypothesis')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.venv-peers', 'typings', 'build', 'dist', '.pytest_cache', '.ruff_cache', '.hypothesis')]"
