@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from ..files import CHECKOUT
 
@@ -23,7 +20,7 @@ class TrainingOptions:
     checkpoint of PyTorch for its backbone or its name on the hub, such as hf://timm/resnet50d.ra2_in1k, or the run
     folder of a keypoint network with the same backbone; or shipped, to start the whole network from the one that comes
     with the package, with those of its outputs that are wanted"""
-    load: Annotated[Path | None, tyro.conf.arg(aliases=("--resume-model",))] = None
+    load: Path | None = None
     """a run folder, a folder of runs to take the latest trained one of, or a weights file of this network, to start
     from instead of --weights; with --resume a run folder goes on"""
     reset: bool = False

@@ -42,7 +42,8 @@ ALIASES: dict[str, Alias] = {
     "--model": Alias("--network", commands=("aifashion train-attributes", "aifashion data preview")),
     "--outpath": Alias("--out"),
     "--output": Alias("--out"),
-    "--resumeModel": Alias("--resume-model"),
+    "--resumeModel": Alias("--load"),
+    "--resume-model": Alias("--load"),
     "--initEpoch": Alias("--init-epoch"),
     "--val_freq": Alias("--val-freq"),
     "--save_freq": Alias("--save-freq"),
@@ -134,7 +135,7 @@ def _options(kind: Any) -> dict[str, bool]:
     hints = get_type_hints(kind)
     for part in dataclasses.fields(kind):
         hint = hints[part.name]
-        if dataclasses.is_dataclass(hint) and part.name == "config":
+        if dataclasses.is_dataclass(hint) and f"{hint.__module__}.{hint.__name__}" not in _ONE_TEXT:
             options |= _options(hint)
         else:
             options[f"--{part.name.replace('_', '-')}"] = hint is bool
@@ -158,6 +159,9 @@ def _refuse(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
+_ONE_TEXT = ("aifashion.vocabulary.Vocabulary", "aifashion.records.CropRule")
+
+
 def _registry() -> ConstructorRegistry:
     """How a vocabulary and a crop rule are written on a command line: by a name or file, and by the kind alone."""
     registry = ConstructorRegistry()
@@ -166,9 +170,9 @@ def _registry() -> ConstructorRegistry:
     def from_one_text(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
         # By name: the modules load NumPy, which commands that have no such option work without.
         name = f"{getattr(info.type, '__module__', '')}.{getattr(info.type, '__name__', '')}"
-        if name == "aifashion.vocabulary.Vocabulary":
-            return _vocabulary_option()
-        return _crop_option() if name == "aifashion.records.CropRule" else None
+        if name not in _ONE_TEXT:
+            return None
+        return _vocabulary_option() if name == _ONE_TEXT[0] else _crop_option()
 
     return registry
 

@@ -127,7 +127,7 @@ def test_a_trained_classifier_keeps_its_classes(tmp_path: Path):
     for table in AttributeTask(config, heads).parts(tmp_path):
         assert table.heads == heads and table.target(0, np.arange(1))[0].shape == (1, 5)
     few = (HeadSpec("product", "exclusive", ("shirt", "skirt")),)
-    with pytest.raises(ValueError, match=r"train\.txt:1: label '2'; expected a class, a whole number 0\.\.1"):
+    with pytest.raises(ValueError, match=r"train\.txt:1: label '2'; expected a class number, 0\.\.1"):
         AttributeTask(config, few).parts(tmp_path)
 
 
@@ -154,7 +154,7 @@ def test_attributes_of_another_vocabulary_come_in_the_same_files(tmp_path: Path)
     with pytest.raises(ValueError, match=r"label\.csv:1: unknown task 'brim_labels'; expected one of coat_length"):
         load_tables(tmp_path, ALL)
     write_rows(tmp_path / "base" / "Annotations" / "label.csv", [("Images/0.jpg", "brim", "nyn" * 2)])
-    with pytest.raises(ValueError, match="6 letters; brim_labels has 3 classes"):
+    with pytest.raises(ValueError, match="6 letters; expected one for each of the 3 classes of brim_labels"):
         load_tables(tmp_path, config)
 
 

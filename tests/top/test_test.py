@@ -74,7 +74,7 @@ def test_lists_that_share_an_image_id_are_named_before_anything_is_predicted(fai
 def test_no_test_set(fails, data, tmp_path):
     words = ["--model", "shipped", "--out", tmp_path / "out", "--data"]
     assert "no FashionAI keypoint files" in fails(command.main, *words, tmp_path / "nowhere")
-    assert "no test.json and no test.csv below" in fails(command.main, *words, data / "train")
+    assert "no test.csv below it: give the list itself with --data FILE" in fails(command.main, *words, data / "train")
     (tmp_path / "test.csv").write_text("image_id,image_category\nImages/hat/a.jpg,hat\n")
     assert "test.csv:2:" in fails(command.main, *words, tmp_path / "test.csv")
 

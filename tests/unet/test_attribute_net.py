@@ -103,7 +103,7 @@ def test_one_network_takes_any_size():
 
 
 def test_logits_are_float32_whatever_the_precision_of_the_layers():
-    config = AttributeConfig(network="mine", precision="mixed_bfloat16", dropout=0.25)
+    config = AttributeConfig(network="mine", precision="bfloat16", dropout=0.25)
     net = attribute_net(config, HEADS)
     assert net.get_layer("backbone").layers[-1].compute_dtype == "bfloat16"
     assert net.get_layer("dropout").rate == 0.25
@@ -166,7 +166,7 @@ def test_a_backbone_that_is_not_frozen_is_trained():
 
 
 def test_in_half_precision_the_weights_stay_in_float32_and_are_trained():
-    net = attribute_net(AttributeConfig(network="mine", precision="mixed_bfloat16"), HEADS)
+    net = attribute_net(AttributeConfig(network="mine", precision="bfloat16"), HEADS)
     before = heads_of(net)
     after = trained(net)
     assert {weight.dtype.name for weights in after.values() for weight in weights} == {"float32"}
