@@ -60,21 +60,23 @@ CLOSE = 0.01
 
 HEAD = """# The residual family
 
-Written by `make parity`; do not edit. Every network gets the same weights as its reference in PyTorch, by the code of
-`aifashion weights convert`, and both are given images of 64 and 75 px. The error is the largest difference of an output
-(P2 to P5 and the classifier's logits), as a share of the output's largest value, in float32.
+`make parity` writes this page; do not edit it. Every network gets the same weights as its reference in PyTorch, by the
+code of `aifashion weights convert`, and both get images of 64 and 75 px. The error is the largest difference of an
+output (P2 to P5 and the classifier's logits) in float32, as a share of that output's largest value.
 
-Parameters include the classifier of 1000 classes, and so do multiply-adds, beside those of the convolutions. Published
-are the figures of timm at the side that it gives them for, which count the normalisation too; ours at that side are
-beside them. Published parameters of iResNet are those of the ResNet of the same depth, which its paper says it has.
-
-Times are those of one photo of 224 px by that of the reference in PyTorch's eager mode, both in float32 and in their
-faster ways, taken in turns on the same cores (`benchmarks/backbone_forward.py`): Keras, and the OpenVINO artifact.
+- **Parameters and multiply-adds** include the classifier of 1000 classes. Multiply-adds count convolutions and the
+  classifier.
+- **Published** are timm's figures, at the size that timm gives them for; they count the normalisation as well. "Ours at
+  its size" is our figure at that size. For iResNet, whose paper gives none, the parameters are those of the ResNet of
+  the same depth.
+- **Time** is that of one photo of 224 px, divided by that of the reference in PyTorch's eager mode: Keras, and the
+  OpenVINO artifact. All in float32, each in its faster mode, taking turns on the same cores
+  (`benchmarks/backbone_forward.py`).
 
 """
 COLUMNS = (
     *("backbone", "paper", "parameters, M", "published", "multiply-adds at 224 px, G", "published"),
-    *("ours at its side", "error", "time, Keras", "artifact"),
+    *("ours at its size", "error", "time, Keras", "artifact"),
 )
 MEASURED = {"Keras by PyTorch": 0, "runtime by PyTorch": 1}
 
