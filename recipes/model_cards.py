@@ -18,18 +18,18 @@ Told = list[tuple[dict[str, str], dict[str, Any]]]
 
 _KEYPOINT_LIMITS = (
     "It has seen drawn garments only, and is worse on photographs; finetune it on yours.",
-    "One garment a photo. The category decides which points are told; where it is wrong, so are they.",
+    "One garment a photo. The category decides which keypoints are answered; where it is wrong, so are they.",
     "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
 )
 _ATTRIBUTE_LIMITS = (
     "It has seen crops of drawn garments only, made with the keypoint network beside it: give it such crops.",
-    "Fine kinds of necklines, lapels and collars are hard to tell at its input size.",
+    "Fine kinds of necklines, lapels and collars are hard to tell apart at its input size.",
     "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
 )
 
 
 def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> str:
-    """The card of the keypoint artifact in `folder`; `scores` is what `weights make` measured.
+    """The card of the keypoint artifact in `folder`; `scores` is what the recipe measured.
 
     test: the test list of the drawn photos. real: a folder of annotated photographs. Raises ValueError where the
     scores are of other photos.
@@ -53,8 +53,8 @@ def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> 
         [
             "# Garment keypoints",
             "",
-            *_about(manifest, folder),
-            "- **Tells** 24 keypoints, those of the garment's category as visible or hidden with a probability; five",
+            *about(manifest, folder),
+            "- **Answers with** 24 keypoints, those of the garment's category as visible or hidden with a probability; five",
             "  categories with probabilities; whether there is a garment at all; and heatmaps, for the crop.",
             "",
             "NE (normalised error, the official score; lower is better), categories given:",
@@ -62,7 +62,7 @@ def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> 
             *_table(["", *header], [row("all", None), *(row(c, "per_category") for c in CATEGORIES)]),
             "",
             *(
-                f"- {n}: {len(auto[n])} photos, category right of {_percent(right[n])}, said to show no garment: "
+                f"- {n}: {len(auto[n])} photos, category right of {_percent(right[n])}, taken to show no garment: "
                 f"{sum(not row.get('garment', True) for _, row in auto[n])}; the NE is of the "
                 f"{told[n, 'plain']['garments']} whose span is there"
                 for n in lists
@@ -82,7 +82,7 @@ def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> 
 
 
 def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
-    """The card of the classifier's artifact in `folder`; `scores` is what `weights make` measured."""
+    """The card of the classifier's artifact in `folder`; `scores` is what the recipe measured."""
     manifest = Manifest.read(folder)
     score = _json(scores / "attributes_synthetic" / "score.json")
     validated = _json(scores / "validation_attributes.json")
@@ -95,8 +95,8 @@ def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
     lines = [
         "# Garment attributes",
         "",
-        *_about(manifest, folder),
-        "- **Tells** the 8 FashionAI attribute tasks, 54 classes, those of the garment's category, as calibrated",
+        *about(manifest, folder),
+        "- **Answers with** the 8 FashionAI attribute tasks, 54 classes, those of the garment's category, as calibrated",
         "  probabilities; lengths as steps in their order.",
         "- **Crops**: the largest connected region of the keypoint network's heatmaps, squared.",
         "",
@@ -109,7 +109,10 @@ def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
     if real is not None:
         told = told_photos(scores / f"auto_{real_name(real)}" / "told.json", real / "test.csv")
         right, total = labels_right(told, real)
-        lines += [f"Photographs, from the photo alone, category and crop its own: {right} of {total} labels right.", ""]
+        lines += [
+            f"Photographs, from the photo alone, without a category or crop given: {right} of {total} labels right.",
+            "",
+        ]
     return "\n".join([*lines, *_limits(_ATTRIBUTE_LIMITS, real)])
 
 
@@ -162,17 +165,19 @@ def labels_right(told: Told, real: Path) -> tuple[int, int]:
     return right, len(rows)
 
 
-def _about(manifest: Manifest, folder: Path) -> list[str]:
+def about(manifest: Manifest, folder: Path) -> list[str]:
+    """Lines of a card on the network, its files and how it was made, each with its label in bold."""
     config, source = manifest.config, manifest.source
+    network = config.get("network") or config["model"]  # as classifiers of before had it
     weights = [folder / name for name in manifest.files if name.endswith(".h5")]
     model = [folder / name for name in manifest.files if not name.endswith((".h5", ".md"))]
     commands = ", and from its weights by ".join(f"`{command}`" for command in source["made_by"])
     versions = ", ".join(f"{name} {number}" for name, number in manifest.versions.items())
     apart = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in manifest.differences.items())
     return [
-        f"- **Network**: `{config.get('network') or config['model']}` at {config['size']} px",
-        f"- **Files**: for {manifest.format} in {manifest.precision} {_megabytes(model)}; Keras weights, to finetune "
-        f"from, {_megabytes(weights)}",
+        f"- **Network**: `{network}` at {config['size']} px",
+        f"- **Files**: for {manifest.format} in {manifest.precision} {_megabytes(model)}; what finetuning needs beside "
+        f"them, {_megabytes(weights)}",
         f"- **Made by** {commands}, epoch {source['epoch']} of the last phase, with {versions}",
         f"- **Measured against its run**: {apart}",
         "- **Data**: synthetic garments, drawn by this project; no photograph was trained on",
