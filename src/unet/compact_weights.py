@@ -4,9 +4,11 @@ A compact file has the groups and names of the Keras weights file that it was ma
 
 - as it was (vectors: biases, and the numbers of normalisation),
 - in float16, compressed, which Keras reads as it is (kernels that the artifact holds in lower precision),
-- in place of a kernel, a factor for each output channel, with the attributes `offset` (bytes) and `shape`: the artifact's
-  constant, there in float32, (O, I, h, w) or (O, I), divided by the factors is the kernel. The factors are those of the
-  normalisation that an export multiplies into the kernel. The file's attributes name the artifact's file and its sha256.
+- instead of a kernel, a factor for each output channel, with the attributes `offset` (bytes) and `shape`: the constant
+  that the artifact has there in float32, (O, I, h, w) or (O, I), divided by the factors is the kernel. The factors are
+  those of the normalisation that an export multiplies into it.
+
+The attributes of the file are the name of the artifact's file and its sha256.
 """
 
 import hashlib
@@ -22,7 +24,7 @@ import numpy as np
 CONSTANTS, GRAPH = "model.bin", "model.xml"
 """Of an artifact for OpenVINO: the file of all constants, and where in it each one lies."""
 NEAR = 1e-6
-"""How far a kernel made of a constant can be from the one that it was, relative to its size: the rounding of float32."""
+"""How far a kernel made of a constant can be from the trained one, relative to its largest number: float32's rounding."""
 
 
 class CompactError(ValueError):
