@@ -1,4 +1,4 @@
-"""Installs the pair of networks: of each stage the artifact, the Keras weights in compact form and the card, as a folder.
+"""Installs the pair of networks: of each stage artifact, compact Keras weights and card in one folder.
 
 What is there already can be in use, as the pair of the package is. So both folders are made beside the others first,
 and replace them by renaming; if this is stopped in between, run it again.

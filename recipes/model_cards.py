@@ -13,8 +13,8 @@ from aifashion.serve.artifact import Manifest
 
 REAL_FILES = ("test.csv", "answers.csv", "label.csv")
 """Of annotated photographs: the list of them, their keypoints and their attributes."""
-Told = list[tuple[dict[str, str], dict[str, Any]]]
-"""Of each photo of a test list its row, and what `aifashion predict` told of it."""
+Answers = list[tuple[dict[str, str], dict[str, Any]]]
+"""Of each photo of a test list its row, and the answer of `aifashion predict`."""
 
 _KEYPOINT_LIMITS = (
     "It has seen drawn garments only, and is worse on photographs; finetune it on yours.",
@@ -35,18 +35,18 @@ def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> 
     scores are of other photos.
     """
     manifest = Manifest.read(folder)
-    lists, places = {"synthetic": test}, {"synthetic": "synthetic"}
+    lists, folders = {"synthetic": test}, {"synthetic": "synthetic"}
     if real is not None:
-        lists["real"], places["real"] = real / "test.csv", real_name(real)
+        lists["real"], folders["real"] = real / "test.csv", real_name(real)
     pairs = [(n, t) for n in lists for t in ("plain", "tta")]
-    told = {(n, t): _json(scores / f"keypoints_{places[n]}_{t}" / "score.json") for n, t in pairs}
-    auto = {n: told_photos(scores / f"auto_{places[n]}" / "told.json", lists[n]) for n in lists}
+    measured = {(n, t): _json(scores / f"keypoints_{folders[n]}_{t}" / "score.json") for n, t in pairs}
+    auto = {n: answered_photos(scores / f"auto_{folders[n]}" / "answers.json", lists[n]) for n in lists}
     right = {n: category_accuracy(auto[n]) for n in lists}
-    columns = list(told)
+    columns = list(measured)
     header = [f"{n}, {'ten passes' if t == 'tta' else 'one pass'}" for n, t in columns]
 
     def row(name: str, part: str | None) -> list[str]:
-        return [name, *(_percent(_cell(told[column], name, part)) for column in columns)]
+        return [name, *(_percent(_cell(measured[column], name, part)) for column in columns)]
 
     validated = _json(scores / "validation_keypoints.json")
     return "\n".join(
@@ -54,8 +54,8 @@ def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> 
             "# Garment keypoints",
             "",
             *about(manifest, folder),
-            "- **Answers with** 24 keypoints, those of the garment's category as visible or hidden with a probability; five",
-            "  categories with probabilities; whether there is a garment at all; and heatmaps, for the crop.",
+            "- **Answers**: 24 keypoints, those of the garment's category as visible or hidden with a probability;",
+            "  five categories with probabilities; whether there is a garment at all; and heatmaps, for the crop.",
             "",
             "NE (normalised error, the official score; lower is better), categories given:",
             "",
@@ -64,7 +64,7 @@ def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> 
             *(
                 f"- {n}: {len(auto[n])} photos, category right of {_percent(right[n])}, taken to show no garment: "
                 f"{sum(not row.get('garment', True) for _, row in auto[n])}; the NE is of the "
-                f"{told[n, 'plain']['garments']} whose span is there"
+                f"{measured[n, 'plain']['garments']} whose span is there"
                 for n in lists
             ),
             f"- validation photos (synthetic): NE {_percent(validated['ne'])}, "
@@ -96,7 +96,7 @@ def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
         "# Garment attributes",
         "",
         *about(manifest, folder),
-        "- **Answers with** the 8 FashionAI attribute tasks, 54 classes, those of the garment's category, as calibrated",
+        "- **Answers**: the 8 FashionAI attribute tasks, 54 classes, those of the garment's category, as calibrated",
         "  probabilities; lengths as steps in their order.",
         "- **Crops**: the largest connected region of the keypoint network's heatmaps, squared.",
         "",
@@ -107,8 +107,8 @@ def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
         "",
     ]
     if real is not None:
-        told = told_photos(scores / f"auto_{real_name(real)}" / "told.json", real / "test.csv")
-        right, total = labels_right(told, real)
+        answers = answered_photos(scores / f"auto_{real_name(real)}" / "answers.json", real / "test.csv")
+        right, total = labels_right(answers, real)
         lines += [
             f"Photographs, from the photo alone, without a category or crop given: {right} of {total} labels right.",
             "",
@@ -127,39 +127,39 @@ def real_name(real: Path) -> str:
     return f"real_{digest.hexdigest()[:8]}"
 
 
-def told_photos(told: Path, test: Path) -> Told:
-    """The rows of a test list with what `aifashion predict` told of them, in the JSON file `told`.
+def answered_photos(path: Path, test: Path) -> Answers:
+    """The rows of a test list with the answers of `aifashion predict`, which are in the JSON file `path`.
 
-    They are matched by their order: the paths told are those of the day, and folders are moved. Raises ValueError where
-    the photos have other names.
+    They are matched by their order: the paths in the file are those of the day, and folders are moved. Raises
+    ValueError where the photos have other names.
     """
     with test.open(newline="", encoding="utf-8-sig") as file:
         listed = list(csv.DictReader(file))
-    answers = _json(told)
-    again = f"delete {told.parent} and call again"
+    answers = _json(path)
+    again = f"delete {path.parent} and run the recipe again"
     if len(answers) != len(listed):
-        raise ValueError(f"{told} tells of {len(answers)} photos where {test} lists {len(listed)}: {again}")
+        raise ValueError(f"{path} has {len(answers)} photos where {test} lists {len(listed)}: {again}")
     for row, answer in zip(listed, answers, strict=True):
         wanted, name = PurePosixPath(row["image_id"].strip()).name, Path(answer["photo"]).name
         if name != wanted:
-            raise ValueError(f"{told} tells of {name} where {test} lists {wanted}: {again}")
+            raise ValueError(f"{path} has {name} where {test} lists {wanted}: {again}")
     return list(zip(listed, answers, strict=True))
 
 
-def category_accuracy(told: Told) -> float:
-    """Share of the photos of a test list whose category `aifashion predict` told right."""
-    return sum(answer.get("category") == row["image_category"] for row, answer in told) / len(told)
+def category_accuracy(answers: Answers) -> float:
+    """Share of the photos of a test list whose category `aifashion predict` has right."""
+    return sum(answer.get("category") == row["image_category"] for row, answer in answers) / len(answers)
 
 
-def labels_right(told: Told, real: Path) -> tuple[int, int]:
-    """How many attribute labels `aifashion predict` told right, and of how many; a class marked `m` is right, too."""
-    answers = {PurePosixPath(row["image_id"].strip()): answer.get("attributes", {}) for row, answer in told}
+def labels_right(answers: Answers, real: Path) -> tuple[int, int]:
+    """How many attribute labels `aifashion predict` has right, and of how many; a class marked `m` is right, too."""
+    attributes = {PurePosixPath(row["image_id"].strip()): answer.get("attributes", {}) for row, answer in answers}
     rows, problems = scan_attribute_rows(real / "label.csv", "nnmyn")
     if problems:
         raise ValueError(problems[0])
     right = 0
     for row in rows:
-        answer = answers.get(PurePosixPath(row.path), {}).get(row.task)
+        answer = attributes.get(PurePosixPath(row.path), {}).get(row.task)
         classes = ATTRIBUTE_TASKS[row.task]
         right += answer is not None and row.value[classes.index(answer["class"])] in "ym"
     return right, len(rows)

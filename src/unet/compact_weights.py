@@ -24,7 +24,7 @@ import numpy as np
 CONSTANTS, GRAPH = "model.bin", "model.xml"
 """Of an artifact for OpenVINO: the file of all constants, and where in it each one lies."""
 NEAR = 1e-6
-"""How far a kernel made of a constant can be from the trained one, relative to its largest number: float32's rounding."""
+"""How far a kernel made of a constant can be from the trained one, relative to its largest number: float32 rounding."""
 
 
 class CompactError(ValueError):

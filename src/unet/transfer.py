@@ -18,7 +18,8 @@ def warm_keypoint_net(config: KeypointConfig, trained: KeypointConfig, weights: 
     """The network of `config` with the weights of another, of configuration `trained`.
 
     Of its heatmaps those of keypoints of the same name are taken. All others start at random, which is logged as a
-    warning. The category head is taken only where the categories are the same. Sizes can differ. Raises RunError where the networks differ.
+    warning. The category head is taken only where the categories are the same. Sizes can differ. Raises RunError where
+    the networks differ.
     """
     if config.network != trained.network:
         raise RunError(
