@@ -69,9 +69,9 @@ walk: setup
 	$(BIN)/aifashion score keypoints --truth $(WALK)/fashionAI_key_points_test_a_answer_synthetic.csv --predicted submission/walk/submission.csv --picture submission/walk/score.png
 	$(BIN)/aifashion demo --model $(WALK)/runs/all --out submission/walk
 
-# The pair that comes with the package, from nothing, into src/serve/pair; goes on where it was stopped.
+# The networks that come with the package, from nothing, into src/serve/pair; goes on where it was stopped.
 weights: setup
-	$(BIN)/aifashion weights make
+	$(BIN)/python recipes/shipped_networks.py
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

@@ -1,7 +1,7 @@
-"""Puts the pair of networks in its place: of each stage artifact, Keras weights and card as one folder.
+"""Installs the pair of networks: of each stage artifact, compact Keras weights and card in one folder.
 
-What lies there may be in use, as the pair of the package is. So both folders are made beside their places first, and
-take them by renaming; whoever is stopped in between calls again.
+What is there already can be in use, as the pair of the package is. So both folders are made beside the others first,
+and replace them by renaming; if this is stopped in between, run it again.
 """
 
 import shutil
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aifashion.files import replace_folder, write_atomic
+from aifashion.files import atomic_path, replace_folder, write_atomic
 from aifashion.serve.artifact import Manifest, Stage, check_replaceable
 from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
 
@@ -19,7 +19,7 @@ class Part:
     """What a stage of the pair is made of.
 
     artifact: folder that was exported from `run`. weights: the Keras weights file of its best epoch. made_by: the
-    commands that made it. card: what MODEL_CARD.md says of a folder with artifact and weights.
+    commands that made it. card: from a folder with artifact and weights to the text of MODEL_CARD.md.
     """
 
     stage: Stage
@@ -30,14 +30,14 @@ class Part:
     card: Callable[[Path], str]
 
 
-def check_place(out: Path) -> None:
+def check_out(out: Path) -> None:
     """Raises FileExistsError where `out` is no folder, or holds anything that is not a stage's artifact."""
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file; the pair is a folder of {' and '.join(STAGES)}: choose another --out")
     # Hidden folders are left by a call that was cut short.
-    strange = sorted(path.name for path in out.glob("[!.]*") if path.name not in STAGES)
-    if strange:
-        raise FileExistsError(f"{out} holds other things ({', '.join(strange[:5])}); choose another --out")
+    others = sorted(path.name for path in out.glob("[!.]*") if path.name not in STAGES)
+    if others:
+        raise FileExistsError(f"{out} holds other things ({', '.join(others[:5])}); choose another --out")
     for stage in STAGES:
         check_replaceable(out / stage)
 
@@ -48,17 +48,17 @@ def check_source(artifact: Path, run: Path) -> None:
     if source != run.name:
         raise ValueError(
             f"{artifact} was exported from the run {source}, but the last phase's run is {run}: delete "
-            f"{artifact.parent}, which holds what was made with the other, and call weights make again"
+            f"{artifact.parent}, which holds what was made with the other, and run the recipe again"
         )
 
 
-def put(out: Path, parts: Sequence[Part]) -> None:
-    """Each part as one folder in `out`, in place of an earlier one; no folder there is at any time half of both.
+def install(out: Path, parts: Sequence[Part]) -> None:
+    """Each part as one folder in `out`, instead of an earlier one; no folder there is ever half of both.
 
-    Raises ValueError for an artifact of another run and FileExistsError for a place that holds other things; then
-    `out` is as it was.
+    Raises ValueError for an artifact of another run and FileExistsError where `out` holds other things; then `out` is
+    as it was.
     """
-    check_place(out)
+    check_out(out)
     for part in parts:
         check_source(part.artifact, part.run)
     ready = {part.stage: _made_beside(out, part) for part in parts}
@@ -68,14 +68,22 @@ def put(out: Path, parts: Sequence[Part]) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
+def write_weights(weights: Path, folder: Path) -> None:
+    """Writes the compact form of a Keras weights file, or of a compact one, beside the artifact in `folder`."""
+    from aifashion.unet.compact_weights import whole_weights, write_compact
+
+    with whole_weights(weights) as whole, atomic_path(folder / WEIGHTS) as beside:
+        write_compact(whole, folder, beside)
+
+
 def _made_beside(out: Path, part: Part) -> Path:
     beside = out / f".{part.stage}"
     shutil.rmtree(beside, ignore_errors=True)
     shutil.copytree(part.artifact, beside)
-    shutil.copyfile(part.weights, beside / WEIGHTS)
+    write_weights(part.weights, beside)
     manifest = Manifest.read(beside)
     manifest.source["made_by"] = list(part.made_by)
-    manifest.write(beside)  # the card tells of these files
+    manifest.write(beside)  # the card describes these files
     write_atomic(beside / CARD, part.card(beside))
     manifest.write(beside)
     return beside

@@ -13,58 +13,58 @@ from aifashion.serve.artifact import Manifest
 
 REAL_FILES = ("test.csv", "answers.csv", "label.csv")
 """Of annotated photographs: the list of them, their keypoints and their attributes."""
-Told = list[tuple[dict[str, str], dict[str, Any]]]
-"""Of each photo of a test list its row, and what `aifashion predict` told of it."""
+Answers = list[tuple[dict[str, str], dict[str, Any]]]
+"""Of each photo of a test list its row, and the answer of `aifashion predict`."""
 
 _KEYPOINT_LIMITS = (
     "It has seen drawn garments only, and is worse on photographs; finetune it on yours.",
-    "One garment a photo. The category decides which points are told; where it is wrong, so are they.",
+    "One garment a photo. The category decides which keypoints are answered; where it is wrong, so are they.",
     "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
 )
 _ATTRIBUTE_LIMITS = (
     "It has seen crops of drawn garments only, made with the keypoint network beside it: give it such crops.",
-    "Fine kinds of necklines, lapels and collars are hard to tell at its input size.",
+    "Fine kinds of necklines, lapels and collars are hard to tell apart at its input size.",
     "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
 )
 
 
 def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> str:
-    """The card of the keypoint artifact in `folder`; `scores` is what `weights make` measured.
+    """The card of the keypoint artifact in `folder`; `scores` is what the recipe measured.
 
     test: the test list of the drawn photos. real: a folder of annotated photographs. Raises ValueError where the
     scores are of other photos.
     """
     manifest = Manifest.read(folder)
-    lists, places = {"synthetic": test}, {"synthetic": "synthetic"}
+    lists, folders = {"synthetic": test}, {"synthetic": "synthetic"}
     if real is not None:
-        lists["real"], places["real"] = real / "test.csv", real_name(real)
+        lists["real"], folders["real"] = real / "test.csv", real_name(real)
     pairs = [(n, t) for n in lists for t in ("plain", "tta")]
-    told = {(n, t): _json(scores / f"keypoints_{places[n]}_{t}" / "score.json") for n, t in pairs}
-    auto = {n: told_photos(scores / f"auto_{places[n]}" / "told.json", lists[n]) for n in lists}
+    measured = {(n, t): _json(scores / f"keypoints_{folders[n]}_{t}" / "score.json") for n, t in pairs}
+    auto = {n: answered_photos(scores / f"auto_{folders[n]}" / "answers.json", lists[n]) for n in lists}
     right = {n: category_accuracy(auto[n]) for n in lists}
-    columns = list(told)
+    columns = list(measured)
     header = [f"{n}, {'ten passes' if t == 'tta' else 'one pass'}" for n, t in columns]
 
     def row(name: str, part: str | None) -> list[str]:
-        return [name, *(_percent(_cell(told[column], name, part)) for column in columns)]
+        return [name, *(_percent(_cell(measured[column], name, part)) for column in columns)]
 
     validated = _json(scores / "validation_keypoints.json")
     return "\n".join(
         [
             "# Garment keypoints",
             "",
-            *_about(manifest, folder),
-            "- **Tells** 24 keypoints, those of the garment's category as visible or hidden with a probability; five",
-            "  categories with probabilities; whether there is a garment at all; and heatmaps, for the crop.",
+            *about(manifest, folder),
+            "- **Answers**: 24 keypoints, those of the garment's category as visible or hidden with a probability;",
+            "  five categories with probabilities; whether there is a garment at all; and heatmaps, for the crop.",
             "",
             "NE (normalised error, the official score; lower is better), categories given:",
             "",
             *_table(["", *header], [row("all", None), *(row(c, "per_category") for c in CATEGORIES)]),
             "",
             *(
-                f"- {n}: {len(auto[n])} photos, category right of {_percent(right[n])}, said to show no garment: "
+                f"- {n}: {len(auto[n])} photos, category right of {_percent(right[n])}, taken to show no garment: "
                 f"{sum(not row.get('garment', True) for _, row in auto[n])}; the NE is of the "
-                f"{told[n, 'plain']['garments']} whose span is there"
+                f"{measured[n, 'plain']['garments']} whose span is there"
                 for n in lists
             ),
             f"- validation photos (synthetic): NE {_percent(validated['ne'])}, "
@@ -82,7 +82,7 @@ def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> 
 
 
 def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
-    """The card of the classifier's artifact in `folder`; `scores` is what `weights make` measured."""
+    """The card of the classifier's artifact in `folder`; `scores` is what the recipe measured."""
     manifest = Manifest.read(folder)
     score = _json(scores / "attributes_synthetic" / "score.json")
     validated = _json(scores / "validation_attributes.json")
@@ -95,8 +95,8 @@ def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
     lines = [
         "# Garment attributes",
         "",
-        *_about(manifest, folder),
-        "- **Tells** the 8 FashionAI attribute tasks, 54 classes, those of the garment's category, as calibrated",
+        *about(manifest, folder),
+        "- **Answers**: the 8 FashionAI attribute tasks, 54 classes, those of the garment's category, as calibrated",
         "  probabilities; lengths as steps in their order.",
         "- **Crops**: the largest connected region of the keypoint network's heatmaps, squared.",
         "",
@@ -107,9 +107,12 @@ def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
         "",
     ]
     if real is not None:
-        told = told_photos(scores / f"auto_{real_name(real)}" / "told.json", real / "test.csv")
-        right, total = labels_right(told, real)
-        lines += [f"Photographs, from the photo alone, category and crop its own: {right} of {total} labels right.", ""]
+        answers = answered_photos(scores / f"auto_{real_name(real)}" / "answers.json", real / "test.csv")
+        right, total = labels_right(answers, real)
+        lines += [
+            f"Photographs, from the photo alone, without a category or crop given: {right} of {total} labels right.",
+            "",
+        ]
     return "\n".join([*lines, *_limits(_ATTRIBUTE_LIMITS, real)])
 
 
@@ -124,55 +127,57 @@ def real_name(real: Path) -> str:
     return f"real_{digest.hexdigest()[:8]}"
 
 
-def told_photos(told: Path, test: Path) -> Told:
-    """The rows of a test list with what `aifashion predict` told of them, in the JSON file `told`.
+def answered_photos(path: Path, test: Path) -> Answers:
+    """The rows of a test list with the answers of `aifashion predict`, which are in the JSON file `path`.
 
-    They are matched by their order: the paths told are those of the day, and folders are moved. Raises ValueError where
-    the photos have other names.
+    They are matched by their order: the paths in the file are those of the day, and folders are moved. Raises
+    ValueError where the photos have other names.
     """
     with test.open(newline="", encoding="utf-8-sig") as file:
         listed = list(csv.DictReader(file))
-    answers = _json(told)
-    again = f"delete {told.parent} and call again"
+    answers = _json(path)
+    again = f"delete {path.parent} and run the recipe again"
     if len(answers) != len(listed):
-        raise ValueError(f"{told} tells of {len(answers)} photos where {test} lists {len(listed)}: {again}")
+        raise ValueError(f"{path} has {len(answers)} photos where {test} lists {len(listed)}: {again}")
     for row, answer in zip(listed, answers, strict=True):
         wanted, name = PurePosixPath(row["image_id"].strip()).name, Path(answer["photo"]).name
         if name != wanted:
-            raise ValueError(f"{told} tells of {name} where {test} lists {wanted}: {again}")
+            raise ValueError(f"{path} has {name} where {test} lists {wanted}: {again}")
     return list(zip(listed, answers, strict=True))
 
 
-def category_accuracy(told: Told) -> float:
-    """Share of the photos of a test list whose category `aifashion predict` told right."""
-    return sum(answer.get("category") == row["image_category"] for row, answer in told) / len(told)
+def category_accuracy(answers: Answers) -> float:
+    """Share of the photos of a test list whose category `aifashion predict` has right."""
+    return sum(answer.get("category") == row["image_category"] for row, answer in answers) / len(answers)
 
 
-def labels_right(told: Told, real: Path) -> tuple[int, int]:
-    """How many attribute labels `aifashion predict` told right, and of how many; a class marked `m` is right, too."""
-    answers = {PurePosixPath(row["image_id"].strip()): answer.get("attributes", {}) for row, answer in told}
+def labels_right(answers: Answers, real: Path) -> tuple[int, int]:
+    """How many attribute labels `aifashion predict` has right, and of how many; a class marked `m` is right, too."""
+    attributes = {PurePosixPath(row["image_id"].strip()): answer.get("attributes", {}) for row, answer in answers}
     rows, problems = scan_attribute_rows(real / "label.csv", "nnmyn")
     if problems:
         raise ValueError(problems[0])
     right = 0
     for row in rows:
-        answer = answers.get(PurePosixPath(row.path), {}).get(row.task)
+        answer = attributes.get(PurePosixPath(row.path), {}).get(row.task)
         classes = ATTRIBUTE_TASKS[row.task]
         right += answer is not None and row.value[classes.index(answer["class"])] in "ym"
     return right, len(rows)
 
 
-def _about(manifest: Manifest, folder: Path) -> list[str]:
+def about(manifest: Manifest, folder: Path) -> list[str]:
+    """Lines of a card on the network, its files and how it was made, each with its label in bold."""
     config, source = manifest.config, manifest.source
+    network = config.get("network") or config["model"]  # as classifiers of before had it
     weights = [folder / name for name in manifest.files if name.endswith(".h5")]
     model = [folder / name for name in manifest.files if not name.endswith((".h5", ".md"))]
     commands = ", and from its weights by ".join(f"`{command}`" for command in source["made_by"])
     versions = ", ".join(f"{name} {number}" for name, number in manifest.versions.items())
     apart = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in manifest.differences.items())
     return [
-        f"- **Network**: `{config.get('network') or config['model']}` at {config['size']} px",
-        f"- **Files**: for {manifest.format} in {manifest.precision} {_megabytes(model)}; Keras weights, to finetune "
-        f"from, {_megabytes(weights)}",
+        f"- **Network**: `{network}` at {config['size']} px",
+        f"- **Files**: for {manifest.format} in {manifest.precision} {_megabytes(model)}; what finetuning needs beside "
+        f"them, {_megabytes(weights)}",
         f"- **Made by** {commands}, epoch {source['epoch']} of the last phase, with {versions}",
         f"- **Measured against its run**: {apart}",
         "- **Data**: synthetic garments, drawn by this project; no photograph was trained on",

@@ -1,26 +1,29 @@
-"""`aifashion weights make`: the pair of networks that ships with the package, from nothing, in one command.
+"""`python recipes/shipped_networks.py`: makes the pair of networks that ships with the package, from nothing.
 
 Synthetic photos are drawn; a keypoint network is trained on them at growing sizes, each phase going on from the best
 model of the one before; the photos are cropped to the regions of its heatmaps; a classifier of all 8 attribute tasks is
 trained on the crops, from the keypoint network's backbone; both become artifacts, are scored, and get a model card.
-Every step is a command of its own that may be stopped, and goes on where it was when the recipe is called again.
+Every step is a function of the package, called in a new process: Keras keeps state, and what makes a training
+repeatable is set before TensorFlow starts. A step can be stopped; run again, the recipe goes on where it was.
 The trainings start from nothing or from the pair that ships already, then without the phases on the smallest photos.
 
-In the folder to work in, what is made with an artifact lies beside it, apart from what is made with other numbers:
+In the folder to work in, what is made with an artifact lies beside it, apart from what is made in another precision:
 
     photos/  runs/keypoints_PHASE_SIZE/
-    keypoints_NUMBERS/      artifact/  crops/  runs/attributes_PHASE_SIZE/
-        attributes_NUMBERS/ artifact/  scores/
+    keypoints_PRECISION/      artifact/  crops/  runs/attributes_PHASE_SIZE/
+        attributes_PRECISION/ artifact/  scores/
 """
 
 import json
 import math
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+from installing import Part, check_out, check_source, install
+from model_cards import REAL_FILES, attribute_card, keypoint_card, real_name
 
 from aifashion.config import Precision
 from aifashion.data_gen.formats.folders import RECIPE_FILE
@@ -30,12 +33,23 @@ from aifashion.recognition.attribute_model import FOLDER
 from aifashion.recognition.keypoint_model import CALIBRATION
 from aifashion.serve.artifact import MANIFEST, Manifest, Numbers, Stage
 from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WORD, shipped
+from aifashion.top import (
+    crop_commands,
+    data_commands,
+    evaluate,
+    export,
+    predict,
+    score,
+    test,
+    test_attributes,
+    train,
+    train_attributes,
+)
 from aifashion.top.arguments import CHECKOUT, run_command, tell
-from aifashion.top.model_card import REAL_FILES, attribute_card, keypoint_card, real_name
-from aifashion.top.weights_pair import Part, check_place, check_source, put
 
+RECIPE = "python recipes/shipped_networks.py"
 START_FILE = "start.json"
-"""By stage the commands that made the pair from which the trainings start: it is gone when its place is taken."""
+"""By stage the commands that made the pair from which the trainings start: it is gone once it is replaced."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +64,14 @@ class Phase:
 KEYPOINT_PHASES = (Phase(128, 3, 2e-3), Phase(192, 2, 1e-3), Phase(256, 3, 7e-4))
 ATTRIBUTE_PHASES = (Phase(96, 3, 2e-3), Phase(128, 4, 1e-3), Phase(160, 2, 6e-4), Phase(192, 3, 4e-4))
 """On small photos a network learns most of what it will, in a fraction of the time."""
-_PHOTO_WORDS = ("--size", "256", "--labels", "all")
-_KEYPOINT_WORDS = (
+PHOTO_OPTIONS = ("--size", "256", "--labels", "all")
+KEYPOINT_OPTIONS = (
     *("--category", "all", "--network", "lite", "--batch-size", "32", "--val-fraction", "0.05"),
     *("--warmup-epochs", "0.5", "--ema", "0.999", "--category-weight", "0.3", "--rotate", "15", "--zoom", "0.25"),
     *("--shift", "0.1", "--colour", "0.4", "--blur", "0.15", "--erase", "0.2"),
 )
-_ATTRIBUTE_WORDS = (
-    *("--task", "all", "--model", "lite", "--crop", "heatmap", "--batch-size", "32", "--val-fraction", "0.05"),
+ATTRIBUTE_OPTIONS = (
+    *("--task", "all", "--network", "lite", "--crop", "heatmap", "--batch-size", "32", "--val-fraction", "0.05"),
     *("--warmup-epochs", "0.5", "--ema", "0.999", "--rotate", "10", "--zoom", "0.15", "--shift", "0.06"),
     *("--blur", "0.1", "--erase", "0.1"),
 )
@@ -65,9 +79,9 @@ _ATTRIBUTE_WORDS = (
 
 @dataclass(frozen=True)
 class MakeArguments:
-    """Make the pair of networks that ships with the package: draw, train, crop, train, export, score, tell.
+    """Make the pair of networks that ships with the package: draw, train, crop, train, export, score, describe.
 
-    Called again, it goes on where it was. On two CPU cores that is some hours.
+    Run again, it goes on where it was. On two CPU cores that takes some hours.
     """
 
     out: Path = SHIPPED
@@ -86,25 +100,31 @@ class MakeArguments:
     epochs: float = 1.0
     """how long all phases of the trainings are, as a multiple of the recipe's"""
     precision: Precision | Literal["auto"] = "auto"
-    """of the trainings: mixed_bfloat16 on processors with AMX, else float32; called again, what it was at first"""
-    keypoint_numbers: Numbers = "int8"
-    """precision of the keypoint artifact; called again with another, the crops and the classifier are made anew"""
-    attribute_numbers: Numbers = "f32"
-    """precision of the classifier's artifact, which int8 costs more than an export allows"""
+    """of the trainings: bfloat16 on processors with AMX, else float32; run again, what it was at first"""
+    keypoint_precision: Numbers = "int8"
+    """of the keypoint artifact; run again with another, the crops and the classifier are made anew"""
+    attribute_precision: Numbers = "float32"
+    """of the classifier's artifact, which loses more in int8 than an export allows"""
     real: Path | None = None
-    """folder of annotated photographs (test.csv, answers.csv and label.csv): the model cards then tell of them too"""
+    """folder of annotated photographs (test.csv, answers.csv and label.csv), whose scores the model cards then have too"""
 
 
 @dataclass(frozen=True)
 class Step:
-    """words: of the command. folder, last: once the command has ended well, a file in that folder has a path of this
-    pattern, which it writes last of all. hint: what else to say where it fails.
+    """function, options: what is called, with what. folder, last: once it has ended well, a file in that folder has a
+    path of this pattern, which it writes last of all. hint: what else to say where it fails.
     """
 
-    words: tuple[str | Path, ...]
+    function: Callable[[Sequence[str]], None]
+    options: tuple[str | Path, ...]
     folder: Path
     last: str
     hint: str = ""
+
+    @property
+    def name(self) -> str:
+        """Such as train_attributes.main."""
+        return f"{self.function.__module__.rpartition('.')[2]}.{self.function.__name__}"
 
     @property
     def done(self) -> Path | None:
@@ -112,13 +132,13 @@ class Step:
         return next(self.folder.glob(self.last), None)
 
 
-def make(arguments: Sequence[str] | None = None) -> None:
-    run_command("aifashion weights make", MakeArguments, arguments, make_pair)
+def main(arguments: Sequence[str] | None = None) -> None:
+    run_command(RECIPE, MakeArguments, arguments, make_pair)
 
 
 def make_pair(args: MakeArguments) -> None:
     _check(args)
-    # What one call has written of its photos, the next one reads, perhaps called from elsewhere.
+    # What one run has written of its photos, the next one reads, perhaps from another folder.
     real = args.real and args.real.absolute()
     args = replace(args, work=args.work.absolute(), out=args.out.absolute(), real=real)
     args = claimed(args)
@@ -131,7 +151,7 @@ def make_pair(args: MakeArguments) -> None:
             continue
         _check_start(args, step)
         run_step(step)
-    put(args.out, [part_of_pair(args, stage) for stage in STAGES])
+    install(args.out, [part_of_pair(args, stage) for stage in STAGES])
     tell(f"Wrote the pair to {args.out}, with a {CARD} each")
 
 
@@ -139,19 +159,19 @@ def _check(args: MakeArguments) -> None:
     if not math.isfinite(args.epochs) or args.epochs <= 0:
         raise ValueError(f"--epochs must be a multiple above 0, not {args.epochs}")
     if args.test_count < 1:
-        raise ValueError(f"--test-count must be at least 1, not {args.test_count}: the cards tell of scores on them")
+        raise ValueError(f"--test-count must be at least 1, not {args.test_count}: the cards have the scores on them")
     if args.real is not None:
         missing = [name for name in REAL_FILES if not (args.real / name).is_file()]
         if missing:
             raise FileNotFoundError(f"{args.real} has no {', '.join(missing)}: annotated photographs need all three")
-    check_place(args.out)
+    check_out(args.out)
 
 
 def _check_start(args: MakeArguments, step: Step) -> None:
-    """The pair that ships is another one once this folder's own, or that of another folder, has taken its place."""
-    if WORD not in step.words:
+    """The pair that ships is another one once this folder's pair, or that of another folder, has replaced it."""
+    if WORD not in step.options:
         return
-    stage: Stage = "keypoints" if step.words[0] == "train" else "attributes"
+    stage: Stage = "keypoints" if step.function is train.main else "attributes"
     begun = json.loads((args.work / START_FILE).read_text(encoding="utf-8"))[stage]
     if (now := Manifest.read(shipped(stage)).source["made_by"]) != begun:
         raise ValueError(
@@ -161,7 +181,7 @@ def _check_start(args: MakeArguments, step: Step) -> None:
 
 
 def claimed(args: MakeArguments) -> MakeArguments:
-    """Claims the folder to work in for what the trainings depend on, and tells the precision for `auto`.
+    """Claims the folder to work in for what the trainings depend on, and finds the precision for `auto`.
 
     Of a folder that was begun, that is the one it was begun with, on whatever processor. Raises FileExistsError where
     the folder was begun otherwise.
@@ -182,23 +202,22 @@ def claimed(args: MakeArguments) -> MakeArguments:
 
 def recipe_facts() -> dict[str, str]:
     """What the recipe itself says of photos and trainings: a folder begun by another one makes another pair."""
-    words = {"photo": _PHOTO_WORDS, "keypoint": _KEYPOINT_WORDS, "attribute": _ATTRIBUTE_WORDS}
-    phases = {"keypoint": KEYPOINT_PHASES, "attribute": ATTRIBUTE_PHASES}
-    facts = {f"{stage}_words": " ".join(own) for stage, own in words.items()}
-    for stage, own in phases.items():
-        told = (f"{phase.size} px for {phase.epochs} epochs at {phase.learning_rate:g}" for phase in own)
-        facts[f"{stage}_phases"] = " then ".join(told)
+    options = {"photo": PHOTO_OPTIONS, "keypoint": KEYPOINT_OPTIONS, "attribute": ATTRIBUTE_OPTIONS}
+    facts = {f"{stage}_options": " ".join(given) for stage, given in options.items()}
+    for stage, phases in {"keypoint": KEYPOINT_PHASES, "attribute": ATTRIBUTE_PHASES}.items():
+        described = (f"{phase.size} px for {phase.epochs} epochs at {phase.learning_rate:g}" for phase in phases)
+        facts[f"{stage}_phases"] = " then ".join(described)
     return facts
 
 
 def made_with(args: MakeArguments, stage: Stage) -> Path:
-    """The folder of a stage's artifact and of all that is made with it: with other numbers it is another one."""
-    folder = args.work / f"keypoints_{args.keypoint_numbers}"
-    return folder if stage == "keypoints" else folder / f"attributes_{args.attribute_numbers}"
+    """The folder of a stage's artifact and of all that is made with it: in another precision it is another one."""
+    folder = args.work / f"keypoints_{args.keypoint_precision}"
+    return folder if stage == "keypoints" else folder / f"attributes_{args.attribute_precision}"
 
 
 def steps(args: MakeArguments) -> Iterator[Step]:
-    """The commands in their order, each made when the one before has ended: it may depend on what that left.
+    """The steps in their order, each made when the one before has ended: it can depend on what that left.
 
     Raises ValueError where an artifact is not of the last phase before it.
     """
@@ -206,55 +225,54 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     artifacts: dict[Stage, Path] = {stage: made_with(args, stage) / "artifact" for stage in STAGES}
     before = ("--weights", WORD) if args.start == "shipped" else ()
     counts = ("--count", str(args.count), "--test-count", str(args.test_count), "--seed", str(args.seed))
-    draw = ("data", "synth", "--out", photos, *counts, *_PHOTO_WORDS, "--workers", "2")
-    yield Step(draw, photos / "attributes", ATTRIBUTE_ANSWER)
+    drawing = ("--out", photos, *counts, *PHOTO_OPTIONS, "--workers", "2")
+    yield Step(data_commands.synth, drawing, photos / "attributes", ATTRIBUTE_ANSWER)
 
     runs: list[Path] = []
-    for place, phase in phases_from(args.start, KEYPOINT_PHASES):
-        start = ("--resume-model", best_weights(runs[-1]), "--resume", "True") if runs else before
-        words = ("train", *_KEYPOINT_WORDS, "--data", photos, "--output", phase_folder(args, "keypoints", place))
-        folder = runs_folder(args, "keypoints", place)
-        yield _training(words, phase, args, folder, start)
+    for index, phase in phases_from(args.start, KEYPOINT_PHASES):
+        start = ("--load", best_weights(runs[-1])) if runs else before
+        options = (*KEYPOINT_OPTIONS, "--data", photos, "--out", phase_folder(args, "keypoints", index))
+        folder = runs_folder(args, "keypoints", index)
+        yield _training(train.main, (*options, *_phase_options(phase, args)), folder, start)
         runs.append(only_run(folder))
     keypoints = runs[-1]
-    yield _export(keypoints, artifacts["keypoints"], photos, "keypoint", args.keypoint_numbers)
+    yield _export(keypoints, artifacts["keypoints"], photos, "keypoint", args.keypoint_precision)
     check_source(artifacts["keypoints"], keypoints)
 
-    crop = ("data", "crop", "--data", photos / "attributes", "--out", crops, "--crop", "heatmap")
-    yield Step((*crop, "--modelpath", artifacts["keypoints"], "--batch-size", "32"), crops, ATTRIBUTE_ANSWER)
+    cropping = ("--data", photos / "attributes", "--out", crops, "--crop", "heatmap", "--batch-size", "32")
+    yield Step(crop_commands.crop, (*cropping, "--model", artifacts["keypoints"]), crops, ATTRIBUTE_ANSWER)
     runs = []
-    for place, phase in phases_from(args.start, ATTRIBUTE_PHASES):
+    for index, phase in phases_from(args.start, ATTRIBUTE_PHASES):
         start = ("--load", runs[-1]) if runs else before or ("--weights", keypoints)
-        output = phase_folder(args, "attributes", place)
-        words = ("train-attributes", *_ATTRIBUTE_WORDS, "--data", crops, "--output", output)
-        folder = runs_folder(args, "attributes", place)
-        yield _training(words, phase, args, folder, start)
+        options = (*ATTRIBUTE_OPTIONS, "--data", crops, "--out", phase_folder(args, "attributes", index))
+        folder = runs_folder(args, "attributes", index)
+        yield _training(train_attributes.main, (*options, *_phase_options(phase, args)), folder, start)
         runs.append(only_run(folder))
-    yield _export(runs[-1], artifacts["attributes"], crops, "attribute", args.attribute_numbers)
+    yield _export(runs[-1], artifacts["attributes"], crops, "attribute", args.attribute_precision)
     check_source(artifacts["attributes"], runs[-1])
     scores = made_with(args, "attributes") / "scores"
     yield from score_steps(artifacts, scores, photos, crops, args.real)
     for stage, data in zip(STAGES, (photos, crops), strict=True):
-        told = f"validation_{stage}.json"
-        yield Step(("evaluate", artifacts[stage], "--data", data, "--json", scores / told), scores, told)
+        name = f"validation_{stage}.json"
+        yield Step(evaluate.main, (artifacts[stage], "--data", data, "--json", scores / name), scores, name)
 
 
 def phases_from(start: str, phases: Sequence[Phase]) -> list[tuple[int, Phase]]:
-    """The phases with their places; a finished network has no use for photos below three quarters of its own size."""
+    """The phases with their indices; a finished network has no use for photos below three quarters of its own size."""
     smallest = 0 if start == "nothing" else phases[-1].size * 3 / 4
-    return [(place, phase) for place, phase in enumerate(phases) if phase.size >= smallest]
+    return [(index, phase) for index, phase in enumerate(phases) if phase.size >= smallest]
 
 
-def phase_folder(args: MakeArguments, stage: Stage, place: int) -> Path:
-    """What a training is given as --output for a phase; -1 is the last phase."""
+def phase_folder(args: MakeArguments, stage: Stage, index: int) -> Path:
+    """What a training gets as --out for a phase; -1 is the last phase."""
     phases = KEYPOINT_PHASES if stage == "keypoints" else ATTRIBUTE_PHASES
     above = args.work if stage == "keypoints" else made_with(args, "keypoints")
-    return above / "runs" / f"{stage}_{place % len(phases)}_{phases[place].size}"
+    return above / "runs" / f"{stage}_{index % len(phases)}_{phases[index].size}"
 
 
-def runs_folder(args: MakeArguments, stage: Stage, place: int) -> Path:
+def runs_folder(args: MakeArguments, stage: Stage, index: int) -> Path:
     """Where the training puts the run of a phase; -1 is the last phase."""
-    return phase_folder(args, stage, place) / ("all" if stage == "keypoints" else f"{FOLDER}/all")
+    return phase_folder(args, stage, index) / ("all" if stage == "keypoints" else f"{FOLDER}/all")
 
 
 def score_steps(
@@ -266,72 +284,88 @@ def score_steps(
     if real is not None:
         truths[real_name(real)], tests[real_name(real)] = real / "answers.csv", real / "test.csv"
     for name, truth in truths.items():
-        for augment, told in (("False", "plain"), ("True", "tta")):
-            folder = scores / f"keypoints_{name}_{told}"
-            words = ("test", "--modelpath", artifacts["keypoints"], "--data", tests[name], "--augment", augment)
-            yield Step((*words, "--outpath", folder), folder, "submission.csv")
-            yield _score("keypoints", truth, folder, "submission.csv")
+        for augment, passes in (("--no-augment", "plain"), ("--augment", "tta")):
+            folder = scores / f"keypoints_{name}_{passes}"
+            options = ("--model", artifacts["keypoints"], "--data", tests[name], augment, "--out", folder)
+            yield Step(test.main, options, folder, "submission.csv")
+            yield _score(score.keypoints, truth, folder, "submission.csv")
         folder = scores / f"auto_{name}"
-        pair = ("--modelfile", artifacts["keypoints"], "--attributes", artifacts["attributes"])
-        yield Step(("predict", tests[name], *pair, "--out", folder / "told.json"), folder, "told.json")
+        pair = ("--model", artifacts["keypoints"], "--attributes", artifacts["attributes"])
+        yield Step(predict.main, (tests[name], *pair, "--out", folder / "answers.json"), folder, "answers.json")
     folder = scores / "attributes_synthetic"
-    words = ("test-attributes", "--modelpath", artifacts["attributes"], "--flip", "True", "--outpath", folder)
-    asked = ("--data", crops / "rank" / "Tests" / "question.csv")
-    yield Step((*words, *asked), folder, "attribute_submission.csv")
-    yield _score("attributes", crops / ATTRIBUTE_ANSWER, folder, "attribute_submission.csv")
+    questions = crops / "rank" / "Tests" / "question.csv"
+    options = ("--model", artifacts["attributes"], "--flip", "--out", folder, "--data", questions)
+    yield Step(test_attributes.main, options, folder, "attribute_submission.csv")
+    yield _score(score.attributes, crops / ATTRIBUTE_ANSWER, folder, "attribute_submission.csv")
 
 
-def _score(stage: Stage, truth: Path, folder: Path, submission: str) -> Step:
-    words = ("score", stage, "--truth", truth, "--predicted", folder / submission)
-    return Step((*words, "--json", folder / "score.json"), folder, "score.json")
+def _score(function: Callable[[Sequence[str]], None], truth: Path, folder: Path, submission: str) -> Step:
+    options = ("--truth", truth, "--predicted", folder / submission, "--json", folder / "score.json")
+    return Step(function, options, folder, "score.json")
+
+
+def _phase_options(phase: Phase, args: MakeArguments) -> tuple[str, ...]:
+    epochs = max(1, round(phase.epochs * args.epochs))
+    sizes = ("--size", str(phase.size), "--epochs", str(epochs), "--learning-rate", str(phase.learning_rate))
+    return (*sizes, "--precision", args.precision)
 
 
 def _training(
-    words: tuple[str | Path, ...], phase: Phase, args: MakeArguments, runs: Path, start: tuple[str | Path, ...]
+    function: Callable[[Sequence[str]], None],
+    options: tuple[str | Path, ...],
+    runs: Path,
+    start: tuple[str | Path, ...],
 ) -> Step:
     """A phase that has begun goes on exactly; its run is calibrated last of all."""
-    epochs = max(1, round(phase.epochs * args.epochs))
-    own = ("--size", str(phase.size), "--epochs", str(epochs), "--learning-rate", str(phase.learning_rate))
     begun = next(runs.glob("*/states/index.json"), None) is not None
-    going_on = ("--resume", "True") if begun else start
-    return Step((*words, *own, "--precision", args.precision, *going_on), runs, f"*/{CALIBRATION}")
+    return Step(function, (*options, *(("--resume",) if begun else start)), runs, f"*/{CALIBRATION}")
 
 
-def _export(run: Path, out: Path, data: Path, stage: str, numbers: str) -> Step:
-    words = ("export", run, "--precision", numbers, "--data", data, "--out", out)
-    return Step(words, out, MANIFEST, f" (its --precision is --{stage}-numbers here)")
+def _export(run: Path, out: Path, data: Path, stage: str, precision: str) -> Step:
+    options = (run, "--precision", precision, "--data", data, "--out", out)
+    return Step(export.main, options, out, MANIFEST, f" (its --precision is --{stage}-precision here)")
 
 
 def run_step(step: Step) -> None:
-    """Raises ValueError where the command fails, and has told why, or leaves the step undone."""
-    words = [str(word) for word in step.words]
-    name = f"aifashion {' '.join(words[:2])}"
-    tell(f"> aifashion {' '.join(words)}")
-    ended = subprocess.run([sys.executable, "-m", "aifashion.top.cli", *words], check=False).returncode
-    if ended:
-        raise ValueError(f"{name} ended with {ended}; mend what it says{step.hint} and call weights make again")
+    """Calls a step's function in a new process.
+
+    Raises ValueError where it fails, after it has said why, or leaves the step undone.
+    """
+    options = [str(option) for option in step.options]
+    tell(f"> {step.name} {' '.join(options)}")
+    process = multiprocessing.get_context("spawn").Process(target=step.function, args=(options,))
+    process.start()
+    try:
+        process.join()
+    except KeyboardInterrupt:  # the step has it from the terminal as well, and says how to go on
+        process.join()
+        raise
+    if process.exitcode:
+        raise ValueError(
+            f"{step.name} ended with {process.exitcode}; correct what it says{step.hint} and run the recipe again"
+        )
     if step.done is None:
         last = step.folder / step.last
         raise ValueError(
-            f"{name} ended well without its last file, {last}; see what it says and call weights make again"
+            f"{step.name} ended well without its last file, {last}; see what it says and run the recipe again"
         )
 
 
 def train_precision(asked: str, cpu: Path = Path("/proc/cpuinfo")) -> str:
     """For `auto` what is faster here: without matrix units (AMX) bfloat16 trains more slowly than float32.
 
-    cpu: where Linux tells what the processor has; elsewhere there is no such file.
+    cpu: where Linux lists what the processor has; elsewhere there is no such file.
     """
     if asked != "auto":
         return asked
-    return "mixed_bfloat16" if cpu.is_file() and "amx_bf16" in cpu.read_text() else "float32"
+    return "bfloat16" if cpu.is_file() and "amx_bf16" in cpu.read_text() else "float32"
 
 
 def only_run(folder: Path) -> Path:
     """The run of a phase. Raises ValueError where there is none, as in a step that is still to come."""
     runs = sorted(path.parent for path in folder.glob("*/config.json"))
     if not runs:
-        raise ValueError(f"no run in {folder}: the phase was not trained; call weights make again")
+        raise ValueError(f"no run in {folder}: the phase was not trained; run the recipe again")
     return runs[-1]
 
 
@@ -342,7 +376,7 @@ def best_weights(run: Path) -> Path:
 
 def made_by(args: MakeArguments, stage: Stage) -> list[str]:
     """The commands that made a stage of the pair, each going on from the weights of the one before."""
-    command = f"aifashion weights make --count {args.count} --seed {args.seed} --epochs {args.epochs:g}"
+    command = f"{RECIPE} --count {args.count} --seed {args.seed} --epochs {args.epochs:g}"
     if args.start == "nothing":
         return [command]
     before: list[str] = json.loads((args.work / START_FILE).read_text(encoding="utf-8"))[stage]
@@ -361,3 +395,7 @@ def part_of_pair(args: MakeArguments, stage: Stage) -> Part:
 
     artifact = made_with(args, stage) / "artifact"
     return Part(stage, artifact, run, best_weights(run), made_by(args, stage), card)
+
+
+if __name__ == "__main__":
+    main()

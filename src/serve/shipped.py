@@ -1,7 +1,8 @@
-"""The pair of networks that comes with the package: where it lies, and the word that means it.
+"""The pair of networks that comes with the package: where it lies, and the name that means it.
 
 Each stage is an artifact, which runs without Keras, with the Keras weights that finetuning starts from and a model card
-beside it. `aifashion weights make` writes them.
+beside it. The weights are compact: what the artifact holds in float32 is kept there alone, and kernels that it holds in
+lower precision are in float16 (unet/compact_weights.py). `python recipes/shipped_networks.py` writes all of it.
 """
 
 from pathlib import Path
@@ -14,29 +15,33 @@ SHIPPED = Path(__file__).parent / "pair"
 STAGES: tuple[Stage, ...] = ("keypoints", "attributes")
 WEIGHTS = "model.weights.h5"
 CARD = "MODEL_CARD.md"
+_AGAIN = "install the package again, or make the pair: python recipes/shipped_networks.py"
 
 
 def shipped(stage: Stage) -> Path:
     """The artifact's folder. Raises ArtifactError where this copy of the package came without it."""
     folder = SHIPPED / stage
     if not (folder / MANIFEST).is_file():
-        raise ArtifactError(f"{folder} is missing: install the package again, or make the pair: aifashion weights make")
+        raise ArtifactError(f"{folder} is missing: {_AGAIN}")
     return folder
 
 
 def shipped_weights(stage: Stage) -> Path:
-    """The Keras weights file of a stage. Raises ArtifactError where this copy of the package came without it."""
+    """The Keras weights file of a stage, in the compact form that `unet.runs.load_weights` reads.
+
+    Raises ArtifactError where this copy of the package came without it.
+    """
     path = shipped(stage) / WEIGHTS
     if not path.is_file():
-        raise ArtifactError(f"{path} is missing: install the package again, or make the pair: aifashion weights make")
+        raise ArtifactError(f"{path} is missing: {_AGAIN}")
     return path
 
 
 def is_shipped(word: str) -> bool:
-    """Whether a word means the pair; a file or folder of that name goes first."""
+    """Whether a name means the pair; a file or folder of that name goes first."""
     return word == WORD and not Path(word).exists()
 
 
 def or_shipped(path: Path, stage: Stage) -> Path:
-    """`path`, or the shipped artifact of the stage where it is the word for that and no file or folder."""
+    """`path`, or the shipped artifact of the stage where it is the name of that and no file or folder."""
     return shipped(stage) if is_shipped(str(path)) else path

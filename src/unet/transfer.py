@@ -1,4 +1,4 @@
-"""A network that starts from another trained one, which may tell other keypoints or attributes than it."""
+"""A network that starts from another trained one, which can have other keypoints or attributes."""
 
 import logging
 from collections.abc import Sequence
@@ -17,8 +17,9 @@ log = logging.getLogger(__name__)
 def warm_keypoint_net(config: KeypointConfig, trained: KeypointConfig, weights: Path) -> keras.Model:
     """The network of `config` with the weights of another, of configuration `trained`.
 
-    Of its heatmaps those of keypoints of the same name are taken, and all others start at random; the category head is
-    taken only where there are the same categories. Sizes may differ. Raises RunError where the networks differ.
+    Of its heatmaps those of keypoints of the same name are taken. All others start at random, which is logged as a
+    warning. The category head is taken only where the categories are the same. Sizes can differ. Raises RunError where
+    the networks differ.
     """
     if config.network != trained.network:
         raise RunError(

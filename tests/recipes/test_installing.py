@@ -1,25 +1,33 @@
 import json
 import shutil
+import typing
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+from installing import Part, check_out, install
 
-from aifashion.config import AttributeConfig, KeypointConfig
-from aifashion.serve.artifact import Manifest
+from aifashion.config import attribute_preset, keypoint_preset
+from aifashion.serve.artifact import Manifest, Numbers
 from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
-from aifashion.top.weights_pair import Part, check_place, put
+from aifashion.vocabulary import load_vocabulary
 
-CONFIGS = {"keypoints": KeypointConfig(network="lite", size=64), "attributes": AttributeConfig(model="lite", size=64)}
+CONFIGS = {"keypoints": keypoint_preset("lite"), "attributes": attribute_preset("lite")}
+FLOAT32 = typing.get_args(Numbers)[0]
 
 
 def part(folder: Path, stage, text: str = "one") -> Part:
     """Of a run in `folder`, exported."""
     run, artifact = folder / "runs" / stage / f"2026_01_01_{text}", folder / stage / "artifact"
-    for path, content in ((run / "best.h5", text), (artifact / "model.xml", text), (artifact / "model.bin", text)):
+    for path, content in ((artifact / "model.xml", "<net><layers /></net>"), (artifact / "model.bin", text)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    source = {"run": run.name}
-    Manifest(stage, "openvino", "f32", json.loads(CONFIGS[stage].to_json()), source=source).write(artifact)
+    run.mkdir(parents=True)
+    with h5py.File(run / "best.h5", "w") as file:
+        file["kernel"] = np.full((3, 3), len(text))
+    source, config = {"run": run.name}, json.loads(CONFIGS[stage].to_json())
+    Manifest(stage, "openvino", FLOAT32, config, load_vocabulary(), source=source).write(artifact)
 
     def card(beside: Path) -> str:
         return f"{text}, with {', '.join(sorted(Manifest.read(beside).files))}"
@@ -27,15 +35,25 @@ def part(folder: Path, stage, text: str = "one") -> Part:
     return Part(stage, artifact, run, run / "best.h5", [f"aifashion {text}"], card)
 
 
+NAMES = {3: "one", 5: "three", 7: "another"}
+"""A pair by the number in its weights."""
+
+
+def kernel(path: Path) -> int:
+    with h5py.File(path) as file:
+        assert file["kernel"].dtype == np.float16
+        return int(file["kernel"][0, 0])
+
+
 def pair(folder: Path, text: str = "one") -> list[Part]:
     return [part(folder, stage, text) for stage in STAGES]
 
 
-def said(out: Path) -> list[str]:
-    """What weights and cards of a whole pair say; its manifests answer for each file."""
+def texts(out: Path) -> list[str]:
+    """What weights and cards of a whole pair were made of; its manifests have every file's digest."""
     manifests = [Manifest.read(out / stage) for stage in STAGES]
     assert all({WEIGHTS, CARD, "model.xml"} < set(manifest.files) for manifest in manifests)
-    weights = [(out / stage / WEIGHTS).read_text() for stage in STAGES]
+    weights = [NAMES[kernel(out / stage / WEIGHTS)] for stage in STAGES]
     return weights + [(out / stage / CARD).read_text().partition(",")[0] for stage in STAGES]
 
 
@@ -45,28 +63,28 @@ def names(folder: Path) -> list[str]:
 
 def test_a_pair_takes_the_place_of_the_one_before(tmp_path):
     out = tmp_path / "pair"
-    put(out, pair(tmp_path / "a"))
+    install(out, pair(tmp_path / "a"))
     assert (out / "keypoints" / CARD).read_text() == "one, with model.bin, model.weights.h5, model.xml"
     assert Manifest.read(out / "attributes").source["made_by"] == ["aifashion one"]
-    put(out, pair(tmp_path / "b", "two"))
-    assert said(out) == ["two"] * 4 and names(out) == ["attributes", "keypoints"]
+    install(out, pair(tmp_path / "b", "three"))
+    assert texts(out) == ["three"] * 4 and names(out) == ["attributes", "keypoints"]
     assert "made_by" not in Manifest.read(tmp_path / "b" / "keypoints" / "artifact").source
 
 
 def test_a_pair_that_cannot_be_made_whole_leaves_the_one_before(tmp_path):
     out = tmp_path / "pair"
-    put(out, pair(tmp_path / "a"))
-    parts = pair(tmp_path / "b", "two")
+    install(out, pair(tmp_path / "a"))
+    parts = pair(tmp_path / "b", "three")
     parts[1].weights.unlink()
     with pytest.raises(FileNotFoundError, match=r"best\.h5"):
-        put(out, parts)
-    assert said(out) == ["one"] * 4
+        install(out, parts)
+    assert texts(out) == ["one"] * 4
 
 
 def test_whoever_is_stopped_while_an_old_pair_is_removed_has_a_whole_one(tmp_path, monkeypatch):
     out = tmp_path / "pair"
-    put(out, pair(tmp_path / "a"))
-    parts, remove = pair(tmp_path / "b", "two"), shutil.rmtree
+    install(out, pair(tmp_path / "a"))
+    parts, remove = pair(tmp_path / "b", "three"), shutil.rmtree
 
     def stopped(path: Path, ignore_errors: bool = False) -> None:
         if not path.exists():
@@ -76,38 +94,38 @@ def test_whoever_is_stopped_while_an_old_pair_is_removed_has_a_whole_one(tmp_pat
 
     monkeypatch.setattr(shutil, "rmtree", stopped)
     with pytest.raises(KeyboardInterrupt):
-        put(out, parts)
-    assert sorted(said(out)) == ["one", "one", "two", "two"]  # each stage is whole
+        install(out, parts)
+    assert sorted(texts(out)) == ["one", "one", "three", "three"]  # each stage is whole
     monkeypatch.setattr(shutil, "rmtree", remove)
-    put(out, parts)
-    assert said(out) == ["two"] * 4 and names(out) == ["attributes", "keypoints"]
+    install(out, parts)
+    assert texts(out) == ["three"] * 4 and names(out) == ["attributes", "keypoints"]
 
 
 def test_an_artifact_of_another_run_is_refused(tmp_path):
     out = tmp_path / "pair"
-    put(out, pair(tmp_path / "a"))
-    parts = pair(tmp_path / "b", "two")
+    install(out, pair(tmp_path / "a"))
+    parts = pair(tmp_path / "b", "three")
     stale = part(tmp_path / "b", "attributes", "older").artifact
     expected = (
         rf"{stale} was exported from the run 2026_01_01_older, but the last phase's run is .*2026_01_01_two: delete"
     )
-    with pytest.raises(ValueError, match=f"{expected} {stale.parent}, .* and call weights make again"):
-        put(out, parts)
-    assert said(out) == ["one"] * 4 and names(out) == ["attributes", "keypoints"]
+    with pytest.raises(ValueError, match=f"{expected} {stale.parent}, .* and run the recipe again"):
+        install(out, parts)
+    assert texts(out) == ["one"] * 4 and names(out) == ["attributes", "keypoints"]
 
 
 def test_places_that_hold_other_things(tmp_path):
-    check_place(tmp_path / "new")
+    check_out(tmp_path / "new")
     (tmp_path / "pair" / ".keypoints").mkdir(parents=True)  # left by a call that was cut short
     (tmp_path / "pair" / "keypoints").mkdir()
-    check_place(tmp_path / "pair")
+    check_out(tmp_path / "pair")
     shutil.copytree(part(tmp_path / "a", "attributes").artifact, tmp_path / "pair" / "attributes")
-    check_place(tmp_path / "pair")
+    check_out(tmp_path / "pair")
     thesis = tmp_path / "pair" / "keypoints" / "thesis.txt"
     thesis.write_text("years of work")
     with pytest.raises(FileExistsError, match="keypoints holds other things than an artifact: choose another --out"):
-        check_place(tmp_path / "pair")
+        check_out(tmp_path / "pair")
     with pytest.raises(FileExistsError, match=r"holds other things \(thesis\.txt\); choose another --out"):
-        check_place(thesis.parent)
+        check_out(thesis.parent)
     with pytest.raises(FileExistsError, match=r"thesis\.txt is a file; .*: choose another --out"):
-        check_place(thesis)
+        check_out(thesis)

@@ -4,21 +4,22 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from aifashion.config import AttributeConfig, KeypointConfig
-from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
-from aifashion.serve.artifact import Manifest
-from aifashion.top.model_card import (
+from model_cards import (
     REAL_FILES,
+    answered_photos,
     attribute_card,
     category_accuracy,
     keypoint_card,
     labels_right,
     real_name,
-    told_photos,
 )
 
-COMMANDS = ["aifashion weights make --seed 1", "aifashion weights make --seed 2 --start shipped"]
+from aifashion.config import KeypointConfig, attribute_preset
+from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
+from aifashion.serve.artifact import Manifest
+from aifashion.vocabulary import load_vocabulary
+
+COMMANDS = ["python recipes/shipped_networks.py --seed 1", "python recipes/shipped_networks.py --seed 2"]
 
 
 def put(path: Path, content: object) -> Path:
@@ -32,11 +33,8 @@ def artifact(folder: Path, stage, config) -> Path:
     put(folder / "model.bin", "x" * 1_100_000)
     put(folder / "model.weights.h5", "x" * 7_200_000)
     source = {"run": "2026_01_01_00_00_00", "epoch": 3, "score": 0.05, "made_by": COMMANDS}
-    manifest = Manifest(stage, "openvino", "int8", json.loads(config.to_json()), source=source)
-    manifest = Manifest(
-        **{**{f: getattr(manifest, f) for f in manifest.__dataclass_fields__}, "differences": {"ne": 0.05}}
-    )
-    manifest.write(folder)
+    config, differences = json.loads(config.to_json()), {"ne": 0.05}
+    Manifest(stage, "openvino", "int8", config, load_vocabulary(), source=source, differences=differences).write(folder)
     return folder
 
 
@@ -57,11 +55,11 @@ def scores(tmp_path) -> Path:
     put(folder / "validation_keypoints.json", {"ne": 0.05, "category_accuracy": 0.985} | calibrated)
     put(folder / "validation_attributes.json", {"ece_skirt_length_after": 0.042})
     test = photo_list(tmp_path / "photos" / "test" / "test.csv", {"a.jpg": "skirt", "b.jpg": "dress"})
-    told = [
+    answers = [
         {"photo": str(test.parent / "a.jpg"), "category": "skirt", "garment": False},
         {"photo": str(test.parent / "b.jpg"), "error": "?"},
     ]
-    put(folder / "auto_synthetic" / "told.json", told)
+    put(folder / "auto_synthetic" / "answers.json", answers)
     return folder
 
 
@@ -75,11 +73,11 @@ def real(tmp_path, scores) -> Path:
         "a.jpg,skirt_length_labels,nymnnn\nb.jpg,skirt_length_labels,nnnnyn\nb.jpg,lapel_design_labels,ynnnn\n",
     )
     classes = ATTRIBUTE_TASKS["skirt_length"]
-    told = [
+    answers = [
         {"photo": str(folder / "a.jpg"), "category": "skirt", "attributes": {"skirt_length": {"class": classes[2]}}},
         {"photo": str(folder / "b.jpg"), "category": "dress", "attributes": {"skirt_length": {"class": classes[2]}}},
     ]
-    put(scores / f"auto_{real_name(folder)}" / "told.json", told)
+    put(scores / f"auto_{real_name(folder)}" / "answers.json", answers)
     for name, ne in (("plain", 0.2), ("tta", 0.195)):
         score = json.loads((scores / f"keypoints_synthetic_{name}" / "score.json").read_text())
         put(scores / f"keypoints_{real_name(folder)}_{name}" / "score.json", score | {"ne": ne, "garments": 2})
@@ -98,8 +96,8 @@ def test_keypoints(tmp_path, scores, real):
     assert "calibration error of the visibility 1.50%, of the bare heatmaps 25.00%" in card
     assert "| crotch | 7.25% | 7.25% | 7.25% | 7.25% |" in card
     assert (
-        "- synthetic: 2 photos, category right of 50.00%, said to show no garment: 1; the NE is of the 1 whose" in card
-        and "- real: 2 photos, category right of 100.00%, said to show no garment: 0; the NE is of the 2 whose" in card
+        "- synthetic: 2 photos, category right of 50.00%, taken to show no garment: 1; the NE is of the 1 whose" in card
+        and "- real: 2 photos, category right of 100.00%, taken to show no garment: 0; the NE is of the 2 whose" in card
     )
     assert "`lite` at 192 px" in card and "int8 1.5 MB" in card and "7.2 MB" in card
     assert f"**Made by** `{COMMANDS[0]}`, and from its weights by `{COMMANDS[1]}`, epoch 3 of the last phase" in card
@@ -107,7 +105,7 @@ def test_keypoints(tmp_path, scores, real):
 
 
 def test_attributes(tmp_path, scores, real):
-    folder = artifact(tmp_path / "attributes", "attributes", AttributeConfig(model="lite", size=160))
+    folder = artifact(tmp_path / "attributes", "attributes", attribute_preset("lite"))
     task = {"ap": 0.9, "basic_precision": 0.8, "images": 5}
     score = {"map": 0.88, "basic_precision": 0.75, "images": 11, "per_task": {"skirt_length": task}}
     put(scores / "attributes_synthetic" / "score.json", score)
@@ -118,9 +116,9 @@ def test_attributes(tmp_path, scores, real):
 
 
 def test_what_counts_as_right(scores, real):
-    told = told_photos(scores / f"auto_{real_name(real)}" / "told.json", real / "test.csv")
-    assert labels_right(told, real) == (1, 3)  # the maybe; the wrong class; a task that was not told
-    assert category_accuracy(told) == 1.0
+    answers = answered_photos(scores / f"auto_{real_name(real)}" / "answers.json", real / "test.csv")
+    assert labels_right(answers, real) == (1, 3)  # the maybe; the wrong class; a task without an answer
+    assert category_accuracy(answers) == 1.0
 
 
 def test_scores_are_of_the_photographs_wherever_they_and_the_checkout_lie(tmp_path, scores, real):
@@ -131,8 +129,8 @@ def test_scores_are_of_the_photographs_wherever_they_and_the_checkout_lie(tmp_pa
         shutil.move(tmp_path / name, elsewhere / name)
     moved = elsewhere / "real"
     assert keypoint_card(folder, elsewhere / "scores", drawn(elsewhere), moved) == card
-    told = told_photos(elsewhere / "scores" / f"auto_{real_name(moved)}" / "told.json", moved / "test.csv")
-    assert labels_right(told, moved) == (1, 3)
+    answers = answered_photos(elsewhere / "scores" / f"auto_{real_name(moved)}" / "answers.json", moved / "test.csv")
+    assert labels_right(answers, moved) == (1, 3)
 
 
 @pytest.mark.parametrize("changed", REAL_FILES)
@@ -144,13 +142,13 @@ def test_other_photographs_and_answers_have_scores_of_their_own(real, changed):
 
 
 def test_answers_that_are_of_other_photos(tmp_path, scores):
-    told = scores / "auto_synthetic" / "told.json"
+    answers = scores / "auto_synthetic" / "answers.json"
     photo_list(drawn(tmp_path), {"a.jpg": "skirt", "c.jpg": "dress"})
-    with pytest.raises(ValueError, match=r"told\.json tells of b\.jpg where .*test\.csv lists c\.jpg: delete .*auto_"):
-        told_photos(told, drawn(tmp_path))
+    with pytest.raises(ValueError, match=r"answers\.json has b\.jpg where .*test\.csv lists c\.jpg: delete .*auto_"):
+        answered_photos(answers, drawn(tmp_path))
     photo_list(drawn(tmp_path), {"a.jpg": "skirt"})
-    with pytest.raises(ValueError, match=r"told\.json tells of 2 photos where .*test\.csv lists 1: delete "):
-        told_photos(told, drawn(tmp_path))
+    with pytest.raises(ValueError, match=r"answers\.json has 2 photos where .*test\.csv lists 1: delete "):
+        answered_photos(answers, drawn(tmp_path))
 
 
 def test_labels_that_cannot_be_read(real):

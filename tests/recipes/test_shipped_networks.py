@@ -1,14 +1,12 @@
 import json
-import subprocess
+import sys
+import typing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from aifashion.serve.artifact import MANIFEST, Manifest
-from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
-from aifashion.top import weights_recipe
-from aifashion.top.weights_recipe import (
+import shipped_networks
+from shipped_networks import (
     START_FILE,
     MakeArguments,
     Phase,
@@ -22,6 +20,17 @@ from aifashion.top.weights_recipe import (
     train_precision,
 )
 
+from aifashion.serve.artifact import MANIFEST, Manifest, Numbers
+from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
+from aifashion.top import crop_commands, data_commands, evaluate, export, predict, score, test_attributes
+from aifashion.top import test as test_command
+from aifashion.top import train as train_command
+from aifashion.top import train_attributes as train_attributes_command
+from aifashion.vocabulary import load_vocabulary
+
+FLOAT32, BFLOAT16, _ = typing.get_args(Numbers)
+TRAININGS = (train_command.main, train_attributes_command.main)
+
 
 def written(path: Path, text: str = "{}") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,27 +38,27 @@ def written(path: Path, text: str = "{}") -> Path:
     return path
 
 
-def value(words: tuple, name: str) -> str:
-    return str(words[words.index(name) + 1])
+def value(options: tuple, name: str) -> str:
+    return str(options[options.index(name) + 1])
 
 
 def pretend(step: Step) -> None:
     """Leaves what the command would that later steps ask for, and its last file."""
     folder, last = step.folder, step.last
-    if step.words[0] in ("train", "train-attributes"):
+    if step.function in TRAININGS:
         folder, last = folder / f"run_of_{folder.parent.name}", last.removeprefix("*/")
         written(folder / "config.json")
         written(folder / "best.json", json.dumps({"file": "best.weights.h5"}))
-    if step.words[0] == "export":
+    if step.function == export.main:
         written(folder / "model.xml")
-        source = {"run": Path(step.words[1]).name}
-        Manifest("keypoints", "openvino", "f32", {}, source=source).write(folder)
+        source = {"run": Path(step.options[0]).name}
+        Manifest("keypoints", "openvino", FLOAT32, {}, load_vocabulary(), source=source).write(folder)
     else:
         written(folder / last)
 
 
 def made(args: MakeArguments) -> list[Step]:
-    """What `weights make` would do now: the steps that were not done, which are now."""
+    """What the recipe would do now: the steps that were not done, which are now."""
     left = []
     for step in steps(args):
         if not step.done:
@@ -58,23 +67,19 @@ def made(args: MakeArguments) -> list[Step]:
     return left
 
 
-def begins(step: Step) -> str:
-    return " ".join(map(str, step.words[:2]))
-
-
 def test_each_phase_goes_on_from_the_best_model_of_the_one_before(tmp_path):
     asked = steps(MakeArguments(work=tmp_path, count=7, test_count=2, precision="float32", epochs=0.5))
     draw = next(asked)
-    assert draw.words[:2] == ("data", "synth") and value(draw.words, "--count") == "7"
+    assert draw.function == data_commands.synth and value(draw.options, "--count") == "7"
     first = next(asked)
-    assert "--resume-model" not in first.words and value(first.words, "--size") == "128"
-    assert value(first.words, "--epochs") == "2"  # half of three
+    assert "--load" not in first.options and value(first.options, "--size") == "128"
+    assert value(first.options, "--epochs") == "2"  # half of three
     run = tmp_path / "runs" / "keypoints_0_128" / "all" / "2026_01_01_00_00_00"
     written(run / "config.json")
     written(run / "best.json", json.dumps({"file": "epoch_002.weights.h5"}))
     second = next(asked)
-    assert value(second.words, "--resume-model") == str(run / "models" / "epoch_002.weights.h5")
-    assert value(second.words, "--size") == "192" and value(second.words, "--learning-rate") == "0.001"
+    assert value(second.options, "--load") == str(run / "models" / "epoch_002.weights.h5")
+    assert value(second.options, "--size") == "192" and value(second.options, "--learning-rate") == "0.001"
 
 
 def test_trainings_start_from_the_pair_that_ships_where_that_is_asked(tmp_path):
@@ -82,13 +87,13 @@ def test_trainings_start_from_the_pair_that_ships_where_that_is_asked(tmp_path):
     args = MakeArguments(work=tmp_path, count=7, seed=2, start="shipped")
     asked = steps(args)
     next(asked)
-    assert value(next(asked).words, "--weights") == "shipped"
+    assert value(next(asked).options, "--weights") == "shipped"
     written(run / "config.json")
     written(run / "best.json", json.dumps({"file": "epoch_002.weights.h5"}))
     last = next(asked)
-    assert "--weights" not in last.words and value(last.words, "--size") == "256"
+    assert "--weights" not in last.options and value(last.options, "--size") == "256"
     written(tmp_path / START_FILE, json.dumps({"keypoints": ["the first"], "attributes": ["another"]}))
-    went_on = "aifashion weights make --count 7 --seed 2 --epochs 1 --start shipped"
+    went_on = "python recipes/shipped_networks.py --count 7 --seed 2 --epochs 1 --start shipped"
     assert made_by(args, "keypoints") == ["the first", went_on]
     assert made_by(replace(args, start="nothing"), "keypoints") == [went_on.removesuffix(" --start shipped")]
 
@@ -101,33 +106,35 @@ def test_a_training_starts_from_the_pair_that_the_folder_was_begun_from(fails, t
         pretend(step)
 
     shipping = tmp_path / "pair"
-    monkeypatch.setattr(weights_recipe, "run_step", run)
-    monkeypatch.setattr(weights_recipe, "shipped", lambda stage: shipping / stage)
-    monkeypatch.setattr(weights_recipe, "part_of_pair", lambda args, stage: stage)
-    monkeypatch.setattr(weights_recipe, "put", lambda out, parts: ship("the first", "its own"))
+    monkeypatch.setattr(shipped_networks, "run_step", run)
+    monkeypatch.setattr(shipped_networks, "shipped", lambda stage: shipping / stage)
+    monkeypatch.setattr(shipped_networks, "part_of_pair", lambda args, stage: stage)
+    monkeypatch.setattr(shipped_networks, "install", lambda out, parts: ship("the first", "the next"))
 
     def ship(*commands: str) -> None:
         for stage in STAGES:
             written(shipping / stage / "model.xml")
-            Manifest(stage, "openvino", "f32", {}, source={"made_by": commands}).write(shipping / stage)
+            Manifest(stage, "openvino", FLOAT32, {}, load_vocabulary(), source={"made_by": commands}).write(
+                shipping / stage
+            )
 
     ship("the first")
     words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "out"), "--start", "shipped", "--seed", "2"]
-    weights_recipe.make(words)
-    assert len([step for step in taken if "shipped" in step.words]) == 2
-    weights_recipe.make([*words, "--attribute-numbers", "bf16"])
-    error = fails(weights_recipe.make, *words, "--keypoint-numbers", "f32")
+    shipped_networks.main(words)
+    assert len([step for step in taken if "shipped" in step.options]) == 2
+    shipped_networks.main([*words, "--attribute-precision", BFLOAT16])
+    error = fails(shipped_networks.main, *words, "--keypoint-precision", FLOAT32)
     assert error.endswith(
-        f"begun from the pair made by the first, but {shipping / 'attributes'} was made by the first, its own since: "
+        f"begun from the pair made by the first, but {shipping / 'attributes'} was made by the first, the next since: "
         "put the former back there, or give another --work"
     )
-    assert begins(taken[-1]) == "data crop"
+    assert taken[-1].function == crop_commands.crop
 
 
 def test_a_finished_network_does_without_the_smallest_photos():
     phases = (Phase(96, 3, 1e-3), Phase(128, 4, 1e-3), Phase(160, 2, 1e-3))
-    assert [place for place, _ in phases_from("nothing", phases)] == [0, 1, 2]
-    assert [(place, phase.size) for place, phase in phases_from("shipped", phases)] == [(1, 128), (2, 160)]
+    assert [index for index, _ in phases_from("nothing", phases)] == [0, 1, 2]
+    assert [(index, phase.size) for index, phase in phases_from("shipped", phases)] == [(1, 128), (2, 160)]
     assert len(phases_from("shipped", (Phase(192, 3, 1e-3), Phase(256, 2, 1e-3)))) == 2  # just three quarters
 
 
@@ -140,23 +147,21 @@ def test_a_phase_that_has_begun_goes_on_and_one_that_is_calibrated_is_done(tmp_p
         next(asked)
         return next(asked)
 
-    assert value(phase().words, "--resume") == "True" and phase().done is None
+    assert "--resume" in phase().options and phase().done is None
     calibration = written(run / "calibration.json")
     assert phase().done == calibration
 
 
 def test_a_step_that_fails_ends_the_recipe(tmp_path, capfd):
-    with pytest.raises(ValueError, match="aifashion score keypoints ended with 1; mend what it says"):
-        run_step(Step(("score", "keypoints", "--truth", "none.csv", "--predicted", "none.csv"), tmp_path, "x"))
+    step = Step(score.keypoints, ("--truth", "none.csv", "--predicted", "none.csv"), tmp_path, "x")
+    with pytest.raises(ValueError, match=r"score\.keypoints ended with 1; correct what it says"):
+        run_step(step)
     assert "none.csv" in capfd.readouterr().err
 
 
-def test_a_step_that_ends_well_has_to_leave_its_last_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(subprocess, "run", lambda words, check: subprocess.CompletedProcess(words, 0))
-    step = Step(("data", "synth"), tmp_path, "*/label.csv")
-    with pytest.raises(
-        ValueError, match=r"data synth ended well without its last file, .*label\.csv; see what it says"
-    ):
+def test_a_step_that_ends_well_has_to_leave_its_last_file(tmp_path):
+    step = Step(len, (), tmp_path, "*/label.csv")
+    with pytest.raises(ValueError, match=r"len ended well without its last file, .*label\.csv; see what it says"):
         run_step(step)
     written(tmp_path / "base" / "label.csv")
     run_step(step)
@@ -166,9 +171,9 @@ def test_a_step_is_done_once_its_last_file_is_there(tmp_path):
     args = MakeArguments(work=tmp_path, precision="float32")
     draw, *_, last = every = made(args)
     assert made(args) == [] and all(step.done for step in every)
-    assert begins(draw) == "data synth" and begins(last).startswith("evaluate ")
+    assert draw.function == data_commands.synth and last.function == evaluate.main
     # Labels and questions are written before the answers, of photos as of crops.
-    (crop,) = (step for step in every if begins(step) == "data crop")
+    (crop,) = (step for step in every if step.function == crop_commands.crop)
     for step in (draw, crop):
         written(step.folder / "base" / "Annotations" / "label.csv")
         written(step.folder / "rank" / "Tests" / "question.csv")
@@ -179,16 +184,18 @@ def test_a_step_is_done_once_its_last_file_is_there(tmp_path):
 def test_with_other_numbers_what_depends_on_the_artifact_is_made_anew(tmp_path):
     args = MakeArguments(work=tmp_path, precision="float32")
     made(args)
-    export, *others = made(replace(args, attribute_numbers="bf16"))
-    assert export.words[0] == "export" and value(export.words, "--precision") == "bf16"
-    told = {step.words[0] for step in others}
-    assert told == {"test", "score", "predict", "test-attributes", "evaluate"}
-    assert str(export.folder) in {value(step.words, "--attributes") for step in others if step.words[0] == "predict"}
-    export, crop, *others = made(replace(args, keypoint_numbers="f32"))
-    assert export.words[0] == "export" and begins(crop) == "data crop"
-    assert value(crop.words, "--modelpath") == str(export.folder)
-    trained = [step for step in others if step.words[0] == "train-attributes"]
-    assert len(trained) == 4 and {value(step.words, "--data") for step in trained} == {str(crop.folder)}
+    exported, *others = made(replace(args, attribute_precision=BFLOAT16))
+    assert exported.function == export.main and value(exported.options, "--precision") == BFLOAT16
+    called = {step.function for step in others}
+    scoring = {score.keypoints, score.attributes, evaluate.main}
+    assert called == scoring | {test_command.main, predict.main, test_attributes.main}
+    pairs = {value(step.options, "--attributes") for step in others if step.function == predict.main}
+    assert pairs == {str(exported.folder)}
+    exported, crop, *others = made(replace(args, keypoint_precision=FLOAT32))
+    assert exported.function == export.main and crop.function == crop_commands.crop
+    assert value(crop.options, "--model") == str(exported.folder)
+    trained = [step for step in others if step.function == train_attributes_command.main]
+    assert len(trained) == 4 and {value(step.options, "--data") for step in trained} == {str(crop.folder)}
     assert made(args) == []  # nothing of the first is lost
 
 
@@ -222,57 +229,57 @@ def test_other_photographs_are_scored_anew(tmp_path):
 def test_a_folder_of_another_recipe_is_refused(tmp_path, monkeypatch):
     args = MakeArguments(work=tmp_path / "work", precision="float32")
     assert claimed(args) == claimed(args) == args
-    claimed(replace(args, keypoint_numbers="bf16", attribute_numbers="int8"))  # these are no part of the claim
+    claimed(replace(args, keypoint_precision=BFLOAT16, attribute_precision="int8"))  # these are no part of the claim
     with monkeypatch.context() as other:
-        other.setattr(weights_recipe, "KEYPOINT_PHASES", (Phase(128, 3, 2e-3),))
+        other.setattr(shipped_networks, "KEYPOINT_PHASES", (Phase(128, 3, 2e-3),))
         with pytest.raises(
             FileExistsError, match=r"keypoint_phases 128 px for 3 epochs at 0\.002 then 192 .*, not 128 px"
         ):
             claimed(args)
     with monkeypatch.context() as other:
-        other.setattr(weights_recipe, "_ATTRIBUTE_WORDS", ("--model", "lite"))
-        with pytest.raises(FileExistsError, match=r"attribute_words --task all .*, not --model lite;"):
+        other.setattr(shipped_networks, "ATTRIBUTE_OPTIONS", ("--network", "lite"))
+        with pytest.raises(FileExistsError, match=r"attribute_options --task all .*, not --network lite;"):
             claimed(args)
     with monkeypatch.context() as other:
-        other.setattr(weights_recipe, "_PHOTO_WORDS", ("--size", "320"))
-        with pytest.raises(FileExistsError, match=r"photo_words --size 256 --labels all, not --size 320;"):
+        other.setattr(shipped_networks, "PHOTO_OPTIONS", ("--size", "320"))
+        with pytest.raises(FileExistsError, match=r"photo_options --size 256 --labels all, not --size 320;"):
             claimed(args)
 
 
 def test_a_folder_goes_on_in_the_precision_that_it_began_with(tmp_path, monkeypatch):
     args = MakeArguments(work=tmp_path / "work")
-    monkeypatch.setattr(weights_recipe, "train_precision", lambda asked: "float32" if asked == "auto" else asked)
+    monkeypatch.setattr(shipped_networks, "train_precision", lambda asked: "float32" if asked == "auto" else asked)
     assert claimed(args).precision == "float32"
-    monkeypatch.setattr(weights_recipe, "train_precision", lambda asked: "mixed_bfloat16" if asked == "auto" else asked)
+    monkeypatch.setattr(shipped_networks, "train_precision", lambda asked: "bfloat16" if asked == "auto" else asked)
     assert claimed(args).precision == "float32"
-    assert claimed(replace(args, work=tmp_path / "new")).precision == "mixed_bfloat16"
-    with pytest.raises(FileExistsError, match="begun with precision float32, not mixed_bfloat16"):
-        claimed(replace(args, precision="mixed_bfloat16"))
+    assert claimed(replace(args, work=tmp_path / "new")).precision == "bfloat16"
+    with pytest.raises(FileExistsError, match="begun with precision float32, not bfloat16"):
+        claimed(replace(args, precision="bfloat16"))
 
 
-def test_where_an_export_fails_it_is_said_which_option_to_change(tmp_path, monkeypatch):
-    monkeypatch.setattr(subprocess, "run", lambda words, check: subprocess.CompletedProcess(words, 1))
-    exports = [step for step in made(MakeArguments(work=tmp_path, precision="float32")) if step.words[0] == "export"]
-    for step, option in zip(exports, ("--keypoint-numbers", "--attribute-numbers"), strict=True):
-        with pytest.raises(ValueError, match=rf"its --precision is {option} here\) and call weights make again"):
-            run_step(step)
+def test_where_an_export_fails_the_error_names_the_option_to_change(tmp_path):
+    steps_made = made(MakeArguments(work=tmp_path, precision="float32"))
+    exports = [step for step in steps_made if step.function == export.main]
+    for step, option in zip(exports, ("--keypoint-precision", "--attribute-precision"), strict=True):
+        with pytest.raises(ValueError, match=rf"its --precision is {option} here\) and run the recipe again"):
+            run_step(replace(step, function=sys.exit))
 
 
 def test_the_help_says_that_the_pair_of_the_package_is_replaced(capsys):
     with pytest.raises(SystemExit):
-        weights_recipe.make(["--help"])
-    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "by default that of the installed package itself, whose pair is replaced" in told
+        shipped_networks.main(["--help"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "by default that of the installed package itself, whose pair is replaced" in text
 
 
 def test_what_cannot_be_made(fails, tmp_path, monkeypatch):
-    monkeypatch.setattr(weights_recipe, "run_step", None)  # so that a check that fails to refuse draws no photos
+    monkeypatch.setattr(shipped_networks, "run_step", None)  # so that a check that fails to refuse draws no photos
 
     def make(*words: object) -> str:
-        return fails(weights_recipe.make, "--work", tmp_path / "work", *words)
+        return fails(shipped_networks.main, "--work", tmp_path / "work", *words)
 
     assert "--epochs must be a multiple above 0, not 0.0" in make("--epochs", 0)
-    assert "--test-count must be at least 1, not 0: the cards tell of scores" in make("--test-count", 0)
+    assert "--test-count must be at least 1, not 0: the cards have the scores" in make("--test-count", 0)
     written(tmp_path / "real" / "test.csv")
     assert "has no answers.csv, label.csv: annotated" in make("--real", tmp_path / "real")
     written(tmp_path / "other" / "mine.txt")
@@ -290,37 +297,39 @@ def test_what_cannot_be_made(fails, tmp_path, monkeypatch):
 def test_bfloat16_is_for_processors_with_matrix_units(tmp_path):
     able = written(tmp_path / "able", "flags : fpu avx512_bf16 amx_bf16 amx_tile")
     unable = written(tmp_path / "unable", "flags : fpu avx512_bf16")
-    assert train_precision("auto", able) == "mixed_bfloat16"
+    assert train_precision("auto", able) == "bfloat16"
     assert train_precision("auto", unable) == train_precision("auto", tmp_path / "none") == "float32"
-    assert train_precision("mixed_bfloat16", unable) == "mixed_bfloat16"
+    assert train_precision("bfloat16", unable) == "bfloat16"
 
 
 def test_what_a_call_that_was_cut_short_left_is_no_obstacle(fails, tmp_path):
     (tmp_path / "out" / ".keypoints").mkdir(parents=True)
     (tmp_path / "work").mkdir()
     written(tmp_path / "work" / "mine.txt")
-    error = fails(weights_recipe.make, "--work", tmp_path / "work", "--out", tmp_path / "out")
+    error = fails(shipped_networks.main, "--work", tmp_path / "work", "--out", tmp_path / "out")
     assert f"{tmp_path / 'work'} holds other things (mine.txt)" in error
 
 
 @pytest.mark.slow
 def test_the_whole_recipe_on_little(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(weights_recipe, "KEYPOINT_PHASES", (Phase(64, 1, 1e-3), Phase(96, 1, 1e-3)))
-    monkeypatch.setattr(weights_recipe, "ATTRIBUTE_PHASES", (Phase(32, 1, 1e-3), Phase(64, 1, 1e-3)))
+    monkeypatch.setattr(shipped_networks, "KEYPOINT_PHASES", (Phase(64, 1, 1e-3), Phase(96, 1, 1e-3)))
+    monkeypatch.setattr(shipped_networks, "ATTRIBUTE_PHASES", (Phase(32, 1, 1e-3), Phase(64, 1, 1e-3)))
     # A network that has learnt so little may differ by anything when it is quantised.
-    words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "pair"), "--keypoint-numbers", "f32"]
+    words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "pair"), "--keypoint-precision", FLOAT32]
     words += ["--count", "60", "--test-count", "10", "--precision", "float32"]
-    weights_recipe.make(words)
+    shipped_networks.main(words)
     assert "Wrote the pair to" in capfd.readouterr().out
     for stage, size in zip(STAGES, (96, 64), strict=True):
         manifest = Manifest.read(tmp_path / "pair" / stage)
         assert (manifest.stage, manifest.config["size"]) == (stage, size) and {WEIGHTS, CARD} < set(manifest.files)
         card = (tmp_path / "pair" / stage / CARD).read_text(encoding="utf-8")
-        assert "aifashion weights make --count 60 --seed 1 --epochs 1" in card and "| all | " in card
-    told = tmp_path / "work" / "keypoints_f32" / "attributes_f32" / "scores" / "validation_keypoints.json"
-    told.write_text(json.dumps(json.loads(told.read_text()) | {"ne": 0.5, "category_accuracy": 0.25}))
+        assert "python recipes/shipped_networks.py --count 60 --seed 1 --epochs 1" in card and "| all | " in card
+    scored = (
+        tmp_path / "work" / f"keypoints_{FLOAT32}" / f"attributes_{FLOAT32}" / "scores" / "validation_keypoints.json"
+    )
+    scored.write_text(json.dumps(json.loads(scored.read_text()) | {"ne": 0.5, "category_accuracy": 0.25}))
     monkeypatch.chdir(tmp_path)  # the same folders by other names
-    weights_recipe.make([word.replace(f"{tmp_path}/", "") for word in words])
+    shipped_networks.main([word.replace(f"{tmp_path}/", "") for word in words])
     assert "NE 50.00%, category right of 25.00%" in (tmp_path / "pair" / "keypoints" / CARD).read_text(encoding="utf-8")
-    assert "> aifashion" not in capfd.readouterr().out
+    assert "> train" not in capfd.readouterr().out
     assert Manifest.read(tmp_path / "pair" / "keypoints").files

@@ -7,6 +7,8 @@ import h5py
 import keras
 import numpy as np
 
+from ..compact_weights import CompactError, whole_weights
+
 Weights = str | Path | None
 """`"imagenet"`, a Keras weights file or a checkpoint of PyTorch, or None for a random start."""
 
@@ -39,7 +41,10 @@ def beginning(path: Path) -> str:
 
 
 def load_file(model: keras.Model, path: str | Path) -> None:
-    """Loads a Keras weights file (.h5 or .weights.h5). Raises WeightsError where it is missing or does not fit."""
+    """Loads a Keras weights file (.h5 or .weights.h5), compact ones as well.
+
+    Raises WeightsError where it is missing or does not fit, CompactError where what a compact one refers to is missing.
+    """
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no weights file at {path}")
@@ -53,7 +58,10 @@ def load_file(model: keras.Model, path: str | Path) -> None:
         with warnings.catch_warnings():
             # Keras only warns that a part is missing in the file, and leaves the start weights there.
             warnings.filterwarnings("error", "Skipping nested container", UserWarning)
-            model.load_weights(path)
+            with whole_weights(path) as whole:
+                model.load_weights(whole)
+    except CompactError:
+        raise
     except UserWarning:
         raise WeightsError(f"{path} does not fit {model.name}: it lacks a part of the network") from None
     except (ValueError, OSError, KeyError) as error:

@@ -1,0 +1,151 @@
+"""Keras weights files that keep a number once: what an artifact beside them holds already they only refer to.
+
+A compact file has the groups and names of the Keras weights file that it was made of. An array of it is one of these:
+
+- as it was (vectors: biases, and the numbers of normalisation),
+- in float16, compressed, which Keras reads as it is (kernels that the artifact holds in lower precision),
+- instead of a kernel, a factor for each output channel, with the attributes `offset` (bytes) and `shape`: the constant
+  that the artifact has there in float32, (O, I, h, w) or (O, I), divided by the factors is the kernel. The factors are
+  those of the normalisation that an export multiplies into it.
+
+The attributes of the file are the name of the artifact's file and its sha256.
+"""
+
+import hashlib
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+CONSTANTS, GRAPH = "model.bin", "model.xml"
+"""Of an artifact for OpenVINO: the file of all constants, and where in it each one lies."""
+NEAR = 1e-6
+"""How far a kernel made of a constant can be from the trained one, relative to its largest number: float32 rounding."""
+
+
+class CompactError(ValueError):
+    """A compact file whose artifact is missing or another one."""
+
+
+def write_compact(weights: Path, artifact: Path, out: Path) -> None:
+    """Writes the compact form of a Keras weights file for the folder of the artifact made of the same weights.
+
+    Where the artifact is not for OpenVINO, all kernels are kept in float16. Not atomic: call it in `atomic_path`.
+    """
+    constants = _constants(artifact)
+    referred = False
+    with h5py.File(weights) as whole, h5py.File(out, "w", libver="latest") as compact:
+
+        def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            nonlocal referred
+            if isinstance(item, h5py.Group):
+                kept = compact.require_group(name)
+            elif (array := item[()]).ndim < 2:
+                kept = compact.create_dataset(name, data=array)
+            elif (found := _find(array, constants)) is not None:
+                offset, factors = found
+                kept = compact.create_dataset(name, data=factors)
+                kept.attrs["offset"], kept.attrs["shape"] = offset, constants[offset].shape
+                referred = True
+            else:
+                half = array.astype(np.float16)
+                kept = compact.create_dataset(
+                    name, data=half, chunks=half.shape, shuffle=True, compression="gzip", compression_opts=9
+                )
+            for key, value in item.attrs.items():
+                kept.attrs[key] = value
+
+        whole.visititems(keep)
+        if referred:
+            compact.attrs["artifact"] = CONSTANTS
+            compact.attrs["sha256"] = hashlib.sha256((artifact / CONSTANTS).read_bytes()).hexdigest()
+
+
+def is_compact(path: Path) -> bool:
+    """Whether a Keras weights file refers to an artifact. Raises OSError where it is no HDF5 file."""
+    with h5py.File(path) as file:
+        return "artifact" in file.attrs
+
+
+@contextmanager
+def whole_weights(path: Path) -> Iterator[Path]:
+    """The path of a Keras weights file with all arrays: `path` itself, or for a compact file one that is made for now.
+
+    Raises CompactError where the artifact that a compact file refers to is missing or another one, and OSError where
+    `path` is no HDF5 file.
+    """
+    if not is_compact(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "model.weights.h5"
+        with h5py.File(path) as compact, h5py.File(made, "w") as whole:
+            constants = _referred(path, compact)
+
+            def restore(name: str, item: h5py.Group | h5py.Dataset) -> None:
+                if isinstance(item, h5py.Group):
+                    kept = whole.require_group(name)
+                else:
+                    array = item[()] if "offset" not in item.attrs else _kernel(item, constants)
+                    kept = whole.create_dataset(name, data=array)
+                for key, value in item.attrs.items():
+                    if key not in ("offset", "shape"):
+                        kept.attrs[key] = value
+
+            compact.visititems(restore)
+        yield made
+
+
+def _referred(path: Path, compact: h5py.File) -> bytes:
+    source = path.parent / str(compact.attrs["artifact"])
+    if not source.is_file():
+        raise CompactError(f"{path} refers to {source}, which is missing: copy the whole folder")
+    constants = source.read_bytes()
+    if hashlib.sha256(constants).hexdigest() != compact.attrs["sha256"]:
+        raise CompactError(f"{path} refers to another {source.name} than the one beside it: copy the whole folder")
+    return constants
+
+
+def _kernel(factors: h5py.Dataset, constants: bytes) -> np.ndarray:
+    shape = tuple(int(side) for side in factors.attrs["shape"])
+    constant = np.frombuffer(constants, "<f4", int(np.prod(shape)), int(factors.attrs["offset"])).reshape(shape)
+    return _channels_last(constant) / factors[()]
+
+
+def _channels_last(constant: np.ndarray) -> np.ndarray:
+    """(O, I, h, w) -> (h, w, I, O), and (O, I) -> (I, O), as Keras has kernels."""
+    return constant.transpose((2, 3, 1, 0) if constant.ndim == 4 else (1, 0))
+
+
+def _find(kernel: np.ndarray, constants: dict[int, np.ndarray]) -> tuple[int, np.ndarray] | None:
+    """The offset of the constant that is the kernel but for a factor for each output channel, and these factors."""
+    sums = tuple(range(kernel.ndim - 1))
+    wanted = kernel.astype(np.float64)
+    size = np.square(wanted).sum(sums)
+    if not size.all():  # a channel of zeros has no factor
+        return None
+    for offset, constant in constants.items():
+        held = _channels_last(constant)
+        if held.shape != kernel.shape:
+            continue
+        factors = ((held * wanted).sum(sums) / size).astype(np.float32)
+        if factors.all() and np.abs(held / factors - kernel).max() <= NEAR * np.abs(kernel).max():
+            return offset, factors
+    return None
+
+
+def _constants(artifact: Path) -> dict[int, np.ndarray]:
+    """By offset the float32 constants of 2 or 4 axes."""
+    if not (artifact / GRAPH).is_file():
+        return {}
+    data, found = (artifact / CONSTANTS).read_bytes(), {}
+    for layer in ElementTree.parse(artifact / GRAPH).iterfind("./layers/layer[@type='Const']/data"):
+        shape = tuple(int(side) for side in layer.get("shape", "").split(",") if side.strip())
+        if layer.get("element_type") == "f32" and len(shape) in (2, 4):
+            offset = int(layer.get("offset", 0))
+            found[offset] = np.frombuffer(data, "<f4", int(np.prod(shape)), offset).reshape(shape)
+    return found

@@ -1,0 +1,79 @@
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from aifashion.config import AttributeConfig
+from aifashion.records import HeadSpec
+from aifashion.unet.compact_weights import CONSTANTS, GRAPH, CompactError, is_compact, whole_weights, write_compact
+from aifashion.unet.predictors import attribute_net, trained_attribute_net
+from aifashion.vocabulary import load_vocabulary
+
+CONFIG = AttributeConfig.from_json('{"kind": "attributes", "model": "lite", "size": 32}', load_vocabulary(), "a file")
+HEADS = (HeadSpec("colour", "exclusive", ("red", "green", "blue")),)
+
+
+def layer(offset: int, shape: str, kind: str = "f32") -> str:
+    return f'<layer type="Const"><data element_type="{kind}" shape="{shape}" offset="{offset}" size="0" /></layer>'
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    """Constants by hand: 8 bytes of something else, a (O, I, h, w) kernel with its factors, and a (O, I) kernel."""
+    rng = np.random.default_rng(0)
+    kernel, dense = rng.normal(size=(3, 3, 4, 5)).astype("f4"), rng.normal(size=(5, 2)).astype("f4")
+    folded = (kernel * np.array([0.5, -2, 1e-3, 7, 1], "f4")).transpose(3, 2, 0, 1)
+    (tmp_path / CONSTANTS).write_bytes(b"12345678" + folded.tobytes() + dense.T.tobytes())
+    layers = layer(0, "1", "i64") + layer(8, "5, 4, 3, 3") + layer(8 + folded.nbytes, "2, 5")
+    (tmp_path / GRAPH).write_text(f"<net><layers>{layers}</layers></net>")
+    return tmp_path, kernel, dense
+
+
+def test_kernels_of_the_artifact_are_kept_there_alone(artifact):
+    folder, kernel, dense = artifact
+    other = np.random.default_rng(1).normal(size=(1, 1, 5, 4)).astype("f4")
+    bias = np.array([1 / 3, 1e-9], "f4")
+    arrays = {"a/vars/0": kernel, "b/vars/0": dense, "b/vars/1": bias, "c/vars/0": other}
+    with h5py.File(folder / "whole.weights.h5", "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+        file["a/vars"].attrs["name"] = "stem"
+    write_compact(folder / "whole.weights.h5", folder, folder / "model.weights.h5")
+    assert is_compact(folder / "model.weights.h5") and not is_compact(folder / "whole.weights.h5")
+    with h5py.File(folder / "model.weights.h5") as file:
+        assert [file[name].size for name in arrays] == [5, 2, 2, 20]
+        assert file["a/vars/0"].attrs["offset"] == 8 and file["c/vars/0"].dtype == np.float16
+    with whole_weights(folder / "model.weights.h5") as path, h5py.File(path) as file:
+        assert dict(file["a/vars"].attrs) == {"name": "stem"} and not file["a/vars/0"].attrs
+        np.testing.assert_allclose(file["a/vars/0"], kernel, rtol=1e-6)
+        np.testing.assert_allclose(file["b/vars/0"], dense, rtol=1e-6)
+        np.testing.assert_array_equal(file["b/vars/1"], bias)
+        np.testing.assert_allclose(file["c/vars/0"], other, rtol=2**-11)
+    with whole_weights(folder / "whole.weights.h5") as path:
+        assert path == folder / "whole.weights.h5"
+
+
+def test_a_network_loads_what_an_artifact_in_lower_precision_left(tmp_path):
+    keras.utils.set_random_seed(0)
+    net = attribute_net(CONFIG, HEADS)
+    net.save_weights(tmp_path / "whole.weights.h5")
+    write_compact(tmp_path / "whole.weights.h5", tmp_path, tmp_path / "model.weights.h5")
+    assert (tmp_path / "model.weights.h5").stat().st_size < 0.55 * (tmp_path / "whole.weights.h5").stat().st_size
+    loaded = trained_attribute_net(CONFIG, HEADS, tmp_path / "model.weights.h5")
+    for found, expected in zip(loaded.get_weights(), net.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=2**-10, atol=1e-6)
+
+
+def test_another_artifact_beside_the_weights_is_refused(artifact):
+    folder, kernel, _ = artifact
+    with h5py.File(folder / "whole.weights.h5", "w") as file:
+        file["a/vars/0"] = kernel
+    path = folder / "model.weights.h5"
+    write_compact(folder / "whole.weights.h5", folder, path)
+    (folder / CONSTANTS).write_bytes((folder / CONSTANTS).read_bytes() + b"1")
+    message = r"model\.weights\.h5 refers to another model\.bin than the one beside it: copy the whole folder"
+    with pytest.raises(CompactError, match=message), whole_weights(path):
+        pass
+    (folder / CONSTANTS).unlink()
+    with pytest.raises(CompactError, match=r"refers to .*model\.bin, which is missing: copy the whole folder"):
+        trained_attribute_net(CONFIG, HEADS, path)
