@@ -140,7 +140,7 @@ def _write_lines(path: Path, lines: list[str]) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name for a file, or a copy where the file system has no hard links."""
+    """A hard link to a file, or a copy if the file system has no hard links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
