@@ -85,7 +85,7 @@ def test_a_square_box_contains_its_points(points: np.ndarray, margin: float):
     assert box.width == box.height
     side = min((np.ptp(points, axis=0).max() + 1) * (1 + 2 * margin), 60)
     assert abs(box.width - side) <= 0.5 + 1e-9
-    # Its side and its start are whole pixels: half a pixel may be lost to either.
+    # Side and start are whole pixels: each can be off by half a pixel.
     low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5
     assert (low >= np.array([box.left, box.top]) - 0.5 - 1.0).all()
     assert (high <= np.array([box.right, box.bottom]) - 0.5 + 1.0).all()

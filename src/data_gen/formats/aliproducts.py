@@ -179,7 +179,7 @@ def _read_labelled(path: Path, classes: int | None) -> _Labelled:
     last = "" if classes is None else f"..{classes - 1}"
 
     def not_a_class(row: int) -> str:
-        return f"label {texts[row].as_py()!r}; expected a class number, 0{last or ' or above'}"
+        return f"label {texts[row].as_py()!r}; expected a class, a whole number 0{last or ' or above'}"
 
     outside = ~whole if classes is None else ~whole | (labels >= classes)
     problems += _problems(path, lines, np.flatnonzero(outside), not_a_class)

@@ -260,8 +260,8 @@ def _parse_keypoints(
     masks: dict[str, np.ndarray] = {category: FASHIONAI.mask(category) for category in CATEGORIES}
     allowed = np.array([masks.get(category, np.ones(len(KEYPOINTS), bool)) for category in categories])
     for i, k in np.argwhere((state != ABSENT) & ~allowed):
-        cell = f"column {KEYPOINTS[k]!r}: {columns[KEYPOINTS[k]][i]!r}"
-        reason = f"{cell}; a {categories[i]} does not have this keypoint; expected {_NO_POINT}"
+        cell, category = columns[KEYPOINTS[k]][i], categories[i]
+        reason = f"column {KEYPOINTS[k]!r}: {cell!r}; a {category} does not have this keypoint, expected {_NO_POINT}"
         problems.append(Problem(path, lines[i], reason))
     xy[state == ABSENT] = -1
     return xy, state, problems

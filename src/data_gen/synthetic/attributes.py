@@ -1,11 +1,11 @@
-"""Attribute labels from geometry: one y, and m for the neighbour of a length that lies near a class boundary."""
+"""Attribute labels from geometry: one y, and m for the next class if a length is near its boundary."""
 
 from bisect import bisect
 
 from ..formats.challenges import ATTRIBUTE_TASKS
 from .body import ANKLE, CROTCH, HIP, KNEE, WAIST
 
-SLEEVELESS = 0.02  # below it there is no sleeve at all, so no length is near this bound
+SLEEVELESS = 0.02  # fraction of the arm; below it there is no sleeve, so m is not used at this boundary
 # Upper bounds of the classes after "Invisible": levels of the hem in heads, or fractions of the arm.
 BOUNDS: dict[str, tuple[float, ...]] = {
     "coat_length": (WAIST + 0.25, HIP + 0.2, CROTCH + 0.3, KNEE - 0.5, KNEE + 0.3, KNEE + 1.0),
@@ -17,16 +17,16 @@ MARGIN = {"coat_length": 0.12, "skirt_length": 0.12, "pant_length": 0.12, "sleev
 
 
 def one_hot(task: str, name: str, maybe: tuple[str, ...] = ()) -> str:
-    """The label string of a class, such as `nynn`; classes in `maybe` get m. Raises ValueError for unknown classes."""
+    """The marks of a class, such as `nynn`; classes in `maybe` get m. Raises ValueError for unknown classes."""
     classes = ATTRIBUTE_TASKS[task]
     unknown = {name, *maybe} - set(classes)
     if unknown:
-        raise ValueError(f"{task} has no class {sorted(unknown)}; expected one of {', '.join(classes)}")
+        raise ValueError(f"{task} has no class {', '.join(sorted(unknown))}; expected one of {', '.join(classes)}")
     return "".join("y" if c == name else "m" if c in maybe else "n" for c in classes)
 
 
 def length_label(task: str, value: float) -> str:
-    """The label string of a length: a hem's level in heads, or the fraction of the arm that a sleeve covers."""
+    """The marks of a length. value: a hem's level in heads, or the fraction of the arm that a sleeve covers."""
     bounds, classes = BOUNDS[task], ATTRIBUTE_TASKS[task]
     i = bisect(bounds, value)
     maybe = tuple(

@@ -1,4 +1,4 @@
-"""What lies behind a garment: studio paper, rooms, streets, floors and beds."""
+"""Backgrounds: studio paper, rooms, streets, floors and beds."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from .cloth import colour, random_cloth, weave
 
 
 def _smooth(rng: np.random.Generator, height: int, width: int, cells: int) -> np.ndarray:
-    """(H, W, 1) noise in -1..1 that varies slowly."""
+    """(H, W, 1) smooth noise in about -1..1. cells: per side."""
     small = rng.uniform(-1, 1, (cells, cells)).astype(np.float32)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
 
@@ -27,7 +27,7 @@ def _studio(rng: np.random.Generator, height: int, width: int, base: np.ndarray)
 
 
 def _clutter(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """A street or a room, out of focus."""
+    """A street or a room with many objects, often out of focus."""
     h, w = height // 2, width // 2
     image = _studio(rng, h, w, colour(rng) * 0.7 + 0.2)
     vanish = rng.uniform(0.3, 0.7, 2) * (w, h)
@@ -82,7 +82,7 @@ def _fabric(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def backdrop(rng: np.random.Generator, height: int, width: int, worn: bool) -> np.ndarray:
-    """(H, W, 3) float32 RGB in 0..1."""
+    """A random background, (H, W, 3) float32 RGB in 0..1. worn: whether the garment is on a figure."""
     kind = rng.random()
     if kind < (0.3 if worn else 0.5):
         white = np.full((height, width, 3), rng.choice([1.0, 1.0, 0.985, 0.96]), np.float32)

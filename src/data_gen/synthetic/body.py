@@ -1,4 +1,4 @@
-"""A posed figure in heads: levels of the body, joints of the limbs, and its skin, hair and shoes as pieces to paint."""
+"""A posed figure in heads: levels of the body, joints of the limbs; and its skin, hair and shoes as pieces to paint."""
 # ruff: noqa: RUF005  (an array + (x, y) moves points, it does not join lists)
 
 from dataclasses import dataclass, replace
@@ -36,9 +36,10 @@ HAIR = (
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Half widths in heads, turn and tilts in radians, and per side (-1 the image's left, 1 its right) the limbs.
+    """Half widths in heads; turn and tilts in radians; the limbs by side (-1: left in the image, 1: right).
 
-    arms, legs: (4, 2) joints: root, middle, end, tip. behind: the arm lies behind the trunk. pocketed: its hand does.
+    arms, legs: (4, 2) joints: root, middle, end, tip. behind: whether the arm is behind the trunk. pocketed: whether
+    its hand is.
     """
 
     shoulder: float
@@ -63,7 +64,7 @@ class Body:
         )
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """Points on an upright, frontal trunk (..., 2) -> where the pose carries them."""
+        """Points (..., 2) on an upright, frontal trunk -> their positions in the pose."""
         x, y = points[..., 0], points[..., 1]
         width = np.interp(y, (SHOULDER, ARMPIT, WAIST, HIP), (self.shoulder, self.chest, self.waist, self.hip))
         squeeze = np.hypot(np.cos(self.turn), 0.6 * np.sin(self.turn))
@@ -76,7 +77,7 @@ class Body:
         return np.stack([across + sway, y + across * np.tan(tilt)], -1)
 
 
-_ARM_POSES = {  # upper arm and forearm, degrees outward from hanging straight down; may the arm lie behind the trunk
+_ARM_POSES = {  # upper arm and forearm, degrees outward from straight down; probability of lying behind the trunk
     "down": ((3, 20), (-8, 14), 0.06),
     "akimbo": ((32, 60), (-70, -35), 0.2),
     "pocket": ((12, 28), (-22, -4), 0.0),
@@ -86,7 +87,7 @@ _ARM_POSES = {  # upper arm and forearm, degrees outward from hanging straight d
     "raised": ((95, 160), (170, 260), 0.0),
     "away": ((25, 65), (20, 75), 0.0),
 }
-_ARM_CHANCES = {
+_POSE_PROBABILITIES = {
     "down": 0.44, "akimbo": 0.15, "pocket": 0.13, "folded": 0.07,
     "phone": 0.06, "aside": 0.03, "raised": 0.05, "away": 0.07,
 }  # fmt: skip
@@ -99,7 +100,7 @@ def _limb(root: np.ndarray, lengths: tuple[float, ...], degrees: tuple[float, ..
 
 
 def random_body(rng: np.random.Generator, worn: bool) -> Body:
-    """A standing figure; with `worn` false the symmetric ghost on which a garment lies flat."""
+    """A random standing figure; with `worn` False the symmetric, invisible one for a garment that lies flat."""
     male = rng.random() < 0.3
     stout = float(np.clip(rng.normal(1.0, 0.09), 0.85, 1.3))
     hip = rng.uniform(0.62, 0.74) * stout
@@ -125,16 +126,16 @@ def random_body(rng: np.random.Generator, worn: bool) -> Body:
     if rng.random() < 0.1:  # laid out with folded sleeves
         bend = rng.uniform(-110, -30)
     same = rng.random() < 0.45
-    pose = str(rng.choice(list(_ARM_CHANCES), p=list(_ARM_CHANCES.values())))
+    pose = str(rng.choice(list(_POSE_PROBABILITIES), p=list(_POSE_PROBABILITIES.values())))
     for side in SIDES:
         root = body.place(np.array([side * (shoulder - 0.17), 0.32]))
         if worn:
             if not same:
-                pose = str(rng.choice(list(_ARM_CHANCES), p=list(_ARM_CHANCES.values())))
+                pose = str(rng.choice(list(_POSE_PROBABILITIES), p=list(_POSE_PROBABILITIES.values())))
             upper, fore, hidden = _ARM_POSES[pose]
             degrees = (rng.uniform(*upper), rng.uniform(*fore))
             lengths = (UPPER_ARM * rng.uniform(0.88, 1.02), FOREARM * rng.uniform(0.8, 1.02), HAND)
-            # A body that turns carries the arm of its far side behind the trunk.
+            # If the body turns, the arm of its far side is often behind the trunk.
             far = side * turn > 0.4 and fore[1] > -10
             body.behind[side] = bool(rng.random() < (0.6 if far else hidden))
             body.pocketed[side] = pose == "pocket" and bool(rng.random() < 0.6)
@@ -181,7 +182,7 @@ def _ellipse(centre: np.ndarray, rx: float, ry: float, count: int = 28, turn: fl
 def skin_pieces(rng: np.random.Generator, body: Body, sleeve: float) -> list[Piece]:
     """The figure without its garments: limbs, trunk, head, hair, shoes; sometimes a mannequin of one colour.
 
-    sleeve: the fraction of the arms that clothes cover.
+    sleeve: the fraction of the arms that sleeves cover.
     """
     mannequin = rng.random() < 0.06
     tone = np.array(SKIN[rng.choice(len(SKIN), p=(0.24, 0.28, 0.22, 0.12, 0.08, 0.06))]) * rng.uniform(0.92, 1.04)
@@ -198,7 +199,7 @@ def skin_pieces(rng: np.random.Generator, body: Body, sleeve: float) -> list[Pie
         foot = leg[2] * 0.45 + leg[3] * 0.55
         sole = (_ellipse(foot, 0.15, 0.26),)
         pieces.append(Piece(f"shoe_{name}", 11, sole, leg[2:], np.full(2, 0.15), shoe, shadow=0.2))
-        # The root of the arm lies under the trunk's cloth, which ends at the arm hole; the rest lies over it.
+        # The top of the arm is under the cloth of the trunk, which ends at the arm hole; the rest is over it.
         z = 16.0 if body.behind[side] else 46.0
         half = (0.2, 0.17, 0.145, 0.13, 0.085)
         root = _tube(f"arm_{name}", 14.0, arm[:3], half, side, skin, 0.0)
@@ -300,5 +301,5 @@ def _necklace(rng: np.random.Generator, body: Body, centre: np.ndarray, up: np.n
 
 
 def hand_of(body: Body, side: int) -> np.ndarray:
-    """(2,) the middle of a hand."""
+    """(2,) the position of a hand."""
     return along(body.arms[side], UPPER_ARM + FOREARM + 0.2)

@@ -14,7 +14,7 @@ from .paint import Piece, Stroke
 
 
 def _waistband(body: Body, y: float, ease: float, drop: float, height: float) -> tuple[np.ndarray, np.ndarray]:
-    """Upper and lower edge of a waistband, left to right, before posing."""
+    """Upper and lower edge of a waistband, each (11, 2) from left to right, before posing."""
     x = np.linspace(-1, 1, 11)
     bow = drop * (1 - x**2)
     top = np.stack([x * (body.half_width(y) + ease), y + bow], -1)
@@ -36,7 +36,7 @@ def _band_piece(
 
 
 def skirt(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0, owner: str = "skirt") -> Garment:
-    """A skirt from a pencil to a full circle, from short to the floor."""
+    """A random skirt: from a pencil skirt to a full circle, from short to floor length."""
     y0 = WAIST + rng.uniform(-0.12, 0.3)
     spans = ((2.75, KNEE - 0.35), (KNEE - 0.4, KNEE + 0.4), (KNEE + 0.3, ANKLE), (ANKLE - 0.1, FLOOR))
     hem = float(rng.uniform(*spans[rng.choice(4, p=[0.42, 0.22, 0.23, 0.13])]))
@@ -110,7 +110,7 @@ def skirt(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0, o
 
 
 def _tears(rng: np.random.Generator, outside: np.ndarray, inside: np.ndarray) -> list[Stroke]:
-    """Torn places with pale threads across a leg."""
+    """Tears with pale threads across a leg."""
     strokes = []
     for k in rng.integers(2, len(outside) - 2, int(rng.integers(1, 4))).tolist():
         across = inside[k] - outside[k]
@@ -122,7 +122,7 @@ def _tears(rng: np.random.Generator, outside: np.ndarray, inside: np.ndarray) ->
 
 
 def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0, owner: str = "trousers") -> Garment:
-    """Trousers from hot pants to full length, from skinny to wide and flared."""
+    """Random trousers: from hot pants to full length, from skinny to wide and flared."""
     y0 = WAIST + rng.uniform(-0.1, 0.45)
     style = str(rng.choice(["skinny", "straight", "wide", "flare", "baggy"], p=[0.32, 0.3, 0.17, 0.1, 0.11]))
     loose = {"skinny": 0.0, "straight": 0.07, "wide": 0.17, "flare": 0.02, "baggy": 0.13}[style] + rng.uniform(0, 0.03)
@@ -135,7 +135,7 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
     ankle = {"skinny": 0.14, "straight": 0.2, "wide": 0.36, "flare": 0.33, "baggy": 0.16}[style] + rng.uniform(0, 0.03)
     knee = {"skinny": 0.22, "straight": 0.26, "wide": 0.36, "flare": 0.22, "baggy": 0.3}[style]
     pieces, marks = [], {}
-    # A leg that walks lies over the other; which one is a matter of chance.
+    # One leg is painted over the other; which one is random.
     first = int(rng.choice([-1, 1]))
     drape = Drape(rng.uniform(1, 3), rng.uniform(0.02, 0.12), 0.3, rng.uniform(0.05, 0.3), rng.normal(0, 0.5),
                   rng.uniform(0.2, 0.5), 3.5)  # fmt: skip
@@ -156,13 +156,13 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
         hip[0] = (side * abs(top[0, 0]), y0)
         outside = np.vstack([body.place(hip), outer[outer[:, 1] > body.place(hip)[-1, 1] + 0.15]])
         outside = smooth(even(outside, 26), 6)
-        # From the crotch the inner edge joins the leg's own within a hand's breadth.
+        # Below the crotch the inner edge bends to the edge of the leg within 0.5 heads.
         weight = np.clip(1 - (s - start) / 0.5, 0, 1)[:, None] ** 1.5
         seam = np.stack([np.full(len(s), crotch_at[0]), inner[:, 1]], -1) + (0.015 * side, 0)
         inner = inner * (1 - weight) + seam * weight
         inside = np.vstack([crotch_at, inner[inner[:, 1] > crotch_at[1] + 0.03]])
         middle = body.place(np.array([[-0.03 * side, y0 + top[5, 1] - top[0, 1]], [-0.03 * side, HIP]]))
-        # The part above the crotch as one polygon, the leg below it as a chain that overlaps.
+        # One polygon above the crotch, overlapping polygons along the leg below it.
         split = min(int(np.searchsorted(outside[:, 1], crotch_at[1])), len(outside) - 3)
         upper = np.vstack([outside[: split + 3], inside[:2][::-1], crotch_at[None], middle[::-1]])
         leg = even(outside[split:], 14)

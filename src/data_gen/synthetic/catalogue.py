@@ -1,10 +1,10 @@
-"""Synthetic sets of the other two kinds: photos with some of 13 styles, and of many products.
+"""Synthetic sets of the two other challenges: photos labelled with 13 styles, and photos of many products.
 
     styles     Images/<id>.jpg, train.txt (id,url,13 cells), test.txt (id,url), answer.txt (id,url,13 cells)
     products   train/, val/, test/ with <product>/<n>.jpg, train.txt and val.txt (path label), test.txt, test_answer.txt
 
-A style is a rule about what can be seen: the cloth and the kind of garment. A product is a kind of garment in
-one cloth, photographed again and again.
+A style is a rule about visible properties: the fabric and the category of the garment. A product is a category of
+garment in one fabric, in several photos.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,7 +28,6 @@ from .writer import checked_test_count, one_thread
 STYLE_LIST, STYLE_TEST, STYLE_ANSWER = "train.txt", "test.txt", "answer.txt"
 PRODUCT_ANSWER = "test_answer.txt"
 
-
 _RULES: dict[str, Callable[[str, str], bool]] = {
     "sports": lambda garment, cloth: cloth in ("knit", "stripe") and garment in ("blouse", "trousers"),
     "casual": lambda garment, cloth: cloth in ("denim", "knit", "plain") and garment != "dress",
@@ -44,12 +43,12 @@ _RULES: dict[str, Callable[[str, str], bool]] = {
     "street/punk": lambda garment, cloth: cloth in ("leather", "blotches"),
     "ethnic": lambda garment, cloth: cloth in ("blotches", "lace") and garment in ("dress", "skirt", "blouse"),
 }
-"""Style -> whether a photo has it, from the category of the garment and the name of its cloth."""
+"""Style -> rule: (category of the garment, name of its fabric) -> whether the photo has the style."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One photo to draw to `path`. design: seeds the garment's kind and cloth; number: seeds all the rest."""
+    """One photo to draw to `path`. design: seed of category and fabric; number: seed of everything else."""
 
     path: Path
     design: tuple[int, ...]
@@ -60,9 +59,10 @@ class _Job:
 def write_style_set(
     out: Path, count: int, seed: int, size: int = 256, test_count: int | None = None, url: str = "", workers: int = 1
 ) -> None:
-    """Writes `count` training and `test_count` (a tenth by default) test photos, and lists that name them below `url`.
+    """Writes `count` training and `test_count` (by default a tenth, at least 5) test photos, and lists with their URLs.
 
-    Served there, `aifashion data fetch-styles` fetches them as it does real ones. Errors as in `write_dataset`.
+    url: the prefix of the URLs in the lists. With the photos served there, `aifashion data fetch-styles` fetches them.
+    Errors as in `write_dataset`.
     """
     out = Path(out)
     test_count = checked_test_count(count, test_count, workers)
@@ -84,19 +84,20 @@ def write_style_set(
 def write_product_set(
     out: Path, count: int, classes: int, seed: int, size: int = 256, test_count: int | None = None, workers: int = 1
 ) -> None:
-    """Writes `count` photos of `classes` products to train and validate on, and `test_count` (a tenth) with answers.
+    """Writes `count` training and validation photos of `classes` products, and `test_count` test photos with answers.
 
-    As in a shop's catalogue some products have many photos and most have few. One in ten of the photos of a product
-    is for validation, at least one. Errors as in `write_dataset`, and ValueError for fewer than 3 photos a class.
+    test_count: by default a tenth, at least 5. As in a shop's catalogue, some products have many photos and most have
+    few. One in ten photos of a product, at least one, is for validation. Errors as in `write_dataset`, and ValueError
+    for less than 2 classes or fewer than 3 photos per class.
     """
     out = Path(out)
     if classes < 2 or count < 3 * classes:
-        raise ValueError(f"need 2 classes or more and 3 photos for each; got {classes} and {count} photos")
+        raise ValueError(f"need at least 2 classes and 3 photos for each; got {classes} classes and {count} photos")
     test_count = checked_test_count(count, test_count, workers)
     arguments = {"kind": "products", "count": count, "classes": classes, "seed": seed, "size": size}
     claim_folder(out, DRAWN_FILE, arguments | {"test_count": test_count})
     rng = np.random.default_rng([seed, 2])
-    # Three of each, and the rest by Zipf's law.
+    # Three photos of each product, and the rest by Zipf's law.
     probabilities = 1 / np.arange(1, classes + 1)
     label = np.concatenate(
         [
@@ -104,15 +105,15 @@ def write_product_set(
             rng.choice(classes, count - 3 * classes, p=probabilities / probabilities.sum()),
         ]
     )
-    seen = np.zeros(classes, int)
+    counts = np.zeros(classes, int)  # photos so far, by product
     rows: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     jobs = []
-    for number, own in enumerate([*label.tolist(), *rng.integers(0, classes, test_count).tolist()]):
-        split = "test" if number >= count else "val" if seen[own] % 10 == 2 else "train"
-        name = f"{split}/{own:05d}/{number:06d}.jpg"
-        jobs.append(_Job(out / name, (seed, 0, own), (seed, 1, number), size))
-        rows[split].append(f"{name} {own}")
-        seen[own] += 1
+    for number, product in enumerate([*label.tolist(), *rng.integers(0, classes, test_count).tolist()]):
+        split = "test" if number >= count else "val" if counts[product] % 10 == 2 else "train"
+        name = f"{split}/{product:05d}/{number:06d}.jpg"
+        jobs.append(_Job(out / name, (seed, 0, product), (seed, 1, number), size))
+        rows[split].append(f"{name} {product}")
+        counts[product] += 1
     for _ in _drawn(jobs, workers):
         pass
     answers = rows["test"]
@@ -123,7 +124,7 @@ def write_product_set(
 
 
 def _drawn(jobs: list[_Job], workers: int) -> Iterable[str]:
-    """The style cells of every photo, drawn now."""
+    """Draws every photo; yields its cells in a style list."""
     console = Console(stderr=True)
     if workers == 1:
         yield from track(map(_draw, jobs), "Drawing photos", len(jobs), console=console)

@@ -1,4 +1,4 @@
-"""Cloth: woven tiles of many patterns, and the light on its folds."""
+"""Cloth: repeating tiles of many patterns, and the shading of folds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +13,10 @@ TILE = 96
 
 @dataclass(frozen=True, slots=True)
 class Cloth:
-    """tile: (T, T, 3) float32 RGB that repeats every `repeat` heads. opacity: (T, T) float32 or None. gloss 0..1."""
+    """tile: (T, T, 3) float32 RGB that repeats every `repeat` heads. turn: of the tile in radians. gloss: from 0.
+
+    opacity: (T, T) float32 in 0..1, None for opaque cloth.
+    """
 
     tile: np.ndarray
     repeat: float
@@ -29,7 +32,11 @@ class Cloth:
 
 @dataclass(frozen=True, slots=True)
 class Drape:
-    """How a piece falls: folds along it (count and depth at its lower end), wrinkles, roundness of the body in it."""
+    """The folds of a piece.
+
+    folds, depth: number and depth of folds along it; grows: 0..1, how much of the depth builds up over `length` heads.
+    wrinkles, slant: their depth and direction in radians. roundness: of the body in it.
+    """
 
     folds: float = 0.0
     depth: float = 0.0
@@ -42,7 +49,7 @@ class Drape:
 
 @lru_cache(maxsize=1)
 def _wrinkle_bank() -> np.ndarray:
-    """(8, 128, 128) repeating relief seen under side light, zero mean; the same in every process."""
+    """(8, 128, 128) repeating relief shaded by side light, zero mean; the same in every process."""
     rng = np.random.default_rng(20180406)
     fields = []
     for i in range(8):
@@ -64,7 +71,10 @@ def _wrapped(x: np.ndarray, period: int) -> np.ndarray:
 
 
 def fold_shade(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, drape: Drape, light: float) -> np.ndarray:
-    """(h, w) float32 factor around 1. u across in half widths, v along in heads, light -1..1 from left to right."""
+    """(h, w) float32 brightness factor around 1.
+
+    u: across in half widths, v: along in heads, each (h, w). light: its direction, -1 left to 1 right.
+    """
     round_u = np.minimum(np.maximum(u, -1), 1)
     shade = 1.04 + (round_u * (0.55 * light * drape.roundness) - round_u * round_u * (0.6 * drape.roundness))
     if drape.wrinkles:
@@ -92,10 +102,10 @@ def fold_shade(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, drape: Dr
 def weave(
     cloth: Cloth, u: np.ndarray, v: np.ndarray, half: float, scale: float
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Colour (h, w, 3) and opacity (h, w) of cloth at (u, v); half: half width in heads, scale: px per head."""
+    """Colour (h, w, 3) and opacity (h, w), None if opaque, at (u, v). half: half width in heads. scale: px per head."""
     per_tile = int(np.clip(cloth.repeat * scale, 4, TILE * 2))
     tile, opacity = cloth.tile, cloth.opacity
-    if per_tile < TILE:  # shrink first, or fine patterns turn to noise
+    if per_tile < TILE:  # shrink first, otherwise fine patterns alias
         tile = cv2.resize(tile, (per_tile, per_tile), interpolation=cv2.INTER_AREA)
         opacity = None if opacity is None else cv2.resize(opacity, (per_tile, per_tile), interpolation=cv2.INTER_AREA)
     size = tile.shape[0]
@@ -108,7 +118,7 @@ def weave(
     return colour, cv2.remap(np.pad(opacity, ((0, 1), (0, 1)), mode="wrap"), x, y, cv2.INTER_LINEAR)
 
 
-_NAMED = np.array(
+_COMMON_COLOURS = np.array(
     [
         (0.05, 0.05, 0.06), (0.10, 0.10, 0.12), (0.93, 0.93, 0.92), (0.97, 0.96, 0.94), (0.45, 0.45, 0.47),
         (0.68, 0.68, 0.69), (0.10, 0.13, 0.26), (0.20, 0.28, 0.45), (0.82, 0.75, 0.64), (0.66, 0.52, 0.38),
@@ -119,14 +129,15 @@ _NAMED = np.array(
 
 
 def colour(rng: np.random.Generator) -> np.ndarray:
-    """(3,) RGB: mostly the colours clothes are sold in, at times any colour."""
+    """(3,) RGB in 0..1: mostly a common colour of clothes, sometimes any colour."""
     if rng.random() < 0.7:
-        return np.clip(_NAMED[rng.integers(len(_NAMED))] + rng.normal(0, 0.03, 3), 0.02, 0.99)
+        return np.clip(_COMMON_COLOURS[rng.integers(len(_COMMON_COLOURS))] + rng.normal(0, 0.03, 3), 0.02, 0.99)
     hsv = np.array([[[rng.uniform(0, 360), rng.uniform(0.1, 0.95), rng.uniform(0.2, 1.0)]]], np.float32)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float64)
 
 
 def _other(rng: np.random.Generator, base: np.ndarray, contrast: float = 0.25) -> np.ndarray:
+    """A colour that differs from `base` by more than `contrast` on average."""
     for _ in range(6):
         other = colour(rng)
         if np.abs(other - base).mean() > contrast:
@@ -146,7 +157,7 @@ def _noise(rng: np.random.Generator, sigma: float) -> np.ndarray:
 
 
 def plain(base: np.ndarray, gloss: float = 0.0, grain: float = 0.0) -> Cloth:
-    """Cloth of one colour; grain draws fine lines along it (hair)."""
+    """Cloth of one colour. grain: strength of fine lines along it, for hair."""
     lines = 1 + grain * np.sin(np.arange(16) * 2.4) * np.cos(np.arange(16) * 1.1) if grain else np.ones(1)
     tile = np.broadcast_to(base, (len(lines), len(lines), 3)) * lines[None, :, None]
     return Cloth(np.ascontiguousarray(tile, np.float32), 0.5, gloss=gloss)
@@ -241,10 +252,10 @@ def _knit(rng: np.random.Generator) -> Cloth:
 
 
 def lace(rng: np.random.Generator, base: np.ndarray | None = None) -> Cloth:
-    """Flowers on a mesh through which one sees. base: (3,) its colour, or None for one that lace often has."""
+    """Flowers on a translucent mesh. base: (3,) its colour; by default a common colour of lace."""
     cloth = _floral(rng)
     if base is None:
-        base = colour(rng) if rng.random() < 0.4 else _NAMED[rng.choice([0, 2, 3, 13])]
+        base = colour(rng) if rng.random() < 0.4 else _COMMON_COLOURS[rng.choice([0, 2, 3, 13])]
     solid = np.abs(cloth.tile - cloth.tile[0, 0]).sum(-1) > 0.05
     y, x = np.mgrid[:TILE, :TILE]
     mesh = (np.sin((x + y) * 0.8) > 0.6) | (np.sin((x - y) * 0.8) > 0.6)
@@ -259,7 +270,7 @@ def _leather(rng: np.random.Generator) -> Cloth:
 
 
 def _quilted(rng: np.random.Generator) -> Cloth:
-    """Down in chambers, or rhombs of stitches."""
+    """Quilted chambers, or stitched diamonds."""
     y, x = np.mgrid[:TILE, :TILE] * (np.pi / TILE)
     if rng.random() < 0.65:
         swell = np.abs(np.sin(y)) + 0.08 * np.sin(x * 2 * int(rng.integers(3, 9)))
@@ -271,14 +282,14 @@ def _quilted(rng: np.random.Generator) -> Cloth:
 
 
 def sheer(rng: np.random.Generator, base: np.ndarray | None = None) -> Cloth:
-    """One colour, `base` (3,) or any, through which one sees."""
+    """Translucent cloth of one colour. base: (3,) the colour, by default random."""
     tile = (colour(rng) if base is None else base)[None, None].astype(np.float32)
     opacity = np.full((TILE, TILE), rng.uniform(0.25, 0.8), np.float32)
     return Cloth(np.tile(tile, (TILE, TILE, 1)), 0.5, opacity=opacity)
 
 
 def lined(rng: np.random.Generator, cloth: Cloth) -> Cloth:
-    """Cloth that one sees through, on a lining of its own colour, of the colour of skin, or of another."""
+    """Translucent cloth on a lining in its colour, a skin colour or another one; opaque cloth as it is."""
     if cloth.opacity is None:
         return cloth
     skin = np.array([0.87, 0.72, 0.6]) * rng.uniform(0.6, 1.1)
@@ -299,7 +310,7 @@ PATTERNS: dict[str, Callable[[np.random.Generator], Cloth]] = {
     "quilted": _quilted,
 }  # fmt: skip
 
-_CHANCES = {
+_PATTERN_PROBABILITIES = {  # in the order of PATTERNS
     "blouse": (0.36, 0.13, 0.09, 0.05, 0.11, 0.05, 0.04, 0.10, 0.06, 0.0, 0.01, 0.0),
     "dress": (0.36, 0.09, 0.06, 0.07, 0.19, 0.06, 0.02, 0.05, 0.09, 0.0, 0.01, 0.0),
     "outwear": (0.44, 0.02, 0.08, 0.0, 0.02, 0.03, 0.09, 0.07, 0.0, 0.09, 0.09, 0.07),
@@ -309,5 +320,5 @@ _CHANCES = {
 
 
 def random_cloth(rng: np.random.Generator, category: str) -> Cloth:
-    """Cloth such as garments of the category are made of."""
-    return PATTERNS[str(rng.choice(list(PATTERNS), p=_CHANCES[category]))](rng)
+    """Random cloth, with the pattern probabilities of the category."""
+    return PATTERNS[str(rng.choice(list(PATTERNS), p=_PATTERN_PROBABILITIES[category]))](rng)

@@ -1,4 +1,4 @@
-"""The choices that make a garment, and the record of a finished one."""
+"""The parameters of an upper garment, drawn at random; and the record of a finished garment."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from .paint import Piece
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A keypoint in heads, the part it lies on, and the parts that do not hide it though they are painted later."""
+    """A keypoint. xy: in heads. home: the part it is on. spared: later painted parts that do not hide it."""
 
     xy: np.ndarray
     home: str
@@ -22,7 +22,8 @@ class Mark:
 class Garment:
     """A cut and posed garment.
 
-    pieces to paint, keypoints by name, attribute labels by task, and the fraction of the arms that sleeves cover.
+    pieces: to paint. marks: keypoints by name. attributes: labels by task. sleeve: the fraction of the arms that its
+    sleeves cover.
     """
 
     category: str
@@ -34,10 +35,10 @@ class Garment:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The choices that make an upper garment.
+    """The parameters of an upper garment.
 
-    hem: level in heads. sleeve: fraction of the arm. loose: 0 tight to 1 wide. neck_task and neck_class name the
-    attribute and its class that shape the neck. flare: how much wider the hem is than the hip, in heads.
+    hem: level in heads. sleeve: fraction of the arm. loose: 0 tight to 1 wide. neck_task, neck_class: the task and the
+    class that determine the neck. flare: how much wider the hem is than the hip, in heads.
     """
 
     hem: float
@@ -64,12 +65,12 @@ class Cut:
 
 
 NECK_TASKS = ("collar_design", "lapel_design", "neck_design", "neckline_design")
-_NECK_ODDS = {
+_NECK_PROBABILITIES = {
     "blouse": (0.28, 0.03, 0.17, 0.52),
     "dress": (0.12, 0.03, 0.12, 0.73),
     "outwear": (0.33, 0.55, 0.07, 0.05),
 }
-_CLASS_ODDS = {
+_CLASS_PROBABILITIES = {
     "collar_design": {"Shirt Collar": 0.5, "Peter Pan": 0.2, "Puritan Collar": 0.12, "Rib Collar": 0.18},
     "lapel_design": {"Notched": 0.42, "Collarless": 0.24, "Shawl Collar": 0.2, "Plus Size Shawl": 0.14},
     "neck_design": {"Turtle Neck": 0.35, "Ruffle Semi-High Collar": 0.15, "Low Turtle Neck": 0.3, "Draped Collar": 0.2},
@@ -79,34 +80,34 @@ _CLASS_ODDS = {
         "One Shoulder Neckline": 0.06,
     },
 }  # fmt: skip
-_SLEEVE_ODDS = {  # the classes of sleeve_length from sleeveless to extra long
+_SLEEVE_PROBABILITIES = {  # the classes of sleeve_length from sleeveless to extra long
     "blouse": (0.16, 0.06, 0.2, 0.08, 0.1, 0.1, 0.26, 0.04),
     "dress": (0.34, 0.08, 0.16, 0.08, 0.1, 0.08, 0.13, 0.03),
     "outwear": (0.05, 0.01, 0.03, 0.04, 0.09, 0.16, 0.52, 0.1),
 }
-_HEM_ODDS = {  # the classes of skirt_length and coat_length
+_HEM_PROBABILITIES = {  # the classes of skirt_length and coat_length
     "dress": ((2.9, *BOUNDS["skirt_length"], FLOOR), (0.4, 0.22, 0.18, 0.12, 0.08)),
     "outwear": ((1.6, *BOUNDS["coat_length"], FLOOR - 0.3), (0.14, 0.28, 0.19, 0.15, 0.11, 0.08, 0.05)),
 }
 
 
 def random_hem(rng: np.random.Generator, category: str) -> float:
-    """The level of a hem, spread over the classes of its length."""
+    """The level of a random hem in heads; all classes of its length occur."""
     if category == "blouse":
         return float(rng.triangular(1.35, 2.2, 2.95))
-    levels, probabilities = _HEM_ODDS[category]
+    levels, probabilities = _HEM_PROBABILITIES[category]
     i = int(rng.choice(len(probabilities), p=probabilities))
     return float(rng.uniform(levels[i], levels[i + 1]))
 
 
 def random_cut(rng: np.random.Generator, category: str) -> Cut:
-    """Choices for a blouse, a dress or outwear."""
+    """Random parameters for a blouse, a dress or outwear."""
     hem = random_hem(rng, category)
     steps = (0.0, 0.06, *BOUNDS["sleeve_length"][1:], 1.2)
-    i = int(rng.choice(8, p=_SLEEVE_ODDS[category]))
+    i = int(rng.choice(8, p=_SLEEVE_PROBABILITIES[category]))
     sleeve = float(rng.uniform(steps[i], steps[i + 1])) if i else 0.0
-    task = str(rng.choice(NECK_TASKS, p=_NECK_ODDS[category]))
-    probabilities = _CLASS_ODDS[task]
+    task = str(rng.choice(NECK_TASKS, p=_NECK_PROBABILITIES[category]))
+    probabilities = _CLASS_PROBABILITIES[task]
     name = str(rng.choice(list(probabilities), p=list(probabilities.values())))
     if task == "neckline_design" and category == "outwear":
         name = str(rng.choice(["Round Neckline", "V Neckline"]))

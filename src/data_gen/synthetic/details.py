@@ -1,4 +1,4 @@
-"""What makes a trunk of cloth a shirt or a coat: collars, buttons, pockets, seams, belts, prints, hoods."""
+"""Details of upper garments: collars, buttons, pockets, seams, belts, prints, hoods."""
 # ruff: noqa: RUF005  (an array + (x, y) moves points, it does not join lists)
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .paint import Colour, Piece, Stroke
 if TYPE_CHECKING:
     from .garment import Trunk
 
-THREAD = 0.018
+THREAD = 0.018  # width of a seam in heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def ink(rgb: np.ndarray) -> Colour:
 def back_of_neck(
     rng: np.random.Generator, body: Body, cut: Cut, trunk: Trunk, dark: Cloth, worn: bool, owner: str
 ) -> Piece:
-    """The inside of the back that shows in the neck opening, at times with a label sewn in."""
+    """The inside of the back that is visible in the neck opening, sometimes with a label."""
     opening = trunk.opening
     t = np.linspace(0, 1, 21)
     rise = 0.13 if cut.stands else 0.0
@@ -55,7 +55,7 @@ def back_of_neck(
 
 
 def seams(rng: np.random.Generator, body: Body, cut: Cut, trunk: Trunk) -> list[Stroke]:
-    """Stitches of hem and neckline, seams of the arm holes, folds from the armpits."""
+    """Strokes: stitches of hem and neckline, seams of the arm holes, folds at the armpits."""
     strokes = []
     if rng.random() < 0.6:
         strokes.append(Stroke(body.place(trunk.hem - (0, rng.uniform(0.04, 0.1))), THREAD, 0.35))
@@ -74,7 +74,7 @@ def seams(rng: np.random.Generator, body: Body, cut: Cut, trunk: Trunk) -> list[
 
 
 def front(rng: np.random.Generator, body: Body, category: str, cut: Cut, trunk: Trunk) -> list[Stroke]:
-    """Placket and buttons, zips, princess and waist seams, pockets."""
+    """Strokes: placket and buttons, zips, princess and waist seams, pockets."""
     strokes = []
     top = float(trunk.opening[len(trunk.opening) // 2, 1])
     bottom = float(trunk.hem[len(trunk.hem) // 2, 1])
@@ -112,7 +112,7 @@ def front(rng: np.random.Generator, body: Body, category: str, cut: Cut, trunk: 
 
 
 def _hip_pockets(rng: np.random.Generator, body: Body, bottom: float) -> list[Stroke]:
-    """Slits, flaps or patches at the hips of a coat; at times none."""
+    """Slit, flap or patch pockets at the hips of a coat; sometimes none."""
     kind, top, slope = rng.random(), rng.uniform(1.75, 2.0), rng.uniform(-0.02, 0.18)
     strokes = []
     for side in SIDES:
@@ -131,7 +131,7 @@ def _hip_pockets(rng: np.random.Generator, body: Body, bottom: float) -> list[St
 
 
 def random_rib(rng: np.random.Generator, category: str, cut: Cut, cloth: Cloth) -> Rib | None:
-    """Ribbed ends as short jackets and sweaters have them, or None."""
+    """Ribbed ends for short garments that are no dresses; None for most."""
     if cut.hem > 2.5 or category == "dress" or rng.random() > (0.4 if category == "outwear" else 0.14):
         return None
     fabric = plain(colour(rng)) if rng.random() < 0.5 else replace(cloth, tile=cloth.tile * np.float32(0.85))
@@ -139,7 +139,7 @@ def random_rib(rng: np.random.Generator, category: str, cut: Cut, cloth: Cloth) 
 
 
 def hem_bands(body: Body, trunk: Trunk, lines: Sequence[np.ndarray], rib: Rib, z: float, owner: str) -> list[Piece]:
-    """A band of rib above every line (N, 2) in which a hem ends."""
+    """A ribbed band above every hem line (N, 2)."""
     pieces = []
     for line in lines:
         strokes = [Stroke(body.place(np.array([p - (0, 0.15), p])), 0.02, 0.2) for p in line[1:-1]]
@@ -151,7 +151,7 @@ def hem_bands(body: Body, trunk: Trunk, lines: Sequence[np.ndarray], rib: Rib, z
 
 
 def back_hem(rng: np.random.Generator, body: Body, trunk: Trunk, dark: Cloth, owner: str) -> Piece:
-    """The inside of a back that hangs lower than the front."""
+    """The visible inside of a back that is longer than the front."""
     t = np.linspace(0, 1, len(trunk.hem))
     low = trunk.hem[0] + (trunk.hem[-1] - trunk.hem[0]) * t[:, None]
     rounded = float(rng.uniform(2, 6))
@@ -163,7 +163,7 @@ def back_hem(rng: np.random.Generator, body: Body, trunk: Trunk, dark: Cloth, ow
 
 
 def yoke(rng: np.random.Generator, body: Body, trunk: Trunk, z: float, owner: str) -> Piece:
-    """Other cloth, at times lace, from the neck to the chest."""
+    """A yoke from the neck to the chest in another cloth, sometimes lace."""
     level = min(trunk.armpit + rng.uniform(-0.1, 0.15), float(trunk.hem[:, 1].min()) - 0.1)
     left, right = (trunk.flanks[side][trunk.flanks[side][:, 1] < level] for side in SIDES)
     x = np.linspace(1, -1, 13)
@@ -187,7 +187,7 @@ def extras(
     z: float,
     owner: str,
 ) -> list[Piece]:
-    """Belts, yokes, prints on the chest, hoods."""
+    """Pieces on the trunk: belts, yokes, prints on the chest, hoods."""
     pieces: list[Piece] = []
     coat = category == "outwear" and cut.hem > 2.3 and not cut.open_front
     if rng.random() < (0.2 if category == "dress" else 0.15 if coat else 0.0):
@@ -217,7 +217,7 @@ def _belt(rng: np.random.Generator, body: Body, trunk: Trunk, cloth: Cloth, z: f
 
 
 def _print(rng: np.random.Generator, body: Body, trunk: Trunk, cloth: Cloth, z: float, owner: str) -> Piece:
-    """A picture or lines of lettering on the chest, below the neck opening."""
+    """A picture or lines of text on the chest, below the neck opening."""
     rx, ry = rng.uniform(0.18, 0.4), rng.uniform(0.1, 0.32)
     lowest = float(trunk.opening[:, 1].max())
     cx, cy = rng.normal(0, 0.04), max(rng.uniform(0.9, 1.15), lowest + ry + 0.1)
@@ -240,7 +240,7 @@ def _print(rng: np.random.Generator, body: Body, trunk: Trunk, cloth: Cloth, z: 
 def neck(
     rng: np.random.Generator, body: Body, cut: Cut, trunk: Trunk, cloth: Cloth, z: float, owner: str
 ) -> tuple[list[Piece], dict[str, Mark]]:
-    """Collars, lapels and high necks; the neck points move to the top of what stands there."""
+    """Pieces of collars, lapels and high necks, and the neck keypoints that these move to their upper edge."""
     fabric = random_cloth(rng, "blouse") if rng.random() < 0.2 else cloth
     if cut.neck_task == "neck_design":
         return _high_neck(rng, body, cut, trunk, fabric, z + 0.5, owner)
@@ -259,8 +259,8 @@ def neck(
         strokes = [Stroke(np.vstack([leaf, leaf[:1]]), 0.022, 0.55) for leaf in leaves]
         for side, name in SIDES.items():
             end = trunk.end(side) * (0.95, 1) - (0, 0.1 if cut.stands else 0.0)
-            own = frozenset({part, f"sleeve_{name}", f"arm_{name}"})
-            marks[f"neckline_{name}"] = Mark(body.place(end), "torso", own)
+            spared = frozenset({part, f"sleeve_{name}", f"arm_{name}"})
+            marks[f"neckline_{name}"] = Mark(body.place(end), "torso", spared)
     drape = Drape(wrinkles=0.1, roundness=0.2)
     pieces = [
         Piece(part, z + 0.5, (leaf,), trunk.spine, trunk.reach, fabric, tuple(strokes), drape, 0.35, owner)
@@ -287,9 +287,9 @@ def _high_neck(
         for x in np.linspace(-0.8, 0.8, 12):
             rib = polyline((x * 0.3, middle[1] - 0.05 * x * x), (x * 0.33, 0.12))
             strokes.append(Stroke(body.place(rib), THREAD, 0.15))
-    own = frozenset({"collar", "high_neck", "sleeve_left", "sleeve_right"})
+    spared = frozenset({"collar", "high_neck", "sleeve_left", "sleeve_right"})
     ends = {"neckline_left": top[0], "neckline_right": top[-1], "center_front": middle}
-    marks = {name: Mark(body.place(at), "high_neck", own) for name, at in ends.items()}
+    marks = {name: Mark(body.place(at), "high_neck", spared) for name, at in ends.items()}
     drape = Drape(wrinkles=0.1, roundness=0.2)
     reach = np.full(4, 0.35)
     piece = Piece("high_neck", z, (body.place(ring),), trunk.spine, reach, fabric, tuple(strokes), drape, 0.25, owner)

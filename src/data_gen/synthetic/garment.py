@@ -1,4 +1,4 @@
-"""Blouses, dresses and outwear: a trunk of cloth with a neckline, two sleeves, and their keypoints and labels."""
+"""Blouses, dresses and outwear: a trunk with a neckline, two sleeves, and their keypoints and labels."""
 # ruff: noqa: RUF005  (an array + (x, y) moves points, it does not join lists)
 
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ _OVER = frozenset({"collar", "lapel", "high_neck", "belt", "print", "hem_band", 
 class Trunk:
     """The trunk of an upper garment before posing, in heads.
 
-    opening: (N, 2) front edge of the neck, left to right. tip: (2,) right shoulder. flanks: per side (N, 2) from the
-    neck point over shoulder and armpit down to the hem. hem: (21, 2) left to right. spine, reach: axis and half
-    widths for the cloth, posed.
+    opening: (N, 2) front edge of the neck, left to right. tip: (2,) right shoulder tip. flanks: by side (N, 2), from
+    the neck point over shoulder and armpit to the hem. hem: (21, 2) left to right. spine, reach: the axis of the cloth
+    in the pose, and half widths there (see `Piece`).
     """
 
     opening: np.ndarray
@@ -44,7 +44,7 @@ class Trunk:
         return self.opening[0] if side < 0 else self.opening[-1]
 
     def strapped(self, cut: Cut, side: int) -> bool:
-        """Whether cloth crosses the shoulder on this side."""
+        """Whether cloth covers the shoulder on this side."""
         one = cut.neck_class == "One Shoulder Neckline" and abs(self.end(side)[0]) > self.chest - 0.01
         return not cut.bare and not one
 
@@ -52,10 +52,13 @@ class Trunk:
 def upper(
     rng: np.random.Generator, body: Body, category: str, cut: Cut, cloth: Cloth, worn: bool, z: float, owner: str
 ) -> Garment:
-    """An upper garment on a body; its sleeves are painted after trunk and arms unless the arm lies behind."""
+    """An upper garment on a body.
+
+    Its sleeves are painted after the trunk and the arms, unless the arm is behind the trunk.
+    """
     trunk = _trunk(rng, body, category, cut)
     rib = details.random_rib(rng, category, cut, cloth)
-    front = lined(rng, cloth) if rng.random() < 0.6 else cloth  # the sleeves of lace garments are seldom lined
+    front = lined(rng, cloth) if rng.random() < 0.6 else cloth  # sleeves of lace garments are rarely lined
     pieces = _shell(rng, body, category, cut, trunk, front, rib, worn, z, owner)
     pieces += details.extras(rng, body, category, cut, trunk, front, worn, z, owner)
     marks = _trunk_marks(body, cut, trunk)
@@ -71,7 +74,7 @@ def upper(
 
 
 def _opening(rng: np.random.Generator, cut: Cut, body: Body, chest: float) -> np.ndarray:
-    """The front edge of the neck opening under collar or lapel, left to right."""
+    """(N, 2) the front edge of the neck opening, left to right; under collar or lapels if there are any."""
     if cut.neck_task == "neckline_design":
         return necklines.front(rng, cut.neck_class, body.shoulder, chest)
     n = NECK_HALF + rng.uniform(0.0, 0.08)
@@ -136,14 +139,14 @@ def _trunk(rng: np.random.Generator, body: Body, category: str, cut: Cut) -> Tru
 
 
 def _arm_hole_depth(rng: np.random.Generator, cut: Cut) -> float:
-    """The level of a garment's armpits, which lie below the wearer's."""
+    """The level of a garment's armpits, which are below those of the body."""
     if cut.sleeved:
         return ARMPIT + rng.uniform(0.02, 0.24) + 0.16 * cut.loose
     return ARMPIT + rng.uniform(0.0, 0.18)
 
 
 def _shoulder_tip(rng: np.random.Generator, body: Body, category: str, cut: Cut, opening: np.ndarray) -> np.ndarray:
-    """(2,) the right shoulder tip: at the sleeve's seam, or where a sleeveless strap ends."""
+    """(2,) the right shoulder tip: at the seam of the sleeve, or at the end of a sleeveless shoulder."""
     if cut.sleeved:
         dropped = 0.1 * cut.loose * (cut.sleeve > 0.1) + (0.04 if category == "outwear" else 0.0)
         return np.array([body.shoulder + dropped, SHOULDER + 0.08 * cut.loose])
@@ -158,7 +161,7 @@ def _hem(rng: np.random.Generator, category: str, cut: Cut, left: np.ndarray, ri
     if category == "dress" and cut.flare > 0.1 and rng.random() < 0.2:
         bow = rng.uniform(-0.25, -0.05)
     waves = rng.uniform(0, 0.035) * (cut.flare > 0.25)
-    rounded = 2.0 if rng.random() < 0.6 else rng.uniform(2, 6)  # the tail of a shirt rises steeply at its sides
+    rounded = 2.0 if rng.random() < 0.6 else rng.uniform(2, 6)  # the hem of a shirt rises steeply at its sides
     hem = left + (right - left) * t[:, None]
     hem[:, 1] += bow * (1 - np.abs(2 * t - 1) ** rounded) + waves * np.sin(t * np.pi * rng.uniform(5, 11)) * np.sin(
         np.pi * t
@@ -178,7 +181,7 @@ def _shell(
     z: float,
     owner: str,
 ) -> list[Piece]:
-    """The trunk's cloth, closed or open in front, and its inside where one looks into it."""
+    """The pieces of the trunk, closed or open in front, with the visible parts of its inside."""
     drape = Drape(
         folds=rng.uniform(2, 6) + 6 * max(cut.flare, 0),
         depth=rng.uniform(0.01, 0.08) + 0.3 * max(cut.flare, 0) * (category == "dress"),
@@ -215,7 +218,7 @@ def _shell(
 def _panels(
     rng: np.random.Generator, cut: Cut, trunk: Trunk
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """The two fronts of an open coat, their edges and their hems."""
+    """The polygons of the two fronts of an open coat, their edges and their hems."""
     half = float(trunk.reach[-1])
     gap = np.array([rng.uniform(0.06, 0.3), rng.uniform(0.08, 0.45)]) * min(1.0, half / 0.8)
     rings, edges, hems = [], [], []
@@ -237,21 +240,21 @@ def _panels(
 
 
 def _trunk_marks(body: Body, cut: Cut, trunk: Trunk) -> dict[str, Mark]:
-    """The keypoints on the trunk; those that the category has not got are left out later."""
+    """The keypoints on the trunk; `upper` leaves out those that the category does not have."""
     middle = trunk.opening[len(trunk.opening) // 2]
     marks = {"center_front": Mark(body.place(middle), "torso", _OVER)}
     for side, name in SIDES.items():
-        own = _OVER | {f"sleeve_{name}", f"arm_{name}"}
+        spared = _OVER | {f"sleeve_{name}", f"arm_{name}"}
         end = trunk.end(side)
         armpit = np.array([side * trunk.chest, trunk.armpit])
-        marks[f"neckline_{name}"] = Mark(body.place(end), "torso", own)
-        marks[f"armpit_{name}"] = Mark(body.place(armpit), "torso", own)
+        marks[f"neckline_{name}"] = Mark(body.place(end), "torso", spared)
+        marks[f"armpit_{name}"] = Mark(body.place(armpit), "torso", spared)
         if trunk.strapped(cut, side):
             shoulder = trunk.tip * (side, 1)
-            marks[f"shoulder_{name}"] = Mark(body.place(shoulder), "torso", own)
-            if not cut.sleeved:  # the arm hole is the sleeve's opening
-                marks[f"cuff_{name}_out"] = Mark(body.place(shoulder + (-side * 0.012, 0.05)), "torso", own)
-                marks[f"cuff_{name}_in"] = Mark(body.place(armpit - (side * 0.012, 0.04)), "torso", own)
+            marks[f"shoulder_{name}"] = Mark(body.place(shoulder), "torso", spared)
+            if not cut.sleeved:  # the arm hole is the opening of the sleeve
+                marks[f"cuff_{name}_out"] = Mark(body.place(shoulder + (-side * 0.012, 0.05)), "torso", spared)
+                marks[f"cuff_{name}_in"] = Mark(body.place(armpit - (side * 0.012, 0.04)), "torso", spared)
         drop = trunk.lean * side * (trunk.waist_level - trunk.armpit)
         waist = np.array([side * trunk.waist, trunk.waist_level + drop])
         marks[f"waistline_{name}"] = Mark(body.place(waist), "torso", frozenset({"belt"}))
@@ -259,16 +262,16 @@ def _trunk_marks(body: Body, cut: Cut, trunk: Trunk) -> dict[str, Mark]:
 
 
 def _sleeve_cloth(rng: np.random.Generator, category: str, cloth: Cloth) -> Cloth:
-    """Mostly the trunk's; leather and contrasts on jackets, sheer ones and lace on blouses and dresses."""
+    """The cloth of the sleeves: mostly that of the trunk; else any cloth on outwear, often sheer or lace on others."""
     if rng.random() > (0.18 if category == "outwear" else 0.2):
         return cloth
     if category == "outwear":
         return random_cloth(rng, "outwear")
-    own = cloth.mean if rng.random() < 0.65 else None
+    base = cloth.mean if rng.random() < 0.65 else None
     kind = rng.choice(["sheer", "lace", "other"], p=[0.45, 0.3, 0.25])
     if kind == "other":
         return random_cloth(rng, "blouse")
-    return sheer(rng, own) if kind == "sheer" else lace(rng, own)
+    return sheer(rng, base) if kind == "sheer" else lace(rng, base)
 
 
 def _sleeves(
@@ -307,7 +310,7 @@ def _sleeves(
         if cut.bare:
             shoulder = body.place(np.array([side * chest * 1.02, 0.36])) + (side * 0.14, 0.02)
         rings, cuff_in, cuff_out = sleeve(shape, bone, shoulder, armpit, side)
-        if not cut.bare:  # the arm hole, so that no gap opens between sleeve and trunk
+        if not cut.bare:  # fill the arm hole, so that there is no gap between sleeve and trunk
             inner = body.place(np.array([side * (min(tip[0], chest) - 0.08), (tip[1] + trunk.armpit) / 2]))
             rings.append(np.vstack([shoulder, rings[0][1], armpit, inner]))
         across = np.vstack([cuff_in, cuff_out])
@@ -320,7 +323,7 @@ def _sleeves(
                 strokes.append(Stroke(across + up * 0.09, 0.05, 0.95, rib.stripe))
         elif trim is not None:
             strokes.append(Stroke(across + up * 0.07, 0.14, 0.9, trim))
-        if cut.sleeve > 0.6:  # creases in the bend of the elbow
+        if cut.sleeve > 0.6:  # creases at the elbow
             for _ in range(3):
                 at, far = bone[1] + rng.normal(0, 0.08, 2), rng.normal(0, 0.12, 2)
                 strokes.append(Stroke(np.vstack([at, at + far]), 0.04, 0.13))
@@ -328,10 +331,10 @@ def _sleeves(
         level = 17.0 + z / 1000 if body.behind[side] else 50.0 + z / 10
         reach = np.array([shape.top, (shape.top + shape.cuff) / 2 + shape.swell, max(shape.cuff, 0.1)])
         pieces.append(Piece(part, level, tuple(rings), bone, reach, fabric, tuple(strokes), drape, 0.3, owner))
-        own = frozenset({f"hand_{name}", f"arm_{name}"})
-        marks[f"cuff_{name}_in"], marks[f"cuff_{name}_out"] = Mark(cuff_in, part, own), Mark(cuff_out, part, own)
+        spared = frozenset({f"hand_{name}", f"arm_{name}"})
+        marks[f"cuff_{name}_in"], marks[f"cuff_{name}_out"] = Mark(cuff_in, part, spared), Mark(cuff_out, part, spared)
         if cut.bare:
-            marks[f"shoulder_{name}"] = Mark(shoulder, part, own)
+            marks[f"shoulder_{name}"] = Mark(shoulder, part, spared)
     return pieces, marks
 
 
@@ -343,7 +346,7 @@ def _labels(rng: np.random.Generator, category: str, cut: Cut) -> dict[str, str]
         labels["skirt_length"] = length_label("skirt_length", cut.hem)
     if category != "outwear" or cut.neck_task != "neckline_design":
         labels[cut.neck_task] = one_hot(cut.neck_task, cut.neck_class)
-    if rng.random() < 0.06:  # a design that this garment has not got
+    if rng.random() < 0.06:  # a design task that does not apply to this garment
         other = str(rng.choice([task for task in NECK_TASKS if task != cut.neck_task]))
         labels[other] = one_hot(other, "Invisible")
     return labels

@@ -1,4 +1,4 @@
-"""Necklines as curves, and the collars, lapels and high necks that stand around them; points in heads on the trunk."""
+"""Necklines as curves, and the collars, lapels and high necks around them; points in heads on the trunk."""
 
 import numpy as np
 
@@ -7,13 +7,16 @@ from .outline import band, mirror, polyline, round_corners
 
 
 def shoulder_line(x: float, shoulder: float) -> float:
-    """The level of the line from the side of the neck to the shoulder tip at |x|."""
+    """The level, at |x|, of the line from the side of the neck to the shoulder tip."""
     t = (abs(x) - NECK_HALF) / (shoulder - NECK_HALF)
     return NECK_TOP + t * (SHOULDER - NECK_TOP)
 
 
 def front(rng: np.random.Generator, kind: str, shoulder: float, chest: float) -> np.ndarray:
-    """(N, 2) the front edge of the neck opening, from the neck point on the left to that on the right."""
+    """(N, 2) the front edge of the neck opening, from the left neck point to the right one.
+
+    kind: a class of neckline_design; raises ValueError for any other.
+    """
 
     def symmetric(*right_half: tuple[float, float], times: int = 0) -> np.ndarray:
         half = round_corners(polyline(*right_half), times) if times else polyline(*right_half)
@@ -54,11 +57,11 @@ def front(rng: np.random.Generator, kind: str, shoulder: float, chest: float) ->
         curve = polyline((-n, shoulder_line(n, shoulder)), (-0.1, 0.35), (0.35, 0.58), (chest, ARMPIT))
         curve = round_corners(curve, 2)
         return curve if side < 0 else mirror(curve)[::-1]
-    raise ValueError(f"no outline for the neckline {kind!r}")
+    raise ValueError(f"unknown neckline {kind!r}; expected a visible class of neckline_design")
 
 
 def high_neck(rng: np.random.Generator, kind: str, shoulder: float) -> tuple[np.ndarray, np.ndarray]:
-    """A turtle neck or another high neck: its ring, and its upper edge from left to right (N, 2)."""
+    """A turtle neck or another high neck: its polygon, and its upper edge from left to right, each (N, 2)."""
     n = NECK_HALF + rng.uniform(0.0, 0.05)
     low = shoulder_line(n + 0.04, shoulder)
     if kind == "Draped Collar":
@@ -79,7 +82,7 @@ def high_neck(rng: np.random.Generator, kind: str, shoulder: float) -> tuple[np.
 
 
 def collar(rng: np.random.Generator, kind: str, opening: np.ndarray) -> list[np.ndarray]:
-    """The rings of a collar laid around the opening (N, 2), one per side or one for a band."""
+    """The polygons of a collar around the opening (N, 2): one per side, or one for a rib collar."""
     if kind == "Rib Collar":
         return [band(opening, rng.uniform(0.08, 0.15))]
     middle = len(opening) // 2
@@ -104,14 +107,14 @@ def collar(rng: np.random.Generator, kind: str, opening: np.ndarray) -> list[np.
 
 
 def _offset(curve: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """The curve from the middle to the right neck point, pushed outward and down."""
+    """The curve from the middle to the right neck point, moved outward and down."""
     tangent = np.gradient(curve, axis=0)
     tangent /= np.hypot(tangent[:, 0], tangent[:, 1])[:, None] + 1e-9
     return curve + np.stack([-tangent[:, 1], tangent[:, 0]], -1) * width[:, None]
 
 
 def lapels(rng: np.random.Generator, kind: str, opening: np.ndarray) -> list[np.ndarray]:
-    """Rings of the lapels that fold back from the edges of a deep V opening (N, 2)."""
+    """The polygons of the lapels that fold back from the edges of a deep V opening (N, 2)."""
     middle = len(opening) // 2
     right = opening[middle:]
     n, top = right[-1]

@@ -1,4 +1,4 @@
-"""What is in the photo: the garment in question on a figure, a hanger or the floor, other clothes, bags and phones."""
+"""The content of a photo: the target garment on a figure, a hanger or the floor, other clothes, bags and phones."""
 # ruff: noqa: RUF005  (an array + (x, y) moves points, it does not join lists)
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ _LEVEL = {"blouse": 25.0, "dress": 25.0, "outwear": 35.0, "skirt": 20.0, "trouse
 def laid_out(
     rng: np.random.Generator, body: Body, category: str, cloth: Cloth | None = None
 ) -> tuple[Garment, list[Piece]]:
-    """A garment without a wearer, of some cloth or any: the garment, and everything to paint."""
+    """A garment that lies flat or hangs: (garment, all pieces to paint). cloth: by default random."""
     target = _garment(rng, body, category, False, _LEVEL[category], category, cloth)
     pieces = list(target.pieces)
     if category in ("blouse", "dress", "outwear") and rng.random() < 0.3:
@@ -36,8 +36,7 @@ def laid_out(
 def worn(
     rng: np.random.Generator, body: Body, category: str, cloth: Cloth | None = None
 ) -> tuple[Garment, list[Piece]]:
-    """A garment, of some cloth or any, on a figure, with what else it wears and carries: the garment, and everything
-    to paint."""
+    """A garment on a figure with other clothes and things: (garment, all pieces to paint). cloth: by default random."""
     others: list[Garment] = []
     if category in ("skirt", "trousers"):
         target = _garment(rng, body, category, True, 20.0, category, cloth)
@@ -53,7 +52,7 @@ def worn(
             tucked = category == "blouse" and rng.random() < 0.3
             kind = "skirt" if rng.random() < 0.3 else "trousers"
             below = _garment(rng, body, kind, True, 30.0 if tucked else 20.0, "other")
-            if tucked:  # the hem that can be seen is where the cloth goes into the waistband
+            if tucked:  # the visible hem is where the cloth enters the waistband
                 cut = replace(cut, hem=_waist_of(below) + 0.03)
             others.append(below)
         cloth = cloth or random_cloth(rng, category)
@@ -80,7 +79,7 @@ def _garment(
 
 
 def _waist_of(garment: Garment) -> float:
-    """The level of a waistband in heads."""
+    """The level of the waistband in heads."""
     return float(np.mean([garment.marks[f"waistband_{side}"].xy[1] for side in ("left", "right")]))
 
 
@@ -97,7 +96,7 @@ def _open_coat(rng: np.random.Generator, body: Body) -> Garment:
 
 
 def _beside(rng: np.random.Generator, body: Body, category: str) -> list[Piece]:
-    """Another garment that lies next to the one in question or partly under it."""
+    """Another garment next to the target garment or partly under it."""
     other = str(rng.choice([c for c in CATEGORIES if c != category]))
     garment = _garment(rng, body, other, False, 25.0, "other")
     away = np.array([rng.choice([-1, 1]) * rng.uniform(1.3, 2.4), rng.normal(0, 0.8)])

@@ -1,4 +1,4 @@
-"""Curves and ribbons from which garments and limbs are cut; all points are (N, 2) in heads."""
+"""Geometry of the outlines of garments and limbs: polylines, curves and ribbons. All points are (N, 2) in heads."""
 
 from itertools import pairwise
 
@@ -10,12 +10,12 @@ def polyline(*points: tuple[float, float]) -> np.ndarray:
 
 
 def mirror(points: np.ndarray) -> np.ndarray:
-    """The same points left and right of the body's middle exchanged."""
+    """The points mirrored at the middle of the body, x = 0."""
     return points * (-1.0, 1.0)
 
 
 def round_corners(points: np.ndarray, times: int = 2) -> np.ndarray:
-    """An open polyline with its corners cut (Chaikin), ends kept."""
+    """An open polyline with its corners rounded (Chaikin's algorithm); the ends stay."""
     for _ in range(times):
         quarter = 0.75 * points[:-1] + 0.25 * points[1:]
         three_quarters = 0.25 * points[:-1] + 0.75 * points[1:]
@@ -30,7 +30,7 @@ def arc_length(points: np.ndarray) -> np.ndarray:
 
 
 def along(points: np.ndarray, distance: np.ndarray | float) -> np.ndarray:
-    """Points at a distance along a polyline, run on straight past its end."""
+    """The points at given distances along a polyline; past its end, on the straight extension."""
     length = arc_length(points)
     distance = np.asarray(distance, np.float64)
     xy = np.stack([np.interp(distance, length, points[:, i]) for i in (0, 1)], -1)
@@ -40,9 +40,9 @@ def along(points: np.ndarray, distance: np.ndarray | float) -> np.ndarray:
 
 
 def profile(at: np.ndarray, levels: tuple[float, ...], values: tuple[float, ...]) -> np.ndarray:
-    """A smooth curve through (level, value) that never overshoots, constant outside: a monotone cubic.
+    """A smooth curve through (level, value) without overshoot, constant outside: a monotone cubic.
 
-    Slopes after Fritsch and Butland (1984). The knots are few and the calls many, so the slopes are plain Python.
+    Slopes after Fritsch and Butland (1984), in plain Python, which is faster for few knots and many calls.
     """
     gap = [b - a for a, b in pairwise(levels)]
     rise = [(b - a) / g for (a, b), g in zip(pairwise(values), gap, strict=True)]
@@ -59,9 +59,10 @@ def profile(at: np.ndarray, levels: tuple[float, ...], values: tuple[float, ...]
 
 
 def ribbon(bone: np.ndarray, distance: np.ndarray, half: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """The two edges of a tube around a bone: the outer and the inner one, each (N, 2).
+    """The outer and the inner edge of a tube around a bone, each (N, 2).
 
-    side: -1 for a limb on the image's left, whose outer edge lies to the left of a bone that points down; 1 right.
+    distance: (N,) along the bone. half: (N,) half widths. side: -1 for a limb on the left of the image, whose outer
+    edge is to the left of a bone that points down; 1 for the right.
     """
     smooth = round_corners(bone, 2)
     centre = along(smooth, distance)
@@ -72,7 +73,7 @@ def ribbon(bone: np.ndarray, distance: np.ndarray, half: np.ndarray, side: int) 
 
 
 def chain(outer: np.ndarray, inner: np.ndarray, step: int = 3) -> list[np.ndarray]:
-    """Overlapping polygons that cover a ribbon: unlike one polygon, their union has no hole where it bends sharply."""
+    """Overlapping polygons that cover a ribbon: unlike a single polygon, their union has no hole at sharp bends."""
     rings = []
     for start in range(0, max(len(outer) - 1, 1), step):
         stop = min(start + step + 1, len(outer))
@@ -81,7 +82,7 @@ def chain(outer: np.ndarray, inner: np.ndarray, step: int = 3) -> list[np.ndarra
 
 
 def band(curve: np.ndarray, width: np.ndarray | float) -> np.ndarray:
-    """The polygon between a curve that runs left to right and its copy pushed down by `width` along the normal."""
+    """The polygon between a curve from left to right and its copy moved down by `width` along the normal."""
     tangent = np.gradient(curve, axis=0)
     tangent /= np.hypot(tangent[:, 0], tangent[:, 1])[:, None] + 1e-9
     normal = np.stack([-tangent[:, 1], tangent[:, 0]], -1)
@@ -90,12 +91,12 @@ def band(curve: np.ndarray, width: np.ndarray | float) -> np.ndarray:
 
 
 def even(curve: np.ndarray, count: int) -> np.ndarray:
-    """(count, 2) points at equal distances along a polyline, ends kept."""
+    """(count, 2) points at equal distances along a polyline, with its ends."""
     return along(curve, np.linspace(0, arc_length(curve)[-1], count))
 
 
 def smooth(curve: np.ndarray, times: int) -> np.ndarray:
-    """The polyline with each inner point drawn towards the middle of its neighbours, ends kept."""
+    """The polyline with each inner point moved towards the middle of its neighbours; the ends stay."""
     for _ in range(times):
         curve = np.vstack([curve[:1], 0.25 * curve[:-2] + 0.5 * curve[1:-1] + 0.25 * curve[2:], curve[-1:]])
     return curve

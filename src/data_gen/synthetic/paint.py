@@ -1,4 +1,4 @@
-"""Painting pieces of cloth and skin onto a photo, and knowing afterwards which piece lies on top at a pixel."""
+"""Paints pieces of cloth and skin onto a photo, and records which piece is on top at each pixel."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,8 +29,8 @@ class Stroke:
 class Piece:
     """A part of a garment or a body in one cloth.
 
-    rings: polygons (N, 2) in heads whose union is the shape. axis: (M, 2) the line it hangs or bends along, and
-    reach: (M,) half its width there; both steer the texture and the shading. z orders the painting, low first.
+    rings: polygons (N, 2) in heads whose union is the shape. axis: (M, 2) the line along which it hangs or bends;
+    reach: (M,) half its width there; both determine texture and shading. z: order of painting, lowest first.
     """
 
     part: str
@@ -56,7 +56,7 @@ def _axis_coordinates(
     best = np.full(np.broadcast_shapes(x.shape, y.shape), np.inf, np.float32)
     u_best, v_best = np.zeros_like(best), np.zeros_like(best)
     start = 0.0
-    # Plain floats: NumPy's own would turn the float32 grids into float64.
+    # Python floats: NumPy's float64 would turn the float32 grids into float64.
     joints, half = axis.tolist(), reach.tolist()
     for i, (a, b) in enumerate(pairwise(joints)):
         length = max(hypot(b[0] - a[0], b[1] - a[1]), 1e-3)
@@ -80,7 +80,7 @@ def _axis_coordinates(
 
 
 def _enlarge(field: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A field of every second pixel at all pixels."""
+    """A field sampled at every second pixel -> at all pixels."""
     twice = cv2.resize(field, (field.shape[1] * 2, field.shape[0] * 2), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(twice[: shape[0], : shape[1]])
 
@@ -88,10 +88,9 @@ def _enlarge(field: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 class Canvas:
     """A photo being painted.
 
-    planes: (3, H, W) float32 RGB in 0..1, colours apart because NumPy is three times faster that way.
-    top: (H, W) int16, index of the topmost piece, -1 where there is none.
-    light: -1..1, where it comes from. ink, rim: how dark seams and the rounded rims of
-    pieces are, 0..1. shadow: factor on the shadows that pieces cast.
+    planes: (3, H, W) float32 RGB in 0..1; channels first because NumPy is three times faster that way. top: (H, W)
+    int16, index of the topmost piece, -1 without one. light: its direction, -1 left to 1 right. ink, rim: darkness of
+    seams and of the rounded rims of pieces, 0..1. shadow: factor of the shadows that pieces cast.
     """
 
     def __init__(self, backdrop: np.ndarray, camera: Frame, light: float, ink: float, rim: float, shadow: float):
@@ -110,7 +109,7 @@ class Canvas:
         return np.ascontiguousarray(self.planes.transpose(1, 2, 0))
 
     def paint(self, piece: Piece, rng: np.random.Generator) -> None:
-        """Paint one piece over what is there."""
+        """Paints one piece over the pieces so far."""
         index = len(self.pieces)
         self.pieces.append(piece)
         height, width = self.planes.shape[1:]
@@ -129,7 +128,7 @@ class Canvas:
         scale = self.camera.scale
         if piece.shadow:
             self._cast_shadow(region, mask, min(piece.shadow * self.shadow, 0.8), scale)
-        # Position in the cloth and light vary slowly: every second pixel is enough.
+        # Cloth coordinates and shading vary slowly: every second pixel is enough.
         x = np.arange(left + 0.5, right, 2, dtype=np.float32)[None, :]
         y = np.arange(upper + 0.5, lower, 2, dtype=np.float32)[:, None]
         axis, reach = self.camera.forward(piece.axis), np.maximum(piece.reach * scale, 0.5)
@@ -175,7 +174,7 @@ class Canvas:
     ) -> None:
         ink = np.zeros(shade.shape, np.uint8)
         width = stroke.width * scale
-        # A line thinner than a pixel is a fainter line of one pixel.
+        # A line thinner than one pixel becomes a fainter line of one pixel.
         strength = stroke.darkness * min(width, 1.0)
         points = _pixels(self.camera.forward(stroke.xy), origin)
         cv2.polylines(ink, [points], False, 255, max(round(width), 1), cv2.LINE_AA, _SHIFT)
@@ -187,10 +186,10 @@ class Canvas:
                 plane += (float(ink_value) - plane) * amount
 
     def covered(self, xy: np.ndarray, home: int, spared: frozenset[str]) -> bool:
-        """Whether something painted after piece `home` hides a pixel position: most of a small disc around it.
+        """Whether pieces painted after piece `home` hide a pixel position: more than 70% of a small square around it.
 
-        Parts named in `spared` do not count where they belong to the same garment or to the body: an armpit is not
-        hidden by its own sleeve, but by that of a coat.
+        Parts named in `spared` do not count if they belong to the same garment or to the body: an armpit is not hidden
+        by the sleeve of its garment, but by that of a coat.
         """
         owners = (self.pieces[home].owner, "")
         height, width = self.planes.shape[1:]

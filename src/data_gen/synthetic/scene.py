@@ -1,4 +1,4 @@
-"""One photo: a figure or a flat garment, dressed, lit, occluded, framed and taken; with its keypoints and labels."""
+"""Renders one photo of a garment, worn or flat, with its keypoints and labels."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from .paint import Canvas
 
 @dataclass(frozen=True, slots=True)
 class SyntheticPhoto:
-    """image: (H, W, 3) uint8 RGB. keypoints: all 24, px, exact. attributes: task -> labels such as `nymnnn`."""
+    """image: (H, W, 3) uint8 RGB. keypoints: all 24, px, exact. attributes: task -> marks such as `nymnnn`."""
 
     image: np.ndarray
     category: str
@@ -30,7 +30,7 @@ class SyntheticPhoto:
 def render(
     rng: np.random.Generator, size: int, category: str | None = None, cloth: Cloth | None = None
 ) -> SyntheticPhoto:
-    """Draw a photo whose longer side is `size` px, of a given category or of any, its garment of some cloth or of any.
+    """Draws a photo whose longer side is `size` px. category, cloth: of the garment, by default random.
 
     Raises ValueError for an unknown category or a size below 32.
     """
@@ -39,14 +39,16 @@ def render(
     if category not in CATEGORIES:
         raise ValueError(f"unknown category {category!r}; expected one of {', '.join(CATEGORIES)}")
     if size < 32:
-        raise ValueError(f"a photo needs at least 32 px on its longer side, not {size}")
+        raise ValueError(f"a photo needs at least 32 px on its longer side; got {size}")
     on = bool(rng.random() < 0.6)
     body = random_body(rng, on)
     target, pieces = (outfit.worn if on else outfit.laid_out)(rng, body, category, cloth)
     height, width = _photo_size(rng, size)
     camera = _camera(rng, target, height, width)
     light = float(rng.uniform(-1, 1))
-    shadow = rng.uniform(0.5, 1.4) if rng.random() < 0.65 else rng.uniform(0.0, 0.2)  # shops cut garments out
+    shadow = (
+        rng.uniform(0.5, 1.4) if rng.random() < 0.65 else rng.uniform(0.0, 0.2)
+    )  # 0 to 0.2 like a photo cut out by a shop
     canvas = Canvas(
         backdrop(rng, height, width, on), camera, light, rng.uniform(0.25, 1.0), rng.uniform(0.04, 0.22), shadow
     )
@@ -57,7 +59,7 @@ def render(
     image = cv2.remap(canvas.image, *_grid(bend), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if rng.random() < 0.07:
         _pad_sides(rng, image, keypoints)
-    return SyntheticPhoto(_develop(rng, image), category, keypoints, _seen_attributes(rng, target, cut_off))
+    return SyntheticPhoto(_develop(rng, image), category, keypoints, _visible_attributes(rng, target, cut_off))
 
 
 def _photo_size(rng: np.random.Generator, size: int) -> tuple[int, int]:
@@ -67,7 +69,7 @@ def _photo_size(rng: np.random.Generator, size: int) -> tuple[int, int]:
 
 
 def _camera(rng: np.random.Generator, target: Garment, height: int, width: int) -> Frame:
-    """Heads -> pixels, so that the garment's keypoints lie in the photo at a random size, place and turn."""
+    """Heads -> pixels, so that the garment's keypoints lie in the photo at a random size, position and rotation."""
     points = np.array([m.xy for m in target.marks.values()])
     degrees = rng.normal(0, 4) if rng.random() < 0.85 else rng.uniform(-35, 35)
     angle = np.deg2rad(degrees)
@@ -80,18 +82,18 @@ def _camera(rng: np.random.Generator, target: Garment, height: int, width: int) 
     fill = rng.choice([rng.uniform(0.4, 0.7), rng.uniform(0.7, 0.92), rng.uniform(0.92, 1.0)], p=[0.2, 0.42, 0.38])
     scale = float((room * fill / extent).min())
     slack = room - extent * scale
-    # A whole figure is mostly in the middle; a close view may be anywhere.
-    place = slack * np.clip(0.5 + rng.normal(0, 0.15, 2), 0, 1) + 0.5
+    # A whole figure is mostly in the middle; a close view can be anywhere.
+    corner = slack * np.clip(0.5 + rng.normal(0, 0.15, 2), 0, 1) + 0.5
     if rng.random() < 0.04:
-        place += rng.normal(0, 0.12, 2) * room
-    matrix = np.hstack([turn * scale, (place - low * scale)[:, None]])
+        corner += rng.normal(0, 0.12, 2) * room
+    matrix = np.hstack([turn * scale, (corner - low * scale)[:, None]])
     return Frame(matrix)
 
 
 def _bend(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """(2, H, W) float32 px: from where a slightly crooked photo takes each pixel.
+    """(2, H, W) float32 px: a smooth random displacement, by which each pixel samples the drawn picture.
 
-    No seam in a real photo is drawn with a ruler.
+    It bends straight lines slightly, because seams in real photos are not exactly straight.
     """
     cells = int(rng.integers(3, 8))
     amount = max(height, width) * rng.uniform(0, 0.05) / cells * (rng.random() < 0.8)
@@ -100,14 +102,14 @@ def _bend(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _grid(bend: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The sampling positions (x, y) of a bend for cv2.remap."""
+    """The sampling positions (x, y), each (H, W), of a bend for cv2.remap."""
     height, width = bend.shape[1:]
     x = bend[0] + np.arange(width, dtype=np.float32)[None, :]
     return x, bend[1] + np.arange(height, dtype=np.float32)[:, None]
 
 
 def _bent(points: np.ndarray, bend: np.ndarray) -> np.ndarray:
-    """Where points (N, 2) of the straight picture lie in the bent one: q with q + bend(q) = point, by iteration."""
+    """Points (N, 2) of the straight picture -> in the bent picture: q + bend(q) = point, by fixed-point iteration."""
     moved = points
     for _ in range(6):
         x, y = np.split(moved.astype(np.float32), 2, axis=1)
@@ -117,7 +119,7 @@ def _bent(points: np.ndarray, bend: np.ndarray) -> np.ndarray:
 
 
 def _keypoints(canvas: Canvas, target: Garment, bend: np.ndarray) -> tuple[Keypoints, set[str]]:
-    """The 24 keypoints, and the names of those that the edge of the photo cuts off."""
+    """The 24 keypoints, and the names of those outside the photo."""
     xy = np.full((len(KEYPOINTS), 2), -1.0)
     state = np.full(len(KEYPOINTS), ABSENT, np.int8)
     owner = target.pieces[0].owner
@@ -126,30 +128,35 @@ def _keypoints(canvas: Canvas, target: Garment, bend: np.ndarray) -> tuple[Keypo
     points = canvas.camera.forward(np.array([target.marks[name].xy for name in names]))
     bent = _bent(points, bend)
     height, width = canvas.planes.shape[1:]
-    seen = inside(np.round(bent), (width, height))
-    for name, point, place, within in zip(names, points, bent, seen, strict=True):
+    in_photo = inside(np.round(bent), (width, height))
+    for name, point, position, within in zip(names, points, bent, in_photo, strict=True):
         if within:
             k, mark = KEYPOINTS.index(name), target.marks[name]
-            xy[k] = place
+            xy[k] = position
             state[k] = HIDDEN if canvas.covered(point, homes[mark.home], mark.spared) else VISIBLE
-    return Keypoints(xy, state), {name for name, within in zip(names, seen, strict=True) if not within}
+    return Keypoints(xy, state), {name for name, within in zip(names, in_photo, strict=True) if not within}
 
 
-_DECIDES = {"coat_length": "top_hem", "skirt_length": "hemline", "pant_length": "bottom", "sleeve_length": "cuff"}
+_KEYPOINTS_OF_TASK = {
+    "coat_length": "top_hem",
+    "skirt_length": "hemline",
+    "pant_length": "bottom",
+    "sleeve_length": "cuff",
+}
 
 
-def _seen_attributes(rng: np.random.Generator, target: Garment, cut_off: set[str]) -> dict[str, str]:
-    """The garment's labels, `Invisible` where the photo's edge cut the part away."""
+def _visible_attributes(rng: np.random.Generator, target: Garment, cut_off: set[str]) -> dict[str, str]:
+    """The garment's labels; `Invisible` if the part is outside the photo."""
     labels = dict(target.attributes)
     for task in labels:
-        part = _DECIDES.get(task, "neckline")
+        part = _KEYPOINTS_OF_TASK.get(task, "neckline")
         if sum(name.startswith(part) for name in cut_off) >= 2:
             labels[task] = one_hot(task, "Invisible")
     return {task: labels[task] for task in ATTRIBUTE_TASKS if task in labels}
 
 
 def _pad_sides(rng: np.random.Generator, image: np.ndarray, keypoints: Keypoints) -> None:
-    """Plain bars left and right, as shops pad photos to a square; the garment's keypoints stay clear of them."""
+    """Paints plain bars left and right, as in photos that shops pad to a square; they cover no keypoint."""
     x = keypoints.xy[keypoints.state != ABSENT, 0]
     width = image.shape[1]
     bar = int(min(x.min() - 6, width - 7 - x.max()) * rng.uniform(0.4, 1.0)) if len(x) else 0
@@ -160,7 +167,7 @@ def _pad_sides(rng: np.random.Generator, image: np.ndarray, keypoints: Keypoints
 
 
 def _develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Light, colour cast, focus, noise, compression and borders, as cameras and shops add them. float -> uint8."""
+    """Exposure, colour cast, blur, noise, tone curve and compression, as of cameras and shops. float -> uint8."""
     height, width = image.shape[:2]
     image = image * (rng.uniform(0.88, 1.08) * (1 + rng.normal(0, 0.025, 3).astype(np.float32)))
     if rng.random() < 0.25:

@@ -12,7 +12,7 @@ ARM = UPPER_ARM + FOREARM
 
 @dataclass(frozen=True, slots=True)
 class SleeveCut:
-    """length: fraction of the arm. top, cuff: half widths at its ends in heads; swell: a puff between them."""
+    """length: fraction of the arm. top, cuff: half widths at the ends in heads. swell: puff between them."""
 
     length: float
     top: float
@@ -21,7 +21,7 @@ class SleeveCut:
 
 
 def random_sleeve(rng: np.random.Generator, length: float, loose: float) -> SleeveCut:
-    """A sleeve of a length; loose (0..1) widens it."""
+    """A random sleeve of a given length. loose: 0 tight to 1 wide."""
     top = 0.24 + 0.1 * loose + rng.uniform(0, 0.04)
     skin = 0.2 - 0.1 * min(length, 1.0)
     cuff = skin + 0.03 + 0.08 * loose + rng.uniform(0, 0.05)
@@ -35,7 +35,7 @@ def random_sleeve(rng: np.random.Generator, length: float, loose: float) -> Slee
 def sleeve(
     cut: SleeveCut, arm: np.ndarray, shoulder: np.ndarray, armpit: np.ndarray, side: int
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Rings of a sleeve and the two ends of its opening: cuff in (towards the body) and cuff out, each (2,).
+    """The polygons of a sleeve, and the two ends of its opening: cuff in (towards the body) and cuff out, each (2,).
 
     arm: (3, 2) joints. The outer edge starts at the shoulder tip, the inner one at the armpit.
     """
@@ -47,7 +47,7 @@ def sleeve(
     t = s / max(end, 1e-6)
     half = profile(t, (0.0, 0.35, 0.75, 1.0), (cut.top, cut.top * 0.97 + cut.swell * 0.6, _mid(cut), cut.cuff))
     outer, inner = ribbon(bone, s, half, side)
-    # The inner edge leaves from the armpit: drop its samples that lie above it along the bone.
+    # The inner edge starts at the armpit: drop its samples above the armpit along the bone.
     direction = (bone[1] - bone[0]) / np.hypot(*(bone[1] - bone[0]))
     reach = float((armpit - bone[0]) @ direction)
     below = s > reach + 0.05
@@ -60,7 +60,7 @@ def sleeve(
     count = max(len(top), len(edge))
     outer_edge, inner_edge = even(top, count), even(edge, count)
     rings = chain(outer_edge, inner_edge, 4)
-    if below.sum() >= 3:  # the bend itself, where the two edges differ much in length
+    if below.sum() >= 3:  # the bend, where the two edges have very different lengths
         rings += chain(outer[below], inner[below], 2)
     return rings, edge[-1], outer[-1]
 
@@ -70,7 +70,7 @@ def _mid(cut: SleeveCut) -> float:
 
 
 def _leave(armpit: np.ndarray, inner: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """The inner edge, bent towards the armpit at its start so that the two join without a step."""
+    """The inner edge, bent at its start so that it joins the armpit without a step."""
     along = (inner - armpit) @ direction
     weight = np.clip(1 - along / 0.55, 0, 1)[:, None] ** 2
     return inner * (1 - weight) + (armpit + along[:, None] * direction) * weight

@@ -22,10 +22,10 @@ from .scene import render
 
 ANSWER = "fashionAI_key_points_test_a_answer_synthetic.csv"
 ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_synthetic.csv"
-"""Written last of all lists, and last of a copy of them with crops."""
+"""Written after all other lists, also in a copy of the set with crops."""
 
 Labels = Literal["one", "all"]
-"""Of each photo the label of one attribute task, as in the challenge, or of all that apply to the garment."""
+"""Label each photo for one attribute task, as in the challenge, or for all tasks that apply to its garment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What the lists say of one photo. task: the one in whose folder it lies. labels: by task, that one or all."""
+    """One photo in the lists. task: the one whose folder it is in. labels: by task, for this task or for all."""
 
     split: str
     image_id: str
@@ -53,7 +53,7 @@ class _Row:
 
 
 def checked_test_count(count: int, test_count: int | None, workers: int) -> int:
-    """How many test photos go with `count` others: those asked for, or a tenth. Raises ValueError for what is none."""
+    """`test_count`, by default a tenth of `count`, at least 5. Raises ValueError for counts that are too small."""
     test_count = max(count // 10, 5) if test_count is None else test_count
     if count < 1 or test_count < 0 or workers < 1:
         raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
@@ -69,12 +69,12 @@ def write_dataset(
     workers: int = 1,
     labels: Labels = "one",
 ) -> None:
-    """Write `count` training and `test_count` (a tenth, at least 5) test photos with keypoints and attributes to `out`.
+    """Writes `count` training and `test_count` (by default a tenth, at least 5) test photos with all labels to `out`.
 
     labels: `one`, as in the challenge, labels each photo for one task of its garment; `all` for every task of it.
-    Photo i depends on (seed, i, size) alone, so any number of workers writes the same bytes, and running again with
-    the same arguments finishes what was interrupted. Raises ValueError for counts below 1 and FileExistsError for a
-    folder that holds anything but that same data set.
+    Photo i depends only on (seed, i, size): the bytes are the same for any number of workers, and a call with the same
+    arguments completes an interrupted one. Raises ValueError for counts that are too small, and FileExistsError for a
+    folder with anything but the same data set.
     """
     test_count = checked_test_count(count, test_count, workers)
     out = Path(out)
@@ -98,7 +98,7 @@ def _draw_all(jobs: list[_Job], workers: int) -> Iterable[_Row]:
 
 
 def one_thread() -> None:
-    """Workers share the cores already; threads of OpenCV inside each would only compete."""
+    """Sets OpenCV to one thread: worker processes already use all cores."""
     cv2.setNumThreads(1)
 
 
@@ -113,7 +113,7 @@ def _progress(rows: Iterable[_Row], total: int) -> Iterable[_Row]:
 
 
 def _draw(job: _Job) -> _Row:
-    """Render one photo, store it as JPEG and return its row."""
+    """Renders one photo, stores it as JPEG and returns its row."""
     rng = np.random.default_rng([job.seed, job.index])
     category = CATEGORIES[job.index % len(CATEGORIES)]
     photo = render(rng, job.size, category)
@@ -140,7 +140,7 @@ def _write_lines(path: Path, lines: list[str]) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name for a file, or a copy where the file system has no hard links."""
+    """A hard link to a file, or a copy if the file system has no hard links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
@@ -169,5 +169,5 @@ def _write_lists(out: Path, rows: list[_Row]) -> None:
     _write_lines(out / "test/test.csv", test)
     _write_lines(out / ANSWER, [header, *cells["test"]])
     _write_lines(out / "attributes/rank/Tests/question.csv", questions)
-    # Last of all: `weights make` takes them for a sign that the others are there.
+    # Written last: if this file exists, all others do.
     _write_lines(out / "attributes" / ATTRIBUTE_ANSWER, labels["test"])

@@ -85,7 +85,7 @@ def test_the_number_of_classes_can_be_given(tmp_path: Path) -> None:
     (warning,) = found.warnings
     assert warning.endswith("18 of 20 classes have no training photo: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...")
     assert refused(tmp_path, "a.jpg 0", "b.jpg 20", classes=20) == [
-        "train.txt:2: label '20'; expected a class number, 0..19"
+        "train.txt:2: label '20'; expected a class, a whole number 0..19"
     ]
     with pytest.raises(ValueError, match="0 classes; expected 1 or more"):
         load(tmp_path, "a.jpg 0", classes=0)
@@ -95,7 +95,9 @@ def test_class_names_can_be_given(tmp_path: Path) -> None:
     path = write(tmp_path / "names.txt", "red shirt", "skirt, long")
     found = load(tmp_path, "a.jpg 1", class_names=path)
     assert found.train.heads[0].classes == ("red shirt", "skirt, long")
-    assert refused(tmp_path, "a.jpg 2", class_names=path) == ["train.txt:1: label '2'; expected a class number, 0..1"]
+    assert refused(tmp_path, "a.jpg 2", class_names=path) == [
+        "train.txt:1: label '2'; expected a class, a whole number 0..1"
+    ]
     assert refused(tmp_path, "a.jpg 1", class_names=path, classes=3) == [
         "names.txt: 2 names; expected one for each of 3 classes"
     ]
@@ -122,7 +124,7 @@ def test_labels_that_are_no_class_numbers_are_refused(tmp_path: Path) -> None:
     ]
     labels = [line.split()[1] for line in lines]
     assert refused(tmp_path, *lines) == [
-        f"train.txt:{n + 1}: label '{labels[n]}'; expected a class number, 0 or above" for n in range(1, 8)
+        f"train.txt:{n + 1}: label '{labels[n]}'; expected a class, a whole number 0 or above" for n in range(1, 8)
     ]
 
 
@@ -132,7 +134,7 @@ def test_all_problems_are_reported_in_the_order_of_the_lines(tmp_path: Path) -> 
         "train.txt:2: 'alone' has no label; expected `path label`",
         "train.txt:3: path '../b.jpg': '..' leads out of the data folder; expected a path inside the data folder",
         "train.txt:4: path 'a.jpg' again; first on line 1",
-        "train.txt:5: label 'x'; expected a class number, 0 or above",
+        "train.txt:5: label 'x'; expected a class, a whole number 0 or above",
         "train.txt:6: '0' has no label; expected `path label`",
     ]
 

@@ -32,12 +32,12 @@ def test_lengths_fall_into_their_classes(task, value, label):
 
 
 @pytest.mark.parametrize("task", BOUNDS)
-def test_every_length_has_one_answer_and_maybe_only_near_a_bound(task):
+def test_every_length_has_one_y_and_m_only_near_a_bound(task):
     for value in np.linspace(-0.5, 7, 400):
         label = length_label(task, float(value))
         assert len(label) == len(ATTRIBUTE_TASKS[task])
         assert label.count("y") == 1
-        assert label[0] == "n"  # what has a length can be seen
+        assert label[0] == "n"  # a length is never invisible
         distance = min(abs(value - bound) for bound in BOUNDS[task])
         if "m" in label:
             assert distance < MARGIN[task]

@@ -13,7 +13,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_a_style_set_is_what_the_challenge_hands_out(tmp_path):
+def test_a_style_set_has_the_format_of_the_challenge(tmp_path):
     out = tmp_path / "styles"
     write_style_set(out, 60, seed=3, size=48, test_count=8, url="http://127.0.0.1:8000/")
     train, test, answer = (read_style_list(out / name) for name in ("train.txt", "test.txt", "answer.txt"))
@@ -23,7 +23,7 @@ def test_a_style_set_is_what_the_challenge_hands_out(tmp_path):
         assert url == f"http://127.0.0.1:8000/Images/{name}.jpg" and (out / "Images" / f"{name}.jpg").is_file()
     counts = train.labels.sum(axis=0)
     assert (counts > 0).sum() >= 10 and counts[STYLES.index("minimalist")] < 30
-    # Several labels at once, and none at all, occur.
+    # Photos with several labels and photos without labels occur.
     assert {0, 1, 2} <= set(train.labels.sum(axis=1).tolist())
 
 
@@ -53,7 +53,7 @@ def test_a_catalogue_has_few_photos_of_most_products(tmp_path):
 
 
 def test_photos_of_a_product_share_their_cloth(tmp_path):
-    # The photos of one product are more alike in colour than those of different ones.
+    # Photos of one product differ less in colour than those of different products.
     write_product_set(tmp_path, 64, 4, seed=2, size=48)
     train, _ = read_product_lists(tmp_path)
     middles = np.array([train.photos.read(row)[20:28, 18:26].mean(axis=(0, 1)) for row in range(len(train))])
@@ -63,14 +63,14 @@ def test_photos_of_a_product_share_their_cloth(tmp_path):
 
 
 @pytest.mark.parametrize(("count", "classes"), [(5, 1), (11, 4), (0, 2)])
-def test_impossible_catalogues_are_refused(tmp_path, count, classes):
-    with pytest.raises(ValueError, match="3 photos for each"):
+def test_too_few_classes_or_photos_are_refused(tmp_path, count, classes):
+    with pytest.raises(ValueError, match="at least 2 classes and 3 photos for each"):
         write_product_set(tmp_path / "new", count, classes, seed=0)
     assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("counts", [{"count": 0}, {"count": 6, "test_count": -1}, {"count": 6, "workers": 0}])
-def test_impossible_counts_are_refused_before_anything_is_written(tmp_path, counts):
+def test_counts_that_are_too_small_are_refused_before_writing(tmp_path, counts):
     with pytest.raises(ValueError, match="need count >= 1, test_count >= 0, workers >= 1"):
         write_style_set(tmp_path / "set", seed=0, size=32, **counts)
     assert not (tmp_path / "set").exists()

@@ -33,7 +33,7 @@ def test_every_pattern_is_a_coloured_tile(name, rng):
             assert 0 <= cloth.opacity.min() <= cloth.opacity.max() <= 1
 
 
-def test_only_lace_is_seen_through(rng):
+def test_only_lace_is_translucent(rng):
     assert [name for name in PATTERNS if PATTERNS[name](rng).opacity is not None] == ["lace"]
 
 
@@ -63,12 +63,12 @@ def test_shade_is_a_factor_around_one_and_folds_deepen_it(rng):
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_every_category_finds_cloth(category, rng):
+def test_every_category_has_cloth(category, rng):
     assert len({random_cloth(rng, category).tile.mean().round(3) for _ in range(8)}) > 1
 
 
 @pytest.mark.parametrize("veil", [sheer, lace])
-def test_a_veil_takes_the_colour_that_it_is_given(veil, rng):
+def test_sheer_cloth_and_lace_take_the_given_colour(veil, rng):
     red = np.array([0.8, 0.1, 0.1])
     cloth = veil(rng, red)
     assert cloth.opacity is not None
@@ -76,18 +76,18 @@ def test_a_veil_takes_the_colour_that_it_is_given(veil, rng):
     np.testing.assert_allclose(cloth.mean / cloth.mean[0], red / red[0], atol=1e-5)
 
 
-def test_a_lining_shows_through_the_holes_alone(rng):
+def test_a_lining_is_visible_only_through_the_holes(rng):
     cloth = lace(rng, np.array([0.9, 0.9, 0.9]))
     hidden = lined(rng, cloth)
     assert hidden.opacity is None
     assert hidden.tile.dtype == np.float32
     solid = cloth.opacity
-    # The lining is one colour: what the lace leaves of the tile, divided by its holes, is the same at every hole.
+    # The lining has one colour: the tile without the lace, divided by the transparency, is the same everywhere.
     holes = solid < 0.9
     lining = (hidden.tile - cloth.tile * solid[..., None])[holes] / (1 - solid[holes])[:, None]
     np.testing.assert_allclose(lining, np.broadcast_to(lining[0], lining.shape), atol=1e-3)
 
 
-def test_cloth_that_hides_all_needs_no_lining(rng):
+def test_opaque_cloth_gets_no_lining(rng):
     cloth = plain(np.array([0.2, 0.4, 0.6]))
     assert lined(rng, cloth) is cloth

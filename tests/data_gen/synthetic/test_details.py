@@ -40,12 +40,12 @@ def test_a_jacket_in_rib_has_a_band_along_each_front_and_its_hem_points_at_the_b
         assert "hem_band" in jacket.marks["top_hem_left"].spared
 
 
-def test_ribs_are_for_short_garments_that_are_no_dresses(rng):
+def test_only_short_garments_that_are_no_dresses_have_ribs(rng):
     for category, cut in (("outwear", replace(BOMBER, hem=3.0)), ("dress", BOMBER)):
         assert all(details.random_rib(rng, category, cut, GREY) is None for _ in range(50))
 
 
-def test_a_back_that_hangs_lower_shows_below_the_front_and_takes_no_keypoint():
+def test_a_longer_back_is_visible_below_the_front_and_has_no_keypoints():
     shirts = some_with("back_hem", Cut(2.0, 0.3, 0.3, "neckline_design", "Round Neckline", False, 0.0), "blouse")
     assert shirts
     for shirt in shirts:

@@ -58,7 +58,7 @@ def test_strapless_garments_have_no_shoulders_and_no_cuffs():
     assert garment.marks["neckline_left"].xy[1] > 0.4
 
 
-def test_one_shoulder_leaves_the_other_bare():
+def test_a_one_shoulder_neckline_has_one_shoulder_keypoint():
     garment = laid(replace(TEE, neck_class="One Shoulder Neckline", sleeve=0.0))
     assert len([name for name in garment.marks if name.startswith("shoulder")]) == 1
 
@@ -80,12 +80,12 @@ def test_a_turtle_neck_stands_above_the_neck_of_a_round_neckline():
 @pytest.mark.parametrize(
     ("hem", "name"), [(1.7, "High Waist Length"), (3.3, "Micro Length"), (5.6, "Ankle&Floor Length")]
 )
-def test_a_coat_s_length_is_named_after_its_hem(hem, name):
+def test_the_length_of_a_coat_follows_its_hem(hem, name):
     coat = replace(TEE, hem=hem, neck_task="lapel_design", neck_class="Notched")
     assert classes(laid(coat, "outwear"))["coat_length"] == name
 
 
-def test_attribute_labels_name_the_cut(rng):
+def test_attribute_labels_follow_the_cut(rng):
     for category in ("blouse", "dress", "outwear"):
         for seed in range(25):
             cut = random_cut(rng, category)
@@ -95,7 +95,7 @@ def test_attribute_labels_name_the_cut(rng):
             assert (found["sleeve_length"] == "Sleeveless") == (not cut.sleeved)
 
 
-def test_trousers_are_named_after_where_they_end():
+def test_the_length_of_trousers_follows_their_end():
     names = ATTRIBUTE_TASKS["pant_length"][1:]
     bottoms_of = {name: [] for name in names}
     for seed in range(80):

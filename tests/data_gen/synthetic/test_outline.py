@@ -26,7 +26,7 @@ def test_mirror_is_its_own_inverse():
 
 
 @given(st.lists(st.floats(-5, 5), min_size=3, max_size=6))
-def test_profile_meets_its_knots_and_stays_between_neighbours(values):
+def test_profile_passes_its_knots_without_overshoot(values):
     levels = tuple(float(i) for i in range(len(values)))
     np.testing.assert_allclose(profile(np.array(levels), levels, tuple(values)), values, atol=1e-9)
     for i in range(len(values) - 1):

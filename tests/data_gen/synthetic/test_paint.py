@@ -22,7 +22,7 @@ def box(part: str, left: float, top: float, right: float, bottom: float, owner: 
     return Piece(part, 0, (ring,), axis, np.full(2, 1.0), plain(RED), owner=owner, **rest)
 
 
-def test_a_piece_fills_its_shape_and_nothing_else(rng):
+def test_a_piece_fills_only_its_shape(rng):
     c = canvas()
     c.paint(box("torso", 1, 2, 4, 5), rng)
     red = c.image[..., 1] < 0.5
@@ -43,7 +43,7 @@ def test_a_point_is_covered_by_a_later_piece_but_not_by_an_earlier_one(rng):
     assert not c.covered(np.array([30.0, 50.0]), 2, frozenset())
 
 
-def test_a_point_on_the_edge_of_what_lies_over_it_is_still_seen(rng):
+def test_a_point_at_the_edge_of_a_later_piece_is_visible(rng):
     c = canvas()
     c.paint(box("torso", 1, 1, 5, 6, owner="blouse"), rng)
     c.paint(box("bag", 3, 1, 6, 6), rng)
@@ -68,7 +68,7 @@ def test_strokes_stay_on_their_piece(rng):
     np.testing.assert_allclose(c.image[30, 50], 1.0)
 
 
-def test_a_piece_outside_the_photo_leaves_it_as_it_was(rng):
+def test_a_piece_outside_the_photo_does_not_change_it(rng):
     c = canvas()
     c.paint(box("torso", 20, 20, 24, 25), rng)
     assert (c.image == 1).all()

@@ -34,7 +34,7 @@ def test_the_same_seed_draws_the_same_photo():
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_photos_have_the_size_asked_for_and_points_inside(category):
+def test_photos_have_the_given_size_and_points_inside(category):
     has = ALL.mask(category)
     for photo in photos(category, 25):
         height, width = photo.image.shape[:2]
@@ -50,7 +50,7 @@ def test_photos_have_the_size_asked_for_and_points_inside(category):
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_most_points_are_there_and_most_of_them_are_visible(category):
+def test_most_points_are_present_and_visible(category):
     has = ALL.mask(category)
     states = np.stack([photo.keypoints.state[has] for photo in photos(category, 40)])
     assert (states != ABSENT).mean() > 0.85
@@ -114,7 +114,7 @@ def test_bent_points_are_where_the_bent_picture_shows_them(rng):
     np.testing.assert_allclose(moved + bend[:, y, x].T, points, atol=0.25)
 
 
-def test_a_bend_moves_the_picture_and_its_points_alike():
+def test_a_bend_moves_the_picture_and_its_points_equally():
     image = np.zeros((120, 90, 3), np.float32)
     image[60:63, 40:43] = 1.0
     rng = np.random.default_rng(11)
@@ -125,7 +125,7 @@ def test_a_bend_moves_the_picture_and_its_points_alike():
     np.testing.assert_allclose(scene._bent(np.array([[41.0, 61.0]]), bend)[0], centre, atol=0.3)
 
 
-def test_side_bars_spare_the_keypoints(rng):
+def test_side_bars_cover_no_keypoints(rng):
     photo = render(np.random.default_rng(2), 96, "skirt")
     image = np.full((96, 96, 3), 0.5, np.float32)
     scene._pad_sides(rng, image, photo.keypoints)

@@ -56,7 +56,7 @@ def test_categories_are_balanced(out):
     assert {names.count(c) for c in CATEGORIES} == {COUNT // len(CATEGORIES)}
 
 
-def test_the_test_list_names_the_answers_images(out):
+def test_the_test_list_and_the_answers_name_the_same_images(out):
     header, *lines = rows(out / "test/test.csv")
     assert header == ["image_id", "image_category"]
     assert lines == [line[:2] for line in rows(out / ANSWER)[1:]]
@@ -88,7 +88,7 @@ def test_two_workers_write_the_same_bytes(out, tmp_path):
     assert content(tmp_path / "two") == content(out)
 
 
-def test_writing_again_gives_the_same_set_and_another_seed_another(out, tmp_path):
+def test_writing_is_reproducible_and_depends_on_the_seed(out, tmp_path):
     again = tmp_path / "again"
     write_dataset(again, 3, seed=1, size=SIZE, test_count=1)
     first = content(again)
@@ -102,7 +102,7 @@ def test_all_tasks_of_a_garment_can_be_labelled(out, tmp_path):
     every = tmp_path / "all"
     write_dataset(every, COUNT, seed=4, size=SIZE, test_count=TEST_COUNT, labels="all")
     one, both = content(out), content(every)
-    # The photos are the same, and so is what they were labelled for before.
+    # The photos are the same, and the labels of the other set are among these.
     assert {n: c for n, c in one.items() if n.endswith(".jpg")} == {n: c for n, c in both.items() if n.endswith(".jpg")}
     for name in (
         "base/Annotations/label.csv",
@@ -121,8 +121,8 @@ def test_all_tasks_of_a_garment_can_be_labelled(out, tmp_path):
         write_dataset(every, COUNT, seed=4, size=SIZE, test_count=TEST_COUNT)
 
 
-def test_the_answers_of_the_attributes_come_last(tmp_path, monkeypatch):
-    # `weights make` takes them for a sign that all the others are there.
+def test_the_answers_of_the_attributes_are_written_last(tmp_path, monkeypatch):
+    # If this file exists, all others must exist.
     written = []
 
     def write(path: Path, data: bytes | str, flush: bool = True) -> None:
@@ -135,7 +135,7 @@ def test_the_answers_of_the_attributes_come_last(tmp_path, monkeypatch):
     assert {"attributes/base/Annotations/label.csv", "attributes/rank/Tests/question.csv", ANSWER} < set(written)
 
 
-def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_refused_and_not_changed(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(FileExistsError, match=r"thesis\.txt"):
         write_dataset(tmp_path, 1, seed=0, size=SIZE)
@@ -153,22 +153,22 @@ def test_a_real_data_set_is_never_written_over(out, tmp_path):
     assert annotations.read_text() == "image_id"
 
 
-def test_impossible_counts_are_refused(tmp_path):
+def test_counts_that_are_too_small_are_refused(tmp_path):
     with pytest.raises(ValueError, match="count >= 1"):
         write_dataset(tmp_path, 0, seed=0)
 
 
-def test_a_tenth_is_kept_for_testing_and_at_least_five(tmp_path):
+def test_a_tenth_are_test_photos_and_at_least_five(tmp_path):
     write_dataset(tmp_path / "set", 2, seed=0, size=32)
     assert len(rows(tmp_path / "set/test/test.csv")) == 1 + 5
 
 
-def test_a_photo_does_not_depend_on_how_many_follow(out, tmp_path):
+def test_a_photo_does_not_depend_on_the_count(out, tmp_path):
     write_dataset(tmp_path / "short", 3, seed=4, size=SIZE, test_count=0)
     assert rows(tmp_path / "short/train/Annotations/train.csv") == rows(out / "train/Annotations/train.csv")[:4]
 
 
-def test_without_test_photos_there_are_no_lists_of_them(tmp_path):
+def test_without_test_photos_there_are_no_test_lists(tmp_path):
     write_dataset(tmp_path / "set", 6, seed=0, size=48, test_count=0)
     assert not list((tmp_path / "set").rglob("*answer*")) and not list((tmp_path / "set").rglob("question.csv"))
     assert not check_dataset(tmp_path / "set").problems
