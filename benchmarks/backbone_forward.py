@@ -55,7 +55,7 @@ def keras_modes(name: str, side: int, folder: Path) -> dict[str, Callable[[], ob
         net = build_residual(name, (side, side, 3))
         net.jit_compile = compiled
         modes["xla" if compiled else "graph"] = lambda net=net: net.predict_on_batch(image)
-    convert(keras.Model(net.input, net.output["P5"]), "openvino", "f32", folder)
+    convert(keras.Model(net.input, net.output["P5"]), "openvino", "float32", folder)
     modes["openvino"] = openvino_call(folder / "model.xml", image)
     return modes
 

@@ -22,7 +22,7 @@ def keypoint_artifact(out: Path, config: KeypointConfig, precision: Numbers, pho
     serving = keypoint_serving_net(keypoint_net(config), config.codec, config.decoder, options.twins)
     mask = np.ones((1, len(options.keypoints)), np.float32)
     learned = [{"image": letterboxed(photo, side)[0][None], "mask": mask} for photo in photos]
-    manifest = Manifest("keypoints", "openvino", precision, json.loads(config.to_json()))
+    manifest = Manifest("keypoints", "openvino", precision, json.loads(config.to_json()), config.vocabulary)
     write_artifact(out, serving, manifest, _accepted, learned if precision == "int8" else ())
     return out
 
@@ -34,7 +34,9 @@ def attribute_artifact(
     heads, side = attribute_heads(ordinal=True), (config.size, config.size)
     serving = attribute_serving_net(attribute_net(config, heads), heads, config.size, {})
     learned = [{"image": letterboxed(photo, side)[0][None]} for photo in photos]
-    manifest = Manifest("attributes", "openvino", precision, json.loads(config.to_json()), heads=tuple(heads))
+    manifest = Manifest(
+        "attributes", "openvino", precision, json.loads(config.to_json()), config.vocabulary, heads=tuple(heads)
+    )
     write_artifact(out, serving, manifest, _accepted, learned if precision == "int8" else ())
     return out
 

@@ -53,7 +53,7 @@ def _pairs(folder: Path, pair: str, learned: list[np.ndarray]) -> Iterator[tuple
     if pair == "shipped":
         yield shipped("keypoints"), shipped("attributes"), "the pair that ships"
         return
-    precisions: tuple[Numbers, ...] = ("bf16", "int8")
+    precisions: tuple[Numbers, ...] = ("bfloat16", "int8")
     for precision in precisions:
         config, attributes = keypoint_preset(pair), replace(attribute_preset("lite"), crop="heatmap")
         first = keypoint_artifact(folder / f"{pair}_{precision}", config, precision, learned)

@@ -74,7 +74,7 @@ def exported(folder: Path, side: int) -> None:
 
     from aifashion.config import keypoint_preset
 
-    keypoint_artifact(folder / f"lite_{side}", replace(keypoint_preset("lite"), size=side), "bf16")
+    keypoint_artifact(folder / f"lite_{side}", replace(keypoint_preset("lite"), size=side), "bfloat16")
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ def measure(network: str) -> None:
     workers = {(p, "own"): Worker(_words(sys.executable, "random_training.py", options, p)) for p in PRECISIONS}
     for precision in PRECISIONS:
         for layout in LAYOUTS:
-            options = _words(TORCH, "peers/worker_torch_training.py", options | {"layout": layout}, precision)
-            workers[precision, layout] = Worker(options)
+            command = _words(TORCH, "peers/worker_torch_training.py", options | {"layout": layout}, precision)
+            workers[precision, layout] = Worker(command)
     sizes = [worker.facts["parameters"] for worker in workers.values()]
     # The convolutions of the ResNets in keras.applications have biases, which their normalisation makes idle.
     if max(sizes) - min(sizes) > 0.002 * max(sizes):

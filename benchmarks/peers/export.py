@@ -14,17 +14,20 @@ from typing import cast
 
 import numpy as np
 
-from aifashion.config import KeypointConfig
 from aifashion.data_gen.images import read_image
 from aifashion.data_gen.preprocess import letterboxed
 from aifashion.serve.artifact import ArtifactError, Format, Manifest, Numbers
 from aifashion.serve.export import write_artifact
 from aifashion.serve.serving_net import keypoint_serving_net
 from aifashion.unet.predictors import trained_keypoint_net
-from aifashion.unet.runs import best_model, read_config
+from aifashion.unet.runs import best_model, read_keypoint_config
 
 LEARNED = 8
 """Photos from which int8 learns the ranges of the layers."""
+
+
+PRECISIONS = {"f32": "float32", "bf16": "bfloat16"}
+"""Short names that the folders bear."""
 
 
 def main() -> None:
@@ -33,7 +36,7 @@ def main() -> None:
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("names", nargs="+")
     args = parser.parse_args()
-    config = KeypointConfig.from_json(read_config(args.run), args.run / "config.json")
+    config = read_keypoint_config(args.run)
     options, side = config.vocabulary, (config.size, config.size)
     net = trained_keypoint_net(config, best_model(args.run, print).path)
     serving = keypoint_serving_net(net, config.codec, config.decoder, options.twins)
@@ -43,8 +46,9 @@ def main() -> None:
         for path in sorted(args.photos.rglob("*.jpg"))[:LEARNED]
     ]
     for name in args.names:
-        form, precision = cast(tuple[Format, Numbers], tuple(name.split("-")))
-        manifest = Manifest("keypoints", form, precision, json.loads(config.to_json()))
+        form, short = name.split("-")
+        form, precision = cast(tuple[Format, Numbers], (form, PRECISIONS.get(short, short)))
+        manifest = Manifest("keypoints", form, precision, json.loads(config.to_json()), config.vocabulary)
         calibration = learned if precision == "int8" else ()
         try:
             write_artifact(args.out / name, serving, manifest, lambda network: {"excess": 0.0}, calibration)

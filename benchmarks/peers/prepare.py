@@ -27,7 +27,7 @@ from aifashion.data_gen.preprocess import letterboxed
 from aifashion.unet.blocks import MergeLevels
 from aifashion.unet.keypoint_net import NETWORKS
 from aifashion.unet.predictors import keypoint_net, trained_keypoint_net
-from aifashion.unet.runs import best_model, new_run, read_config, save_model
+from aifashion.unet.runs import best_model, new_run, read_keypoint_config, save_model
 
 SIZES = {"v11": 512, "lite": 192}
 """Side of the input in px that each network is measured at."""
@@ -139,12 +139,12 @@ def main() -> None:
     photos = sorted(options.photos.rglob("*.jpg"))
     if options.run is None:
         config = dataclasses.replace(keypoint_preset(options.network), size=SIZES[options.network])
-        run = new_run(options.out, "run", config.to_json())
+        run = new_run(options.out, "run", config)
         net = settled_random_net(config, _images(photos[:SETTLING_IMAGES], config.size))
         save_model(run, net, epoch=1, score=0.5, keep=1)
     else:
         run = options.run
-        config = KeypointConfig.from_json(read_config(run), run / "config.json")
+        config = read_keypoint_config(run)
     write(options.out, run, config, _images(photos[:REFERENCE_IMAGES], config.size))
 
 

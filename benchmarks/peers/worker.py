@@ -55,6 +55,7 @@ find_project()
 from aifashion.config import KeypointConfig  # noqa: E402
 from aifashion.data_gen.preprocess import letterboxed  # noqa: E402
 from aifashion.eval.reading import read_ahead, work_behind  # noqa: E402
+from aifashion.vocabulary import load_vocabulary  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Options:
 
     @property
     def config(self) -> KeypointConfig:
-        return KeypointConfig.from_json((self.work / "config.json").read_text())
+        return KeypointConfig.from_json((self.work / "config.json").read_text(), load_vocabulary())
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -254,20 +255,20 @@ def serve(build: Callable[[Options], Peer]) -> None:
         peer.use(settings.get("mode", peer.modes[0]))
         points = one_photo(peer, options.first.read_bytes())
 
-        def time_folder(options: dict[str, Any]) -> dict[str, Any]:
+        def time_folder(message: dict[str, Any]) -> dict[str, Any]:
             peer.use(settings.get("folder_mode", peer.modes[0]))
-            return throughput(peer, Path(options["folder"]), settings, options.threads)
+            return throughput(peer, Path(message["folder"]), settings, options.threads)
 
-        def time_photos(options: dict[str, Any]) -> dict[str, Any]:
+        def time_photos(message: dict[str, Any]) -> dict[str, Any]:
             peer.use(settings.get("mode", peer.modes[0]))
-            return {"seconds": latency(peer, [Path(path) for path in options["photos"]])}
+            return {"seconds": latency(peer, [Path(path) for path in message["photos"]])}
 
         return {"versions": peer.versions, "points": len(points)}, {
-            "check": lambda options: check(peer, options),
-            "tune": lambda options: {"settings": tune(peer, [Path(p) for p in options["photos"]], options.threads)},
+            "check": lambda message: check(peer, options),
+            "tune": lambda message: {"settings": tune(peer, [Path(p) for p in message["photos"]], options.threads)},
             "latency": time_photos,
             "throughput": time_folder,
-            "memory": lambda options: {"bytes": peak_memory()},
+            "memory": lambda message: {"bytes": peak_memory()},
         }
 
     converse(start)
@@ -287,10 +288,10 @@ def converse(start: Callable[[], tuple[dict[str, Any], dict[str, Callable[[dict[
         greeting, commands = start()
         answer({"ready": greeting})
         for line in sys.stdin:
-            options = json.loads(line)
-            if options["do"] == "quit":
+            message = json.loads(line)
+            if message["do"] == "quit":
                 return
-            answer(commands[options["do"]](options))
+            answer(commands[message["do"]](message))
     except Exception as error:  # whatever it is, the harness goes on without this peer
         traceback.print_exc()
         answer({"error": f"{type(error).__name__}: {error}"})

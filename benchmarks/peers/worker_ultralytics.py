@@ -35,20 +35,20 @@ def import_ultralytics() -> ModuleType:
 def description(models: Path, variant: str, keypoints: int, classes: int, folder: Path) -> Path:
     """The model's description file, such as yolo26n-pose.yaml, for as many keypoints and classes."""
     (source,) = models.rglob(f"{variant[:-1]}-pose.yaml")
-    options = yaml.safe_load(source.read_text())
-    options |= {"kpt_shape": [keypoints, 3], "nc": classes}
+    facts = yaml.safe_load(source.read_text())
+    facts |= {"kpt_shape": [keypoints, 3], "nc": classes}
     path = folder / f"{variant}-pose.yaml"  # it reads the model's scale off the name
-    path.write_text(yaml.safe_dump(options))
+    path.write_text(yaml.safe_dump(facts))
     return path
 
 
 def build(options: Options) -> Peer:
     ultralytics = import_ultralytics()
     torch.manual_seed(0)
-    options = options.config.vocabulary
+    vocabulary = options.config.vocabulary
     models = Path(str(ultralytics.__file__)).parent / "cfg" / "models"
     with tempfile.TemporaryDirectory() as folder:
-        path = description(models, options.variant, len(options.keypoints), len(options.categories), Path(folder))
+        path = description(models, options.variant, len(vocabulary.keypoints), len(vocabulary.categories), Path(folder))
         model = ultralytics.YOLO(str(path), task="pose")
 
     def infer(images: Sequence[np.ndarray]) -> list[Any]:

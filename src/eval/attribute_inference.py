@@ -77,8 +77,10 @@ def predict_attributes(
             images = [photo for _, photo in readable]
             means, logits = _look(predict, images, heads, frames, views.mirror, temperatures or {}, batch_size)
             for index, (row, _) in enumerate(readable):
-                of_photo = [{name: array[index] for name, array in part.items()} for part in (means, logits)]
-                seen[row] = Outcome(row, *of_photo)
+                of_row, logits_of_row = (
+                    {name: array[index] for name, array in part.items()} for part in (means, logits)
+                )
+                seen[row] = Outcome(row, of_row, logits_of_row)
         for row, photo in group:
             yield Outcome(row, error=photo) if isinstance(photo, str) else seen[row]
 

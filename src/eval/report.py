@@ -65,8 +65,8 @@ def _draw_curves(axes: Axes, score: KeypointScore) -> None:
     for number, (category, fraction) in enumerate(score.pck.per_category.items()):
         label = f"{category}  {_percent(score.per_category[category])}"
         turn, colour = divmod(number, len(_CATEGORY_COLOURS))
-        style = {"color": _CATEGORY_COLOURS[colour], "linestyle": _LINE_STYLES[turn % len(_LINE_STYLES)]}
-        axes.plot(thresholds, 100 * fraction, linewidth=1.6, label=label, **style)
+        style = _LINE_STYLES[turn % len(_LINE_STYLES)]
+        axes.plot(thresholds, 100 * fraction, style, color=_CATEGORY_COLOURS[colour], linewidth=1.6, label=label)
     axes.plot(thresholds, 100 * score.pck.overall, color="black", linewidth=2.6, label=f"all  {_percent(score.ne)}")
     axes.set(
         xlim=(0, thresholds[-1]),

@@ -135,7 +135,7 @@ def _options(kind: Any) -> dict[str, bool]:
     hints = get_type_hints(kind)
     for part in dataclasses.fields(kind):
         hint = hints[part.name]
-        if dataclasses.is_dataclass(hint) and f"{hint.__module__}.{hint.__name__}" not in _ONE_TEXT:
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint) and _full_name(hint) not in _ONE_TEXT:
             options |= _options(hint)
         else:
             options[f"--{part.name.replace('_', '-')}"] = hint is bool
@@ -169,12 +169,16 @@ def _registry() -> ConstructorRegistry:
     @registry.primitive_rule
     def from_one_text(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
         # By name: the modules load NumPy, which commands that have no such option work without.
-        name = f"{getattr(info.type, '__module__', '')}.{getattr(info.type, '__name__', '')}"
+        name = _full_name(info.type)
         if name not in _ONE_TEXT:
             return None
         return _vocabulary_option() if name == _ONE_TEXT[0] else _crop_option()
 
     return registry
+
+
+def _full_name(kind: Any) -> str:
+    return f"{getattr(kind, '__module__', '')}.{getattr(kind, '__name__', '')}"
 
 
 def _vocabulary_option() -> PrimitiveConstructorSpec:
@@ -196,7 +200,7 @@ def _crop_option() -> PrimitiveConstructorSpec:
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar="{" + ",".join(kinds) + "}",
-        instance_from_str=lambda texts: CropRule(texts[0]),
+        instance_from_str=lambda texts: CropRule.read(texts[0]),
         is_instance=lambda value: isinstance(value, CropRule),
         str_from_instance=lambda value: [value.kind],
         choices=kinds,
