@@ -1,4 +1,4 @@
-"""The classifier: one backbone, one head for each thing that is told."""
+"""The classifier: one backbone, one head for each question."""
 
 from collections.abc import Sequence
 
@@ -37,8 +37,3 @@ def build_attribute_net(
         for head in heads
     }
     return keras.Model({"image": image}, outputs, name=f"classifier_{model}")
-
-
-def freeze_backbone(net: keras.Model) -> None:
-    """Leaves only the heads to train; the backbone's batch normalisation keeps its statistics, too."""
-    net.get_layer("backbone").trainable = False

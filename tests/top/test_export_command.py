@@ -7,8 +7,8 @@ import pytest
 
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.serve.artifact import Manifest
-from aifashion.tasks.keypoints import KeypointTask
 from aifashion.tasks import spread
+from aifashion.tasks.keypoints import KeypointTask
 from aifashion.top import demo, evaluate, export, predict, test
 from aifashion.unet.runs import read_keypoint_config
 

@@ -10,16 +10,17 @@ from keras import layers
 from aifashion.config import AttributeConfig
 from aifashion.records import HeadSpec
 from aifashion.unet.attribute_losses import attribute_objective, loss_names
-from aifashion.unet.attribute_net import build_attribute_net, freeze_backbone, head_width
+from aifashion.unet.attribute_net import build_attribute_net, head_width
 from aifashion.unet.backbones.classifiers import CLASSIFIERS
 from aifashion.unet.blocks import conv_bn
 from aifashion.unet.predictors import (
+    attribute_backbone,
     attribute_net,
     attribute_predictor,
-    load_attribute_start,
+    load_start,
     trained_attribute_net,
 )
-from aifashion.unet.runs import RunError
+from aifashion.unet.runs import RunError, best_model
 from aifashion.unet.training import TrainedNet
 
 SHAPE = HeadSpec("shape", "exclusive", ("round", "square", "other"))
@@ -104,12 +105,12 @@ def test_one_network_takes_any_size():
 
 
 def test_logits_are_float32_whatever_the_precision_of_the_layers():
-    config = AttributeConfig(model="mine", precision="mixed_bfloat16", dropout=0.25)
+    config = AttributeConfig(network="mine", precision="bfloat16", dropout=0.25)
     net = attribute_net(config, HEADS)
     assert net.get_layer("backbone").layers[-1].compute_dtype == "bfloat16"
     assert net.get_layer("dropout").rate == 0.25
     assert {logits.dtype.name for logits in attribute_predictor(net)(photos()).values()} == {"float32"}
-    attribute_net(AttributeConfig(model="mine"), HEADS)
+    attribute_net(AttributeConfig(network="mine"), HEADS)
     assert keras.config.dtype_policy().name == "float32"
 
 
@@ -148,7 +149,7 @@ def trained(net: keras.Model) -> dict[str, list[np.ndarray]]:
 def test_of_a_frozen_backbone_nothing_changes_in_training():
     net = mine()
     before = {layer.name: layer.get_weights() for layer in net.layers if layer.weights}
-    freeze_backbone(net)
+    attribute_backbone(net).trainable = False
     assert len(net.trainable_variables) == 2 * len(HEADS)
     after = trained(net)
     # Weights and the statistics of both batch normalisations, bit by bit; and every head moved.
@@ -167,7 +168,7 @@ def test_a_backbone_that_is_not_frozen_is_trained():
 
 
 def test_in_half_precision_the_weights_stay_in_float32_and_are_trained():
-    net = attribute_net(AttributeConfig(model="mine", precision="mixed_bfloat16"), HEADS)
+    net = attribute_net(AttributeConfig(network="mine", precision="bfloat16"), HEADS)
     before = heads_of(net)
     after = trained(net)
     assert {weight.dtype.name for weights in after.values() for weight in weights} == {"float32"}
@@ -191,7 +192,7 @@ def test_a_predictor_tells_the_logits_of_every_head():
 def test_a_trained_classifier_has_the_weights_of_its_file(tmp_path):
     net, path = mine(), tmp_path / "epoch_001.weights.h5"
     net.save_weights(path)
-    config = AttributeConfig(model="mine")
+    config = AttributeConfig(network="mine")
     loaded = trained_attribute_net(config, HEADS, path)
     assert_equal(loaded.get_weights(), net.get_weights())
     wider = HeadSpec("style", "independent", ("sport", "lady", "casual"))
@@ -217,7 +218,7 @@ def start(tmp_path_factory) -> tuple[keras.Model, Path]:
 
 def test_all_of_a_classifier_is_loaded(start):
     net = mine()
-    load_attribute_start(net, start[1], pytest.fail, backbone_only=False)
+    load_start(net, start[1])
     assert_equal(net.get_weights(), start[0].get_weights())
 
 
@@ -230,7 +231,7 @@ def test_all_of_a_classifier_is_loaded(start):
 def test_the_backbone_alone_is_loaded_and_the_heads_stay(start, heads, dropout):
     net = mine(heads, dropout=dropout)
     before = heads_of(net)
-    load_attribute_start(net, start[1], pytest.fail, backbone_only=True)
+    load_start(net, start[1], attribute_backbone(net))
     assert_equal(backbone_of(net), backbone_of(start[0]))
     after = heads_of(net)
     assert set(after) == set(before)
@@ -240,17 +241,17 @@ def test_the_backbone_alone_is_loaded_and_the_heads_stay(start, heads, dropout):
 @pytest.mark.parametrize("backbone_only", [False, True])
 def test_weights_of_another_backbone_are_refused(start, backbone_only):
     net = mine(model="other")
-    before = net.get_weights()
+    before, part = net.get_weights(), attribute_backbone(net) if backbone_only else None
     with pytest.raises(RunError, match=r"start\.weights\.h5 does not fit classifier_other"):
-        load_attribute_start(net, start[1], pytest.fail, backbone_only)
+        load_start(net, start[1], part)
     assert_equal(net.get_weights(), before)
     with pytest.raises(RunError, match="no weights file at"):
-        load_attribute_start(net, start[1].with_name("nowhere.h5"), pytest.fail, backbone_only)
+        load_start(net, start[1].with_name("nowhere.h5"), part)
 
 
 def test_other_heads_are_refused_unless_the_backbone_alone_is_wanted(start):
     with pytest.raises(RunError, match=r"does not fit classifier_mine"):
-        load_attribute_start(mine((HeadSpec("one", "exclusive", tuple("abcdefg")),)), start[1], pytest.fail, False)
+        load_start(mine((HeadSpec("one", "exclusive", tuple("abcdefg")),)), start[1])
 
 
 def test_of_a_run_the_best_model_is_loaded(start, tmp_path):
@@ -265,14 +266,14 @@ def test_of_a_run_the_best_model_is_loaded(start, tmp_path):
         entries.append({"file": path.name, "sha256": digest, "epoch": epoch, "score": score})
     (models / "index.json").write_text(json.dumps(entries))
     net = mine(seed=9)
-    load_attribute_start(net, tmp_path, pytest.fail, backbone_only=False)
+    load_start(net, best_model(tmp_path, pytest.fail).path)
     assert_equal(net.get_weights(), nets[1].get_weights())
-    # Cut short, the next best takes its place, with a word.
+    # Cut short, the next best is taken, with a warning.
     (models / "epoch_002.weights.h5").write_bytes(b"HDF")
-    told: list[str] = []
-    load_attribute_start(net, tmp_path, told.append, backbone_only=True)
+    warnings: list[str] = []
+    load_start(net, best_model(tmp_path, warnings.append).path, attribute_backbone(net))
     assert_equal(backbone_of(net), backbone_of(nets[2]))
     assert_equal(list(heads_of(net).values()), list(heads_of(nets[1]).values()))
-    assert len(told) == 1 and "epoch_002.weights.h5 is missing or damaged" in told[0]
+    assert len(warnings) == 1 and "epoch_002.weights.h5 is missing or damaged" in warnings[0]
     with pytest.raises(RunError, match="has no usable model yet"):
-        load_attribute_start(net, tmp_path / "models", pytest.fail, backbone_only=False)
+        best_model(tmp_path / "models", pytest.fail)
