@@ -118,7 +118,5 @@ def test_attributes(kind, precision, tmp_path):
 
     facts = json.loads(config.to_json())
     manifest = Manifest("attributes", "openvino", "float32", facts, config.vocabulary, heads=HEADS)
-        "attributes", "openvino", "float32", json.loads(config.to_json()), config.vocabulary, heads=HEADS
-    )
     told = write_artifact(tmp_path / "artifact", attribute_serving_net(fresh, HEADS, SIDE, {}), manifest, measured)
     assert told.differences["logits"] < 1e-3 * max(1, np.abs(expected).max())
