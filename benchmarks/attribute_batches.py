@@ -10,7 +10,7 @@ from measure import SEED, report, seconds
 
 from aifashion.config import attribute_preset
 from aifashion.data_gen.attribute_batches import AttributeExamples
-from aifashion.data_gen.formats.fashionai_attributes import load_attribute_table
+from aifashion.data_gen.formats.fashionai_attributes import attribute_heads, load_attribute_table
 from aifashion.data_gen.synthetic.writer import write_dataset
 
 COUNT = 128
@@ -18,7 +18,7 @@ cv2.setNumThreads(1)
 
 with tempfile.TemporaryDirectory() as folder:
     write_dataset(Path(folder) / "data", COUNT, SEED, 256, test_count=0)
-    table = load_attribute_table(Path(folder) / "data", ordinal=True)
+    table = load_attribute_table(Path(folder) / "data", attribute_heads(ordinal=True))
     config = dataclasses.replace(attribute_preset("lite"), size=224)
     examples = AttributeExamples(table, config, epoch=1)
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from aifashion.config import attribute_preset
 from aifashion.data_gen.attribute_batches import batch_sides, epoch_order
-from aifashion.tasks.attribute_data import load_tables
+from aifashion.tasks.label_kinds import product_tables
 from aifashion.tasks.resuming import data_facts
 from dataclasses import replace
 
 config = replace(attribute_preset("lite"), task="product", balance=0.5)
-train, val = load_tables(Path(sys.argv[1]), config)
+train, val = product_tables(Path(sys.argv[1]))
 assert train.counts(0).sum() == len(train) and len(val)
 data_facts(train.photos.names, val.photos.names, False)
 order = epoch_order(train, config, 1)

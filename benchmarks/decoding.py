@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from measure import SEED, interleaved, report
 
-from aifashion.heatmaps import DECODERS, HeatmapCodec
+from aifashion.heatmaps import Decoder, HeatmapCodec
 
 BATCH, SIZE = 8, 256
 KEYPOINTS = (24, 294)
@@ -19,7 +19,7 @@ for count in KEYPOINTS:
     xy = rng.uniform(0, SIZE - 1, (BATCH, count, 2))
     batches.append(np.stack([codec.encode(points, np.ones(count, bool)) for points in xy]))
 
-for method in DECODERS:
+for method in get_args(Decoder):
     times = interleaved([partial(codec.decode, heatmaps, method) for heatmaps in batches], 21)
     for count, time in zip(KEYPOINTS, times, strict=True):
         report("decoding", f"{method}, {count} keypoints, 64 x 64 cells, batch {BATCH}", 1000 * time, "ms")

@@ -1,3 +1,5 @@
+import hashlib
+import json
 from pathlib import Path
 
 import keras
@@ -8,7 +10,7 @@ from keras import layers
 from aifashion.config import AttributeConfig
 from aifashion.records import HeadSpec
 from aifashion.unet.attribute_losses import attribute_objective, loss_names
-from aifashion.unet.attribute_net import build_attribute_net, freeze_backbone, head_width
+from aifashion.unet.attribute_net import build_attribute_net, head_width
 from aifashion.unet.backbones.classifiers import CLASSIFIERS
 from aifashion.unet.blocks import conv_bn
 from aifashion.unet.predictors import (
@@ -18,7 +20,7 @@ from aifashion.unet.predictors import (
     load_start,
     trained_attribute_net,
 )
-from aifashion.unet.runs import RunError
+from aifashion.unet.runs import RunError, best_model
 from aifashion.unet.training import TrainedNet
 
 SHAPE = HeadSpec("shape", "exclusive", ("round", "square", "other"))
@@ -147,7 +149,7 @@ def trained(net: keras.Model) -> dict[str, list[np.ndarray]]:
 def test_of_a_frozen_backbone_nothing_changes_in_training():
     net = mine()
     before = {layer.name: layer.get_weights() for layer in net.layers if layer.weights}
-    freeze_backbone(net)
+    attribute_backbone(net).trainable = False
     assert len(net.trainable_variables) == 2 * len(HEADS)
     after = trained(net)
     # Weights and the statistics of both batch normalisations, bit by bit; and every head moved.
@@ -239,14 +241,39 @@ def test_the_backbone_alone_is_loaded_and_the_heads_stay(start, heads, dropout):
 @pytest.mark.parametrize("backbone_only", [False, True])
 def test_weights_of_another_backbone_are_refused(start, backbone_only):
     net = mine(model="other")
-    before = net.get_weights()
+    before, part = net.get_weights(), attribute_backbone(net) if backbone_only else None
     with pytest.raises(RunError, match=r"start\.weights\.h5 does not fit classifier_other"):
-        load_start(net, start[1], attribute_backbone(net) if backbone_only else None)
+        load_start(net, start[1], part)
     assert_equal(net.get_weights(), before)
     with pytest.raises(RunError, match="no weights file at"):
-        load_start(net, start[1].with_name("nowhere.h5"), attribute_backbone(net) if backbone_only else None)
+        load_start(net, start[1].with_name("nowhere.h5"), part)
 
 
 def test_other_heads_are_refused_unless_the_backbone_alone_is_wanted(start):
     with pytest.raises(RunError, match=r"does not fit classifier_mine"):
         load_start(mine((HeadSpec("one", "exclusive", tuple("abcdefg")),)), start[1])
+
+
+def test_of_a_run_the_best_model_is_loaded(start, tmp_path):
+    models = tmp_path / "models"
+    models.mkdir()
+    entries, nets = [], []
+    for epoch, score in ((1, 0.4), (2, 0.1), (3, 0.3)):
+        nets.append(mine(seed=epoch))
+        path = models / f"epoch_{epoch:03d}.weights.h5"
+        nets[-1].save_weights(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        entries.append({"file": path.name, "sha256": digest, "epoch": epoch, "score": score})
+    (models / "index.json").write_text(json.dumps(entries))
+    net = mine(seed=9)
+    load_start(net, best_model(tmp_path, pytest.fail).path)
+    assert_equal(net.get_weights(), nets[1].get_weights())
+    # Cut short, the next best is taken, with a warning.
+    (models / "epoch_002.weights.h5").write_bytes(b"HDF")
+    warnings: list[str] = []
+    load_start(net, best_model(tmp_path, warnings.append).path, attribute_backbone(net))
+    assert_equal(backbone_of(net), backbone_of(nets[2]))
+    assert_equal(list(heads_of(net).values()), list(heads_of(nets[1]).values()))
+    assert len(warnings) == 1 and "epoch_002.weights.h5 is missing or damaged" in warnings[0]
+    with pytest.raises(RunError, match="has no usable model yet"):
+        best_model(tmp_path / "models", pytest.fail)

@@ -67,7 +67,7 @@ def reloaded(net: keras.Model, fresh: keras.Model, tmp_path) -> keras.Model:
     return fresh
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_keypoints(kind, precision, tmp_path):
     config = KeypointConfig(network=kind, size=SIDE, precision=precision)
     words, rng = config.vocabulary, np.random.default_rng(0)
@@ -95,12 +95,12 @@ def test_keypoints(kind, precision, tmp_path):
             told = network(images(), mask=inputs["mask"])["heatmaps"]
             return {"heatmaps": float(np.abs(told - expected).max()), "excess": 0.0}
 
-        manifest = Manifest("keypoints", "openvino", "f32", json.loads(config.to_json()))
+        manifest = Manifest("keypoints", "openvino", "float32", json.loads(config.to_json()), config.vocabulary)
         told = write_artifact(tmp_path / "artifact", serving, manifest, measured)
         assert told.differences["heatmaps"] < 1e-4 * max(1, np.abs(expected).max())
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_attributes(kind, precision, tmp_path):
     config = AttributeConfig(network=kind, size=SIDE, precision=precision)
     net = attribute_net(config, HEADS)
@@ -116,6 +116,7 @@ def test_attributes(kind, precision, tmp_path):
         told = network(images())["logits_colour"]
         return {"logits": float(np.abs(told - expected).max()), "excess": 0.0}
 
-    manifest = Manifest("attributes", "openvino", "f32", json.loads(config.to_json()), heads=HEADS)
+    facts = json.loads(config.to_json())
+    manifest = Manifest("attributes", "openvino", "float32", facts, config.vocabulary, heads=HEADS)
     told = write_artifact(tmp_path / "artifact", attribute_serving_net(fresh, HEADS, SIDE, {}), manifest, measured)
     assert told.differences["logits"] < 1e-3 * max(1, np.abs(expected).max())
