@@ -106,7 +106,7 @@ class MakeArguments:
     attribute_precision: Numbers = "float32"
     """of the classifier's artifact, which loses more in int8 than an export allows"""
     real: Path | None = None
-    """folder of annotated photographs (test.csv, answers.csv and label.csv), whose scores the model cards then have too"""
+    """folder of annotated photographs (test.csv, answers.csv and label.csv), on which the cards then have scores"""
 
 
 @dataclass(frozen=True)
