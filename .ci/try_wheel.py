@@ -71,7 +71,7 @@ def main(dist: Path) -> None:
 
 def _run(*words: str | Path, cwd: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    print(">", *(str(word) for word in words[:4]), flush=True)
+    print(">", *(str(word).strip().partition("\n")[0] for word in words), flush=True)
     subprocess.run([str(word) for word in words], cwd=cwd, check=True, env=environment)
 
 

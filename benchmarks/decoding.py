@@ -1,6 +1,7 @@
 """Decoding of a batch of heatmaps, on one core: the 24 keypoints of FashionAI and the 294 of DeepFashion2."""
 
 from functools import partial
+from typing import get_args
 
 import cv2
 import numpy as np
