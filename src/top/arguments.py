@@ -5,8 +5,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_type_hints
@@ -237,15 +237,18 @@ class _ConsoleHandler(logging.Handler):
         (warn if record.levelno >= logging.WARNING else tell)(record.getMessage())
 
 
-_HANDLER = _ConsoleHandler()
-
-
-def show_reports() -> None:
-    """From now on notes and warnings of the library appear on the console."""
-    library = logging.getLogger("aifashion")
+@contextmanager
+def shown_reports() -> Iterator[None]:
+    """Within it, notes and warnings of the library appear on the console."""
+    library, handler = logging.getLogger("aifashion"), _ConsoleHandler()
+    level = library.level
+    library.addHandler(handler)
     library.setLevel(logging.INFO)
-    if _HANDLER not in library.handlers:
-        library.addHandler(_HANDLER)
+    try:
+        yield
+    finally:
+        library.removeHandler(handler)
+        library.setLevel(level)
 
 
 def fail(message: object) -> NoReturn:
@@ -263,12 +266,11 @@ def run_command(
     Mistakes of the user and of the data become one clear line instead of a traceback. What was called, when and how it
     ended goes to `run_log.txt` in the checkout, or to the file that AIFASHION_RUN_LOG names; empty means to none.
     """
-    show_reports()
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     log = os.environ.get("AIFASHION_RUN_LOG", str(CHECKOUT / RUN_LOG))
     silent = not log or bool({"-h", "--help"} & set(tokens))
     try:
-        with nullcontext() if silent else logged_command(Path(log), [*prog.split(), *tokens], warn):
+        with shown_reports(), nullcontext() if silent else logged_command(Path(log), [*prog.split(), *tokens], warn):
             body(tokens if kind is None else read_arguments(kind, prog, tokens))
     except (ValueError, OSError, FloatingPointError) as error:
         fail(error)

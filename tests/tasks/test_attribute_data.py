@@ -127,7 +127,7 @@ def test_a_trained_classifier_keeps_its_classes(tmp_path: Path):
     for table in AttributeTask(config, heads).parts(tmp_path):
         assert table.heads == heads and table.target(0, np.arange(1))[0].shape == (1, 5)
     few = (HeadSpec("product", "exclusive", ("shirt", "skirt")),)
-    with pytest.raises(ValueError, match=r"train\.txt:1: label '2'; expected a class number, 0\.\.1"):
+    with pytest.raises(ValueError, match=r"train\.txt:1: label '2'; expected a class, a whole number 0\.\.1"):
         AttributeTask(config, few).parts(tmp_path)
 
 

@@ -152,8 +152,8 @@ def test_weights_that_do_not_fit(tmp_path):
         build_classifier_backbone("lite", "imagenet")
 
 
-def test_the_model_of_one_s_own_in_the_readme(monkeypatch):
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_backbone_of_a_user_in_the_documentation(monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "backbones_use.md").read_text(encoding="utf-8")
     (code,) = (block.partition("```")[0] for block in text.split("```python\n")[1:] if "def build_mine" in block)
     monkeypatch.setattr(classifiers, "CLASSIFIERS", dict(classifiers.CLASSIFIERS))
     exec(code, vars(classifiers))
