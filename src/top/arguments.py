@@ -241,14 +241,17 @@ class _ConsoleHandler(logging.Handler):
 def shown_reports() -> Iterator[None]:
     """Within it, notes and warnings of the library appear on the console."""
     library, handler = logging.getLogger("aifashion"), _ConsoleHandler()
-    level = library.level
+    level, propagate = library.level, library.propagate
     library.addHandler(handler)
     library.setLevel(logging.INFO)
+    # Some libraries give the root logger a handler, which would show every line once more.
+    library.propagate = False
     try:
         yield
     finally:
         library.removeHandler(handler)
         library.setLevel(level)
+        library.propagate = propagate
 
 
 def fail(message: object) -> NoReturn:

@@ -24,7 +24,7 @@ from aifashion.recognition.network_digest import network_digest
 from aifashion.records import CropRule, Sample
 from aifashion.tasks.attribute_data import read_crop_rule
 from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
-from aifashion.top.test import progress_bar
+from aifashion.top.progress import progress_bar
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from aifashion.files import CHECKOUT, atomic_path, write_atomic
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.recognizer import load
 from aifashion.top.arguments import choose_device, run_command, tell, warn
-from aifashion.top.test import progress_bar
+from aifashion.top.progress import progress_bar
 
 _SHOWN = 12  # pictures in the window
 

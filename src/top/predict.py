@@ -16,7 +16,7 @@ from aifashion.recognition.photos import find_photos
 from aifashion.recognition.two_stage_model import load_two_stage_model
 from aifashion.records import Sample
 from aifashion.top.arguments import choose_device, run_command, tell, warn
-from aifashion.top.test import progress_bar
+from aifashion.top.progress import progress_bar
 
 SUFFIXES = (".csv", ".json", ".parquet")
 

@@ -1,19 +1,16 @@
 """Predicts a test set and writes the submission: `aifashion test --model RUN --augment`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from typing import Literal
 
 from aifashion.data_gen.keypoint_sets import load_test_set
 from aifashion.heatmaps import Decoder
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.tasks.keypoints import no_keypoints, write_keypoint_submission
-from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
-
-Result = TypeVar("Result")
+from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
+from aifashion.top.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -72,25 +69,6 @@ def predict_test_set(args: Arguments) -> None:
     for result in unreadable:
         warn(f"no keypoints, all -1: {result.error}")
     tell(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
-
-
-def progress_bar(results: Iterable[Result], total: int) -> Iterator[Result]:
-    """The same results, with a bar that shows how many there were, the rate and the time left."""
-    columns = (
-        TextColumn("photos"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("photos", total=total, rate="")
-        for result in results:
-            yield result
-            # Of the whole run: results come in batches, and the rate within one says nothing.
-            done, seconds = bar.tasks[task].completed + 1, bar.tasks[task].elapsed or 0
-            bar.update(task, completed=done, rate=f"{done / seconds:.1f}/s" if seconds else "")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from aifashion.tasks.attribute_scores import known_answers
 from aifashion.tasks.ensembles import able, blended, check_ensemble, find_blend, validation_tables
 from aifashion.tasks.label_kinds import label_kind
 from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
-from aifashion.top.test import progress_bar
+from aifashion.top.progress import progress_bar
 
 ALL_VIEWS = Views((0.875, 1.0, 1.125), crops=5, mirror=True)
 
