@@ -254,7 +254,7 @@ BACKBONE_NETWORKS: tuple[str, ...] = (
 
 
 def keypoint_preset(network: str) -> KeypointConfig:
-    """The configuration that a network is trained with unless told otherwise. Raises ValueError for an unknown one."""
+    """The configuration that a network is trained with by default. Raises ValueError for an unknown one."""
     if network in BACKBONE_NETWORKS:
         return KeypointConfig(network=network, **_PRESETS["v11"])
     if network not in _PRESETS:
@@ -263,7 +263,7 @@ def keypoint_preset(network: str) -> KeypointConfig:
 
 
 def attribute_preset(network: str) -> AttributeConfig:
-    """The configuration that a backbone is trained with unless told otherwise."""
+    """The configuration that a backbone is trained with by default."""
     if network == "lite":
         return AttributeConfig(network=network, size=160, batch_size=32, learning_rate=2e-3)
     return AttributeConfig(network=network)
@@ -313,9 +313,9 @@ def _check(config: Any, ranges: dict[str, Range]) -> None:
         value = getattr(config, name)
         if name in ranges and value not in ranges[name]:
             raise ValueError(f"{name} = {value!r} is outside {ranges[name]}")
-        words = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-        if words and value not in words:
-            raise ValueError(f"{name} = {value!r}; expected {' or '.join(words)}")
+        choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+        if choices and value not in choices:
+            raise ValueError(f"{name} = {value!r}; expected {' or '.join(choices)}")
 
 
 def _to_json(config: Any, kind: str) -> str:

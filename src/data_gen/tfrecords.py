@@ -34,7 +34,7 @@ class ShardError(ImageError):
     """A shard that is missing, truncated or damaged; the message names it and says how to repair it."""
 
 
-class Place(NamedTuple):
+class RecordSpan(NamedTuple):
     """Where a record is in its shard. offset: first byte of its frame; length: of its payload, in bytes."""
 
     offset: int
@@ -45,14 +45,14 @@ class Place(NamedTuple):
 class PhotoShards:
     """N photos in shards; implements `Photos`. It has no open file, so it can be sent to worker processes.
 
-    paths: the shards. names: N texts. shard: (N,) int32, index into `paths`. places: (N, 2) int64, offset and length.
+    paths: the shards. names: N texts. shard: (N,) int32, index into `paths`. spans: (N, 2) int64, offset and length.
     labels: (N, C) int64, None without labels.
     """
 
     paths: tuple[Path, ...]
     names: Sequence[str]
     shard: np.ndarray
-    places: np.ndarray
+    spans: np.ndarray
     labels: np.ndarray | None
 
     def __len__(self) -> int:
@@ -64,7 +64,7 @@ class PhotoShards:
     def read(self, row: int) -> np.ndarray:
         """(H, W, 3) uint8. Raises ShardError, an ImageError, if the record is damaged."""
         path = self.paths[self.shard[row]]
-        record = read_record(path, Place(*self.places[row].tolist()))
+        record = read_record(path, RecordSpan(*self.spans[row].tolist()))
         if record.name != self.names[row]:
             raise ShardError(f"{path}: found photo {record.name!r}, but the index has {self.names[row]!r}; {_ADVICE}")
         return decode_image(record.image, f"{path}: {record.name}")
@@ -72,7 +72,7 @@ class PhotoShards:
     def select(self, rows: np.ndarray) -> "PhotoShards":
         labels = None if self.labels is None else self.labels[rows]
         names = [self.names[int(row)] for row in rows]
-        return PhotoShards(self.paths, names, self.shard[rows], self.places[rows], labels)
+        return PhotoShards(self.paths, names, self.shard[rows], self.spans[rows], labels)
 
 
 def open_shards(folder: Path) -> PhotoShards:
@@ -100,14 +100,14 @@ def open_shards(folder: Path) -> PhotoShards:
         raise ShardError("\n  ".join(problems))
     names = [name for index in indexes for name in index.names]
     shard = np.repeat(np.arange(len(paths), dtype=np.int32), [len(index.names) for index in indexes])
-    places = np.concatenate([index.places for index in indexes])
+    spans = np.concatenate([index.spans for index in indexes])
     tables = [index.labels for index in indexes if index.labels is not None]
     labels = np.concatenate(tables) if tables else None
     if labels is not None and len(labels) != len(names):
         raise ShardError(
             f"{folder}: only some of the shards have labels; expected all or none. Fetch into a new folder"
         )
-    return PhotoShards(tuple(paths), names, shard, places, labels)
+    return PhotoShards(tuple(paths), names, shard, spans, labels)
 
 
 def shard_path(folder: Path, index: int, count: int) -> Path:
@@ -120,14 +120,14 @@ def index_path(path: Path) -> Path:
     return path.with_suffix(".index.json")
 
 
-def write_shard(path: Path, records: Iterable[Record]) -> dict[str, Place]:
+def write_shard(path: Path, records: Iterable[Record]) -> dict[str, RecordSpan]:
     """Writes a shard and its index, each atomically; `records` can be read from the shard that is replaced.
 
-    Returns the place of each photo, by name. Raises ValueError if only some records have labels, or if they have
+    Returns the span of each photo, by name. Raises ValueError if only some records have labels, or if they have
     different numbers of labels; OSError as `atomic_path`.
     """
     names: list[str] = []
-    places: list[Place] = []
+    spans: list[RecordSpan] = []
     labels: list[list[int] | None] = []
     digest, offset = hashlib.sha256(), 0
     with atomic_path(path) as beside:
@@ -139,31 +139,31 @@ def write_shard(path: Path, records: Iterable[Record]) -> dict[str, Place]:
                 stream.write(frame)
                 digest.update(frame)
                 names.append(record.name)
-                places.append(Place(offset, len(payload)))
+                spans.append(RecordSpan(offset, len(payload)))
                 labels.append(None if record.labels is None else np.asarray(record.labels).tolist())
                 offset += len(frame)
         if len({None if row is None else len(row) for row in labels}) > 1:
             raise ValueError(f"{path}: records of one shard need the same number of labels")
         # Remove the old index first: a shard without an index is repaired, one with a wrong index would look valid.
         index_path(path).unlink(missing_ok=True)
-    index = {"bytes": offset, "sha256": digest.hexdigest(), "names": names, "places": places}
+    index = {"bytes": offset, "sha256": digest.hexdigest(), "names": names, "places": spans}
     index["labels"] = labels if labels and labels[0] is not None else None
     write_atomic(index_path(path), json.dumps(index, ensure_ascii=False) + "\n")
-    return dict(zip(names, places, strict=True))
+    return dict(zip(names, spans, strict=True))
 
 
-def check_shard(path: Path) -> dict[str, Place]:
-    """Reads a whole shard and returns the place of each photo, by name. Raises ShardError if its sha256 is wrong."""
+def check_shard(path: Path) -> dict[str, RecordSpan]:
+    """Reads a whole shard and returns the span of each photo, by name. Raises ShardError if its sha256 is wrong."""
     index = _read_index(path)
     with path.open("rb") as stream:
         if hashlib.file_digest(stream, "sha256").hexdigest() != index.sha256:
             raise ShardError(f"{path}: damaged, its sha256 is not the one in its index; {_ADVICE}")
-    return dict(zip(index.names, (Place(*place) for place in index.places.tolist()), strict=True))
+    return dict(zip(index.names, (RecordSpan(*span) for span in index.spans.tolist()), strict=True))
 
 
-def find_intact(path: Path) -> dict[str, Place]:
+def find_intact(path: Path) -> dict[str, RecordSpan]:
     """The photos of a damaged shard that can still be read, found without its index; none if it is missing."""
-    found: dict[str, Place] = {}
+    found: dict[str, RecordSpan] = {}
     try:
         stream = path.open("rb")
     except OSError:
@@ -175,23 +175,23 @@ def find_intact(path: Path) -> dict[str, Place]:
                 length = _read_length(stream, path, offset)
             except ShardError:  # without this length, the start of the next record is unknown
                 return found
-            place = Place(offset, length)
+            span = RecordSpan(offset, length)
             with suppress(ShardError):
-                found[_read_payload(stream, path, place).name] = place
+                found[_read_payload(stream, path, span).name] = span
             offset += length + 16
 
 
-def read_record(path: Path, place: Place) -> Record:
+def read_record(path: Path, span: RecordSpan) -> Record:
     """Reads one record and verifies its checksums. Raises ShardError if they are wrong or the shard cannot be read."""
     try:
         with path.open("rb") as stream:
-            length = _read_length(stream, path, place.offset)
-            if length != place.length:
+            length = _read_length(stream, path, span.offset)
+            if length != span.length:
                 raise ShardError(
-                    f"{path}: the record at byte {place.offset} has {length} bytes, but {place.length} in the index; "
+                    f"{path}: the record at byte {span.offset} has {length} bytes, but {span.length} in the index; "
                     f"{_ADVICE}"
                 )
-            return _read_payload(stream, path, place)
+            return _read_payload(stream, path, span)
     except OSError as error:
         raise ShardError(f"{path}: {error.strerror or error}; {_ADVICE}") from error
 
@@ -204,22 +204,22 @@ def _read_length(stream: BinaryIO, path: Path, offset: int) -> int:
     return struct.unpack("<Q", head[:8])[0]
 
 
-def _read_payload(stream: BinaryIO, path: Path, place: Place) -> Record:
-    stream.seek(place.offset + 12)
-    data = stream.read(place.length + 4)
+def _read_payload(stream: BinaryIO, path: Path, span: RecordSpan) -> Record:
+    stream.seek(span.offset + 12)
+    data = stream.read(span.length + 4)
     payload = data[:-4]
-    if len(data) < place.length + 4 or masked(payload) != data[-4:]:
-        raise ShardError(f"{path}: the record at byte {place.offset} is truncated or damaged; {_ADVICE}")
+    if len(data) < span.length + 4 or masked(payload) != data[-4:]:
+        raise ShardError(f"{path}: the record at byte {span.offset} is truncated or damaged; {_ADVICE}")
     try:
         return decode_example(payload)
     except (ValueError, KeyError, IndexError) as error:
-        reason = f"{path}: the record at byte {place.offset} is not an Example with id, image and labels; {_ADVICE}"
+        reason = f"{path}: the record at byte {span.offset} is not an Example with id, image and labels; {_ADVICE}"
         raise ShardError(reason) from error
 
 
 class _Index(NamedTuple):
     names: list[str]
-    places: np.ndarray
+    spans: np.ndarray
     labels: np.ndarray | None
     sha256: str
 
@@ -228,7 +228,7 @@ def _read_index(path: Path) -> _Index:
     try:
         content: dict[str, Any] = json.loads(index_path(path).read_bytes())
         names, count = content["names"], len(content["names"])
-        places = np.array(content["places"], np.int64).reshape(count, 2)
+        spans = np.array(content["places"], np.int64).reshape(count, 2)
         labels = None if content["labels"] is None else np.array(content["labels"], np.int64).reshape(count, -1)
         size, sha256 = int(content["bytes"]), str(content["sha256"])
     except OSError as error:
@@ -241,4 +241,4 @@ def _read_index(path: Path) -> _Index:
         raise ShardError(f"{path}: {error.strerror or error}; {_ADVICE}") from error
     if found != size:
         raise ShardError(f"{path}: {found:,} bytes instead of the {size:,} in its index; {_ADVICE}")
-    return _Index(names, places, labels, sha256)
+    return _Index(names, spans, labels, sha256)

@@ -64,15 +64,12 @@ def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | No
         head_kernels,
         trained_attribute_net,
     )
-    from ..unet.runs import best_model, find_trained_run, read_attribute_config
+    from ..unet.runs import chosen_weights, find_trained_run, read_attribute_config
 
     run = find_trained_run(run)
     config = read_attribute_config(run)
     heads = read_heads(run)
-    which = str(weights)
-    if weights is None:
-        model = best_model(run, log.warning, epoch)
-        weights, which = model.path, f"epoch {model.epoch}, score {model.score:.4f}"
+    weights, which = chosen_weights(run, log.warning, epoch, weights)
     net = trained_attribute_net(config, heads, weights)
     log.info(f"{run}: {config.network} at {config.size} px for {config.task}, {which}")
     activation = ActivationNet(activation_predictor(net), head_kernels(net, heads), heads, config.size)

@@ -79,14 +79,11 @@ def load_keypoint_model(
         return _load_artifact(run, augment, decoder)
     check_folder(run)
     from ..unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
-    from ..unet.runs import best_model, find_trained_run, read_keypoint_config
+    from ..unet.runs import chosen_weights, find_trained_run, read_keypoint_config
 
     run = find_trained_run(run)
     config = read_keypoint_config(run)
-    which = str(weights)
-    if weights is None:
-        model = best_model(run, log.warning, epoch)
-        weights, which = model.path, f"epoch {model.epoch}, validation NE {model.score:.2%}"
+    weights, which = chosen_weights(run, log.warning, epoch, weights)
     maps: Callable = keypoint_predictor(trained_keypoint_net(config, weights))
     if augment:
         maps = with_rotations(with_flip(maps, config.vocabulary.twins))

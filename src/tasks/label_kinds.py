@@ -1,7 +1,7 @@
 """What the labels of a classifier can be: the attributes of a vocabulary, styles or products.
 
-`LABEL_KINDS` is the one table of them: where their photos and test lists lie, what they score, and how a challenge
-wants its submission. A further kind of labels is one more entry.
+`LABEL_KINDS` is the one table of them: where their photos and test lists lie, what they score, and what a
+challenge's submission looks like. A further kind of labels is one more entry.
 """
 
 import logging

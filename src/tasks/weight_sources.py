@@ -43,7 +43,7 @@ def check_source(word: str) -> None:
 
 def find_start(word: str, stage: Stage | None = None) -> Start:
     """A name on the hub (`hf://owner/model`, with @REVISION if wanted) is fetched; of a folder of runs it is the latest
-    that has a model; all other words stay as they are.
+    that has a model; all other texts stay as they are.
 
     The facts are of the very file: that of the hub, the best model of a run, or the weights file itself.
     stage: what `shipped` stands for, whose weights must then be there. Raises ValueError where the hub cannot be

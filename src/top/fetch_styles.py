@@ -19,7 +19,7 @@ from aifashion.data_gen.fetch import fetch_photos, photo_path, read_failures, wh
 from aifashion.data_gen.formats.jingdong import StyleList, read_style_list
 from aifashion.data_gen.tfexample import Record
 from aifashion.data_gen.tfrecords import (
-    Place,
+    RecordSpan,
     ShardError,
     check_shard,
     find_intact,
@@ -77,7 +77,7 @@ class _Shard:
 
     path: Path
     rows: range
-    found: dict[str, Place]
+    found: dict[str, RecordSpan]
     stale: bool
     waiting: set[str] = field(default_factory=set)
 

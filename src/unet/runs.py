@@ -194,6 +194,17 @@ def best_model(run: Path, warn, epoch: int | None = None) -> SavedModel:
     raise RunError(f"{run} has no usable model yet: train it for at least one epoch, or name another run")
 
 
+def chosen_weights(run: Path, warn, epoch: int | None = None, weights: Path | None = None) -> tuple[Path, str]:
+    """The weights file to predict with, and what it is: `weights` if given, else the best model or that of `epoch`.
+
+    Raises RunError as `best_model`.
+    """
+    if weights is not None:
+        return weights, str(weights)
+    model = best_model(run, warn, epoch)
+    return model.path, f"epoch {model.epoch}, validation score {model.score:.4f} (lower is better)"
+
+
 def load_weights(net: keras.Model, path: Path) -> None:
     """Loads a Keras weights file into the network. Raises RunError where it belongs to another network."""
     try:

@@ -15,7 +15,7 @@ from aifashion.data_gen.formats.jingdong import style_table
 from aifashion.data_gen.images import ImageError, decode_image
 from aifashion.data_gen.tfexample import Record, encode_example, masked
 from aifashion.data_gen.tfrecords import (
-    Place,
+    RecordSpan,
     ShardError,
     check_shard,
     find_intact,
@@ -68,9 +68,9 @@ def test_plain_tensorflow_reads_the_shards_and_its_own_are_read(shards: list[Pat
     with tf.io.TFRecordWriter(str(theirs)) as writer:
         writer.write(example.SerializeToString())
         writer.write(encode_example(record(5, labels=0)))
-    (first, place), (second, _) = find_intact(theirs).items()
+    (first, span), (second, _) = find_intact(theirs).items()
     assert (first, second) == ("né", "photo 5")
-    back = read_record(theirs, place)
+    back = read_record(theirs, span)
     assert back.image == b"pixels" and back.labels is not None and back.labels.tolist() == [3, -1, 2**40]
 
 
@@ -142,8 +142,8 @@ def flip(path: Path, at: int) -> None:
 
 
 def test_the_other_photos_of_a_damaged_shard_can_be_read(shards: list[Path]) -> None:
-    places = check_shard(shards[0])
-    flip(shards[0], places["photo 1"].offset + 60)
+    spans = check_shard(shards[0])
+    flip(shards[0], spans["photo 1"].offset + 60)
     photos = open_shards(shards[0].parent)
     with pytest.raises(
         ImageError, match=r"photos-00000-of-00003\.tfrecord: the record at byte \d+ is truncated or damaged"
@@ -152,13 +152,13 @@ def test_the_other_photos_of_a_damaged_shard_can_be_read(shards: list[Path]) -> 
     assert photos.read(2).shape[0] == 22
     with pytest.raises(ShardError, match="sha256 is not the one in its index; fetch again into the same folder"):
         check_shard(shards[0])
-    del places["photo 1"]
-    assert find_intact(shards[0]) == places
+    del spans["photo 1"]
+    assert find_intact(shards[0]) == spans
 
 
 def test_no_photos_are_found_after_a_damaged_length(shards: list[Path]) -> None:
-    places = check_shard(shards[0])
-    flip(shards[0], places["photo 2"].offset)
+    spans = check_shard(shards[0])
+    flip(shards[0], spans["photo 2"].offset)
     assert list(find_intact(shards[0])) == ["photo 0", "photo 1"]
     with pytest.raises(ShardError, match="truncated or damaged at byte"):
         open_shards(shards[0].parent).read(2)
@@ -177,11 +177,11 @@ def test_an_index_that_does_not_belong_to_the_shard_is_detected(shards: list[Pat
     index_path(shards[0]).write_text(json.dumps(index))
     with pytest.raises(ShardError, match="found photo 'photo 1', but the index has 'photo 0'"):
         open_shards(shards[0].parent).read(0)
-    place = check_shard(shards[1])["photo 4"]
+    span = check_shard(shards[1])["photo 4"]
     with pytest.raises(
-        ShardError, match=rf"at byte {place.offset} has {place.length} bytes, but {place.length + 1} in the index"
+        ShardError, match=rf"at byte {span.offset} has {span.length} bytes, but {span.length + 1} in the index"
     ):
-        read_record(shards[1], Place(place.offset, place.length + 1))
+        read_record(shards[1], RecordSpan(span.offset, span.length + 1))
 
 
 def test_a_record_that_is_no_example_is_refused(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_record_that_is_no_example_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.tfrecord"
     path.write_bytes(size + masked(size) + b"abc" + masked(b"abc"))
     with pytest.raises(ShardError, match="not an Example with id, image and labels"):
-        read_record(path, Place(0, 3))
+        read_record(path, RecordSpan(0, 3))
     assert find_intact(path) == {}
 
 
@@ -206,8 +206,8 @@ def test_a_failed_write_leaves_the_old_shard(shards: list[Path]) -> None:
 
 def test_a_shard_can_be_rewritten_from_its_records(shards: list[Path]) -> None:
     kept = check_shard(shards[0])
-    places = write_shard(shards[0], (read_record(shards[0], kept[name]) for name in ("photo 3", "photo 0")))
-    assert list(places) == ["photo 3", "photo 0"] and check_shard(shards[0]) == places
+    spans = write_shard(shards[0], (read_record(shards[0], kept[name]) for name in ("photo 3", "photo 0")))
+    assert list(spans) == ["photo 3", "photo 0"] and check_shard(shards[0]) == spans
     assert [open_shards(shards[0].parent).name(row) for row in range(3)] == ["photo 3", "photo 0", "photo 4"]
 
 

@@ -87,10 +87,8 @@ def read_coco(path: Path) -> CocoSet:
                 if entry["id"] in records:
                     raise ValueError("the id is repeated")
                 records[entry["id"]] = reader(entry, read)
-            except KeyError as error:
-                problems.append(Problem(path, None, f"{name}, {label}: no {error.args[0]}"))
-            except (TypeError, ValueError, OverflowError) as error:
-                problems.append(Problem(path, None, f"{name}, {label}: {error}"))
+            except _FAULTS as error:
+                problems.append(_problem(path, f"{name}, {label}", error))
     if problems:
         raise FormatError(problems)
     return CocoSet(path, *(tuple(records.values()) for records in read.values()))
@@ -211,10 +209,8 @@ def read_coco_results(path: Path, coco: CocoSet, root: Path, vocabulary: Vocabul
     for number, entry in enumerate(entries):
         try:
             annotations.append(_read_annotation({"id": number, **entry}, read))
-        except KeyError as error:
-            problems.append(Problem(path, None, f"entry {number}: no {error.args[0]}"))
-        except (TypeError, ValueError, OverflowError) as error:
-            problems.append(Problem(path, None, f"entry {number}: {error}"))
+        except _FAULTS as error:
+            problems.append(_problem(path, f"entry {number}", error))
     if problems:
         raise FormatError(problems)
     results = CocoSet(path, coco.categories, coco.images, tuple(annotations))
@@ -273,6 +269,15 @@ def _annotation(sample: Sample, vocabulary: Vocabulary) -> dict[str, Any]:
         "area": float(extent.prod()),
         "iscrowd": 0,
     }
+
+
+_FAULTS = (KeyError, TypeError, ValueError, OverflowError)
+"""What an entry can raise that is not as the format has it."""
+
+
+def _problem(path: Path, label: str, error: Exception) -> Problem:
+    reason = f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+    return Problem(path, None, f"{label}: {reason}")
 
 
 def _read_category(entry: dict[str, Any], read: dict[str, dict[int, Any]]) -> CocoCategory:
