@@ -117,6 +117,13 @@ def test_a_batch_without_a_readable_photo_is_not_shown_to_the_classifier():
     assert len(predict.seen) == 1 and [bool(answer.attributes) for answer in answers] == [False, False, True]
 
 
+def test_the_margin_that_the_classifier_was_trained_with_is_that_of_its_crops():
+    stage2 = Classifier(HEADS, 32, CropRule("keypoints", margin=0.2), Predict(), ALL)
+    (answer,) = recognitions(["dress"], stage2, batch_size=1)
+    # 61 * 1.4 is 85.4; higher than the photo of 80 rows, and so centred on it.
+    assert answer.framed == Framed(Box(8, -3, 93, 82), False)
+
+
 def test_the_classifier_sees_its_kind_of_crop():
     crops: list[tuple[CropKind, Box]] = [
         # 61 pixels wide and 41 high with 0.05 of 61 on each side; and the photo itself.
