@@ -27,7 +27,7 @@ def atomic_path(path: Path, flush: bool = True) -> Iterator[Path]:
     errno and a message that names `path` and the free space.
     """
     path = Path(path)
-    beside = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+    beside = path.with_name(_temporary_name(path.name))
     try:
         try:
             yield beside
@@ -88,6 +88,11 @@ def claim_folder(
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / manifest, json.dumps(dict(facts)) + "\n")
+
+
+def _temporary_name(name: str) -> str:
+    """A hidden name with the same end; of a long name without its start, since file systems take 255 bytes."""
+    return f".{secrets.token_hex(4)}-{name.encode()[-240:].decode(errors='ignore')}"
 
 
 def _flush(path: Path) -> None:

@@ -126,3 +126,11 @@ def test_a_folder_with_other_files_is_not_claimed(tmp_path):
     with pytest.raises(FileExistsError, match=r"holds other things \(thesis\.txt\)"):
         claim_folder(tmp_path, "facts.json", {})
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_name_as_long_as_the_file_system_takes_is_written(tmp_path: Path):
+    path = tmp_path / ("裙" * 83 + ".jpg")  # 253 bytes
+    with atomic_path(path) as beside:
+        assert beside.suffix == ".jpg"
+        beside.write_bytes(b"x")
+    assert path.read_bytes() == b"x" and len(list(tmp_path.iterdir())) == 1

@@ -12,13 +12,13 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
 from ..geometry import Size
 
 MAX_PIXELS = 64_000_000
 # Formats that Pillow decodes in this process. Its full list would start Ghostscript for EPS.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", *(("AVIF",) if features.check("avif") else ()))
 _ORIENTATION_TAG = 0x0112
 _FLAGS = {
     1: cv2.IMREAD_COLOR_RGB,
@@ -138,7 +138,8 @@ def _reduction(length: int, side: int | None) -> int:
 
 def _decode_jpeg(stream: BinaryIO, image: Image.Image, reduction: int = 1) -> np.ndarray | None:
     """The pixels of an 8-bit RGB or grey JPEG; None for other files and truncated ones, which are left to Pillow."""
-    if image.format != "JPEG" or image.mode not in ("RGB", "L"):
+    # Phones write MPO, JPEGs one after the other, of which the first is the photo.
+    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
         return None
     position = stream.tell()
     stream.seek(0)

@@ -87,6 +87,8 @@ class FromCocoArguments:
     """COCO keypoints file with FashionAI's keypoints or DeepFashion's landmarks"""
     out: Path
     """CSV file to write"""
+    decimals: int = 2
+    """decimals of the coordinates; the challenge's files have 0"""
     category: str | None = None
     """the FashionAI category of all garments, for a file that does not name one of them"""
 
@@ -168,7 +170,9 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
             if args.category not in CATEGORIES:
                 raise ValueError(f"--category {args.category}: expected one of {', '.join(CATEGORIES)}")
             samples = [replace(sample, category=sample.category or args.category) for sample in samples]
-        write_keypoint_csv(args.out, samples)
+        if not samples:
+            raise ValueError(f"{args.json} has no garments with keypoints: nothing to write, {args.out} stays as it is")
+        write_keypoint_csv(args.out, samples, args.decimals)
         tell(f"Wrote {len(samples)} garments to {args.out}")
 
     run_command("aifashion data from-coco", FromCocoArguments, arguments, convert)

@@ -12,6 +12,7 @@ import tyro
 from aifashion.eval.two_stage import describe
 from aifashion.files import atomic_path, write_atomic
 from aifashion.recognition.adapters import table
+from aifashion.recognition.photos import SUFFIXES as SUFFIXES_OF_PHOTOS
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.two_stage_model import load_two_stage_model
 from aifashion.records import Sample
@@ -38,6 +39,8 @@ class Arguments:
     """the category of all photos, or auto to let the network choose it"""
     batch_size: int = 16
     """photos in a batch"""
+    strict: bool = False
+    """end with exit code 1 where a photo could not be read; the table is written all the same"""
     gpu_id: str | None = None
     """GPUs to use, such as 0 or 0,1; all by default"""
 
@@ -51,7 +54,7 @@ def predict(args: Arguments) -> None:
         raise ValueError(f"--out {args.out} must end in {', '.join(SUFFIXES)}")
     if args.batch_size < 1:
         raise ValueError(f"--batch-size {args.batch_size}: expected a number of photos from 1")
-    photos = listed_photos(args.photos) if args.photos.suffix.lower() == ".csv" else find_photos([args.photos])
+    photos = named_photos(args.photos)
     choose_device(args.gpu_id)
     model = load_two_stage_model(args.model, args.attributes)
     category = None if args.category == "auto" else args.category
@@ -72,15 +75,42 @@ def predict(args: Arguments) -> None:
         for recognition in progress_bar(model.recognise(left, batch_size, whole_photos=False), len(left)):
             facts = describe(recognition, model.keypoints.vocabulary, model.heads)
             done[facts["photo"]] = facts
-            file.write(json.dumps(facts) + "\n")
-            file.flush()
+            # A photo that could not be read is tried again.
+            if not facts.get("error"):
+                file.write(json.dumps(facts | {"stamp": _stamp(Path(facts["photo"]))}) + "\n")
+                file.flush()
     rows = [done[str(path)] for path in photos]
-    write_table(args.out, rows)
-    partial.unlink()
     failed = [row for row in rows if row.get("error")]
     for row in failed:
         warn(f"no answer: {row['error']}")
+    if len(failed) == len(rows):
+        partial.unlink()
+        raise ValueError(f"none of the {len(rows)} photos could be read; {args.out} is not written")
+    write_table(args.out, rows)
+    partial.unlink()
     tell(f"Wrote {len(rows)} rows to {args.out}, {len(failed)} of them of photos that cannot be read")
+    if args.strict and failed:
+        raise ValueError(f"{len(failed)} of {len(rows)} photos could not be read")
+
+
+def named_photos(path: Path) -> list[Path]:
+    """The photos of a folder or list, or the one photo. Raises FileNotFoundError or ValueError for anything else."""
+    if not path.exists():
+        raise FileNotFoundError(f"no folder, no photo and no list at {path}")
+    if path.suffix.lower() == ".csv":
+        return listed_photos(path)
+    if path.is_file() and path.suffix.lower() not in SUFFIXES_OF_PHOTOS:
+        raise ValueError(f"{path} is no folder, no photo and no list: a list of photos must be a .csv file")
+    return find_photos([path])
+
+
+def _stamp(photo: Path) -> list[int]:
+    """What tells a photo from another one that later lies at its path: bytes, and the time of the last change."""
+    try:
+        state = photo.stat()
+    except OSError:
+        return []
+    return [state.st_size, state.st_mtime_ns]
 
 
 def listed_photos(path: Path) -> list[Path]:
@@ -100,7 +130,8 @@ def listed_photos(path: Path) -> list[Path]:
 def read_partial(path: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What an interrupted command had answered, by photo; a line cut short is left out.
 
-    settings: the networks and options that the answers depend on; answers of other ones are discarded.
+    settings: the networks and options that the answers depend on; answers of other ones are discarded, and so are those
+    of photos that have been replaced since.
     """
     if not path.is_file():
         return {}
@@ -111,7 +142,9 @@ def read_partial(path: Path, settings: dict[str, Any]) -> dict[str, dict[str, An
         return {}
     # What follows a line that was cut short is written anew, behind a whole one.
     write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines))
-    return {line["photo"]: line for line in lines[1:]}
+    found = {line["photo"]: line for line in lines[1:]}
+    same = {name for name, line in found.items() if line.pop("stamp", None) == _stamp(Path(name))}
+    return {name: line for name, line in found.items() if name in same and not line.get("error")}
 
 
 def _sound_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -166,7 +166,9 @@ def save_model(run: Path, net: keras.Model, epoch: int, score: float, keep: int)
         net.save_weights(beside)
     entries = [entry for entry in _read_index(folder) if entry["epoch"] < epoch]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    entries.append({"file": path.name, "sha256": digest, "epoch": epoch, "score": float(score)})
+    # JSON has no word for what is not a number.
+    known = None if np.isnan(score) else float(score)
+    entries.append({"file": path.name, "sha256": digest, "epoch": epoch, "score": known})
     best = _best_first(entries)[0]
     last = entries[max(0, len(entries) - keep) :]
     _write_index(folder, [entry for entry in entries if entry is best or entry in last])
@@ -189,7 +191,7 @@ def best_model(run: Path, warn, epoch: int | None = None) -> SavedModel:
     for entry in entries:
         path = folder / entry["file"]
         if _intact(path, entry["sha256"]):
-            return SavedModel(path, entry["epoch"], entry["score"])
+            return SavedModel(path, entry["epoch"], _number(entry["score"]))
         warn(f"{path} is missing or damaged (its sha256 does not match): falling back to the next best model")
     raise RunError(f"{run} has no usable model yet: train it for at least one epoch, or name another run")
 
@@ -229,7 +231,15 @@ def write_history(run: Path, history: Sequence[dict[str, Any]], log: str) -> Non
 
 def _best_first(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     # A score that is not a number (an epoch without any scored point) is worse than every number.
-    return sorted(entries, key=lambda entry: (np.isnan(entry["score"]), entry["score"], -entry["epoch"]))
+    def rank(entry: dict[str, Any]) -> tuple[bool, float, int]:
+        score = _number(entry["score"])
+        return np.isnan(score), 0.0 if np.isnan(score) else score, -entry["epoch"]
+
+    return sorted(entries, key=rank)
+
+
+def _number(score: float | None) -> float:
+    return float("nan") if score is None else score
 
 
 def _intact(path: Path, digest: str) -> bool:

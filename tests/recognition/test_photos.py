@@ -15,7 +15,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_folders_are_replaced_by_all_photos_in_them(folder: Path):
     names = [path.relative_to(folder).as_posix() for path in find_photos([folder])]
-    assert names == ["a.PNG", "b.jpg", "e.tiff", "sub/d.jpeg", "sub/deep/c.webp"]
+    assert names == ["a.PNG", "b.jpg", "e.tiff", "f.gif", "sub/d.jpeg", "sub/deep/c.webp"]
 
 
 def test_named_photos_are_taken_as_they_are_and_keep_their_place(folder: Path):
@@ -25,5 +25,21 @@ def test_named_photos_are_taken_as_they_are_and_keep_their_place(folder: Path):
 
 
 def test_a_folder_without_photos(folder: Path):
-    with pytest.raises(FileNotFoundError, match=r"no photos \(.bmp, .jpeg, .* in .*empty$"):
+    with pytest.raises(FileNotFoundError, match=r"no photos \(.avif, .bmp, .* in .*empty$"):
         find_photos([folder / "b.jpg", folder / "empty"])
+
+
+def test_hidden_files_and_folders_that_are_called_like_photos_are_none(folder: Path):
+    (folder / "._b.jpg").write_bytes(b"")
+    (folder / "shoot.jpg").mkdir()
+    (folder / "shoot.jpg" / "g.jfif").write_bytes(b"")
+    names = {path.relative_to(folder).as_posix() for path in find_photos([folder])}
+    assert "shoot.jpg/g.jfif" in names and not {"._b.jpg", "shoot.jpg"} & names
+
+
+def test_photos_that_cannot_be_read_are_counted(folder: Path, caplog):
+    for name in ("x.heic", "sub/y.HEIC", "z.nef"):
+        (folder / name).write_bytes(b"")
+    found = find_photos([folder])
+    assert not {path.suffix.lower() for path in found} & {".heic", ".nef"}
+    assert "left out: 2 .heic, 1 .nef" in caplog.text

@@ -25,7 +25,7 @@ def test_no_photos(fails, tmp_path, bare_run):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("")
     error = fails(demo.main, tmp_path / "empty", "--model", bare_run, "--out", tmp_path / "out")
-    assert f"no photos (.bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp) in {tmp_path / 'empty'}" in error
+    assert "no photos (.avif, .bmp, " in error and str(tmp_path / "empty") in error
 
 
 def test_a_category_that_the_shipped_networks_do_not_know(fails, tmp_path):

@@ -177,25 +177,41 @@ RUN1 = {"model": "run1", "networks": ["71"], "category": "auto"}
 RUN2 = RUN1 | {"model": "run2"}
 
 
+def stamped(photo: str) -> dict[str, Any]:
+    """A line of a file that is not there, or is not there any more."""
+    return facts(photo, stamp=[])
+
+
+def test_photos_that_failed_or_were_replaced_are_read_again(tmp_path: Path):
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"old")
+    state = photo.stat()
+    line = facts(str(photo), stamp=[state.st_size, state.st_mtime_ns])
+    path = partial(tmp_path / "out.csv.partial", RUN1, line, BROKEN | {"stamp": []}, facts("no stamp.jpg"))
+    assert list(read_partial(path, RUN1)) == [str(photo)]
+    photo.write_bytes(b"new and longer")
+    assert read_partial(path, RUN1) == {}
+
+
 def test_what_was_done_before_is_read_back(tmp_path: Path):
-    path = partial(tmp_path / "out.csv.partial", RUN1, facts("a.jpg"), BROKEN)
-    assert read_partial(path, RUN1) == {"a.jpg": facts("a.jpg"), "b.jpg": BROKEN}
+    path = partial(tmp_path / "out.csv.partial", RUN1, stamped("a.jpg"))
+    assert read_partial(path, RUN1) == {"a.jpg": facts("a.jpg")}
     assert read_partial(tmp_path / "nothing.partial", RUN1) == {}
     assert read_partial(partial(path, RUN1), RUN1) == {}
 
 
 @pytest.mark.parametrize("cut", ['{"photo": "c.jpg", "wid', '{"photo": "c.j', "{", '{"photo": "c.jpg", "error": null'])
 def test_a_line_that_was_cut_short_is_left_out_for_good(tmp_path: Path, cut: str):
-    path = partial(tmp_path / "out.csv.partial", RUN1, facts("a.jpg"), cut, end="")
+    path = partial(tmp_path / "out.csv.partial", RUN1, stamped("a.jpg"), cut, end="")
     assert list(read_partial(path, RUN1)) == ["a.jpg"]
     # What is added now begins on a new line.
     with path.open("a") as file:
-        file.write(json.dumps(BROKEN) + "\n")
+        file.write(json.dumps(stamped("b.jpg")) + "\n")
     assert list(read_partial(path, RUN1)) == ["a.jpg", "b.jpg"]
 
 
 def test_answers_of_another_model_are_discarded(tmp_path: Path, capsys):
-    path = partial(tmp_path / "out.csv.partial", RUN1, facts("a.jpg"))
+    path = partial(tmp_path / "out.csv.partial", RUN1, stamped("a.jpg"))
     assert read_partial(path, RUN2) == {} and not path.exists()
     assert "comes from other networks or another --category: starting anew" in capsys.readouterr().out
 
@@ -226,18 +242,19 @@ def test_a_second_start_goes_on_from_the_first(photos: Path, model: Model, tmp_p
     assert not out.exists() and len(model.asked) == 3
     model.stop_after, model.asked = 10**9, []
     run(photos, "--out", out)
-    assert [sample.path.name for sample in model.asked] == ["d.jpg"]
-    assert "3 of 4 photos were done before, going on" in capsys.readouterr().out
+    # The one that could not be read is tried again.
+    assert [sample.path.name for sample in model.asked] == ["c bad.jpg", "d.jpg"]
+    assert "2 of 4 photos were done before, going on" in capsys.readouterr().out
     resumed = out.read_bytes()
     run(photos, "--out", out)
-    assert len(model.asked) == 1 + 4 and out.read_bytes() == resumed
+    assert len(model.asked) == 2 + 4 and out.read_bytes() == resumed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "photos"]
 
 
 def test_an_answer_is_on_the_disk_before_the_next_photo(photos: Path, model: Model, tmp_path: Path):
     model.watched = tmp_path / "out.csv.partial"
     run(photos, "--out", tmp_path / "out.csv")
-    assert model.lines[1:] == [2, 3, 4]  # the model's name and a line for each photo
+    assert model.lines[1:] == [2, 3, 3]  # the model's name and a line for each photo that could be read
 
 
 @pytest.mark.parametrize("changed", ["folder", "network", "category"])
@@ -271,3 +288,26 @@ def test_mistakes_are_reported_before_anything_is_done(photos: Path, model: Mode
     error = fails(predict.main, photos, "--out", tmp_path / "out.csv", "--batch-size", 0)
     assert "--batch-size 0: expected a number of photos from 1" in error
     assert not model.asked and [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.jpg", "nowhere.csv", "list.txt"])
+def test_where_nothing_is_answered_an_earlier_table_stays(model: Model, tmp_path: Path, fails, name: str):
+    (tmp_path / "list.txt").write_text("a.jpg")
+    out = tmp_path / "out.csv"
+    out.write_text("earlier")
+    error = fails(predict.main, tmp_path / name, "--out", out)
+    assert str(tmp_path / name) in error and out.read_text() == "earlier" and not model.asked
+
+
+def test_photos_of_which_none_can_be_read_leave_the_table(model: Model, tmp_path: Path, fails):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a bad.jpg").write_bytes(b"no photo")
+    out = tmp_path / "out.csv"
+    out.write_text("earlier")
+    assert "none of the 1 photos could be read" in fails(predict.main, tmp_path / "photos", "--out", out)
+    assert out.read_text() == "earlier" and not out.with_name("out.csv.partial").exists()
+
+
+def test_strict_says_in_the_exit_code_that_photos_failed(photos: Path, model: Model, tmp_path: Path, fails):
+    error = fails(predict.main, photos, "--out", tmp_path / "out.csv", "--strict")
+    assert "1 of 4 photos could not be read" in error and (tmp_path / "out.csv").exists()

@@ -335,3 +335,14 @@ def test_weights_of_another_network(tmp_path, net):
         load_weights(net, path)
     with pytest.raises(RunError, match=r"no weights file at .*nowhere\.weights\.h5$"):
         load_weights(net, tmp_path / "nowhere.weights.h5")
+
+
+def test_epochs_without_a_score_are_json_and_agree_on_the_best(tmp_path):
+    net = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    for epoch in (1, 2):
+        save_model(tmp_path, net, epoch, float("nan"), keep=3)
+    best = json.loads((tmp_path / "best.json").read_text())
+    found = best_model(tmp_path, pytest.fail)
+    assert best["score"] is None and best["epoch"] == found.epoch == 2 and np.isnan(found.score)
+    save_model(tmp_path, net, 3, 0.5, keep=3)
+    assert best_model(tmp_path, pytest.fail).epoch == 3

@@ -7,7 +7,9 @@ keypoints, because COCO tools use one list of sigmas for the whole file.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from ...records import ABSENT, Keypoints, Prediction, Sample
 from ...vocabulary import Vocabulary
 from ..images import resolve_image
 from .problems import FormatError, Problem
+
+log = logging.getLogger(__name__)
 
 DEEPFASHION_KEYPOINTS = {
     "left collar": "neckline_left",
@@ -66,7 +70,11 @@ class CocoSet:
 
 
 def read_coco(path: Path) -> CocoSet:
-    """Reads a COCO keypoint file. Raises FormatError with every malformed annotation, image and category."""
+    """Reads a COCO keypoint file.
+
+    What is sound and has no keypoints (categories, boxes, crowds) is left out and counted in a warning. Raises
+    FormatError with every malformed annotation, image and category.
+    """
     path = Path(path)
     try:
         content = json.loads(path.read_bytes())
@@ -77,6 +85,8 @@ def read_coco(path: Path) -> CocoSet:
     if absent:
         raise FormatError([Problem(path, None, f"no list of {', '.join(absent)}; expected a COCO keypoint file")])
     problems: list[Problem] = []
+    left_out: Counter[str] = Counter()
+    without_keypoints: set[Any] = set()
     read: dict[str, dict[int, Any]] = {}
     for name, reader in _READERS.items():
         records = read[name] = {}
@@ -84,6 +94,10 @@ def read_coco(path: Path) -> CocoSet:
             label = f"entry {i}"
             try:
                 label = f"id {entry['id']}"
+                if reason := _reason_to_leave_out(name, entry, without_keypoints):
+                    left_out[reason] += 1
+                    without_keypoints.update([entry["id"]] if name == "categories" else [])
+                    continue
                 if entry["id"] in records:
                     raise ValueError("the id is repeated")
                 records[entry["id"]] = reader(entry, read)
@@ -91,7 +105,26 @@ def read_coco(path: Path) -> CocoSet:
                 problems.append(_problem(path, f"{name}, {label}", error))
     if problems:
         raise FormatError(problems)
+    if left_out:
+        log.warning(f"{path}: left out {_counted(left_out)}")
     return CocoSet(path, *(tuple(records.values()) for records in read.values()))
+
+
+def _reason_to_leave_out(part: str, entry: Any, without_keypoints: Container[Any]) -> str | None:
+    """Why an entry that is sound says nothing of keypoints; None if it does."""
+    if part == "categories" and not entry.get("keypoints"):
+        return "categories without keypoints"
+    if part != "annotations":
+        return None
+    if entry.get("iscrowd"):
+        return "annotations of crowds"
+    if entry.get("category_id") in without_keypoints:
+        return "annotations of categories without keypoints"
+    return "annotations without keypoints" if "keypoints" not in entry else None
+
+
+def _counted(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in left_out.items())
 
 
 def samples_from_coco(
@@ -110,14 +143,14 @@ def samples_from_coco(
     if unknown:
         raise ValueError(f"`names` maps to {', '.join(unknown)}; expected some of {', '.join(keypoints)}")
     samples, problems = [], []
+    others: Counter[CocoCategory] = Counter()
+    dropped: set[str] = set()
     for annotation in coco.annotations:
         pairs = [(k, vocabulary.indices[names[n]]) for k, n in enumerate(annotation.category.keypoints) if n in names]
         if not pairs:
-            found = ", ".join(annotation.category.keypoints)
-            raise ValueError(
-                f"{coco.path}: none of the keypoints {found} is one of the vocabulary {vocabulary.name} "
-                f"({', '.join(keypoints[:5])}, ...): choose the vocabulary of this file"
-            )
+            others[annotation.category] += 1
+            continue
+        dropped.update(n for n in annotation.category.keypoints if n not in names)
         source, target = np.array(pairs).T
         xy, state = np.full((len(keypoints), 2), -1.0), np.full(len(keypoints), ABSENT)
         xy[target], state[target] = annotation.keypoints.xy[source], annotation.keypoints.state[source]
@@ -132,6 +165,17 @@ def samples_from_coco(
             problems.append(Problem(coco.path, None, f"annotations, id {annotation.id}: {error}"))
     if problems:
         raise FormatError(problems)
+    if others and not samples:
+        found = ", ".join(next(iter(others)).keypoints)
+        raise ValueError(
+            f"{coco.path}: none of the keypoints {found} is one of the vocabulary {vocabulary.name} "
+            f"({', '.join(keypoints[:5])}, ...): choose the vocabulary of this file"
+        )
+    if others:
+        counts = ", ".join(f"{count} {category.name}" for category, count in others.items())
+        log.warning(f"{coco.path}: left out garments without a keypoint of the vocabulary: {counts}")
+    if dropped:
+        log.warning(f"{coco.path}: left out keypoints that are not in the vocabulary: {', '.join(sorted(dropped))}")
     return samples
 
 

@@ -288,7 +288,12 @@ def _cells(keypoints: Keypoints, decimals: int) -> list[str]:
     xy = np.where(keypoints.state[:, None] == ABSENT, 0, keypoints.xy)
     xy = np.copysign(np.floor(np.abs(xy) * scale + 0.5), xy) / scale + 0.0  # + 0.0 turns -0 into 0
     rows = zip(xy.tolist(), keypoints.state.tolist(), strict=True)
-    return [_NO_POINT if v == ABSENT else f"{x:.{decimals}f}_{y:.{decimals}f}_{v}" for (x, y), v in rows]
+
+    def text(number: float) -> str:
+        fixed = f"{number:.{decimals}f}"
+        return fixed.rstrip("0").rstrip(".") if "." in fixed else fixed
+
+    return [_NO_POINT if v == ABSENT else f"{text(x)}_{text(y)}_{v}" for (x, y), v in rows]
 
 
 def _write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:

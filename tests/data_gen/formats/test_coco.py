@@ -125,9 +125,6 @@ def test_invalid_files_are_refused(tmp_path: Path, foreign: dict[str, Any]) -> N
         path.write_bytes(content)
         with pytest.raises(FormatError, match=message):
             read_coco(path)
-    del foreign["annotations"][0]["keypoints"]
-    with pytest.raises(FormatError, match="annotations, id 5: no keypoints"):
-        read_coco(save(path, foreign))
     foreign["annotations"] = ["x"]
     foreign["images"] *= 2
     with pytest.raises(FormatError, match=r"images, id 3: the id is repeated(.|\n)*annotations, entry 0: "):
@@ -141,3 +138,52 @@ def test_file_names_that_leave_the_root_and_wrong_keypoints_are_refused(tmp_path
     coco = read_coco(save(tmp_path / "x.json", content))
     with pytest.raises(FormatError, match=r"id 1: image id '\.\./x\.jpg'(.|\n)*id 2: a skirt has no neckline_left"):
         samples_from_coco(coco, tmp_path, ALL)
+
+
+# ------------------------------------------------------------------------------------------- what has no keypoints
+
+
+def bag(content: dict[str, Any]) -> None:
+    content["categories"].append({"id": 2, "name": "bag", "keypoints": []})
+    content["annotations"].append({"id": 9, "image_id": 3, "category_id": 2, "bbox": [0, 0, 5, 5]})
+
+
+def supercategory(content: dict[str, Any]) -> None:
+    content["categories"].insert(0, {"id": 0, "name": "garments", "supercategory": "none"})
+
+
+def crowd(content: dict[str, Any]) -> None:
+    content["annotations"].append({"id": 9, "image_id": 3, "category_id": 7, "bbox": [0, 0, 5, 5], "iscrowd": 1})
+
+
+def box(content: dict[str, Any]) -> None:
+    content["annotations"].append({"id": 9, "image_id": 3, "category_id": 7, "bbox": [0, 0, 5, 5]})
+
+
+@pytest.mark.parametrize(
+    ("change", "counted"),
+    [
+        (bag, "1 categories without keypoints, 1 annotations of categories without keypoints"),
+        (supercategory, "1 categories without keypoints"),
+        (crowd, "1 annotations of crowds"),
+        (box, "1 annotations without keypoints"),
+    ],
+)
+def test_what_has_no_keypoints_is_left_out_and_counted(tmp_path: Path, foreign, caplog, change, counted: str) -> None:
+    change(foreign)
+    coco = read_coco(save(tmp_path / "x.json", foreign))
+    assert [annotation.id for annotation in coco.annotations] == [5] and len(coco.categories) == 1
+    assert f"x.json: left out {counted}" in caplog.text
+
+
+def test_garments_and_keypoints_of_other_vocabularies_are_named(tmp_path: Path, caplog) -> None:
+    content = coco_from_samples([s for s in random_samples(tmp_path) if s.category == "skirt"], [(9, 9)] * 3, ALL)
+    content["categories"].append({"id": 77, "name": "person", "keypoints": ["nose"]})
+    content["annotations"].append({"id": 99, "image_id": 1, "category_id": 77, "keypoints": [1, 1, 2]})
+    skirt = content["annotations"][0]["category_id"]
+    names = next(c for c in content["categories"] if c["id"] == skirt)["keypoints"]
+    names[names.index("hemline_right")] = "hemline_rigth"
+    samples = samples_from_coco(read_coco(save(tmp_path / "x.json", content)), tmp_path, ALL)
+    assert len(samples) == 3
+    assert "left out garments without a keypoint of the vocabulary: 1 person" in caplog.text
+    assert "left out keypoints that are not in the vocabulary: hemline_rigth" in caplog.text

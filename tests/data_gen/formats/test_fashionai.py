@@ -169,7 +169,7 @@ def test_rounding_is_half_away_from_zero(tmp_path: Path) -> None:
     present = np.flatnonzero(state == 1)
     xy[present] = [[0.5, 1.5], [2.49, -0.5], [-0.4, 2.5], [0.125, 99.999]]
     sample = Sample("a.jpg", tmp_path / "a.jpg", "skirt", Keypoints(xy, state))
-    rounded = {0: "1_2_1,2_-1_1,0_3_1,0_100_1", 2: "0.50_1.50_1,2.49_-0.50_1,-0.40_2.50_1,0.13_100.00_1"}
+    rounded = {0: "1_2_1,2_-1_1,0_3_1,0_100_1", 2: "0.5_1.5_1,2.49_-0.5_1,-0.4_2.5_1,0.13_100_1"}
     for decimals, expected in rounded.items():
         write_keypoint_csv(tmp_path / "x.csv", [sample], decimals)
         header, line = (tmp_path / "x.csv").read_text().splitlines()
