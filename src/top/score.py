@@ -22,6 +22,8 @@ from aifashion.files import write_atomic
 from aifashion.top.arguments import console, run_command, tell
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
+PICTURES = (".png", ".svg", ".pdf")
+
 
 @dataclass(frozen=True)
 class KeypointArguments:
@@ -79,6 +81,7 @@ class ProductArguments:
 
 def keypoints(arguments: Sequence[str] | None = None) -> None:
     def score(args: KeypointArguments) -> None:
+        _check_outputs(args.json, args.picture)
         result = _score_keypoint_files(args)
         print_keypoint_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -104,6 +107,7 @@ def _score_keypoint_files(args: KeypointArguments) -> KeypointScore:
 
 def attributes(arguments: Sequence[str] | None = None) -> None:
     def score(args: AttributeArguments) -> None:
+        _check_outputs(args.json, args.picture)
         result = score_attribute_files(args.truth, args.predicted)
         print_attribute_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -116,6 +120,7 @@ def attributes(arguments: Sequence[str] | None = None) -> None:
 
 def styles(arguments: Sequence[str] | None = None) -> None:
     def score(args: StyleArguments) -> None:
+        _check_outputs(args.json)
         result = score_style_files(args.truth, args.predicted)
         print_style_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -125,11 +130,21 @@ def styles(arguments: Sequence[str] | None = None) -> None:
 
 def products(arguments: Sequence[str] | None = None) -> None:
     def score(args: ProductArguments) -> None:
+        _check_outputs(args.json)
         result = score_product_files(args.truth, args.predicted)
         print_product_score(result, console)
         _write_numbers(args.json, result.to_json())
 
     run_command("aifashion score products", ProductArguments, arguments, score)
+
+
+def _check_outputs(numbers: Path | None, picture: Path | None = None) -> None:
+    """Raises ValueError where the files could not be written, before anything is scored."""
+    for option, path in (("--json", numbers), ("--picture", picture)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ValueError(f"{option} {path}: there is no folder {path.parent}; make it, or name another file")
+    if picture is not None and picture.suffix.lower() not in ("", *PICTURES):
+        raise ValueError(f"--picture {picture}: expected a name that ends in {', '.join(PICTURES)}")
 
 
 def _write_numbers(path: Path | None, numbers: dict) -> None:

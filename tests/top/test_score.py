@@ -70,3 +70,12 @@ def test_predictions_of_other_photos(fails, data, tmp_path):
     assert "2 images" in error and "without predictions; 12 images were expected, 10 came" in error
     guess.write_text("".join(lines[:2]).replace("_1,", "_one,", 1))
     assert "guess.csv:2:" in fails(score.keypoints, "--truth", answers(data), "--predicted", guess)
+
+
+def test_outputs_that_cannot_be_written_are_refused_before_anything_is_read(tmp_path, fails):
+    files = ["--truth", tmp_path / "no.csv", "--predicted", tmp_path / "no.csv"]
+    error = fails(score.keypoints, *files, "--picture", tmp_path / "a.xyz")
+    assert error == f"--picture {tmp_path / 'a.xyz'}: expected a name that ends in .png, .svg, .pdf"
+    for command in (score.keypoints, score.attributes, score.styles, score.products):
+        error = fails(command, *files, "--json", tmp_path / "none" / "a.json")
+        assert f"there is no folder {tmp_path / 'none'}" in error
