@@ -234,7 +234,12 @@ def _read(read: Callable[[str], Any], text: str) -> Any:
     try:
         return read(text)
     except OSError as error:  # a parser reports a ValueError beside the option
-        raise ValueError(str(error)) from None
+        raise ValueError(_described(error)) from None
+
+
+def _described(error: OSError) -> str:
+    """Without a message of ours, an error of the system begins with `[Errno 2]`."""
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
 
 
 def choose_device(gpu_id: str | None) -> None:
@@ -296,8 +301,7 @@ def run_command(
     except (ValueError, FloatingPointError) as error:
         fail(error)
     except OSError as error:
-        # Without a message of ours it is `[Errno 2] No such file or directory: '...'`.
-        fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error)
+        fail(_described(error))
     except KeyboardInterrupt:
         fail("stopped by the keyboard")
     except Exception as error:

@@ -39,7 +39,8 @@ class CropArguments:
     """the box of the predicted keypoints, the region of the heatmaps, or that of a classifier's activation maps"""
     model: Path | None = None
     """the network that finds the crop, of keypoints or for cam a classifier: shipped, a run folder, a folder of runs
-    or an artifact; by default the latest run in trained_models/all or trained_models/attributes/all"""
+    or an artifact; by default the latest run in trained_models/all, without one shipped, and for cam the latest in
+    trained_models/attributes/all"""
     margin: float = 0.05
     """added on each side, as a fraction of the square's side"""
     threshold: float = 0.2
