@@ -15,7 +15,12 @@ Loaded = TypeVar("Loaded")
 def read_ahead(
     items: Iterable[Item], load: Callable[[Item], Loaded], group_size: int, threads: int = 2
 ) -> Iterator[list[Loaded]]:
-    """What `load` gives for the items, in their order, in groups; up to two groups are loaded ahead."""
+    """What `load` gives for the items, in their order, in groups; up to two groups are loaded ahead.
+
+    Raises ValueError for a group size below 1, with which no item would be read.
+    """
+    if group_size < 1:
+        raise ValueError(f"the batch size is {group_size}; expected at least 1")
     source = iter(items)
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Loaded]] = deque(pool.submit(load, item) for item in islice(source, 2 * group_size))

@@ -24,7 +24,8 @@ console = Console(soft_wrap=True, emoji=False)
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """An older spelling. option: today's. values: what older values mean. commands: those that take it; empty: all."""
+    """An older spelling. option: today's. values: what older values mean; with true and false among them it was a flag.
+    commands: those that take it; empty: all."""
 
     option: str
     values: Mapping[str, str] = field(default_factory=dict)
@@ -32,6 +33,10 @@ class Alias:
 
     def known_to(self, prog: str) -> bool:
         return not self.commands or prog in self.commands
+
+    @property
+    def was_flag(self) -> bool:
+        return "true" in self.values
 
 
 ALIASES: dict[str, Alias] = {
@@ -64,7 +69,8 @@ def read_arguments(
     (`--augment`, `--no-augment`) and can be given a value (`--augment True`).
     """
     options = _options(kind)
-    tokens = _usual_values(_usual_tokens(arguments, prog), options)
+    aliases = {_dashed(spelling): alias for spelling, alias in ALIASES.items() if alias.known_to(prog)}
+    tokens = _usual_values(_usual_tokens(arguments, aliases), options)
     more = {} if default is None else {"default": default}
     try:
         return tyro.cli(kind, prog=prog, args=tokens, registry=_registry(), **more)
@@ -76,11 +82,14 @@ def read_arguments(
         raise
 
 
-def option_value(arguments: Sequence[str] | None, name: str, default: str, prog: str = "") -> str:
+def option_value(arguments: Sequence[str] | None, name: str, default: str) -> str:
     """The value of one option, the last where it is given twice, before the command line is read in full: other
     defaults depend on it.
+
+    All older spellings of the option count; one that the command does not take is refused later, with the whole line.
     """
-    tokens = _usual_tokens(arguments, prog)
+    aliases = {_dashed(spelling): alias for spelling, alias in ALIASES.items() if alias.option == name}
+    tokens = _usual_tokens(arguments, aliases)
     found = default
     for index, token in enumerate(tokens):
         if token == name and index + 1 < len(tokens):
@@ -90,24 +99,38 @@ def option_value(arguments: Sequence[str] | None, name: str, default: str, prog:
     return found
 
 
-def _usual_tokens(arguments: Sequence[str] | None, prog: str) -> list[str]:
+def _usual_tokens(arguments: Sequence[str] | None, aliases: Mapping[str, Alias]) -> list[str]:
     """The command line in today's spelling, with today's values of the options that have older ones."""
-    tokens = []
-    alias: Alias | None = None
-    for token in sys.argv[1:] if arguments is None else arguments:
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    tokens: list[str] = []
+    while given:
+        token = given.pop(0)
         if not token.startswith("--") or token == "--":
-            values = alias.values if alias else {}
-            tokens.append(values.get(token.lower(), token))
-            alias = None
+            tokens.append(token)
             continue
         option, equals, value = token.partition("=")
-        usual = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", option).lower().replace("_", "-")
-        alias = ALIASES.get(option) or ALIASES.get(usual)
-        if alias is not None and not alias.known_to(prog):
-            alias = None
-        value = alias.values.get(value.lower(), value) if alias and equals else value
-        tokens.append((alias.option if alias else usual) + equals + value)
+        usual = _dashed(option)
+        positive = usual.replace("--no-", "--", 1)
+        alias = aliases.get(usual) or aliases.get(positive)
+        if alias is not None and alias.was_flag:
+            if not equals:
+                value = given.pop(0) if given and given[0].lower() in (*_YES, *_NO) else "true"
+            if value.lower() not in (*_YES, *_NO):
+                _refuse(f"{token}: expected {option}, {option} True or {option} False")
+            yes = (value.lower() in _YES) == (usual == positive)
+            tokens += [alias.option, alias.values["true" if yes else "false"]]
+            continue
+        alias = aliases.get(usual)
+        values = alias.values if alias else {}
+        tokens.append((alias.option if alias else usual) + equals + values.get(value.lower(), value))
+        if not equals and given and given[0].lower() in values:
+            tokens.append(values[given.pop(0).lower()])
     return tokens
+
+
+def _dashed(option: str) -> str:
+    """`--batchSize` and `--batch_size` as `--batch-size`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", option).lower().replace("_", "-")
 
 
 def _usual_values(tokens: Sequence[str], options: Mapping[str, bool]) -> list[str]:
@@ -211,7 +234,12 @@ def _read(read: Callable[[str], Any], text: str) -> Any:
     try:
         return read(text)
     except OSError as error:  # a parser reports a ValueError beside the option
-        raise ValueError(str(error)) from None
+        raise ValueError(_described(error)) from None
+
+
+def _described(error: OSError) -> str:
+    """Without a message of ours, an error of the system begins with `[Errno 2]`."""
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
 
 
 def choose_device(gpu_id: str | None) -> None:
@@ -221,7 +249,7 @@ def choose_device(gpu_id: str | None) -> None:
 
 
 def tell(text: str) -> None:
-    """Prints a line as it is: brackets in it, as paths may have them, are no markup."""
+    """Prints a line as it is: brackets in it, as paths can have them, are no markup."""
     console.print(text, markup=False)
 
 
@@ -275,8 +303,10 @@ def run_command(
     try:
         with shown_reports(), nullcontext() if silent else logged_command(Path(log), [*prog.split(), *tokens], warn):
             body(tokens if kind is None else read_arguments(kind, prog, tokens))
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, FloatingPointError) as error:
         fail(error)
+    except OSError as error:
+        fail(_described(error))
     except KeyboardInterrupt:
         fail("stopped by the keyboard")
     except Exception as error:

@@ -39,7 +39,8 @@ class CropArguments:
     """the box of the predicted keypoints, the region of the heatmaps, or that of a classifier's activation maps"""
     model: Path | None = None
     """the network that finds the crop, of keypoints or for cam a classifier: shipped, a run folder, a folder of runs
-    or an artifact; by default the latest run in trained_models/all or trained_models/attributes/all"""
+    or an artifact; by default the latest run in trained_models/all, without one shipped, and for cam the latest in
+    trained_models/attributes/all"""
     margin: float = 0.05
     """added on each side, as a fraction of the square's side"""
     threshold: float = 0.2
@@ -55,6 +56,9 @@ def crop(arguments: Sequence[str] | None = None) -> None:
 
 
 def crop_photos(args: CropArguments) -> None:
+    rule = CropRule(args.crop, args.margin, args.threshold)
+    if args.batch_size < 1:
+        raise ValueError(f"--batch-size {args.batch_size}: expected at least 1")
     if args.out.resolve().is_relative_to(args.data.resolve()):
         raise ValueError(
             f"{args.out} lies in {args.data}: crops lie apart from what they are cut from; choose another --out"
@@ -65,7 +69,7 @@ def crop_photos(args: CropArguments) -> None:
     if not photos:
         raise ValueError(f"{args.data} has neither labels nor questions: no photos to crop")
     choose_device(args.gpu_id)
-    crops, settings = _by_activation(args, photos) if args.crop == "cam" else _by_keypoints(args)
+    crops, settings = _by_activation(args, rule, photos) if args.crop == "cam" else _by_keypoints(args, rule)
     claim_folder(args.out, CROPS_FILE, settings, lambda found: _upgraded(found, settings))
     missing = [Sample(name, photo.path, None) for name, photo in photos.items() if not (args.out / name).exists()]
 
@@ -129,8 +133,8 @@ Found = tuple[Sample, np.ndarray | None, Framed | None, str | None]
 Cropper = Callable[[list[Sample]], Iterator[Found]]
 
 
-def _by_keypoints(args: CropArguments) -> tuple[Cropper, dict]:
-    model, rule = load_keypoint_model(args.model), _rule(args)
+def _by_keypoints(args: CropArguments, rule: CropRule) -> tuple[Cropper, dict]:
+    model = load_keypoint_model(args.model)
 
     def crops(samples: list[Sample]) -> Iterator[Found]:
         for result in model.predict(samples, args.batch_size, keep_photos=True):
@@ -139,10 +143,10 @@ def _by_keypoints(args: CropArguments) -> tuple[Cropper, dict]:
                 framed = frame_garment(result, model.vocabulary, model.config.codec, rule)
             yield result.sample, result.photo, framed, result.error
 
-    return crops, _settings(args, model.run, model.config.category)
+    return crops, _settings(rule, model.run, model.config.category)
 
 
-def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Cropper, dict]:
+def _by_activation(args: CropArguments, rule: CropRule, photos: dict[str, _Photo]) -> tuple[Cropper, dict]:
     model = load_attribute_model(args.model or CHECKOUT / "trained_models" / FOLDER / "all")
     activation = model.activation
     if activation is None:
@@ -162,13 +166,13 @@ def _by_activation(args: CropArguments, photos: dict[str, _Photo]) -> tuple[Crop
             readable = [(sample, photo) for sample, photo in group if not isinstance(photo, str)]
             tasks = [photos[sample.image_id].tasks for sample, _ in readable]
             images = [photo for _, photo in readable]
-            boxes = frame_by_activation(activation, images, tasks, args.batch_size, _rule(args))
+            boxes = frame_by_activation(activation, images, tasks, args.batch_size, rule)
             found = {sample.image_id: box for (sample, _), box in zip(readable, boxes, strict=True)}
             for sample, photo in group:
                 bad = isinstance(photo, str)
                 yield sample, None if bad else photo, found.get(sample.image_id), photo if bad else None
 
-    return crops, _settings(args, model.run, model.config.task)
+    return crops, _settings(rule, model.run, model.config.task)
 
 
 def _upgraded(found: dict, settings: dict) -> dict:
@@ -177,12 +181,8 @@ def _upgraded(found: dict, settings: dict) -> dict:
     return {"network": settings["network"]} | {n: v for n, v in found.items() if n != "margin"} | {"crop": rule}
 
 
-def _rule(args: CropArguments) -> CropRule:
-    return CropRule(args.crop, args.margin, args.threshold)
-
-
-def _settings(args: CropArguments, run: Path, trained_for: str) -> dict:
-    facts = {"crop": dataclasses.asdict(_rule(args)), "model": run.name, "category": trained_for}
+def _settings(rule: CropRule, run: Path, trained_for: str) -> dict:
+    facts = {"crop": dataclasses.asdict(rule), "model": run.name, "category": trained_for}
     return facts | {"network": network_digest(run)}
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +10,9 @@ import tyro
 
 from aifashion.files import write_atomic
 from aifashion.top.arguments import console, run_command, tell
+from aifashion.vocabulary import Vocabulary, load_vocabulary
+
+SMALLEST = 32  # px; smaller garments cannot be drawn
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class ToCocoArguments:
     """keypoint list in the official columns of FashionAI, its photos beside it"""
     out: Path
     """JSON file to write"""
+    vocabulary: Vocabulary = field(default_factory=load_vocabulary)
+    """whose categories and keypoints are written: fashionai, or a TOML file with some of its categories"""
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,7 @@ def synth(arguments: Sequence[str] | None = None) -> None:
     def write(args: SynthArguments) -> None:
         from aifashion.data_gen.synthetic.writer import write_dataset
 
+        _check_size(args)
         write_dataset(args.out, args.count, args.seed, args.size, args.test_count, args.workers, args.labels)
 
     run_command("aifashion data synth", SynthArguments, arguments, write)
@@ -106,6 +112,7 @@ def synth_styles(arguments: Sequence[str] | None = None) -> None:
     def write(args: SynthStylesArguments) -> None:
         from aifashion.data_gen.synthetic.catalogue import write_style_set
 
+        _check_size(args)
         write_style_set(args.out, args.count, args.seed, args.size, args.test_count, args.url, args.workers)
         tell(f"Wrote {args.count} photos to train on and the lists of {args.url} to {args.out}")
 
@@ -116,10 +123,17 @@ def synth_products(arguments: Sequence[str] | None = None) -> None:
     def write(args: SynthProductsArguments) -> None:
         from aifashion.data_gen.synthetic.catalogue import write_product_set
 
+        _check_size(args)
         write_product_set(args.out, args.count, args.classes, args.seed, args.size, args.test_count, args.workers)
         tell(f"Wrote {args.count} photos of {args.classes} products to {args.out}")
 
     run_command("aifashion data synth-products", SynthProductsArguments, arguments, write)
+
+
+def _check_size(args: DrawArguments) -> None:
+    """Raises ValueError before the folder is made."""
+    if args.size < SMALLEST:
+        raise ValueError(f"--size {args.size}: expected at least {SMALLEST} px")
 
 
 def check(arguments: Sequence[str] | None = None) -> None:
@@ -128,6 +142,8 @@ def check(arguments: Sequence[str] | None = None) -> None:
     def report(args: CheckArguments) -> None:
         from aifashion.data_gen.check import check_dataset, print_report
 
+        if args.workers < 1:
+            raise ValueError(f"--workers {args.workers}: expected at least 1")
         result = check_dataset(args.data, args.workers)
         print_report(result, console)
         if not result.ok:
@@ -141,12 +157,15 @@ def to_coco(arguments: Sequence[str] | None = None) -> None:
         from aifashion.data_gen.formats.coco import coco_from_samples
         from aifashion.data_gen.formats.fashionai import read_keypoint_csv
         from aifashion.data_gen.images import image_size
-        from aifashion.vocabulary import load_vocabulary
+        from aifashion.data_gen.keypoint_sets import fashionai_samples
 
-        samples = read_keypoint_csv(args.csv)
-        document = coco_from_samples(samples, [image_size(sample.path) for sample in samples], load_vocabulary())
+        listed = read_keypoint_csv(args.csv)
+        samples = fashionai_samples(listed, args.vocabulary, args.csv)
+        document = coco_from_samples(samples, [image_size(sample.path) for sample in samples], args.vocabulary)
         write_atomic(args.out, json.dumps(document) + "\n")
-        tell(f"Wrote {len(samples)} garments to {args.out}")
+        left_out = len(listed) - len(samples)
+        others = f"; {left_out} of other categories left out" if left_out else ""
+        tell(f"Wrote {len(samples)} garments to {args.out}{others}")
 
     run_command("aifashion data to-coco", ToCocoArguments, arguments, convert)
 

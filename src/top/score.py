@@ -1,8 +1,9 @@
 """`aifashion score`: the official scores of predictions."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aifashion.data_gen.formats.coco import check_names, read_coco, read_coco_results, samples_from_coco
@@ -19,8 +20,11 @@ from aifashion.eval.product_metrics import score_product_files
 from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
 from aifashion.eval.style_metrics import score_style_files
 from aifashion.files import write_atomic
+from aifashion.records import Sample
 from aifashion.top.arguments import console, run_command, tell
 from aifashion.vocabulary import Vocabulary, load_vocabulary
+
+PICTURES = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class KeypointArguments:
     truth: Path
     """annotations with all 24 columns, such as the released answers; or a file of COCO keypoints"""
     predicted: Path
-    """the submission to score: a CSV, or for COCO keypoints a list of results or another file of COCO keypoints"""
+    """the submission to score: a CSV, or for COCO keypoints a list of results or another file of COCO keypoints; of
+    several garments of one category in a photo, in the order of the truth"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
     """of COCO keypoints: fashionai, deepfashion2, or a TOML file"""
     json: Path | None = None
@@ -79,6 +84,7 @@ class ProductArguments:
 
 def keypoints(arguments: Sequence[str] | None = None) -> None:
     def score(args: KeypointArguments) -> None:
+        _check_outputs(args.json, args.picture)
         result = _score_keypoint_files(args)
         print_keypoint_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -99,11 +105,30 @@ def _score_keypoint_files(args: KeypointArguments) -> KeypointScore:
     coco, root = read_coco(args.truth), args.truth.parent
     check_names(coco, args.vocabulary)
     truth = samples_from_coco(coco, root, args.vocabulary)
-    return score_keypoints(truth, read_coco_results(args.predicted, coco, root, args.vocabulary), args.vocabulary)
+    predicted = read_coco_results(args.predicted, coco, root, args.vocabulary)
+    if any(count > 1 for count in Counter(sample.image_id for sample in truth).values()):
+        truth, predicted = _numbered(truth), _numbered(predicted)
+    return score_keypoints(truth, predicted, args.vocabulary)
+
+
+def _numbered(samples: Sequence[Sample]) -> list[Sample]:
+    """Samples with an id for each garment, `IMAGE: skirt 2` for the second skirt of a photo.
+
+    So the n-th result of a category in a photo is scored against its n-th garment of that category, which is the order
+    that `aifashion test` writes them in.
+    """
+    seen: Counter[tuple[str, str | None]] = Counter()
+    numbered = []
+    for sample in samples:
+        seen[sample.image_id, sample.category] += 1
+        number = seen[sample.image_id, sample.category]
+        numbered.append(replace(sample, image_id=f"{sample.image_id}: {sample.category} {number}"))
+    return numbered
 
 
 def attributes(arguments: Sequence[str] | None = None) -> None:
     def score(args: AttributeArguments) -> None:
+        _check_outputs(args.json, args.picture)
         result = score_attribute_files(args.truth, args.predicted)
         print_attribute_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -116,6 +141,7 @@ def attributes(arguments: Sequence[str] | None = None) -> None:
 
 def styles(arguments: Sequence[str] | None = None) -> None:
     def score(args: StyleArguments) -> None:
+        _check_outputs(args.json)
         result = score_style_files(args.truth, args.predicted)
         print_style_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -125,11 +151,21 @@ def styles(arguments: Sequence[str] | None = None) -> None:
 
 def products(arguments: Sequence[str] | None = None) -> None:
     def score(args: ProductArguments) -> None:
+        _check_outputs(args.json)
         result = score_product_files(args.truth, args.predicted)
         print_product_score(result, console)
         _write_numbers(args.json, result.to_json())
 
     run_command("aifashion score products", ProductArguments, arguments, score)
+
+
+def _check_outputs(numbers: Path | None, picture: Path | None = None) -> None:
+    """Raises ValueError where the files could not be written, before anything is scored."""
+    for option, path in (("--json", numbers), ("--picture", picture)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ValueError(f"{option} {path}: there is no folder {path.parent}; make it, or name another file")
+    if picture is not None and picture.suffix.lower() not in ("", *PICTURES):
+        raise ValueError(f"--picture {picture}: expected a name that ends in {', '.join(PICTURES)}")
 
 
 def _write_numbers(path: Path | None, numbers: dict) -> None:

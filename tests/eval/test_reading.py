@@ -112,3 +112,8 @@ def test_errors_of_work_behind_are_raised_in_their_place():
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_groups_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="the batch size is 0; expected at least 1"):
+        next(read_ahead([1, 2], str, 0))

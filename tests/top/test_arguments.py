@@ -80,6 +80,11 @@ def test_a_photo_after_a_flag_is_not_its_value():
         (["--output=x"], Options(out=Path("x"))),
         (["--lrdecay", "True"], Options(schedule="cosine")),
         (["--lrdecay=False"], Options(schedule="constant")),
+        (["--lrdecay"], Options(schedule="cosine")),
+        (["--lrdecay", "a.jpg"], Options(schedule="cosine", photos=(Path("a.jpg"),))),
+        (["--schedule", "2x", "--lrdecay", "yes"], Options(schedule="cosine")),
+        (["--lrdecay", "0"], Options(schedule="constant")),
+        (["--no-lrdecay"], Options(schedule="constant")),
         (["--precision", "mixed_bfloat16"], Options(precision="bfloat16")),
         (["--precision=f32"], Options(precision="float32")),
     ],
@@ -92,7 +97,26 @@ def test_an_older_spelling_of_one_command_is_none_of_the_others():
     assert read_arguments(Nested, "aifashion train-attributes", ["--model", "lite"]).network == "lite"
     with pytest.raises(SystemExit):
         read_arguments(Nested, "aifashion train", ["--model", "lite"])
-    assert option_value(["--model", "lite"], "--network", "v11", "aifashion train-attributes") == "lite"
+
+
+def test_one_option_is_found_in_its_older_spellings():
+    assert option_value(["--model", "lite"], "--network", "v11") == "lite"
+    assert option_value(["--modelpath=x"], "--model", "y") == "x"
+    assert option_value(["--lrdecay", "False", "--epochs", "3"], "--schedule", "2x") == "constant"
+    assert option_value(["--model", "lite"], "--model", "x") == "lite"
+
+
+def test_an_older_flag_takes_nothing_but_yes_and_no(capsys):
+    with pytest.raises(SystemExit) as caught:
+        read("--lrdecay=maybe")
+    assert caught.value.code == 2 and "--lrdecay=maybe: expected --lrdecay, " in capsys.readouterr().err
+
+
+def test_a_missing_file_is_named_without_the_number_of_its_error(fails, tmp_path):
+    def main(tokens):
+        run_command("a.py", None, tokens, lambda paths: Path(paths[0]).read_text())
+
+    assert fails(main, tmp_path / "no.csv") == f"{tmp_path / 'no.csv'}: No such file or directory"
 
 
 def test_every_older_spelling_leads_to_an_option_of_some_command():

@@ -273,3 +273,17 @@ def test_faulty_lists_are_told_before_anything_is_written(data: Path, maps: Maps
     error = fails(crop_commands.crop, "--data", tmp_path / "nowhere", "--out", tmp_path / "crops")
     assert "no FashionAI attribute files" in error
     assert not (tmp_path / "crops").exists() and maps.seen == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--batch-size", "0", "--batch-size 0: expected at least 1"),
+        ("--margin", "9", "crop margin = 9.0; expected a number from 0 to 2"),
+        ("--threshold", "1", "crop threshold = 1.0; expected a number between 0 and 1"),
+    ],
+)
+def test_options_out_of_range_are_refused_before_anything_is_read(tmp_path: Path, fails, option, value, message):
+    out = tmp_path / "crops"
+    assert fails(crop_commands.crop, "--data", tmp_path / "no", "--out", out, option, value) == message
+    assert not out.exists()

@@ -68,3 +68,35 @@ def test_files_that_cannot_be_converted(fails, tmp_path):
     (tmp_path / "text.json").write_text("no JSON")
     assert "text.json" in fails(data_commands.from_coco, tmp_path / "text.json", "--out", out)
     assert not out.exists()
+
+
+def test_a_set_of_photos_that_are_too_small_is_not_begun(fails, tmp_path):
+    for command in (data_commands.synth, data_commands.synth_styles, data_commands.synth_products):
+        assert fails(command, "--out", tmp_path / "set", "--size", "31") == "--size 31: expected at least 32 px"
+    assert not (tmp_path / "set").exists()
+    assert fails(data_commands.check, tmp_path, "--workers", "0") == "--workers 0: expected at least 1"
+
+
+def test_a_vocabulary_of_some_categories_leaves_the_others_out(data, tmp_path, capsys, fails):
+    skirts = tmp_path / "skirts.toml"
+    skirts.write_text(
+        'name = "skirts"\n'
+        'keypoints = ["hemline_right", "hemline_left", "waistband_right", "waistband_left"]\n'
+        "[categories.skirt]\n"
+        'keypoints = ["waistband_left", "waistband_right", "hemline_left", "hemline_right"]\n'
+        'span = ["waistband_left", "waistband_right"]\n'
+    )
+    csv = next(data.glob("train/Annotations/*.csv"))
+    samples = [sample for sample in read_keypoint_csv(csv) if sample.category == "skirt"]
+    coco, back = tmp_path / "skirts.json", tmp_path / "back.csv"
+    data_commands.to_coco([str(csv), "--out", str(coco), "--vocabulary", str(skirts)])
+    said = capsys.readouterr().out
+    assert f"Wrote {len(samples)} garments to {coco}; {60 - len(samples)} of other categories left out" in said
+    assert [entry["name"] for entry in json.loads(coco.read_text())["categories"]] == ["skirt"]
+    data_commands.from_coco([str(coco), "--out", str(back)])
+    assert [(s.image_id, s.keypoints) for s in read_keypoint_csv(back)] == [(s.image_id, s.keypoints) for s in samples]
+    # The CSV has FashionAI's names, which a vocabulary of others does not share.
+    hats = tmp_path / "hats.toml"
+    hats.write_text('name = "hats"\n[categories.hat]\nkeypoints = ["brim"]\n')
+    error = fails(data_commands.to_coco, csv, "--out", tmp_path / "hats.json", "--vocabulary", hats)
+    assert "is a FashionAI set and differs from the vocabulary hats" in error and not (tmp_path / "hats.json").exists()

@@ -70,3 +70,56 @@ def test_predictions_of_other_photos(fails, data, tmp_path):
     assert "2 images" in error and "without predictions; 12 images were expected, 10 came" in error
     guess.write_text("".join(lines[:2]).replace("_1,", "_one,", 1))
     assert "guess.csv:2:" in fails(score.keypoints, "--truth", answers(data), "--predicted", guess)
+
+
+def test_outputs_that_cannot_be_written_are_refused_before_anything_is_read(tmp_path, fails):
+    files = ["--truth", tmp_path / "no.csv", "--predicted", tmp_path / "no.csv"]
+    error = fails(score.keypoints, *files, "--picture", tmp_path / "a.xyz")
+    assert error == f"--picture {tmp_path / 'a.xyz'}: expected a name that ends in .png, .svg, .pdf"
+    for command in (score.keypoints, score.attributes, score.styles, score.products):
+        error = fails(command, *files, "--json", tmp_path / "none" / "a.json")
+        assert f"there is no folder {tmp_path / 'none'}" in error
+
+
+def test_several_garments_in_a_photo(tmp_path, capsys, fails):
+    """Two skirts and a dress in one photo, all spans 100 px; one of the twelve points is 20 px off: 0.2 / 12."""
+    dress = ["armpit_left", "armpit_right", "hemline_left", "hemline_right"]
+    skirt = ["waistband_left", "waistband_right", "hemline_left", "hemline_right"]
+    vocabulary = tmp_path / "two.toml"
+    tables = [
+        f"[categories.{name}]\nkeypoints = {json.dumps(points)}\nspan = {json.dumps(points[:2])}\n"
+        for name, points in (("skirt", skirt), ("dress", dress))
+    ]
+    vocabulary.write_text('name = "two"\n' + "".join(tables))
+
+    def points(left: float, top: float) -> list[float]:
+        return [left, top, 2, left + 100, top, 2, left, top + 200, 2, left + 100, top + 200, 2]
+
+    corners = [(1, 0, 0), (2, 300, 0), (1, 600, 50)]  # category, left, top
+    garments = [{"image_id": 1, "category_id": c, "keypoints": points(x, y)} for c, x, y in corners]
+    truth, predicted = tmp_path / "truth.json", tmp_path / "predicted.json"
+    truth.write_text(
+        json.dumps(
+            {
+                "images": [{"id": 1, "file_name": "a.jpg", "width": 800, "height": 300}],
+                "categories": [
+                    {"id": 1, "name": "skirt", "keypoints": skirt},
+                    {"id": 2, "name": "dress", "keypoints": dress},
+                ],
+                "annotations": [{"id": i, **garment} for i, garment in enumerate(garments)],
+            }
+        )
+    )
+    moved = [dict(garment, score=1.0) for garment in garments]
+    moved[2]["keypoints"] = [620, *moved[2]["keypoints"][1:]]
+    files = ["--truth", str(truth), "--predicted", str(predicted), "--vocabulary", str(vocabulary)]
+    numbers = tmp_path / "score.json"
+    # Only the order within a category counts.
+    predicted.write_text(json.dumps([moved[1], moved[0], moved[2]]))
+    score.keypoints([*files, "--json", str(numbers)])
+    found = json.loads(numbers.read_text())
+    assert found["ne"] == pytest.approx(0.2 / 12) and found["points"] == 12 and found["garments"] == 3
+    assert found["per_category"] == {"skirt": pytest.approx(0.2 / 8), "dress": 0}
+    capsys.readouterr()
+    predicted.write_text(json.dumps(moved[:2]))
+    assert "1 image (a.jpg: skirt 2) without predictions" in fails(score.keypoints, *files)
