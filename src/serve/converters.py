@@ -1,6 +1,7 @@
 """A Keras model -> the file of a format, in a precision. The libraries load when they are needed."""
 
 import logging
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,9 @@ import keras
 import numpy as np
 
 from .artifact import MODEL_FILES, ArtifactError, Format, Numbers
+
+# OpenVINO's converter and NNCF report their use to their makers through this package, unless it is not there.
+sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
 
 HEAVY = {"Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul", "Conv", "ConvTranspose", "Gemm"}
 """Operations that are worth computing in int8, as OpenVINO and as ONNX name them."""
