@@ -30,69 +30,69 @@ class KeypointConfig:
     """All that decides what a keypoint network learns; the same configuration and data give the same weights."""
 
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
-    """categories and keypoints: fashionai, deepfashion2, or a TOML file. Of one category, when that is chosen."""
+    """names of categories and keypoints: fashionai, deepfashion2, or the path of a TOML file"""
     category: str = "all"
-    """all, or one category, whose keypoints alone are then trained"""
+    """all, or the name of one category: the network then has only the keypoints of that category"""
     network: str = "v11"
-    """v11 (CPN on ResNet101), resnet50, lite (for a CPU), or the same on another backbone, such as resnest50d"""
+    """v11 (CPN on ResNet101), resnet50, lite (small, for a CPU), or the name of another backbone, such as resnest50d"""
     size: int = 512
     """side of the square network input in px, a multiple of 32"""
     sigma: float = 1.5
-    """standard deviation of a heatmap's Gaussian in cells of 4 px"""
+    """standard deviation of the Gaussian around a keypoint, in heatmap cells; a cell is 4 px of the input"""
 
     epochs: int = 30
     """passes over the training set"""
     batch_size: int = 3
     """images in a training step"""
     layers: Layers = "all"
-    """what is trained: heads alone (pyramid and refinement, on the backbone as it is), or all layers"""
+    """what is trained: all layers, or only the heads (pyramid and refinement; the backbone stays frozen)"""
     optimizer: str = "adamw"
-    """adam, adamw, sgd, radam, lookahead, lookahead_sgd or ranger"""
+    """the optimizer: adam, adamw, sgd, radam, lookahead, lookahead_sgd or ranger"""
     schedule: str = "cosine"
-    """how the learning rate falls: cosine (to 1% of the peak), constant, 1x to 10x, 20e, 100e, or EPOCH=RATIO,..."""
+    """how the learning rate falls: cosine, constant, 1x to 10x, 20e, 100e, or EPOCH=RATIO,... such as 8=0.1,11=0.01"""
     learning_rate: float = 5e-4
-    """peak learning rate, reached after the warm-up"""
+    """the highest learning rate, reached at the end of the warm-up"""
     warmup_epochs: float = 1.0
     """epochs over which the learning rate rises from zero"""
     weight_decay: float = 1e-4
-    """decoupled weight decay; biases and normalisation do not decay"""
+    """decoupled weight decay; it is not applied to biases and normalisation layers"""
     clip_norm: float = 10.0
-    """gradients are scaled down to this global norm; 0 switches clipping off"""
+    """largest global norm of the gradients; 0 switches gradient clipping off"""
     ema: float = 0.999
-    """decay of the moving average of the weights that is validated and kept; 0 switches it off"""
+    """decay of the moving average of the weights; the average is validated and saved; 0 switches it off"""
     precision: Precision = "float32"
-    """number format of the layers; weights and losses stay in float32"""
+    """number format for computing the layers; weights and losses stay in float32"""
     seed: int = 0
-    """seed of the start weights, of the order of the photos and of the augmentation"""
+    """seed of the random start weights, the order of the photos and the augmentation"""
 
     hard_fraction: float = 0.5
-    """share of a category's keypoints, the worst ones of each photo, that RefineNet learns from"""
+    """hard keypoint mining: fraction of the keypoints, the worst ones of each photo, that RefineNet learns from"""
     hidden_weight: float = 0.0
-    """weight of occluded keypoints in the losses; the official score counts visible ones only"""
+    """weight of hidden keypoints in the losses; the official score counts only visible ones"""
     category_weight: float = 0.1
-    """weight of the category head's loss"""
+    """weight of the category loss in the total loss"""
 
     rotate: float = 30.0
-    """augmentation: rotation up to this many degrees either way"""
+    """augmentation: largest rotation, in degrees, in both directions"""
     zoom: float = 0.25
-    """augmentation: size changed by up to this fraction either way"""
+    """augmentation: largest change of size, as a fraction, larger or smaller"""
     shift: float = 0.1
-    """augmentation: moved by up to this fraction of the side"""
+    """augmentation: largest shift, as a fraction of the side"""
     flip: bool = True
-    """augmentation: mirrored half of the time, left and right keypoints exchanged"""
+    """augmentation: mirror half of the photos, and exchange their left and right keypoints"""
     colour: float = 0.4
-    """augmentation: strength of the changes of light and colour, 0 to 1"""
+    """augmentation: strength of random changes of light and colour, from 0 to 1"""
     blur: float = 0.2
-    """augmentation: share of photos that are blurred"""
+    """augmentation: fraction of the photos that are blurred"""
     erase: float = 0.3
-    """augmentation: share of photos with an erased rectangle"""
+    """augmentation: fraction of the photos in which a rectangle is erased"""
 
     decoder: Decoder = "dark"
-    """how heatmaps become points"""
+    """how a point is computed from a heatmap; docs/training.md explains the choices"""
     tag: str = ""
-    """a word by which runs are found and cleared together"""
+    """a word of your choice; 'aifashion runs list' and 'aifashion runs clear' select runs by it"""
     val_fraction: float = 0.1
-    """share of the training photos held out for validation when no split file exists yet"""
+    """fraction of the training photos to keep for validation; used only if the data folder has no split file yet"""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary", self.vocabulary.restricted(self.category))
@@ -121,83 +121,83 @@ class AttributeConfig:
     """All that decides what a classifier learns; the same configuration and data give the same weights."""
 
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
-    """categories and attribute tasks: fashionai, or a TOML file"""
+    """names of categories and attribute tasks: fashionai, or the path of a TOML file"""
     task: str = "all"
-    """all (every attribute task in one network), one of them such as skirt_length_labels, style or product"""
+    """all (one network for every attribute task), one attribute task such as skirt_length, style, or product"""
     network: str = "resnet50v2"
-    """the backbone by name, such as lite, resnet50v2, densenet121, efficientnetv2b0 or resnest50d"""
+    """the name of the backbone, such as lite, resnet50v2, densenet121, efficientnetv2b0 or resnest50d"""
     size: int = 224
     """side of the square network input in px"""
     crop: CropRule = field(default_factory=CropRule)
-    """what of a photo the network sees: the image, the box of its keypoints, or the heatmap's (or cam's) region"""
+    """how the photos were cropped: image (not at all), keypoints, heatmap or cam; see aifashion data crop"""
     layers: Layers = "all"
-    """what is trained: heads alone, on the backbone as it is, or all layers"""
+    """what is trained: all layers, or only the heads (the backbone stays frozen)"""
     length_heads: LengthHeads = "ordinal"
-    """lengths as cumulative labels in their order, or as classes like any other"""
+    """how lengths are learned: ordinal (as ordered steps), or exclusive (as classes without order)"""
     task_weights: TaskWeights = "equal"
-    """what counts the same in the loss of all tasks together: each task, as in mAP, or each labelled photo"""
+    """weights in the total loss: equal (the same for each task, as in mAP), or photos (the same for each label)"""
 
     epochs: int = 40
     """passes over the training set"""
     batch_size: int = 16
     """images in a training step"""
     optimizer: str = "adamw"
-    """adam, adamw, sgd, radam, lookahead, lookahead_sgd or ranger"""
+    """the optimizer: adam, adamw, sgd, radam, lookahead, lookahead_sgd or ranger"""
     schedule: str = "cosine"
-    """how the learning rate falls: cosine (to 1% of the peak), constant, 1x to 10x, 20e, 100e, or EPOCH=RATIO,..."""
+    """how the learning rate falls: cosine, constant, 1x to 10x, 20e, 100e, or EPOCH=RATIO,... such as 8=0.1,11=0.01"""
     learning_rate: float = 5e-4
-    """peak learning rate, reached after the warm-up"""
+    """the highest learning rate, reached at the end of the warm-up"""
     warmup_epochs: float = 1.0
     """epochs over which the learning rate rises from zero"""
     weight_decay: float = 1e-4
-    """decoupled weight decay; biases and normalisation do not decay"""
+    """decoupled weight decay; it is not applied to biases and normalisation layers"""
     clip_norm: float = 10.0
-    """gradients are scaled down to this global norm; 0 switches clipping off"""
+    """largest global norm of the gradients; 0 switches gradient clipping off"""
     ema: float = 0.999
-    """decay of the moving average of the weights that is validated and kept; 0 switches it off"""
+    """decay of the moving average of the weights; the average is validated and saved; 0 switches it off"""
     precision: Precision = "float32"
-    """number format of the layers; weights and losses stay in float32"""
+    """number format for computing the layers; weights and losses stay in float32"""
     seed: int = 0
-    """seed of the start weights, of the order of the photos and of the augmentation"""
+    """seed of the random start weights, the order of the photos and the augmentation"""
 
     labels: Labels = "soft"
-    """soft: a share of the probability for every class marked as maybe; hard: all for the one marked yes"""
+    """soft: classes marked "maybe" get a part of the probability; hard: the class marked "yes" gets all of it"""
     label_smoothing: float = 0.0
-    """share of the probability that is spread over all classes"""
+    """fraction of the target probability that is spread evenly over all classes"""
     mixup: float = 0.0
-    """alpha of mixup (arXiv:1710.09412); 0 switches it off"""
+    """the parameter alpha of mixup (arXiv:1710.09412); 0 switches it off"""
     cutmix: float = 0.0
-    """alpha of cutmix (arXiv:1905.04899); 0 switches it off"""
+    """the parameter alpha of cutmix (arXiv:1905.04899); 0 switches it off"""
     balance: float = 0.0
-    """0 draws photos as often as they occur, 1 draws every class equally often"""
+    """sampling of photos, 0 to 1: 0 takes each photo once per epoch, 1 takes rare classes as often as frequent ones"""
     dropout: float = 0.0
-    """share of the pooled features that is dropped in training"""
+    """dropout rate of the pooled features"""
 
     scales: tuple[float, ...] = (1.0,)
-    """augmentation: sides of the input in training, as multiples of the size; one is drawn for each batch"""
+    """augmentation: input sizes in training, as multiples of --size; each batch takes one of them at random"""
     rotate: float = 10.0
-    """augmentation: rotation up to this many degrees either way"""
+    """augmentation: largest rotation, in degrees, in both directions"""
     zoom: float = 0.2
-    """augmentation: size changed by up to this fraction either way"""
+    """augmentation: largest change of size, as a fraction, larger or smaller"""
     shift: float = 0.08
-    """augmentation: moved by up to this fraction of the side; with zoom, a random crop"""
+    """augmentation: largest shift, as a fraction of the side; together with --zoom it acts as a random crop"""
     flip: bool = True
-    """augmentation: mirrored half of the time"""
+    """augmentation: mirror half of the photos"""
     hue: float = 0.05
-    """augmentation: hue turned by up to this fraction of the circle either way"""
+    """augmentation: largest change of hue, as a fraction of the colour circle, in both directions"""
     saturation: float = 0.3
-    """augmentation: saturation changed by up to this fraction"""
+    """augmentation: largest change of saturation, as a fraction"""
     brightness: float = 0.3
-    """augmentation: brightness changed by up to this fraction"""
+    """augmentation: largest change of brightness, as a fraction"""
     blur: float = 0.1
-    """augmentation: share of photos that are blurred"""
+    """augmentation: fraction of the photos that are blurred"""
     erase: float = 0.3
-    """augmentation: share of photos with an erased rectangle"""
+    """augmentation: fraction of the photos in which a rectangle is erased"""
 
     tag: str = ""
-    """a word by which runs are found and cleared together"""
+    """a word of your choice; 'aifashion runs list' and 'aifashion runs clear' select runs by it"""
     val_fraction: float = 0.1
-    """share of the training photos held out for validation when no split exists yet"""
+    """fraction of the training photos to keep for validation; used only if the data folder has no split file yet"""
 
     def __post_init__(self) -> None:
         # Files and the original commands call a task by its name and `_labels`.

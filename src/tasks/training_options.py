@@ -11,40 +11,40 @@ class TrainingOptions:
     """What decides where a training starts, what it reads, and what it keeps when."""
 
     data: Path = CHECKOUT / "data"
-    """folder with the training set: of keypoints in the FashionAI layout, or with train.json, or a file of COCO
-    keypoints; of a classifier the attribute sets, the shards of styles, or train.txt and val.txt of products"""
+    """the training set. For keypoints: a folder in the FashionAI layout, a folder with train.json, or a COCO file. For
+    classifiers: a folder with FashionAI attribute sets, with TFRecords of styles, or with train.txt of products"""
     out: Path = CHECKOUT / "trained_models"
-    """folder in which the run folder is made"""
+    """the run folder is created in this folder"""
     weights: str = "auto"
-    """start of the backbone: auto (ImageNet where it can be fetched), imagenet, none, a Keras weights file, a
-    checkpoint of PyTorch for its backbone or its name on the hub, such as hf://timm/resnet50d.ra2_in1k, or the run
-    folder of a keypoint network with the same backbone; or shipped, to start the whole network from the one that comes
-    with the package, with those of its outputs that are wanted"""
+    """the weights that the backbone starts from: auto (ImageNet if they can be downloaded, else random), imagenet, none
+    (random), a Keras weights file, a PyTorch checkpoint of this backbone, its name on the Hugging Face hub such as
+    hf://timm/resnet50d.ra2_in1k, or the run folder of a keypoint network with the same backbone. With shipped, all
+    layers that fit start from the network that comes with the package"""
     load: Path | None = None
-    """a run folder, a folder of runs to take the latest trained one of, or a weights file of this network, to start
-    from instead of --weights; with --resume a run folder goes on"""
+    """start a new run from this, instead of --weights: a run folder, a folder of runs (its latest trained run is used),
+    or a weights file of the same network. With --resume: the run to continue"""
     reset: bool = False
-    """with --load: take the backbone alone, and start everything else at random"""
+    """with --load: load only the backbone; all other layers start at random"""
     resume: bool = False
-    """go on with a run, exactly: the newest of this category or task, or the one that --load names"""
+    """continue a stopped run: the newest run of this category or task, or the one that --load names"""
     init_epoch: int | None = None
-    """with --load: epochs that the weights have already been trained for; the new run counts and decays from there"""
+    """with --load: epochs that were already trained; the epoch count and the learning rate continue from there"""
     gpu_id: str | None = None
-    """GPUs to use, such as 0 or 0,1; all by default"""
+    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
     workers: int = 0
-    """processes that prepare batches; 0 prepares them in threads"""
+    """number of processes that prepare batches; 0 uses threads instead"""
     val_freq: int = 1
-    """epochs between validations; the last epoch is always validated"""
+    """validate every this many epochs, and after the last one"""
     save_freq: int = 1
-    """epochs between the models that are kept; the last one always is"""
+    """save the model every this many epochs, and after the last one"""
     save_every: int = 500
-    """steps between the states that are kept within an epoch"""
+    """save the training state, from which --resume continues, every this many steps of an epoch"""
     keep: int = 3
-    """models kept beside the best one: those of the last epochs"""
+    """how many models of the last epochs to keep, in addition to the best one"""
     strict: bool = False
-    """stop at the first photo that cannot be read"""
+    """stop at the first photo that cannot be read; by default such photos are only reported"""
     debug: bool = False
-    """two epochs of ten steps on few photos, to see that all works"""
+    """a quick trial: two epochs of ten steps on few photos"""
 
     def __post_init__(self) -> None:
         least = {"workers": 0, "val_freq": 1, "save_freq": 1, "save_every": 1, "keep": 0}

@@ -29,26 +29,27 @@ from aifashion.top.progress import progress_bar
 
 @dataclass(frozen=True)
 class CropArguments:
-    """Write the same attribute set with every photo cropped to its garment."""
+    """Copy an attribute data set, with every photo cropped to its garment."""
 
     data: Path
-    """folder with the attribute sets"""
+    """folder with the FashionAI attribute sets"""
     out: Path
-    """folder to write; new, empty, or of an earlier run of the same command, which then goes on"""
+    """folder to write: new, empty, or from an interrupted call of the same command, which then continues"""
     crop: Literal["keypoints", "heatmap", "cam"] = "heatmap"
-    """the box of the predicted keypoints, the region of the heatmaps, or that of a classifier's activation maps"""
+    """where to crop: the box of the predicted keypoints, the region of the heatmaps, or (cam) the region of a
+    classifier's activation maps"""
     model: Path | None = None
-    """the network that finds the crop, of keypoints or for cam a classifier: shipped, a run folder, a folder of runs
-    or an artifact; by default the latest run in trained_models/all, without one shipped, and for cam the latest in
-    trained_models/attributes/all"""
+    """the network that finds the crop, a keypoint network or (for cam) a classifier: shipped, a run folder, a folder of
+    runs, or an artifact; by default the latest run in trained_models/all, or shipped if it has none, and for cam the
+    latest run in trained_models/attributes/all"""
     margin: float = 0.05
-    """added on each side, as a fraction of the square's side"""
+    """space added on each side of the crop, as a fraction of its side"""
     threshold: float = 0.2
-    """share of the heat's peak from where on a cell belongs to the region"""
+    """a heatmap cell belongs to the region if its value is at least this fraction of the largest value"""
     batch_size: int = 16
-    """photos in a batch"""
+    """how many photos the network processes at once"""
     gpu_id: str | None = None
-    """GPUs to use, such as 0 or 0,1; all by default"""
+    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
 
 
 def crop(arguments: Sequence[str] | None = None) -> None:

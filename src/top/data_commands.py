@@ -20,25 +20,25 @@ class DrawArguments:
     """Options of all synthetic sets."""
 
     out: Path
-    """folder to write; it must be new, empty or an earlier set of this command"""
+    """folder to write; it must be new, empty, or written earlier by this command"""
     count: int = 2000
-    """photos to train on"""
+    """number of photos to train on"""
     seed: int = 0
-    """the same seed draws the same photos"""
+    """seed of the random numbers; the same seed draws the same photos"""
     size: int = 256
     """longer side of a photo in px"""
     test_count: int | None = None
-    """test photos with hidden answers; a tenth of the others by default"""
+    """number of test photos; their true labels are in separate files; by default a tenth of --count"""
     workers: int = 1
-    """processes that draw"""
+    """number of processes that draw"""
 
 
 @dataclass(frozen=True)
 class SynthArguments(DrawArguments):
-    """Draw synthetic garments and write them in the official FashionAI layout, keypoints and attributes."""
+    """Draw synthetic garments and write them as FashionAI data sets of keypoints and attributes."""
 
     labels: Literal["one", "all"] = "one"
-    """attribute labels: of one task for each photo, as in the challenge, or of all tasks that its garment has"""
+    """attribute labels of each photo: one (one task, as in the challenge), or all (every task that fits its garment)"""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SynthStylesArguments(DrawArguments):
     """
 
     url: str = "http://127.0.0.1:8000"
-    """where the folder will be served"""
+    """the URL at which you will serve the folder"""
 
 
 @dataclass(frozen=True)
@@ -57,27 +57,27 @@ class SynthProductsArguments(DrawArguments):
     """Draw a synthetic catalogue of many products, and lists of its photos as in AliProducts."""
 
     count: int = 4000
-    """photos to train and validate on"""
+    """number of photos to train and validate on"""
     classes: int = 200
-    """products"""
+    """number of products"""
 
 
 @dataclass(frozen=True)
 class CheckArguments:
-    """Report every problem of a data set with file and line, duplicates, train/test leaks and a summary."""
+    """Report problems of a data set with file and line, duplicate photos, and photos in both training and test set."""
 
     data: tyro.conf.Positional[Path]
     """folder in the FashionAI layout"""
     workers: int = 2
-    """threads that read photos"""
+    """number of threads that read photos"""
 
 
 @dataclass(frozen=True)
 class ToCocoArguments:
-    """Convert a keypoint list to COCO keypoints JSON."""
+    """Convert a FashionAI keypoint list (CSV) to a COCO keypoints file (JSON)."""
 
     csv: tyro.conf.Positional[Path]
-    """keypoint list in the official columns of FashionAI, its photos beside it"""
+    """keypoint list in the FashionAI format, with its photos in their places"""
     out: Path
     """JSON file to write"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
@@ -86,7 +86,7 @@ class ToCocoArguments:
 
 @dataclass(frozen=True)
 class FromCocoArguments:
-    """Convert COCO keypoints JSON to a keypoint list in the official columns."""
+    """Convert a COCO keypoints file (JSON) to a FashionAI keypoint list (CSV)."""
 
     json: tyro.conf.Positional[Path]
     """COCO keypoints file with FashionAI's keypoints or DeepFashion's landmarks"""
@@ -95,7 +95,7 @@ class FromCocoArguments:
     decimals: int = 2
     """decimals of the coordinates; the challenge's files have 0"""
     category: str | None = None
-    """the FashionAI category of all garments, for a file that does not name one of them"""
+    """the category of all garments; needed if the file does not name FashionAI categories"""
 
 
 def synth(arguments: Sequence[str] | None = None) -> None:

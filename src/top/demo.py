@@ -27,22 +27,23 @@ class Arguments:
     """Draw keypoints, heatmap, region and attributes on photos; no annotation is needed."""
 
     photos: tyro.conf.Positional[tuple[Path, ...]] = ()
-    """photos or folders of photos; without any, a few synthetic ones are drawn"""
+    """photos or folders of photos; without any, the command draws a few garments"""
     model: Path | None = None
-    """the keypoint network: shipped, a run folder, a folder of runs to take the latest of, or an artifact; by default
-    the latest run in trained_models/all, and without any there the networks that come with the package"""
+    """the keypoint network: shipped (the one that comes with the package), a run folder, a folder of runs (its latest
+    trained run is used), or an artifact; by default the latest run in trained_models/all, or shipped if it has none"""
     attributes: Path | None = None
-    """the classifier, in the same ways; by default the latest run in trained_models/attributes/all, if any"""
+    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else the latest
+    run in trained_models/attributes/all; without such a run there are no attributes"""
     category: str = "auto"
-    """the garment's category, or auto to let the network choose it"""
+    """the category of all photos; with auto, the network chooses it for each photo"""
     out: Path = CHECKOUT / "submission" / "demo"
     """folder for the pictures, crops/ and results.json"""
     augment: bool = False
-    """test-time augmentation"""
+    """test-time augmentation of the keypoints: average ten passes, as aifashion test does"""
     show: bool = True
-    """open the pictures in a window where there is a display"""
+    """show the pictures in a window, if there is a display"""
     gpu_id: str | None = None
-    """GPUs to use, such as 0 or 0,1; all by default"""
+    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,19 +18,19 @@ class Arguments:
     """Score a run, of keypoints or of a classifier, on its validation set."""
 
     run: tyro.conf.Positional[Path]
-    """run folder, a folder of runs to take the latest trained one of, or an artifact"""
+    """a run folder, a folder of runs (its latest trained run is used), or an artifact"""
     data: Path = CHECKOUT / "data"
     """the data folder that the run was trained on"""
     load: Path | None = None
-    """a weights file of the run to score instead of its best model"""
+    """score this weights file of the run instead of its best model"""
     json: Path | None = None
-    """also write the numbers to this JSON file"""
+    """also write the scores to this JSON file"""
     pictures: Path | None = None
-    """also draw to this folder: of keypoints the PCK curve, the NE of each, and how well peaks and probabilities
-    predict whether it is visible; of a classifier the confusion matrices of FashionAI's tasks, and for every head how
-    reliable its probabilities are before and after its temperature"""
+    """also draw pictures to this folder. For keypoints: the PCK curve, the NE of each keypoint, and how well its
+    visibility is predicted. For a classifier: confusion matrices of the attribute tasks, and for each head how reliable
+    its probabilities are, before and after calibration"""
     gpu_id: str | None = None
-    """GPUs to use, such as 0 or 0,1; all by default"""
+    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -23,31 +23,33 @@ MEASURED, MEASURED_IN_FLOAT32 = 1000, 32
 
 @dataclass(frozen=True)
 class Arguments:
-    """Export a run, of keypoints or of a classifier, as a folder that test, demo and predict take as well.
+    """Export a run as an artifact: a folder with a network that works without TensorFlow.
 
-    The artifact is measured against the run; one that differs too much is not written.
+    The run can be one of keypoints or of a classifier. The artifact is compared with the run before it is written; if
+    it differs too much, it is not written. Commands that predict take an artifact wherever they take a run.
     """
 
     run: tyro.conf.Positional[Path]
-    """run folder, or a folder of runs to take the latest trained one of"""
+    """a run folder, or a folder of runs (its latest trained run is used)"""
     format: Format = "openvino"
-    """openvino (the fastest here), onnx, litert (small devices) or saved_model (TensorFlow)"""
+    """openvino (needs no other package), onnx, litert (for small devices) or saved_model (TensorFlow)"""
     precision: Numbers = "float32"
-    """float32; bfloat16 (OpenVINO, on processors that have it); int8, quantised on --photos of --data"""
+    """float32; bfloat16 (only for openvino; faster only on processors that have it); or int8 (quantised)"""
     out: Path | None = None
-    """folder to write; exports/FORMAT_PRECISION in the run by default"""
+    """folder to write; by default exports/FORMAT_PRECISION in the run folder"""
     size: int | None = None
-    """side of the input in px; that of the training by default"""
+    """side of the square input in px; by default as in the training"""
     flip: bool = False
-    """average over the mirror image within the network; takes twice as long"""
+    """the artifact averages the photo and its mirror image; it then takes twice as long"""
     data: Path = CHECKOUT / "data"
-    """the data folder that the run was trained on: bfloat16 and int8 are measured by their score on its validation
-    photos, and int8 learns the ranges of the layers from its training photos; float32 is measured by its outputs, on
-    drawn photos where there are no others"""
+    """the data folder that the run was trained on. Its validation photos are used to compare the artifact with the run;
+    for int8 its training photos are used to find the value range of each layer. float32 needs no data: without it,
+    drawn photos are used"""
     photos: int = 300
-    """photos from which int8 learns the ranges; as many are measured on, at least 1,000 where there are so many"""
+    """for int8: how many training photos are used to find the value ranges; the comparison uses as many validation
+    photos, but at least 1,000 if there are so many"""
     epoch: int | None = None
-    """take the model of this epoch instead of the best one"""
+    """export the model of this epoch instead of the best one"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

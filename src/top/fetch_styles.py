@@ -39,33 +39,34 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 @dataclass(frozen=True)
 class FetchStylesArguments:
-    """Fetch the photos of a JingDong style list and store them with their labels as TFRecords.
+    """Download the photos of a JingDong style list and store them with their labels as TFRecords.
 
-    Run the same command again to go on after an interruption, to try failed photos again and to mend damaged shards.
+    The data are written in several files, the shards. Run the same command again to continue after an interruption, to
+    retry failed photos, and to repair damaged shards.
     """
 
     list: tyro.conf.Positional[Path]
-    """rows `id,url,l0,...,l12` (training) or `id,url` (test)"""
+    """the list: rows id,url,l0,...,l12 (for training) or id,url (for test)"""
     out: Path
-    """folder for the shards and failed.csv; it must be new, empty or an earlier one of this list"""
+    """folder for the shards and failed.csv; it must be new, empty, or written earlier from this list"""
     workers: int = 16
-    """photos fetched at a time"""
+    """number of photos to download at the same time"""
     per_host: int = 8
-    """of those, from one host"""
+    """number of photos to download at the same time from one host"""
     retries: int = 3
-    """further tries after a failure that can pass"""
+    """number of retries after a temporary failure"""
     timeout: float = 60.0
-    """seconds for one try of one photo, all in all"""
+    """time limit for one download, in seconds"""
     max_bytes: int = 20_000_000
-    """largest photo file"""
+    """largest file to accept, in bytes"""
     size: int = 0
-    """longer side in px that larger photos are reduced to before they are stored; 0 keeps them as they come"""
+    """shrink larger photos so that the longer side has this many px; 0 stores them unchanged"""
     shards: int | None = None
     """number of shards; by default one for every 4000 rows"""
     allow_private: bool = False
-    """also fetch from addresses outside the open internet, such as this machine and its network"""
+    """also download from private addresses, such as this machine and its local network"""
     seed: int = 0
-    """of the waits between tries"""
+    """seed of the random waiting times between retries"""
 
 
 @dataclass(slots=True)

@@ -24,25 +24,29 @@ SUFFIXES = (".csv", ".json", ".parquet")
 
 @dataclass(frozen=True)
 class Arguments:
-    """Write keypoints, crop and attributes of many photos. What is done is kept: a second start goes on from there."""
+    """Write category, keypoints, crop and attributes of photos to a table.
+
+    If the command is interrupted, run it again: it continues with the photos that are left.
+    """
 
     photos: tyro.conf.Positional[Path]
-    """a folder of photos, one photo, or a CSV whose first column holds paths"""
+    """a folder of photos, one photo, or a CSV file with paths of photos in its first column"""
     out: Path
     """the table to write: .csv, .json or .parquet"""
     model: Path | None = None
-    """the keypoint network: shipped, a run folder, a folder of runs to take the latest of, or an artifact; by default
-    the latest run in trained_models/all, and without any there the networks that come with the package"""
+    """the keypoint network: shipped (the one that comes with the package), a run folder, a folder of runs (its latest
+    trained run is used), or an artifact; by default the latest run in trained_models/all, or shipped if it has none"""
     attributes: Path | None = None
-    """the classifier, in the same ways; by default the latest run in trained_models/attributes/all, if any"""
+    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else the latest
+    run in trained_models/attributes/all; without such a run there are no attributes"""
     category: str = "auto"
-    """the category of all photos, or auto to let the network choose it"""
+    """the category of all photos; with auto, the network chooses it for each photo"""
     batch_size: int = 16
-    """photos in a batch"""
+    """how many photos the network processes at once"""
     strict: bool = False
-    """end with exit code 1 where a photo could not be read; the table is written all the same"""
+    """end with exit code 1 if a photo could not be read; the table is written all the same"""
     gpu_id: str | None = None
-    """GPUs to use, such as 0 or 0,1; all by default"""
+    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -24,18 +24,19 @@ class Options:
     """What is drawn, and where."""
 
     data: Path = CHECKOUT / "data"
-    """folder with the training set, as the training takes it"""
+    """the training set, as in the training"""
     out: Path = CHECKOUT / "submission" / "preview.jpg"
     """the picture to write"""
     epoch: int = 1
-    """whose augmentation is shown"""
+    """show the augmentation of this epoch"""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Draw one training batch of a classifier with its labels, with the options that training would be given.
+    """Draw one training batch of a classifier with its labels. Give it the options of the training.
 
-    With --task keypoints it is a batch of a keypoint network, whose options --help then lists.
+    --task keypoints draws a batch of a keypoint network; 'aifashion data preview --task keypoints --help' lists its
+    options.
     """
 
     config: Annotated[AttributeConfig, tyro.conf.arg(name="")] = field(default_factory=AttributeConfig)
@@ -44,12 +45,12 @@ class Arguments:
 
 @dataclass(frozen=True)
 class KeypointArguments:
-    """Draw one training batch of a keypoint network with its points, with the options that training would be given."""
+    """Draw one training batch of a keypoint network with its keypoints. Give it the options of the training."""
 
     config: Annotated[KeypointConfig, tyro.conf.arg(name="")] = field(default_factory=KeypointConfig)
     options: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
     task: Literal["keypoints"] = "keypoints"
-    """keypoints; the tasks of classifiers have other options"""
+    """keypoints; other tasks have other options"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -25,19 +25,19 @@ class ListArguments:
     """List the runs: kind, task, network, epochs done, best score, tag and folder."""
 
     folder: Path = CHECKOUT / "trained_models"
-    """where to look, at any depth"""
+    """folder to search, with its subfolders"""
     tag: str | None = None
-    """only the runs with this tag"""
+    """list only the runs with this tag"""
 
 
 @dataclass(frozen=True)
 class ClearArguments:
-    """Delete the runs that have a tag, after asking."""
+    """Delete all runs that have a tag. The command asks before it deletes."""
 
     tag: str
-    """the tag that they were trained with"""
+    """the tag, as given to the training with --tag"""
     folder: Path = CHECKOUT / "trained_models"
-    """where to look, at any depth"""
+    """folder to search, with its subfolders"""
     yes: bool = False
     """delete without asking"""
 

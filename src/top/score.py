@@ -29,17 +29,17 @@ PICTURES = (".png", ".svg", ".pdf")
 
 @dataclass(frozen=True)
 class KeypointArguments:
-    """Score predicted keypoints: NE overall, per category and per keypoint, and the PCK curve."""
+    """Score predicted keypoints: NE overall, for each category and each keypoint, and the PCK curve."""
 
     truth: Path
-    """annotations with all 24 columns, such as the released answers; or a file of COCO keypoints"""
+    """the true keypoints: a CSV in the FashionAI format with all 24 keypoint columns, or a COCO keypoints file"""
     predicted: Path
-    """the submission to score: a CSV, or for COCO keypoints a list of results or another file of COCO keypoints; of
-    several garments of one category in a photo, in the order of the truth"""
+    """the submission to score: a CSV, or for COCO a results file (as aifashion test writes) or a COCO keypoints file; a
+    photo's garments of one category must be in the order of the truth"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
-    """of COCO keypoints: fashionai, deepfashion2, or a TOML file"""
+    """for COCO files: names of categories and keypoints: fashionai, deepfashion2, or the path of a TOML file"""
     json: Path | None = None
-    """also write the numbers to this JSON file"""
+    """also write the scores to this JSON file"""
     picture: Path | None = None
     """also draw the PCK curve and the NE of every keypoint to this file (.png, .svg or .pdf)"""
 
@@ -49,37 +49,37 @@ class AttributeArguments:
     """Score predicted attributes: mAP, BasicPrecision and accuracy, over all tasks and for each."""
 
     truth: Path
-    """labels (path,task,nnmyn), such as the released answers"""
+    """the true labels: rows path,task,marks with marks such as nnmyn"""
     predicted: Path
-    """the submission to score (path,task,p0;p1;...), with the same rows in any order"""
+    """the submission to score: rows path,task,p0;p1;... for the same photos and tasks, in any order"""
     json: Path | None = None
-    """also write the numbers to this JSON file"""
+    """also write the scores to this JSON file"""
     picture: Path | None = None
     """also draw the confusion matrix of every task to this file (.png, .svg or .pdf)"""
 
 
 @dataclass(frozen=True)
 class StyleArguments:
-    """Score predicted styles: the mean F2 of the photos, precision and recall of every label."""
+    """Score predicted styles: the mean F2 over the photos, and the precision and recall of each style."""
 
     truth: Path
-    """a list with labels (id,url,l0,...,l12)"""
+    """the true labels: rows id,url,l0,...,l12"""
     predicted: Path
-    """the submission to score (id,l0,...,l12), with the same ids in any order"""
+    """the submission to score: rows id,l0,...,l12 for the same ids, in any order"""
     json: Path | None = None
-    """also write the numbers to this JSON file"""
+    """also write the scores to this JSON file"""
 
 
 @dataclass(frozen=True)
 class ProductArguments:
-    """Score predicted products: the mean class error, and the part of the photos that is right."""
+    """Score predicted products: the mean class error, and the fraction of photos that are right."""
 
     truth: Path
-    """a list with labels (path label)"""
+    """the true labels: lines with path and label"""
     predicted: Path
-    """the submission to score (path label), with the same paths in any order"""
+    """the submission to score: lines with path and label for the same paths, in any order"""
     json: Path | None = None
-    """also write the numbers to this JSON file"""
+    """also write the scores to this JSON file"""
 
 
 def keypoints(arguments: Sequence[str] | None = None) -> None:

@@ -15,30 +15,31 @@ from aifashion.top.progress import progress_bar
 
 @dataclass(frozen=True)
 class Arguments:
-    """Predict the keypoints of a test set and write submission.csv in the official columns."""
+    """Predict the keypoints of a test set and write the submission: submission.csv, or submission.json for COCO."""
 
     model: Path | None = None
-    """run folder, a folder of runs to take the latest of, an artifact, or shipped; the latest run in trained_models/all
-    by default, and without any there the network that comes with the package"""
+    """a run folder, a folder of runs (its latest trained run is used), an artifact, or shipped (the network that comes
+    with the package); by default the latest run in trained_models/all, or shipped if there is none"""
     out: Path = CHECKOUT / "submission"
-    """folder for submission.csv"""
+    """folder for the submission"""
     data: Path = CHECKOUT / "data"
     """the test list (a CSV with image_id and image_category, or a COCO file), or a folder that holds test.csv or
     test.json"""
     augment: bool = False
-    """test-time augmentation: flip, and rotations of -20, -10, 10 and 20 degrees, each also mirrored; ten passes"""
+    """test-time augmentation: average ten passes, the photo and its rotations by -20, -10, 10 and 20 degrees, each also
+    mirrored"""
     decoder: Decoder | None = None
-    """how heatmaps become points; as the run was validated by default"""
+    """how a point is computed from a heatmap (see docs/training.md); by default as in the training"""
     category: Literal["given", "auto"] = "given"
-    """given: the list's categories; auto: the network's guess decides"""
+    """given: take the categories from the test list; auto: let the network choose them"""
     epoch: int | None = None
-    """take the model of this epoch instead of the one with the lowest NE"""
+    """use the model of this epoch instead of the best one (lowest NE)"""
     batch_size: int = 16
-    """photos in a batch"""
+    """how many photos the network processes at once"""
     strict: bool = False
-    """stop at the first photo that cannot be read"""
+    """stop at the first photo that cannot be read; by default such photos are only reported"""
     gpu_id: str | None = None
-    """GPUs to use, such as 0 or 0,1; all by default"""
+    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -24,34 +24,35 @@ ALL_VIEWS = Views((0.875, 1.0, 1.125), crops=5, mirror=True)
 
 @dataclass(frozen=True)
 class Arguments:
-    """Predict attributes, styles or products of a test set and write the submission in the official form."""
+    """Predict the attributes, styles or products of a test set and write the submission."""
 
     model: tuple[Path, ...] = (CHECKOUT / "trained_models" / FOLDER / "all",)
-    """run folders, folders of runs to take the latest of, or artifacts; several are blended where they have the same
-    heads"""
+    """one or more classifiers: run folders, folders of runs (the latest trained run of each is used), artifacts, or
+    shipped; the probabilities of several are averaged, for each task that they share"""
     data: Path = CHECKOUT / "data"
-    """the test list (question.csv, test.txt), or the folder that holds it; for styles the folder of shards"""
+    """the test list (question.csv, test.txt) or its folder; for styles, the folder with the TFRecords"""
     out: Path = CHECKOUT / "submission"
     """folder for the submission"""
     augment: bool = False
-    """test-time augmentation: ten-crop at three scales, thirty passes"""
+    """test-time augmentation: ten crops at each of three scales, thirty passes in all"""
     flip: bool = False
-    """each photo also mirrored"""
+    """average over the photo and its mirror image"""
     crops: Literal[1, 5] = 1
-    """the whole photo, or its corners and centre; with --flip this is ten-crop"""
+    """1: the whole photo; 5: crops of its four corners and its centre; 5 with --flip is ten crops"""
     scales: tuple[float, ...] = (1.0,)
-    """sides of the input as multiples of the run's size"""
+    """average over these input sizes, as multiples of the size in training"""
     weights: Literal["equal", "validation"] = "equal"
-    """of several runs: all the same, or as scores best on the validation set of --val-data, which they must share: by
-    AP for a FashionAI task, F2 for styles, mean class error for products"""
+    """how several runs are averaged: equal, or validation: the weights that score best on the validation photos of
+    --val-data (by AP for an attribute task, F2 for styles, mean class error for products)"""
     val_data: Path = CHECKOUT / "data"
-    """the data folder that the runs were trained on, all with the same --seed, for --weights validation"""
+    """for --weights validation: the data folder that all runs were trained on, all with the same --seed and
+    --val-fraction"""
     batch_size: int = 32
-    """photos in a batch"""
+    """how many photos the network processes at once"""
     strict: bool = False
-    """stop at the first photo that cannot be read"""
+    """stop at the first photo that cannot be read; by default such photos are only reported"""
     gpu_id: str | None = None
-    """GPUs to use, such as 0 or 0,1; all by default"""
+    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Trains a classifier: `aifashion train-attributes --task skirt_length_labels --network resnet152v2`."""
+"""Trains a classifier: `aifashion train-attributes --task skirt_length --network resnet152v2`."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ class Arguments:
     config: Annotated[AttributeConfig, tyro.conf.arg(name="")] = field(default_factory=AttributeConfig)
     options: Annotated[TrainingOptions, tyro.conf.arg(name="")] = field(default_factory=TrainingOptions)
     classes: int | None = None
-    """products: how many classes there are; those that the lists name by default"""
+    """for --task product: number of classes; by default as many as the lists name"""
     class_names: Path | None = None
-    """products: a file with the name of each class, one a line"""
+    """for --task product: a text file with the name of each class, one per line"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,22 +13,23 @@ from aifashion.top.arguments import run_command, tell, warn
 
 @dataclass(frozen=True)
 class ConvertArguments:
-    """Turn a checkpoint of PyTorch into a Keras weights file, which --weights of the trainings takes.
+    """Convert a PyTorch checkpoint to a Keras weights file, for --weights of the training commands.
 
-    Nothing in the file is executed. Every tensor that is missing or too many is named, and nothing is written, unless
-    it is accepted; the classifier of the checkpoint is left out.
+    Nothing in the checkpoint is executed. If tensors are missing or left over, the command names them and writes
+    nothing, unless you accept them. The classifier of the checkpoint is not converted.
     """
 
     checkpoint: tyro.conf.Positional[str]
-    """.safetensors, or what torch.save wrote (.pth, .pt, .bin), or a name on the hub such as hf://timm/resnet50d.ra2_in1k"""
+    """a .safetensors file, a torch.save file (.pth, .pt, .bin), or a name on the Hugging Face hub, such as
+    hf://timm/resnet50d.ra2_in1k"""
     backbone: str
-    """the network that it belongs to, such as resnet50d; docs/backbones.md lists them"""
+    """the backbone of the checkpoint, such as resnet50d; docs/backbones.md lists them"""
     out: Path
-    """file to write; ends in .weights.h5"""
+    """file to write; its name must end in .weights.h5"""
     accept_missing: tuple[str, ...] = ()
-    """tensors that can be missing, as patterns such as 'layer4.*'; they start at random"""
+    """tensors that can be missing in the checkpoint, as patterns such as 'layer4.*'; they start at random"""
     accept_unexpected: tuple[str, ...] = ()
-    """tensors that can be left over, as patterns"""
+    """tensors of the checkpoint that the backbone does not have and that can be ignored, as patterns"""
 
 
 def convert(arguments: Sequence[str] | None = None) -> None:
