@@ -111,7 +111,7 @@ class KeypointConfig:
     @classmethod
     def from_json(cls, text: str, vocabulary: Vocabulary, source: Path | str = "config.json") -> Self:
         """Raises ValueError, naming `source`, for JSON that is not a keypoint configuration."""
-        fields = _checked_fields(cls, text, "keypoints", source)
+        fields = _checked_fields(cls, text, "keypoints", vocabulary, source)
         with _naming(source):
             return cls(vocabulary=vocabulary, **fields)
 
@@ -215,7 +215,7 @@ class AttributeConfig:
     @classmethod
     def from_json(cls, text: str, vocabulary: Vocabulary, source: Path | str = "config.json") -> Self:
         """Raises ValueError, naming `source`, for JSON that is not a classifier's configuration."""
-        fields = _checked_fields(cls, text, "attributes", source)
+        fields = _checked_fields(cls, text, "attributes", vocabulary, source)
         with _naming(source):
             return cls(vocabulary=vocabulary, **fields)
 
@@ -311,6 +311,8 @@ def _check(config: Any, ranges: dict[str, Range]) -> None:
     ranges = _RANGES | ranges
     for name, kind in typing.get_type_hints(type(config)).items():
         value = getattr(config, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} = {value!r}; expected a finite number")
         if name in ranges and value not in ranges[name]:
             raise ValueError(f"{name} = {value!r} is outside {ranges[name]}")
         choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
@@ -318,13 +320,17 @@ def _check(config: Any, ranges: dict[str, Range]) -> None:
             raise ValueError(f"{name} = {value!r}; expected {' or '.join(choices)}")
 
 
+_DIGEST = "vocabulary_sha256"
+"""In a file: which vocabulary belongs to the configuration. Older files do not have it."""
+
+
 def _to_json(config: Any, kind: str) -> str:
     values = dataclasses.asdict(config)
     del values["vocabulary"]
-    return json.dumps({"kind": kind, **values}, indent=1) + "\n"
+    return json.dumps({"kind": kind, **values, _DIGEST: config.vocabulary.digest}, indent=1) + "\n"
 
 
-def _checked_fields(cls: type, text: str, kind: str, source: Path | str) -> dict[str, Any]:
+def _checked_fields(cls: type, text: str, kind: str, vocabulary: Vocabulary, source: Path | str) -> dict[str, Any]:
     """The fields that a file has, each of its type; one that it lacks keeps the default of the class.
 
     So a new field's default must be the one that means what older files mean.
@@ -336,6 +342,12 @@ def _checked_fields(cls: type, text: str, kind: str, source: Path | str) -> dict
     found = values.pop("kind", None) if isinstance(values, dict) else None
     if found != kind:
         raise ValueError(f"{source} is the configuration of a {found!r} run; expected one of kind {kind!r}")
+    digest = values.pop(_DIGEST, None)
+    if digest not in (None, vocabulary.digest):
+        raise ValueError(
+            f"{source}: the vocabulary beside it is not the one of this network (its sha256 differs): it was lost or "
+            "edited, and the names of the outputs would be wrong; restore it, or train or export again"
+        )
     types = {name: value for name, value in typing.get_type_hints(cls).items() if name != "vocabulary"}
     values = _with_names_of_today(values, kind, source)
     unknown = sorted(set(values) - set(types))

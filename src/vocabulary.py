@@ -12,6 +12,7 @@ network's outputs.
     ('waistband_left', 'waistband_right', 'hemline_left', 'hemline_right')
 """
 
+import hashlib
 import json
 import re
 import tomllib
@@ -29,10 +30,30 @@ from .records import HeadSpec
 FOLDER = Path(__file__).parent / "vocabularies"
 DEFAULT = "fashionai"
 """The vocabulary of networks and data sets that do not name one."""
+OLDER_FILES = FOLDER / "older_files.json"
+"""The meaning of runs and artifacts that were made before they kept a vocabulary. It never changes."""
 MOST_KEYPOINTS = 1000
 _NAME = re.compile(r"\w[\w .&+-]{0,63}")
 _TASK_NAME = re.compile(r"[A-Za-z]\w{0,63}", re.ASCII)
-_RESERVED = {"category": ("all", "auto"), "attribute task": ("all", "style", "product")}
+_RESERVED = {
+    "category": ("all", "auto", "attributes", "shipped"),
+    # The last ones are columns of the table of `aifashion predict`.
+    "attribute task": (
+        *(
+            "all",
+            "style",
+            "product",
+            "photo",
+            "error",
+            "width",
+            "height",
+            "garment",
+            "category",
+            "category_probability",
+        ),
+        *("region_left", "region_top", "region_right", "region_bottom"),
+    ),
+}
 
 Pair = tuple[str, str]
 
@@ -81,6 +102,11 @@ class Vocabulary:
     def __repr__(self) -> str:
         counts = f"{len(self.definitions)} categories, {len(self.keypoints)} keypoints, {len(self.attributes)} tasks"
         return f"Vocabulary({self.name}: {counts})"
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of all names in their order: equal only for vocabularies that are the same."""
+        return hashlib.sha256(json.dumps(self.to_json()).encode()).hexdigest()
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
@@ -208,6 +234,11 @@ def packaged() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
+def older_files_vocabulary() -> Vocabulary:
+    """The vocabulary of runs and artifacts that keep none: that of FashionAI, as it was then."""
+    return _read_packaged(OLDER_FILES)
+
+
 @lru_cache
 def _read_packaged(path: Path) -> Vocabulary:
     return read_vocabulary(path)
@@ -216,12 +247,14 @@ def _read_packaged(path: Path) -> Vocabulary:
 def read_vocabulary(path: Path) -> Vocabulary:
     """The vocabulary of a TOML or JSON file. Raises VocabularyError, naming the file and line; OSError without one."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
         data = json.loads(text) if Path(path).suffix == ".json" else tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise VocabularyError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
     except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
         raise VocabularyError(f"{path}: {error}") from None
+    except RecursionError:
+        raise VocabularyError(f"{path}: nested too deeply for a vocabulary") from None
     # The JSON file of an artifact has the vocabulary as one of its parts.
     if isinstance(data, dict) and isinstance(data.get("vocabulary"), dict):
         data = data["vocabulary"]
@@ -307,6 +340,10 @@ def _check(vocabulary: Vocabulary) -> None:
         if not category.keypoints:
             raise VocabularyError(f"{what} has no keypoints; it needs at least one", section)
         _check_names(category.keypoints, "keypoint", section)
+        if len(category.keypoints) == 1:
+            raise VocabularyError(
+                f"{what} has one keypoint, which has no extent to measure errors by; it needs two", section
+            )
         _check_known(category.keypoints, known, f"{what}: keypoint", section)
         _check_known(category.span or (), set(category.keypoints), f"{what}: the span's end", section)
         _check_known(category.attributes, tasks, f"{what}: attribute task", section)
@@ -323,6 +360,8 @@ def _check(vocabulary: Vocabulary) -> None:
     for task in vocabulary.attributes:
         section = f"attributes.{task.name}"
         _check_names(task.classes, "class", section, None)
+        if task.name.endswith("_labels"):
+            raise VocabularyError(f"attribute task {task.name!r}: leave out _labels, which label files add", section)
         fewest = 1 if task.kind == "independent" else 2
         if len(task.classes) < fewest:
             count = f"{len(task.classes)} class; {task.kind} tasks need at least {fewest}"

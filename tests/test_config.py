@@ -51,7 +51,11 @@ def test_every_field_goes_to_json_and_back():
             values[field.name] = 31 + i if isinstance(field.default, int) else round(0.3 + i / 128, 6)
     config = KeypointConfig(**values)
     assert all(getattr(config, f.name) != f.default for f in dataclasses.fields(config))
-    assert json.loads(config.to_json()) == {"kind": "keypoints", **values}
+    assert json.loads(config.to_json()) == {
+        "kind": "keypoints",
+        **values,
+        "vocabulary_sha256": config.vocabulary.digest,
+    }
     assert KeypointConfig.from_json(config.to_json(), config.vocabulary) == config
 
 
@@ -82,7 +86,8 @@ def test_every_field_of_a_classifier_goes_to_json_and_back():
     config = AttributeConfig(**values)
     assert all(getattr(config, f.name) != f.default for f in dataclasses.fields(config))
     crop = {"kind": "heatmap", "margin": 0.1, "threshold": 0.3}
-    assert json.loads(config.to_json()) == {"kind": "attributes", **values, "scales": [0.75, 1.0, 1.25], "crop": crop}
+    written = {"kind": "attributes", **values, "scales": [0.75, 1.0, 1.25], "crop": crop}
+    assert json.loads(config.to_json()) == written | {"vocabulary_sha256": config.vocabulary.digest}
     again = AttributeConfig.from_json(config.to_json(), ALL)
     assert again == config and hash(again) == hash(config)  # a list would be neither equal nor hashable
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aifashion import vocabulary as vocabulary_module
+from aifashion.config import KeypointConfig
 from aifashion.records import HeadSpec
 from aifashion.vocabulary import (
     Category,
@@ -16,6 +18,7 @@ from aifashion.vocabulary import (
     VocabularyError,
     differences,
     load_vocabulary,
+    older_files_vocabulary,
     packaged,
     read_vocabulary,
     vocabulary_from,
@@ -237,7 +240,7 @@ def test_what_is_no_vocabulary_at_all(data):
 
 def test_a_keypoint_of_no_category_is_refused():
     with pytest.raises(VocabularyError, match="keypoint 'b' belongs to no category"):
-        Vocabulary("x", ("a", "b"), (Category("c", ("a",)),))
+        Vocabulary("x", ("a", "b", "c"), (Category("c", ("a", "c")),))
 
 
 def test_an_unknown_name_lists_those_that_there_are(tmp_path: Path):
@@ -260,3 +263,59 @@ def test_differences_name_what_differs(tmp_path: Path):
     assert "categories without blouse, dress, outwear" in differences(ALL, part)
     assert "keypoints with neckline_left, neckline_right" in differences(part, ALL)
     assert "and 10 more as well" in differences(part, ALL)
+
+
+# ------------------------------------------------------------------------------------------- what belongs to a network
+
+
+def test_files_without_a_vocabulary_keep_their_meaning_when_the_package_s_file_changes(tmp_path: Path, monkeypatch):
+    assert older_files_vocabulary() == ALL  # as the file is today
+    swapped = ALL.to_json()
+    swapped["keypoints"][0], swapped["keypoints"][1] = swapped["keypoints"][1], swapped["keypoints"][0]
+    monkeypatch.setattr(vocabulary_module, "load_vocabulary", lambda *_: vocabulary_from(swapped))
+    assert older_files_vocabulary().keypoints[:2] == ("neckline_left", "neckline_right")
+
+
+def test_a_configuration_knows_its_vocabulary():
+    text = KeypointConfig(category="skirt").to_json()
+    skirt = ALL.restricted("skirt")
+    assert KeypointConfig.from_json(text, skirt) == KeypointConfig(category="skirt")
+    other = replace(skirt, keypoints=skirt.keypoints[::-1])
+    with pytest.raises(ValueError, match=r"the vocabulary beside it is not the one of this network"):
+        KeypointConfig.from_json(text, other, "run/config.json")
+    older = {name: value for name, value in json.loads(text).items() if name != "vocabulary_sha256"}
+    assert KeypointConfig.from_json(json.dumps(older), other).vocabulary == other
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_numbers_of_a_configuration_are_finite(value: float):
+    with pytest.raises(ValueError, match=r"rotate = (inf|nan); expected a finite number"):
+        KeypointConfig(rotate=value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[attributes.material]", "[attributes.category]", "no attribute task can be called 'category'"),
+        ("[attributes.material]", "[attributes.material_labels]", "leave out _labels"),
+        (', "little finger", "knot"]', "]", "twin"),
+    ],
+)
+def test_names_that_would_clash_are_refused(tmp_path: Path, old: str, new: str, message: str):
+    with pytest.raises(VocabularyError, match=message):
+        load_vocabulary(gloves(tmp_path, old, new))
+
+
+def test_a_category_of_one_keypoint_has_nothing_to_measure_errors_by():
+    with pytest.raises(VocabularyError, match="category 'tie' has one keypoint"):
+        Vocabulary("x", ("tip",), (Category("tie", ("tip",)),))
+
+
+def test_a_mark_at_the_beginning_of_a_file_is_passed_over_and_deep_nesting_refused(tmp_path: Path):
+    path = gloves(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_vocabulary(path).name == "gloves"
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 200 + "]" * 200)
+    with pytest.raises(VocabularyError):
+        load_vocabulary(path)

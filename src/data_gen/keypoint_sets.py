@@ -75,6 +75,12 @@ def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
         root = file.parent
         bare = [Sample(i.file_name, root / i.file_name, None) for i in coco.images if i.file_name not in annotated]
         return ListedPhotos([*listed, *bare], coco)
+    others = [name for name in vocabulary.keypoints if name not in FASHIONAI.indices]
+    if others:
+        raise ValueError(
+            f"{data} is a FashionAI list, which has no column for {', '.join(others[:5])} of the vocabulary "
+            f"{vocabulary.name}: give the photos as a COCO file (.json)"
+        )
     samples: dict[str, Sample] = {}
     for csv in _test_lists(data):
         for sample in read_keypoint_csv(csv):

@@ -17,7 +17,7 @@ from ..config import OLDER_PRECISIONS, AttributeConfig, KeypointConfig
 from ..data_gen.preprocess import PADDING
 from ..files import write_atomic
 from ..records import HeadSpec
-from ..vocabulary import Vocabulary, VocabularyError, load_vocabulary, vocabulary_from
+from ..vocabulary import Vocabulary, VocabularyError, older_files_vocabulary, vocabulary_from
 
 MANIFEST = "manifest.json"
 LAYOUT = 2
@@ -129,7 +129,7 @@ class Manifest:
             )
         try:
             if layout == LAYOUT - 1:
-                facts |= {"vocabulary": load_vocabulary(), "inputs": dict(INPUTS)}
+                facts |= {"vocabulary": older_files_vocabulary(), "inputs": dict(INPUTS)}
             else:
                 facts["vocabulary"] = vocabulary_from(facts["vocabulary"])
             facts["precision"] = OLDER_PRECISIONS.get(facts["precision"], facts["precision"])

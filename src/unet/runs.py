@@ -25,7 +25,7 @@ import safetensors.numpy
 
 from ..config import AttributeConfig, KeypointConfig
 from ..files import atomic_path, write_atomic
-from ..vocabulary import Vocabulary, load_vocabulary, read_vocabulary
+from ..vocabulary import Vocabulary, older_files_vocabulary, read_vocabulary
 from .backbones.weights import WeightsError, load_file
 
 KEPT_STATES = 2
@@ -106,7 +106,7 @@ def read_vocabulary_of(run: Path) -> Vocabulary:
     Raises VocabularyError for a damaged file.
     """
     path = run / VOCABULARY
-    return read_vocabulary(path) if path.is_file() else load_vocabulary()
+    return read_vocabulary(path) if path.is_file() else older_files_vocabulary()
 
 
 def read_keypoint_config(run: Path) -> KeypointConfig:
