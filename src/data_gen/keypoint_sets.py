@@ -98,7 +98,8 @@ def fashionai_samples(samples: Sequence[Sample], vocabulary: Vocabulary, data: P
 
     Raises ValueError if a category has other keypoints in the vocabulary than in the challenge; the message lists them.
     """
-    unknown = [name for name in vocabulary.categories if name not in FASHIONAI.categories]
+    others = [name for name in vocabulary.categories if name not in FASHIONAI.categories]
+    unknown = [f"it has no categories {', '.join(others)}"] if others else []
     for category in vocabulary.categories:
         if unknown or not any(sample.category == category for sample in samples):
             continue

@@ -81,6 +81,8 @@ class Recognizer:
             if garment.error is not None:
                 raise ImageError(garment.error)
             return garment
+        if not isinstance(photos, Iterable):
+            raise ValueError(f"expected a path, an array or an iterable of them; got {type(photos).__name__}")
         return list(self.stream(photos, category, batch_size))
 
     def stream(self, photos: Iterable[Photo], category: str | None = None, batch_size: int = 16) -> Iterator[Garment]:

@@ -177,6 +177,8 @@ def test_arrays_that_are_no_photos(recognizer: Recognizer, photo: np.ndarray, me
 
 
 def test_things_that_are_no_photos(recognizer: Recognizer):
+    with pytest.raises(ValueError, match="expected a path, an array or an iterable of them; got int"):
+        recognizer(7)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match=r"photo 1: expected a path or an array \(H, W, 3\) RGB uint8; got int"):
         recognizer([grey(0), 7])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="expected an iterable of photos; got one photo: put it in a list"):
