@@ -65,13 +65,13 @@ HATS = vocabulary_from(
         "name": "hats",
         "categories": {
             "cap": {"keypoints": ["peak", "crown"], "attributes": ["colour"]},
-            "beret": {"keypoints": ["crown"]},
+            "beret": {"keypoints": ["crown", "stalk"]},
         },
         "attributes": {"colour": {"kind": "exclusive", "classes": ["red", "blue"]}},
     }
 )
 SHOES = vocabulary_from(
-    {"name": "shoes", "categories": {"cap": {"keypoints": ["toe"]}, "boot": {"keypoints": ["toe"]}}}
+    {"name": "shoes", "categories": {"cap": {"keypoints": ["toe", "heel"]}, "boot": {"keypoints": ["toe", "heel"]}}}
 )
 COLOUR = HeadSpec("colour", "exclusive", ("red", "blue"))
 STYLE = HeadSpec("style", "independent", ("plain",))

@@ -136,7 +136,7 @@ VOCABULARY = {
     "categories": {"hat": {"keypoints": ["brim_left", "brim_right"]}},
     "attributes": {
         "brim": {"kind": "exclusive", "classes": ["none", "small", "wide"]},
-        "height": {"kind": "ordinal", "classes": ["flat", "high"]},
+        "crown_height": {"kind": "ordinal", "classes": ["flat", "high"]},
     },
 }
 
@@ -148,7 +148,7 @@ def test_attributes_of_another_vocabulary_come_in_the_same_files(tmp_path: Path)
     write_rows(tmp_path / "base" / "Annotations" / "label.csv", rows)
     config = AttributeConfig(vocabulary=vocabulary_from(VOCABULARY), val_fraction=0.25)
     train, val = load_tables(tmp_path, config)
-    assert [head.name for head in train.heads] == ["brim", "height"] and len(train) + len(val) == 8
+    assert [head.name for head in train.heads] == ["brim", "crown_height"] and len(train) + len(val) == 8
     assert (train.codes[:, 1] == -1).all() and train.heads[1].kind == "ordinal"
     assert [head.name for head in load_tables(tmp_path, replace(config, task="brim"))[0].heads] == ["brim"]
     with pytest.raises(ValueError, match=r"label\.csv:1: unknown task 'brim_labels'; expected one of coat_length"):

@@ -97,6 +97,6 @@ def test_a_vocabulary_of_some_categories_leaves_the_others_out(data, tmp_path, c
     assert [(s.image_id, s.keypoints) for s in read_keypoint_csv(back)] == [(s.image_id, s.keypoints) for s in samples]
     # The CSV has FashionAI's names, which a vocabulary of others does not share.
     hats = tmp_path / "hats.toml"
-    hats.write_text('name = "hats"\n[categories.hat]\nkeypoints = ["brim"]\n')
+    hats.write_text('name = "hats"\n[categories.hat]\nkeypoints = ["brim_left", "brim_right"]\n')
     error = fails(data_commands.to_coco, csv, "--out", tmp_path / "hats.json", "--vocabulary", hats)
     assert "is a FashionAI set and differs from the vocabulary hats" in error and not (tmp_path / "hats.json").exists()
