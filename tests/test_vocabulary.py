@@ -270,9 +270,13 @@ def test_differences_name_what_differs(tmp_path: Path):
 
 def test_files_without_a_vocabulary_keep_their_meaning_when_the_package_s_file_changes(tmp_path: Path, monkeypatch):
     assert older_files_vocabulary() == ALL  # as the file is today
-    swapped = ALL.to_json()
-    swapped["keypoints"][0], swapped["keypoints"][1] = swapped["keypoints"][1], swapped["keypoints"][0]
-    monkeypatch.setattr(vocabulary_module, "load_vocabulary", lambda *_: vocabulary_from(swapped))
+    text = (vocabulary_module.FOLDER / "fashionai.toml").read_text()
+    swapped = (
+        text.replace("neckline_left", "?").replace("neckline_right", "neckline_left").replace("?", "neckline_right")
+    )
+    (tmp_path / "fashionai.toml").write_text(swapped)
+    monkeypatch.setattr(vocabulary_module, "FOLDER", tmp_path)
+    assert load_vocabulary("fashionai").keypoints[:2] == ("neckline_right", "neckline_left")
     assert older_files_vocabulary().keypoints[:2] == ("neckline_left", "neckline_right")
 
 
