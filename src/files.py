@@ -1,15 +1,23 @@
-"""Atomic writing: write a temporary file in the same folder, flush it to the disk, rename it over the old file."""
+"""Atomic writing: write a temporary file in the same folder, flush it to the disk, rename it over the old file.
+
+And locks, for commands that go on with an output: two of them at once would lose what one of them writes.
+"""
 
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
+import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.+")
+_OPEN_FILES = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/[^/]+/fd/\d+")
 _ABOVE_PACKAGE = Path(__file__).resolve().parent.parent
 CHECKOUT = _ABOVE_PACKAGE if (_ABOVE_PACKAGE / "pyproject.toml").is_file() else Path.cwd()
 """The folder of data/, trained_models/ and submission/: the checkout; for an installed wheel the current folder."""
@@ -23,19 +31,25 @@ def atomic_path(path: Path, flush: bool = True) -> Iterator[Path]:
     for thousands of small files that can be made again.
 
     The temporary name ends in `path.name`, for writers that choose a format by the suffix. Any failure leaves `path` as
-    it was and removes the temporary file. Raises OSError (a full disk, a missing or read-only folder) with the original
-    errno and a message that names `path` and the free space.
+    it was and removes the temporary file. A link stays one: the file that it leads to is replaced. A device or a pipe
+    cannot be replaced: what was written is copied into it. Raises OSError (a full disk, a missing or read-only folder)
+    with the original errno and a message that names `path` and the free space.
     """
     path = Path(path)
-    beside = path.with_name(_temporary_name(path.name))
     try:
+        if is_stream(path):
+            with _copied_into(path) as beside:
+                yield beside
+            return
+        target = _behind_links(path)
+        beside = target.with_name(_temporary_name(target.name))
         try:
             yield beside
             if flush:
                 _flush(beside)
-            beside.replace(path)
+            beside.replace(target)
             if flush and os.name != "nt":  # Windows cannot open a folder, and its file system journals the rename
-                _flush(path.parent)
+                _flush(target.parent)
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
@@ -47,6 +61,60 @@ def write_atomic(path: Path, data: bytes | str, flush: bool = True) -> None:
     """Writes `data` to `path`; text as UTF-8 with its line ends unchanged. `flush` and errors as in `atomic_path`."""
     with atomic_path(path, flush) as beside:
         beside.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether there is a device, a pipe or a socket at the path, or a file that is already open (`/dev/stdout`): what
+    can be written into, but not replaced."""
+    if _OPEN_FILES.fullmatch(str(path)):
+        return True
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+@contextmanager
+def locked(output: Path) -> Iterator[None]:
+    """Keeps other processes that lock the same output out, for as long as the block runs.
+
+    output: the file, or the folder that is made if needed, which a command goes on with. The lock is a hidden file: in
+    the folder, or beside the file. It ends with the process, however that ends; the file stays and does no harm.
+    A device or a pipe needs no lock. Raises BlockingIOError, at once, where another process has the lock.
+    """
+    from filelock import FileLock, Timeout  # not with this module, which every command loads
+
+    if is_stream(output):
+        yield
+        return
+    output = _behind_links(output)
+    if output.is_dir():
+        lock = FileLock(output / ".lock", timeout=0)
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(output.with_name(_hidden_name(output.name, ".lock")), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        reason = f"another command is writing to {output}; wait until it ends, or name another output"
+        raise BlockingIOError(errno.EAGAIN, reason) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Deletes what killed processes left of `atomic_path` and `replace_folder` in `folder`: of the file or folder
+    `name`, or of all. Call it only while the output is `locked`: what another process is writing would be deleted.
+    """
+    for path in Path(folder).glob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and (not name or path.name[10:].removesuffix(".old") == _end_of(name)):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def replace_folder(out: Path, beside: Path) -> None:
@@ -92,7 +160,32 @@ def claim_folder(
 
 def _temporary_name(name: str) -> str:
     """A hidden name with the same end; of a long name without its start, since file systems take 255 bytes."""
-    return f".{secrets.token_hex(4)}-{name.encode()[-240:].decode(errors='ignore')}"
+    return f".{secrets.token_hex(4)}-{_end_of(name)}"
+
+
+def _hidden_name(name: str, suffix: str) -> str:
+    return f".{_end_of(name)}{suffix}"
+
+
+def _end_of(name: str) -> str:
+    return os.fsencode(name)[-240:].decode(errors="ignore")
+
+
+def _behind_links(path: Path) -> Path:
+    try:
+        return Path(path).resolve()
+    except RuntimeError as error:  # Python before 3.13, for a loop of links
+        raise OSError(errno.ELOOP, f"{path}: a loop of links") from error
+
+
+@contextmanager
+def _copied_into(stream: Path) -> Iterator[Path]:
+    """A temporary file, for writers that move in it; its content goes into the device or pipe at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        beside = Path(folder) / stream.name
+        yield beside
+        with beside.open("rb") as source, stream.open("wb") as target:
+            shutil.copyfileobj(source, target)
 
 
 def _flush(path: Path) -> None:

@@ -1,11 +1,14 @@
 import errno
 import json
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from aifashion.files import atomic_path, claim_folder, write_atomic
+from aifashion.files import atomic_path, claim_folder, is_stream, locked, sweep, write_atomic
 
 
 def test_replaces_whole_files_and_keeps_line_ends(tmp_path: Path) -> None:
@@ -134,3 +137,75 @@ def test_a_name_as_long_as_the_file_system_takes_is_written(tmp_path: Path):
         assert beside.suffix == ".jpg"
         beside.write_bytes(b"x")
     assert path.read_bytes() == b"x" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    target, link = tmp_path / "far" / "table.csv", tmp_path / "table.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_atomic(link, "new")
+    assert link.is_symlink() and target.read_text() == "new"
+    assert [path.name for path in target.parent.iterdir()] == ["table.csv"]
+
+
+def test_a_pipe_and_a_device_are_written_into_and_not_replaced(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    with locked(pipe):
+        write_atomic(pipe, "all of it")
+    reader.join(timeout=10)
+    assert read == [b"all of it"] and is_stream(pipe)
+    write_atomic(Path(os.devnull), "nothing")
+    assert is_stream(Path(os.devnull))
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_what_the_shell_has_opened_is_written_into(tmp_path: Path) -> None:
+    code = "from pathlib import Path; from aifashion.files import write_atomic; write_atomic(Path('/dev/stdout'), 'x')"
+    with (tmp_path / "out").open("wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "x"
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from aifashion.files import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("name", ["folder", "table.csv", "n" * 250])
+def test_two_processes_cannot_lock_one_output_and_a_killed_one_leaves_it_free(name: str, tmp_path: Path) -> None:
+    output = tmp_path / name
+    if name == "folder":
+        output.mkdir()
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(output)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"locked\n"
+        with (
+            pytest.raises(BlockingIOError, match="another command is writing to .*; wait until it ends"),
+            locked(output),
+        ):
+            pass
+        other.kill()
+        other.wait()
+    with locked(output):
+        pass
+    visible = [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")]
+    assert visible == (["folder"] if name == "folder" else [])
+
+
+def test_leftovers_of_killed_writers_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    kept = [".hidden", "table.csv", ".0123abcd-other.csv", ".12345678_table.csv"]
+    for name in (*kept, ".0123abcd-table.csv"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / ".0123abcd-table.csv.old").mkdir()
+    sweep(tmp_path, "table.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(set(kept) - {".0123abcd-other.csv"})
