@@ -188,7 +188,7 @@ def test_two_processes_cannot_lock_one_output_and_a_killed_one_leaves_it_free(na
     with subprocess.Popen([sys.executable, "-c", HOLD, str(output)], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None and other.stdout.readline() == b"locked\n"
         with (
-            pytest.raises(BlockingIOError, match="another command is writing to .*; wait until it ends"),
+            pytest.raises(BlockingIOError, match=r"another command is writing to .*; wait until it ends"),
             locked(output),
         ):
             pass
