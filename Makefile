@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 # A short training learns more from photos that are changed less.
 GENTLE := --rotate 5 --zoom 0.1 --shift 0.05 --colour 0.2 --blur 0 --erase 0 --ema 0.99 --category-weight 0.3
 
-.PHONY: setup test test-all lint types docs wheel try-wheel demo walk weights bench bench-peers parity clean
+.PHONY: setup test test-all lint types docs wheel try-wheel demo walk weights fuzz bench bench-peers parity clean
 
 setup: $(READY)
 
@@ -72,6 +72,10 @@ walk: setup
 # The networks that come with the package, from nothing, into src/serve/pair; goes on where it was stopped.
 weights: setup
 	$(BIN)/python recipes/shipped_networks.py
+
+# Damaged photos, lists, artifacts and checkpoints by the hundred; takes some minutes.
+fuzz: setup
+	$(BIN)/python fuzz/run.py
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

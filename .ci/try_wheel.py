@@ -25,6 +25,14 @@ assert garment.category and garment.keypoints and garment.attributes and garment
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
 
+TRAIN = """
+import importlib.util, subprocess, sys
+assert importlib.util.find_spec("tensorflow") is None, "the core brings TensorFlow"
+words = [sys.executable, "-m", "aifashion.top.cli", "train", "--data", ".", "--out", "runs"]
+done = subprocess.run(words, capture_output=True, text=True)
+assert done.returncode == 1 and "pip install 'aifashion[train]'" in done.stderr, done.stderr
+"""
+
 
 def check_contents(wheel: Path) -> None:
     """Raises SystemExit naming the files of src that the wheel lacks."""
@@ -64,6 +72,7 @@ def main(dist: Path) -> None:
         _run(command, "demo", "--out", "demo", "--no-show", cwd=folder)
         _run(command, "predict", "demo/photos", "--out", "garments.csv", cwd=folder)
         _run(python, "-c", RECOGNISE, cwd=folder)
+        _run(python, "-c", TRAIN, cwd=folder)
         if len((folder / "garments.csv").read_text(encoding="utf-8").splitlines()) != 6:
             raise SystemExit("aifashion predict wrote another number of rows than a header and five photos")
     print(f"{wheel.name}: complete, and works on its own")

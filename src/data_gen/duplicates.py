@@ -16,9 +16,6 @@ import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from skimage.metrics import structural_similarity
 
 from .images import ImageError, decode_image
 
@@ -77,6 +74,9 @@ def group_fingerprints(prints: Sequence[Fingerprint | None]) -> np.ndarray:
     readable = [i for i, p in enumerate(prints) if p is not None]
     pairs = [(readable[a], readable[b]) for a, b in _pairs_of([p for p in prints if p is not None])]
     first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    from scipy.sparse import coo_array  # of the extra for training, which those who only predict need not have
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(len(prints), len(prints)))
     return connected_components(graph, directed=False)[1] if prints else np.zeros(0, np.int64)
 
@@ -121,5 +121,7 @@ def same_picture(a: Fingerprint, b: Fingerprint) -> bool:
     """Whether two photos with similar hashes show the same picture: nearly equal aspect ratio and similar structure."""
     if max(a.aspect, b.aspect) > _MAX_ASPECT_CHANGE * min(a.aspect, b.aspect):
         return False
+    from skimage.metrics import structural_similarity
+
     similarity = np.asarray(structural_similarity(a.thumbnail, b.thumbnail, data_range=255))
     return bool(similarity >= MIN_SIMILARITY)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from io import BytesIO
 from math import ceil, isnan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -18,6 +17,10 @@ from .attribute_submission import SUM_TOLERANCE
 from .calibration import Reliability
 from .product_metrics import ClassScore
 from .style_metrics import StyleScore
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Two of the colours of Okabe and Ito, which colour-blind readers can tell apart.
 _BEFORE, _AFTER = "#D55E00", "#0072B2"
@@ -82,6 +85,8 @@ def draw_confusions(
     OSError where the path cannot be written.
     """
     rows, columns = _grid(len(score.per_task))
+    from matplotlib.figure import Figure  # of the extra for training, and slow to load
+
     figure = Figure(figsize=(1 + 6.6 * columns, 1.6 + 5.4 * rows), layout="constrained")
     numbers = f"mAP {_number(score.map)}, BasicPrecision {_number(score.basic_precision)}"
     images = f"accuracy {_number(score.accuracy)} over {score.images:,} images\n"
@@ -106,6 +111,8 @@ def draw_reliability(heads: Mapping[str, tuple[Reliability, Reliability]], path:
     if not heads:
         raise ValueError("there is no head to draw")
     rows, columns = _grid(len(heads))
+    from matplotlib.figure import Figure  # of the extra for training, and slow to load
+
     figure = Figure(figsize=(4.4 * columns, 5.6 * rows), layout="constrained")
     panels = np.ravel(figure.subfigures(rows, columns, squeeze=False, hspace=0.04, wspace=0.02))
     for panel, (name, (before, after)) in zip(panels, heads.items(), strict=False):
@@ -121,7 +128,7 @@ def _grid(count: int) -> tuple[int, int]:
     return rows, ceil(count / rows)
 
 
-def _draw_confusion(axes: Axes, name: str, task: TaskScore, classes: tuple[str, ...]) -> None:
+def _draw_confusion(axes: "Axes", name: str, task: TaskScore, classes: tuple[str, ...]) -> None:
     counts = task.confusion
     images = counts.sum(axis=1)
     share = np.divide(counts, images[:, None], out=np.full(counts.shape, np.nan), where=images[:, None] > 0)
@@ -146,7 +153,7 @@ def _draw_confusion(axes: Axes, name: str, task: TaskScore, classes: tuple[str, 
     axes.set_title(title, fontsize=13, pad=10)
 
 
-def _draw_reliability(axes: Axes, name: str, before: Reliability, after: Reliability) -> None:
+def _draw_reliability(axes: "Axes", name: str, before: Reliability, after: Reliability) -> None:
     axes.plot((0, 1), (0, 1), color=_GREY, linewidth=1, linestyle="--")
     for state, label, colour, marker in ((before, "before", _BEFORE, "o"), (after, "after", _AFTER, "s")):
         share = state.counts / max(1, state.counts.sum())
@@ -164,7 +171,7 @@ def _draw_reliability(axes: Axes, name: str, before: Reliability, after: Reliabi
     axes.legend(loc="upper left", frameon=False, fontsize=9)
 
 
-def _draw_spread(axes: Axes, before: Reliability, after: Reliability) -> None:
+def _draw_spread(axes: "Axes", before: Reliability, after: Reliability) -> None:
     for state, colour in ((before, _BEFORE), (after, _AFTER)):
         share = 100 * state.counts / max(1, state.counts.sum())
         axes.stairs(share, state.edges, color=colour, linewidth=1.4)
@@ -174,7 +181,7 @@ def _draw_spread(axes: Axes, before: Reliability, after: Reliability) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _write(figure: Figure, path: Path) -> None:
+def _write(figure: "Figure", path: Path) -> None:
     picture = BytesIO()
     figure.savefig(picture, format=path.suffix.lstrip(".") or "png", dpi=120)
     write_atomic(path, picture.getvalue())

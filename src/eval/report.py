@@ -3,15 +3,17 @@
 from io import BytesIO
 from math import isnan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Column, Table
 
 from ..files import write_atomic
 from .keypoint_metrics import KeypointScore
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # The colours of Okabe and Ito, which colour-blind readers can tell apart.
 _CATEGORY_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442")
@@ -48,6 +50,8 @@ def draw_keypoint_score(score: KeypointScore, path: Path) -> None:
     Raises ValueError for a format that matplotlib does not write, OSError where the path cannot be written.
     """
     names = _hardest_first(score.per_keypoint)
+    from matplotlib.figure import Figure  # of the extra for training, and slow to load
+
     figure = Figure(figsize=(13, max(5.0, 1.6 + 0.26 * len(names))), layout="constrained")
     curves, bars = figure.subplots(1, 2)
     measured = f"{score.points:,} visible keypoints of {score.garments:,} garments"
@@ -60,7 +64,7 @@ def draw_keypoint_score(score: KeypointScore, path: Path) -> None:
     write_atomic(path, picture.getvalue())
 
 
-def _draw_curves(axes: Axes, score: KeypointScore) -> None:
+def _draw_curves(axes: "Axes", score: KeypointScore) -> None:
     thresholds = 100 * score.pck.thresholds
     for number, (category, fraction) in enumerate(score.pck.per_category.items()):
         label = f"{category}  {_percent(score.per_category[category])}"
@@ -80,7 +84,7 @@ def _draw_curves(axes: Axes, score: KeypointScore) -> None:
     axes.legend(title="NE", loc="lower right", frameon=False)
 
 
-def _draw_bars(axes: Axes, score: KeypointScore, names: list[str]) -> None:
+def _draw_bars(axes: "Axes", score: KeypointScore, names: list[str]) -> None:
     values = np.nan_to_num([100 * score.per_keypoint[name] for name in names])
     bars = axes.barh([name.replace("_", " ") for name in names], values, color=_BAR_COLOUR, height=0.72)
     labels = [f"{_percent(score.per_keypoint[name])}  ({score.keypoint_points[name]:,})" for name in names]

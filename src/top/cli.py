@@ -44,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command = " ".join(tokens[:count])
         if len(tokens) >= count and command in COMMANDS:
             module, _, function = COMMANDS[command][0].partition(":")
-            getattr(importlib.import_module(f"aifashion.top.{module}"), function)(tokens[count:])
+            try:
+                getattr(importlib.import_module(f"aifashion.top.{module}"), function)(tokens[count:])
+            except ImportError as error:
+                _refuse(error, command)
             return
     asked_for_help = not tokens or tokens[-1] in ("-h", "--help")
     group = tokens[0] if tokens and tokens[0] not in ("-h", "--help") else ""
@@ -55,6 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         shown = {name: text for name, (_, text) in COMMANDS.items()}
     print(_table(shown), file=sys.stdout if asked_for_help else sys.stderr)
     raise SystemExit(0 if asked_for_help else 2)
+
+
+def _refuse(error: ImportError, command: str) -> None:
+    """Ends the command where a package of an extra is not installed; raises the error where it is another one."""
+    from aifashion.extras import explained
+
+    reason = explained(error, f"aifashion {command}")
+    if reason is error:
+        raise error
+    print(f"error: {reason}", file=sys.stderr)
+    raise SystemExit(1)
 
 
 def _table(commands: dict[str, str]) -> str:

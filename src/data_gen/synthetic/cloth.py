@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 TILE = 96
 
@@ -55,13 +54,21 @@ def _wrinkle_bank() -> np.ndarray:
     for i in range(8):
         height = np.zeros((128, 128))
         for sigma in (3, 6, 12):
-            height += gaussian_filter(rng.normal(size=height.shape), sigma, mode="wrap") * sigma**1.6
+            height += _blurred_tile(rng.normal(size=height.shape), sigma) * sigma**1.6
         if i % 2:
             height = -np.abs(height - np.median(height)) * 1.5
         slope = np.roll(height, -2, 1) - np.roll(height, 2, 1)
         slope = np.tanh(slope / slope.std() * 0.8)
         fields.append(slope - slope.mean())
     return np.stack(fields).astype(np.float32)
+
+
+def _blurred_tile(tile: np.ndarray, sigma: float) -> np.ndarray:
+    """A Gaussian blur over the edges of a repeating tile, (H, W) float64."""
+    radius = round(4 * sigma)
+    kernel = cv2.getGaussianKernel(2 * radius + 1, sigma)
+    blurred = cv2.sepFilter2D(np.pad(tile, radius, mode="wrap"), cv2.CV_64F, kernel, kernel)
+    return blurred[radius:-radius, radius:-radius]
 
 
 def _wrapped(x: np.ndarray, period: int) -> np.ndarray:
