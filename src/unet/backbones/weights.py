@@ -65,7 +65,7 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     except UserWarning:
         raise WeightsError(f"{path} does not fit {model.name}: it lacks a part of the network") from None
     except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise WeightsError(f"{path} does not fit {model.name}: {shown(reason, 500)}") from None
 
 
