@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 from ..compact_weights import CompactError, whole_weights
+from .hdf5_files import hdf5_fault
+from .reading import WeightsError, first, shown
 
 Weights = str | Path | None
 """`"imagenet"`, a Keras weights file or a checkpoint of PyTorch, or None for a random start."""
@@ -25,10 +27,6 @@ _BEGINNINGS = {
 }
 BACKBONE = "aifashion_backbone"
 """The attribute of a weights file that tells which backbone it belongs to."""
-
-
-class WeightsError(ValueError):
-    """Weights that cannot be had or do not fit; the message says why and what to do."""
 
 
 def beginning(path: Path) -> str:
@@ -54,6 +52,8 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     kind = beginning(path)
     if kind and "HDF5" not in kind:
         raise WeightsError(f"{path} does not fit {model.name}: it is no Keras weights file but {kind}")
+    if fault := hdf5_fault(path):
+        raise WeightsError(f"{path} does not fit {model.name}: {fault}")
     try:
         with warnings.catch_warnings():
             # Keras only warns that a part is missing in the file, and leaves the start weights there.
@@ -64,16 +64,16 @@ def load_file(model: keras.Model, path: str | Path) -> None:
         raise
     except UserWarning:
         raise WeightsError(f"{path} does not fit {model.name}: it lacks a part of the network") from None
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise WeightsError(f"{path} does not fit {model.name}: {reason}") from None
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise WeightsError(f"{path} does not fit {model.name}: {shown(reason, 500)}") from None
 
 
 def check_finite(model: keras.Model, path: str | Path) -> None:
     """Raises WeightsError, naming the weights, where some of a file are no numbers."""
     broken = [weight.path for weight in model.weights if not np.isfinite(keras.ops.convert_to_numpy(weight)).all()]
     if broken:
-        raise WeightsError(f"{path} holds numbers that are not finite: {', '.join(broken)}")
+        raise WeightsError(f"{path} holds numbers that are not finite: {first(broken)}")
 
 
 def told_backbone(path: Path) -> str:
@@ -81,7 +81,7 @@ def told_backbone(path: Path) -> str:
     try:
         with h5py.File(path, "r") as file:
             return str(file.attrs.get(BACKBONE, ""))
-    except OSError:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):  # a damaged file: what loads it says so
         return ""
 
 
