@@ -128,7 +128,7 @@ def test_an_unknown_category_is_refused_before_a_photo_is_read(recognizer: Recog
             call(photos(), category="hat")
     with pytest.raises(ValueError, match="unknown category 'hat'"):
         recognizer("nowhere.jpg", category="hat")
-    with pytest.raises(ValueError, match="batch_size = 0; expected a number of photos from 1"):
+    with pytest.raises(ValueError, match="batch_size = 0; expected a whole number of photos from 1"):
         recognizer(photos(), batch_size=0)
 
 

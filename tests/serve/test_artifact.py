@@ -53,19 +53,23 @@ def test_a_missing_file_is_noticed(folder):
 
 
 def test_an_artifact_of_another_version_is_refused(folder):
-    edit(folder, layout=3)
-    with pytest.raises(ArtifactError, match="has layout 3, this version reads 1 and 2: export the run again"):
-        Manifest.read(folder)
+    for layout, shown in ((4, "4"), ("2", "'2'"), (True, "True"), (2.0, r"2\.0")):
+        edit(folder, layout=layout)
+        with pytest.raises(
+            ArtifactError, match=f"has layout {shown}, this version reads the numbers 1, 2 and 3: export"
+        ):
+            Manifest.read(folder)
 
 
 @pytest.mark.parametrize(("older", "precision"), [("f32", "float32"), ("bf16", "bfloat16"), ("int8", "int8")])
 def test_an_artifact_of_layout_1_is_read_as_it_was_meant(tmp_path, older, precision):
-    (tmp_path / "model.xml").write_bytes(b"network")
+    for name in ("model.xml", "model.bin"):
+        (tmp_path / name).write_bytes(b"network")
     config = json.loads(CLASSES.to_json()) | {"model": "lite", "crop": "heatmap", "precision": "mixed_bfloat16"}
     del config["network"]
     Manifest("attributes", "openvino", "int8", config, CLASSES.vocabulary, heads=HEADS).write(tmp_path)
     facts = json.loads((tmp_path / MANIFEST).read_text())
-    del facts["vocabulary"], facts["inputs"]
+    del facts["vocabulary"], facts["inputs"], facts["sha256"]
     (tmp_path / MANIFEST).write_text(json.dumps(facts | {"layout": 1, "precision": older}))
     manifest = Manifest.read(tmp_path)
     assert manifest.precision == precision and manifest.vocabulary == CLASSES.vocabulary and manifest.inputs
