@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,8 @@ class Arguments:
     load: Path | None = None
     """score this weights file of the run instead of its best model"""
     json: Path | None = None
-    """also write the scores to this JSON file; for shipped by stage, keypoints or attributes"""
+    """also write the scores to this JSON file, null where nothing could be scored; for shipped by stage, keypoints or
+    attributes"""
     pictures: Path | None = None
     """also draw pictures to this folder. For keypoints: the PCK curve, the NE of each keypoint, and how well its
     visibility is predicted. For a classifier: confusion matrices of the attribute tasks, and for each head how reliable
@@ -107,5 +109,13 @@ def _scores(args: Arguments, model: _Model, val: Any, folder: Path | None) -> di
 
 def _write(args: Arguments, scores: Mapping[str, Any]) -> None:
     if args.json is not None:
-        write_atomic(args.json, json.dumps(scores, indent=1) + "\n")
+        write_atomic(args.json, json.dumps(_known(scores), indent=1, allow_nan=False) + "\n")
         tell(f"Wrote {args.json}")
+
+
+def _known(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """null for a score that is not a number, for which JSON has no word."""
+    return {
+        name: _known(value) if isinstance(value, Mapping) else value if math.isfinite(value) else None
+        for name, value in scores.items()
+    }
