@@ -25,6 +25,12 @@ def test_only_runs_are_evaluated(tmp_path, fails):
     assert not (tmp_path / "pictures").exists()
 
 
+@pytest.mark.parametrize("text", [b"{", b"\xff\xfe{}", b"[]", b"7"])
+def test_a_damaged_configuration_is_named(tmp_path, fails, text):
+    (tmp_path / "config.json").write_bytes(text)
+    assert "config.json" in fails(evaluate.main, tmp_path)
+
+
 def test_of_products_the_run_s_own_classes_count(tmp_path, monkeypatch):
     """A run of five classes, of which the lists name three, and a newer one that has no model yet."""
     for name in ("2026_01_01_00_00_00", "2026_01_02_00_00_00"):
