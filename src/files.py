@@ -4,6 +4,7 @@ And locks, for commands that go on with an output: two of them at once would los
 """
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -129,6 +130,26 @@ def replace_folder(out: Path, beside: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts for a JSON file with a `sha256` of them all, by which `unsealed` finds out whether one was changed."""
+    return {**facts, "sha256": _facts_digest(facts)}
+
+
+def unsealed(facts: Mapping[str, Any], older: bool = False) -> dict[str, Any]:
+    """The facts of a JSON file without their `sha256`.
+
+    older: the file can come from a version that wrote no sha256. Raises ValueError where the sha256 is missing, or is
+    not that of the facts.
+    """
+    rest = {name: value for name, value in facts.items() if name != "sha256"}
+    if "sha256" not in facts:
+        if not older:
+            raise ValueError("it lacks its sha256")
+    elif facts["sha256"] != _facts_digest(rest):
+        raise ValueError("it was changed after it was written (its sha256 differs)")
+    return rest
+
+
 def claim_folder(
     folder: Path,
     manifest: str,
@@ -156,6 +177,10 @@ def claim_folder(
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / manifest, json.dumps(dict(facts)) + "\n")
+
+
+def _facts_digest(facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()
 
 
 def _temporary_name(name: str) -> str:

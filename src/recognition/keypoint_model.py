@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from ..config import KeypointConfig
 from ..eval.inference import KeypointPredict, PhotoResult, predict_photos
 from ..eval.tta import with_flip, with_rotations
 from ..eval.visibility import Visibility
-from ..files import CHECKOUT
+from ..files import CHECKOUT, unsealed
 from ..heatmaps import Decoder
 from ..records import Sample
 from ..serve.artifact import ArtifactError, is_artifact
@@ -97,7 +98,7 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> Keyp
     network = load_network(folder, ("heatmaps", "category"))
     manifest, config = network.manifest, network.manifest.keypoint_config
     if network.note:
-        log.warning(network.note)
+        log.info(network.note)
     maps: Callable = keypoint_predict(network)
     if augment:
         flipped = maps if manifest.flip else with_flip(maps, config.vocabulary.twins)
@@ -111,8 +112,10 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> Keyp
 def check_folder(run: Path) -> None:
     """Raises ValueError where there is no folder, before the framework loads, which takes seconds."""
     if not run.is_dir():
+        address = re.match("[A-Za-z][A-Za-z0-9+.-]+:/", str(run))  # of its two slashes a path keeps one
         raise ValueError(
             f"no run in {run}, which is not a folder: expected {WORD}, a run folder, a folder of runs, or an artifact"
+            + (" on this machine; download it first" if address else "")
         )
 
 
@@ -125,6 +128,8 @@ def read_visibility(run: Path, config: KeypointConfig) -> Visibility | None:
     if not path.is_file():
         return None
     try:
-        return Visibility.from_json(json.loads(path.read_text(encoding="utf-8")), len(config.vocabulary.keypoints))
-    except ValueError as error:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = unsealed(facts, older=True) if isinstance(facts, dict) else facts
+        return Visibility.from_json(facts, len(config.vocabulary.keypoints))
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}; train the run again") from None

@@ -249,7 +249,7 @@ class AttributeTask:
     # ------------------------------------------------------------------------------------------------------ export
 
     def read_calibration(self, run: Path) -> Any:
-        return read_calibration(run)
+        return read_calibration(run, self.heads)
 
     def mirrored(self, predict: AttributePredict) -> Any:
         def both(images: np.ndarray) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ..serve.artifact import Manifest, is_artifact
 from .attributes import AttributeTask
@@ -14,11 +15,15 @@ Task = KeypointTask | AttributeTask
 def task_kind(run: Path) -> type[KeypointTask] | type[AttributeTask]:
     """Of a run folder or an artifact. Raises RunError where it is neither, ValueError for another kind of run."""
     if is_artifact(run):
-        stage = Manifest.read(run).stage
+        stage: Any = Manifest.read(run).stage
     else:
         from ..unet.runs import read_config  # Keras loads here
 
-        stage = json.loads(read_config(run)).get("kind")
+        try:
+            found = json.loads(read_config(run))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{run / 'config.json'} is not JSON: {error}") from None
+        stage = found.get("kind") if isinstance(found, dict) else None
     for kind in (KeypointTask, AttributeTask):
         if kind.stage == stage:
             return kind

@@ -95,9 +95,11 @@ def find_trained_run(path: Path) -> Path:
 def read_config(run: Path) -> str:
     """The text of the run's configuration. Raises RunError where `run` is no run folder."""
     try:
-        return (run / "config.json").read_text()
+        return (run / "config.json").read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{run} is not a run folder: it has no config.json") from None
+    except UnicodeDecodeError as error:
+        raise RunError(f"{run / 'config.json'} is not UTF-8 text: {error.reason} at byte {error.start}") from None
 
 
 def read_vocabulary_of(run: Path) -> Vocabulary:

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from small_networks import CLASSES, CONFIG, HEADS, some_images
 
@@ -74,11 +75,27 @@ def test_constants_of_layers_do_not_become_inputs(tmp_path):
     graph = onnx.load(tmp_path / "model.onnx").graph
     assert [taken.name for taken in graph.input] == ["image"]
     assert sorted(told.name for told in graph.output) == ["first", "second"]
-    Manifest("attributes", "onnx", "float32", {"size": 8}, CLASSES.vocabulary, heads=HEADS).write(tmp_path)
-    images = some_images(8)
-    told = open_network(tmp_path).compute({"image": images.astype(np.float32)})
-    for name, expected in net.predict_on_batch({"image": images.astype(np.float32)}).items():
+    images = some_images(8).astype(np.float32)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    told = dict(
+        zip((output.name for output in session.get_outputs()), session.run(None, {"image": images}), strict=True)
+    )
+    for name, expected in net.predict_on_batch({"image": images}).items():
         np.testing.assert_allclose(told[name], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_enlarged_maps_are_exported_without_deprecated_modes(tmp_path, size):
+    image = keras.layers.Input((5, 5, 2), name="image")
+    net = keras.Model({"image": image}, {"large": keras.ops.image.resize(image, (5 * size, 5 * size), "nearest")})
+    convert(net, "onnx", "float32", tmp_path)
+    model = onnx.load(tmp_path / "model.onnx")
+    (resize,) = (node for node in model.graph.node if node.op_type == "Resize")
+    modes = {attribute.name: attribute.s.decode() for attribute in resize.attribute if attribute.s}
+    assert modes["coordinate_transformation_mode"] == "half_pixel" and modes["nearest_mode"] == "round_prefer_ceil"
+    pixels = np.random.default_rng(2).random((1, 5, 5, 2), np.float32)
+    (found,) = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"image": pixels})
+    np.testing.assert_array_equal(found, pixels.repeat(size, axis=1).repeat(size, axis=2))
 
 
 @pytest.mark.slow
@@ -102,7 +119,7 @@ def test_int8_keeps_points_and_probabilities_in_float(keypoint_net, attribute_ne
     small = some_images(32, 24)
     serving = attribute_serving_net(attribute_net, HEADS, 32, {})
     convert(serving, form, "int8", own, [{"image": photo[None]} for photo in small])
-    manifest = Manifest("attributes", form, "int8", {"size": 32}, CLASSES.vocabulary, heads=HEADS)
+    manifest = Manifest("attributes", form, "int8", json.loads(CLASSES.to_json()), CLASSES.vocabulary, heads=HEADS)
     manifest.write(own)
     told, expected = open_network(own)(small[:3]), attribute_predictor(attribute_net)(small[:3])
     np.testing.assert_allclose(told["colour"].sum(axis=1), 1, atol=1e-5)
