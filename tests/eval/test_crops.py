@@ -7,7 +7,7 @@ import pytest
 from aifashion.data_gen.preprocess import PADDING, letterboxed
 from aifashion.eval.crops import Framed, classifier_input, cut, frame_garment
 from aifashion.eval.inference import PhotoResult
-from aifashion.geometry import letterbox
+from aifashion.geometry import letterbox, zoom
 from aifashion.heatmaps import HeatmapCodec
 from aifashion.records import Box, CropRule, Prediction, Sample
 from aifashion.vocabulary import Category, Vocabulary, load_vocabulary
@@ -129,14 +129,14 @@ def test_what_the_classifier_sees_is_the_box_of_a_reduced_photo_too():
     x, y = np.meshgrid(np.arange(200), np.arange(120))
     photo = np.stack([x, y, x + y // 2], axis=-1).astype(np.uint8)
     box = Box(40, 20, 120, 100)
-    whole = classifier_input(photo, box, 32, (200, 120))
+    whole = classifier_input(photo, box, 32)
     expected, _ = letterboxed(cut(photo, box), (32, 32))
     assert np.abs(whole.astype(int) - expected).max() <= 2
     reduced = cv2.resize(photo, (100, 60), interpolation=cv2.INTER_AREA)
-    assert np.abs(classifier_input(reduced, box, 32, (200, 120)).astype(int) - whole).max() <= 3
+    assert np.abs(classifier_input(reduced, box, 32, zoom(2)).astype(int) - whole).max() <= 3
 
 
 def test_what_lies_beyond_the_photo_is_padded_for_the_classifier():
     photo = np.full((50, 50, 3), 255, np.uint8)
-    seen = classifier_input(photo, Box(-50, 0, 50, 100), 20, (50, 50))
+    seen = classifier_input(photo, Box(-50, 0, 50, 100), 20)
     assert (seen[:9, 11:] == 255).all() and (seen[12:] == PADDING).all() and (seen[:, :9] == PADDING).all()
