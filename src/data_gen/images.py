@@ -39,7 +39,7 @@ _JPEGS = ("JPEG", "MPO")  # phones write MPO, JPEGs one after the other, of whic
 _ROWS_REVERSED, _COLUMNS_REVERSED = (3, 4, 7, 8), (2, 3, 6, 7)  # EXIF orientations
 _FILES, _DECODING = Budget(MAX_BYTES), Budget(384 << 20)
 _SMALL = 32 << 20  # what needs less is decoded without waiting
-_STRIP = 8 << 20
+_STRIP = 1 << 20  # bytes, few enough for the processor's cache
 _HEAD = 64
 
 
@@ -177,6 +177,7 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int, side: int | None = Non
         try:
             with _reserved(_DECODING, _needed(image, by)):
                 pixels = _decode_jpeg(stream, image, name, by)
+                pixels = _decode_webp(stream, image, by) if pixels is None else pixels
                 pixels = _decode_by_pillow(image, by) if pixels is None else pixels
         except Exception as error:  # as in _open
             raise ImageError(f"{name}: {_reason(error)}") from error
@@ -225,6 +226,18 @@ def _decode_jpeg(stream: BinaryIO, image: Image.Image, name: str, by: int) -> np
     return pixels if colours else None
 
 
+def _decode_webp(stream: BinaryIO, image: Image.Image, by: int) -> np.ndarray | None:
+    """The pixels of a WebP without transparency; None for others, and where something is wrong, which Pillow tells.
+
+    Pillow decodes every WebP as an animation, to equal values, in nearly three times the memory.
+    """
+    if image.format != "WEBP" or image.mode != "RGB" or getattr(image, "n_frames", 1) > 1:
+        return None
+    stream.seek(0)
+    pixels = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return None if pixels is None else _averaged(pixels, by)
+
+
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
@@ -260,10 +273,17 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
     if image.mode.startswith(("I", "F")):
         return np.repeat(_to_8_bits(image)[..., None], 3, axis=-1)
     if image.has_transparency_data:
-        rgba = np.asarray(image.convert("RGBA")).astype(np.uint16)
-        alpha = rgba[..., 3:]
-        return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        return _on_white(np.asarray(image.convert("RGBA")))
     return np.asarray(image.convert("RGB"))
+
+
+def _on_white(rgba: np.ndarray) -> np.ndarray:
+    alpha = rgba[..., 3:].astype(np.uint16)
+    sums = rgba[..., :3] * alpha
+    sums += 255 * (255 - alpha) + 128
+    sums += sums >> 8  # with the next line the rounded quotient by 255, in a third of the time of a division
+    sums >>= 8
+    return sums.astype(np.uint8)
 
 
 def _to_8_bits(image: Image.Image) -> np.ndarray:

@@ -101,6 +101,13 @@ def test_transparency_becomes_white() -> None:
     np.testing.assert_array_equal(decoded, [[[100] * 3, [255] * 3]])
 
 
+def test_every_transparency_is_rounded_to_the_nearest() -> None:
+    colour, alpha = np.meshgrid(np.arange(256), np.arange(256))
+    rgba = np.stack([colour, colour, colour, alpha], axis=-1).astype(np.uint8)
+    expected = np.rint((colour * alpha + 255 * (255 - alpha)) / 255)
+    np.testing.assert_array_equal(decode_image(encoded(Image.fromarray(rgba), "PNG"), "x")[..., 0], expected)
+
+
 def test_palettes_with_and_without_transparency() -> None:
     image = Image.fromarray(np.array([[0, 1, 2]], np.uint8), "P")
     image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
@@ -319,6 +326,13 @@ def test_decoding_in_strips_changes_nothing(mode, side, monkeypatch):
     expected = decode_reduced(data, "x", side).pixels
     monkeypatch.setattr(images, "_STRIP", 1)
     np.testing.assert_array_equal(decode_reduced(data, "x", side).pixels, expected)
+
+
+@pytest.mark.parametrize("options", [{"quality": 80}, {"lossless": True}, {"quality": 60, "exif": b"Exif\0\0"}])
+def test_webp_agrees_with_pillow(photo: np.ndarray, options):
+    data = encoded(Image.fromarray(photo), "WEBP", **options)
+    np.testing.assert_array_equal(decode_image(data, "x"), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    assert decode_reduced(data, "x", 10).pixels.shape == (10, 15, 3)
 
 
 # ------------------------------------------------------------------------------------------------------- damaged photos
