@@ -3,7 +3,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from aifashion.data_gen.images import read_image, read_reduced
 from aifashion.data_gen.preprocess import PADDING, letterboxed
 from aifashion.eval.crops import Framed, classifier_input, cut, frame_garment
 from aifashion.eval.inference import PhotoResult
@@ -134,6 +136,22 @@ def test_what_the_classifier_sees_is_the_box_of_a_reduced_photo_too():
     assert np.abs(whole.astype(int) - expected).max() <= 2
     reduced = cv2.resize(photo, (100, 60), interpolation=cv2.INTER_AREA)
     assert np.abs(classifier_input(reduced, box, 32, zoom(2)).astype(int) - whole).max() <= 3
+
+
+@pytest.mark.parametrize("over", range(1, 8))
+def test_the_classifier_sees_the_same_place_of_a_photo_reduced_by_8(over: int, tmp_path: Path):
+    size = (800 + over, 640 + over)
+    x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    stripes = 128 + 100 * np.sin(x / 23) * np.cos(y / 29)
+    path = tmp_path / "a.jpg"
+    Image.fromarray(np.rint(stripes).astype(np.uint8)).save(path, quality=98)
+    photo = read_reduced(path, 100)
+    assert photo.frame.scale == 8
+    box = Box(560, 400, 800, 640)
+    whole = classifier_input(read_image(path), box, 30).astype(float)
+    reduced = classifier_input(photo.pixels, box, 30, photo.frame).astype(float)
+    # A cell of the input is 8 px; shifted by a half of it, the pictures would differ by 14 on average.
+    assert np.abs(reduced - whole)[:-1, :-1].mean() < 4
 
 
 def test_what_lies_beyond_the_photo_is_padded_for_the_classifier():
