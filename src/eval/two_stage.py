@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from ..data_gen.memory import Budget, array_bytes
 from ..heatmaps import HeatmapCodec
 from ..records import ABSENT, CropRule, HeadSpec, Sample
 from ..vocabulary import Vocabulary
@@ -15,7 +15,7 @@ from .attribute_inference import AttributePredict
 from .crops import Framed, classifier_input, frame_garment
 from .heads import head_probabilities
 from .inference import PhotoResult
-from .reading import full_batch, made_ahead, work_behind
+from .reading import full_batch, is_large, made_ahead, new_budget, work_behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,19 @@ def recognise(
     vocabulary: Vocabulary,
     codec: HeatmapCodec,
     batch_size: int = 16,
+    budget: Budget | None = None,
 ) -> Iterator[Recognition]:
     """The answers in the order of the samples.
 
-    keypoints: stage 1, keeping the photos. Without a classifier there are no attributes.
+    keypoints: stage 1, keeping the photos. Without a classifier there are no attributes. budget: of the bytes of
+    photos, in which stage 1 counts those that it keeps; here they are given back.
     """
+    photos = budget or new_budget()
     # Stage 1 goes on in a separate thread, so that neither network waits for what is done between the two.
-    results = made_ahead(keypoints(samples), batch_size)
+    results = made_ahead(keypoints(samples), batch_size, budget)
 
     def looked_at() -> Iterator[Looked]:
-        while group := list(islice(results, batch_size)):
+        for group in _groups(results, batch_size, photos):
             if classifier is not None and classifier.crop.kind == "cam":
                 yield group, _look_where_it_looks(classifier, group, batch_size)
             else:
@@ -76,7 +79,21 @@ def recognise(
 
     for group, framed, inputs in work_behind(looked_at(), prepare):
         answers = _attributes(classifier, group, inputs, batch_size) if classifier and inputs else [{}] * len(group)
-        yield from map(Recognition, group, framed, answers)
+        for result, *found in zip(group, framed, answers, strict=True):
+            if budget is not None:
+                budget.add(-array_bytes(result.photo))
+            yield Recognition(result, *found)
+
+
+def _groups(results: Iterable[PhotoResult], batch_size: int, budget: Budget) -> Iterator[list[PhotoResult]]:
+    group: list[PhotoResult] = []
+    for result in results:
+        group.append(result)
+        if len(group) == batch_size or is_large(sum(array_bytes(r.photo) for r in group), budget):
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 Looked = tuple[list[PhotoResult], list[Framed | None] | None]
@@ -106,9 +123,9 @@ def _inputs(
     classifier: Classifier, group: Sequence[PhotoResult], framed: Sequence[Framed | None]
 ) -> dict[int, np.ndarray]:
     return {
-        index: classifier_input(result.photo, where.box, classifier.size, result.size)
+        index: classifier_input(result.photo, where.box, classifier.size, result.reduced)
         for index, (result, where) in enumerate(zip(group, framed, strict=True))
-        if where is not None and result.photo is not None and result.size is not None
+        if where is not None and result.photo is not None
     }
 
 

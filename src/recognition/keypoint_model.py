@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import KeypointConfig
+from ..data_gen.memory import Budget
 from ..eval.inference import KeypointPredict, PhotoResult, predict_photos
 from ..eval.tta import with_flip, with_rotations
 from ..eval.visibility import Visibility
@@ -40,7 +41,12 @@ class KeypointModel:
         return self.config.vocabulary
 
     def predict(
-        self, samples: Iterable[Sample], batch_size: int, keep_photos: bool = False, photo_side: int | None = None
+        self,
+        samples: Iterable[Sample],
+        batch_size: int,
+        keep_photos: bool = False,
+        photo_side: int | None = None,
+        budget: Budget | None = None,
     ) -> Iterator[PhotoResult]:
         """`predict_photos` with this model's network, vocabulary, decoder and visibility."""
         return predict_photos(
@@ -53,6 +59,7 @@ class KeypointModel:
             keep_photos=keep_photos,
             photo_side=photo_side,
             visibility=self.visibility,
+            budget=budget,
         )
 
 

@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 log = logging.getLogger(__name__)
-_NAMES = ("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "avif")
+_NAMES = (
+    *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "webp", "bmp", "gif", "tif", "tiff"),
+    *("ppm", "pgm", "pbm", "pnm", "avif", "jp2", "j2k", "jpf", "jpx", "heic", "heif", "hif"),
+)
 SUFFIXES = frozenset(f".{name}" for name in _NAMES)
 """Endings of the files of a folder that are read."""
-UNREADABLE = frozenset((".heic", ".heif", ".jp2", ".jxl", ".svg", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw"))
+UNREADABLE = frozenset(
+    f".{name}"
+    for name in ("jxl", "svg", "psd", "exr", "hdr", "raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf")
+)
 """Endings of photos that cannot be read; a warning counts them."""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
+from ..eval.reading import new_budget
 from ..eval.two_stage import Classifier, Recognition, recognise
 from ..files import CHECKOUT
 from ..records import HeadSpec, Sample
@@ -55,13 +56,15 @@ class TwoStageModel:
                 stage.calibration.temperatures,
                 stage.activation,
             )
+        budget = new_budget()
         return recognise(
-            lambda wanted: model.predict(wanted, batch_size, keep_photos=True, photo_side=side),
+            lambda wanted: model.predict(wanted, batch_size, keep_photos=True, photo_side=side, budget=budget),
             classifier,
             samples,
             model.vocabulary,
             model.config.codec,
             batch_size,
+            budget,
         )
 
 

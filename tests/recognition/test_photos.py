@@ -38,8 +38,8 @@ def test_hidden_files_and_folders_that_are_called_like_photos_are_none(folder: P
 
 
 def test_photos_that_cannot_be_read_are_counted(folder: Path, caplog):
-    for name in ("x.heic", "sub/y.HEIC", "z.nef"):
+    for name in ("x.jxl", "sub/y.JXL", "z.nef"):
         (folder / name).write_bytes(b"")
     found = find_photos([folder])
-    assert not {path.suffix.lower() for path in found} & {".heic", ".nef"}
-    assert "left out: 2 .heic, 1 .nef" in caplog.text
+    assert not {path.suffix.lower() for path in found} & {".jxl", ".nef"}
+    assert "left out: 2 .jxl, 1 .nef" in caplog.text
