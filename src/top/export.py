@@ -62,8 +62,11 @@ def export(args: Arguments) -> None:
         raise ValueError(f"--format {args.format} is computed in {able}, not in {args.precision}")
     if args.photos < 1:
         raise ValueError(f"--photos {args.photos}; expected 1 or more")
+    from aifashion.unet.framework import import_keras
+
+    import_keras()  # with the settings that the networks need, before the modules that import Keras themselves
     from aifashion.serve.export import write_artifact
-    from aifashion.unet.runs import best_model, find_trained_run, load_weights  # Keras loads here
+    from aifashion.unet.runs import best_model, find_trained_run, load_weights
 
     run = find_trained_run(args.run)
     task = task_kind(run).of_run(run)
