@@ -30,7 +30,7 @@ class TrainingOptions:
     init_epoch: int | None = None
     """with --load: epochs that were already trained; the epoch count and the learning rate continue from there"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first"""
     workers: int = 0
     """number of processes that prepare batches; 0 uses threads instead"""
     val_freq: int = 1

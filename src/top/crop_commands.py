@@ -49,7 +49,7 @@ class CropArguments:
     batch_size: int = 16
     """how many photos the network processes at once"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def crop(arguments: Sequence[str] | None = None) -> None:

@@ -43,7 +43,7 @@ class Arguments:
     show: bool = True
     """show the pictures in a window, if there is a display"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

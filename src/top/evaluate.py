@@ -30,7 +30,7 @@ class Arguments:
     visibility is predicted. For a classifier: confusion matrices of the attribute tasks, and for each head how reliable
     its probabilities are, before and after calibration"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,8 @@ def export(args: Arguments) -> None:
     from aifashion.unet.framework import import_keras
 
     import_keras()  # with the settings that the networks need, before the modules that import Keras themselves
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        raise ValueError("runs are converted by TensorFlow, whatever they were trained with: unset KERAS_BACKEND")
     from aifashion.serve.export import write_artifact
     from aifashion.unet.runs import best_model, find_trained_run, load_weights
 

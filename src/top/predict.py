@@ -46,7 +46,7 @@ class Arguments:
     strict: bool = False
     """end with exit code 1 if a photo could not be read; the table is written all the same"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

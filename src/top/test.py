@@ -39,7 +39,7 @@ class Arguments:
     strict: bool = False
     """stop at the first photo that cannot be read; by default such photos are only reported"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

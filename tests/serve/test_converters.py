@@ -5,7 +5,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import onnx
 import pytest
 from small_networks import CLASSES, CONFIG, HEADS, some_images
 
@@ -14,6 +13,14 @@ from aifashion.serve.converters import convert, kept_in_float
 from aifashion.serve.export import open_network
 from aifashion.serve.serving_net import attribute_serving_net, keypoint_serving_net
 from aifashion.unet.predictors import attribute_predictor, keypoint_predictor
+
+OPTIONAL = {"onnx": ("onnx", "tf2onnx", "onnxruntime"), "litert": ("ai_edge_litert",)}
+"""Packages of a format that are installed as extras."""
+
+
+def skip_without(form: str, *more: str) -> None:
+    for package in (*OPTIONAL.get(form, ()), *more):
+        pytest.importorskip(package)
 
 
 def test_int8_leaves_the_ends_of_the_network_and_what_follows_it():
@@ -50,6 +57,7 @@ def test_int8_needs_photos(keypoint_net, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["openvino", "onnx", "litert", "saved_model"])
 def test_every_format_tells_what_the_keras_model_tells(keypoint_net, tmp_path, form):
+    skip_without(form)
     convert(
         keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins), form, "float32", tmp_path
     )
@@ -70,8 +78,9 @@ def test_constants_of_layers_do_not_become_inputs(tmp_path):
     x = keras.layers.Normalization(mean=(1.0, 2.0, 3.0), variance=(1.0, 4.0, 9.0))(image)
     inner = keras.Model(image, keras.layers.Conv2D(2, 3)(x))
     net = keras.Model({"image": image}, {"second": inner(image) + 1, "first": inner(image)})
+    skip_without("onnx")
     convert(net, "onnx", "float32", tmp_path)
-    graph = onnx.load(tmp_path / "model.onnx").graph
+    graph = pytest.importorskip("onnx").load(tmp_path / "model.onnx").graph
     assert [taken.name for taken in graph.input] == ["image"]
     assert sorted(told.name for told in graph.output) == ["first", "second"]
     Manifest("attributes", "onnx", "float32", {"size": 8}, CLASSES.vocabulary, heads=HEADS).write(tmp_path)
@@ -84,6 +93,7 @@ def test_constants_of_layers_do_not_become_inputs(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["openvino", "onnx", "litert"])
 def test_int8_keeps_points_and_probabilities_in_float(keypoint_net, attribute_net, tmp_path, form):
+    skip_without(form, *{"openvino": ("nncf",), "onnx": ("nncf",)}.get(form, ()))
     photos = some_images(64, 24)
     mask = np.ones((1, 24), np.float32)
     serving = keypoint_serving_net(keypoint_net, CONFIG.codec, "dark", CONFIG.vocabulary.twins)
@@ -113,6 +123,7 @@ def test_int8_keeps_points_and_probabilities_in_float(keypoint_net, attribute_ne
 @pytest.mark.slow
 def test_no_address_is_asked_for_during_a_conversion(tmp_path):
     """In a process of its own, since what was imported before stays."""
+    pytest.importorskip("nncf")
     code = f"""
 import socket, sys
 asked = []

@@ -103,6 +103,7 @@ def test_without_bfloat16_the_rest_is_float32_and_that_is_said(keypoint_artifact
 
 
 def test_a_file_that_is_no_network_is_named(tmp_path):
+    pytest.importorskip("onnxruntime")
     (tmp_path / "model.onnx").write_bytes(b"no network")
     Manifest("keypoints", "onnx", "float32", json.loads(CONFIG.to_json()), CONFIG.vocabulary).write(tmp_path)
     with pytest.raises(ArtifactError, match=r"model\.onnx cannot be loaded"):
