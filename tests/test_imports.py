@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
-SPINE = {"vocabulary", "records", "geometry", "heatmaps", "regions", "config", "files"}
+SPINE = {"vocabulary", "records", "geometry", "heatmaps", "regions", "config", "files", "run_files"}
 ROOMS = {
     "data_gen": {"data_gen", "spine"},
     "unet": {"unet", "spine"},
@@ -23,7 +23,7 @@ ROOMS = {
     "front": {"recognition", "data_gen", "spine"},
 }
 LEARNING = {"keras", "tensorflow", "tensorboard", "jax", "torch"}
-SPINE_LIBRARIES = {"numpy", "scipy", "cv2"}
+SPINE_LIBRARIES = {"numpy", "scipy", "cv2", "filelock"}
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from ..run_files import read_config
 from ..serve.artifact import Manifest, is_artifact
 from .attributes import AttributeTask
 from .keypoints import KeypointTask
@@ -13,12 +14,7 @@ Task = KeypointTask | AttributeTask
 
 def task_kind(run: Path) -> type[KeypointTask] | type[AttributeTask]:
     """Of a run folder or an artifact. Raises RunError where it is neither, ValueError for another kind of run."""
-    if is_artifact(run):
-        stage = Manifest.read(run).stage
-    else:
-        from ..unet.runs import read_config  # Keras loads here
-
-        stage = json.loads(read_config(run)).get("kind")
+    stage = Manifest.read(run).stage if is_artifact(run) else json.loads(read_config(run)).get("kind")
     for kind in (KeypointTask, AttributeTask):
         if kind.stage == stage:
             return kind

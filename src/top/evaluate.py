@@ -18,7 +18,7 @@ class Arguments:
     """Score a run, of keypoints or of a classifier, on its validation set."""
 
     run: tyro.conf.Positional[Path]
-    """a run folder, a folder of runs (its latest trained run is used), or an artifact"""
+    """a run folder, a folder of runs (its latest finished run is used), or an artifact"""
     data: Path = CHECKOUT / "data"
     """the data folder that the run was trained on"""
     load: Path | None = None

@@ -31,7 +31,7 @@ class Arguments:
     """
 
     run: tyro.conf.Positional[Path]
-    """a run folder, or a folder of runs (its latest trained run is used)"""
+    """a run folder, or a folder of runs (its latest finished run is used)"""
     format: Format = "openvino"
     """openvino (needs no other package), onnx, litert (for small devices) or saved_model (TensorFlow)"""
     precision: Numbers = "float32"

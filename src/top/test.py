@@ -18,8 +18,8 @@ class Arguments:
     """Predict the keypoints of a test set and write the submission: submission.csv, or submission.json for COCO."""
 
     model: Path | None = None
-    """a run folder, a folder of runs (its latest trained run is used), an artifact, or shipped (the network that comes
-    with the package); by default the latest run in trained_models/all, or shipped if there is none"""
+    """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
+    (its latest finished run is used, never a --debug run), or an artifact"""
     out: Path = CHECKOUT / "submission"
     """folder for the submission"""
     data: Path = CHECKOUT / "data"

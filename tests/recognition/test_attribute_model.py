@@ -75,6 +75,10 @@ def test_a_run_in_its_first_epoch_does_not_hide_those_before_it(tmp_path: Path, 
         load_attribute_model(tmp_path / "2026_01_02_00_00_00")
 
 
+def test_without_a_name_it_is_the_shipped_classifier():
+    assert load_attribute_model(None).run == SHIPPED / "attributes"
+
+
 def test_a_network_that_is_not_there_or_of_the_other_kind(tmp_path: Path):
     with pytest.raises(
         ValueError, match=r"no run in .*nowhere, which is not a folder: expected shipped, a run folder,"
