@@ -148,10 +148,6 @@ def _by_keypoints(args: CropArguments, rule: CropRule) -> tuple[Cropper, dict]:
 
 
 def _by_activation(args: CropArguments, rule: CropRule, photos: dict[str, _Photo]) -> tuple[Cropper, dict]:
-    if args.model is None:
-        raise ValueError(
-            "--crop cam needs a classifier with activation maps, which the shipped one lacks: name a --model"
-        )
     model = load_attribute_model(args.model)
     activation = model.activation
     if activation is None:
