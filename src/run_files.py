@@ -99,7 +99,10 @@ def read_best(run: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     try:
-        return _checked_entry(unsealed(record, MODEL_FIELDS))
+        entry = unsealed(record)
+        if not {"epoch", "score"} <= set(entry) <= set(MODEL_FIELDS):
+            raise ValueError(f"expected the fields {', '.join(MODEL_FIELDS)}, found {', '.join(map(str, entry))}")
+        return _checked_entry({"file": "", "sha256": "", **entry})
     except ValueError as error:
         raise damaged(path, error, mend) from None
 
@@ -206,7 +209,7 @@ def _runs_in(path: Path) -> list[Path]:
 
 def _checked_entry(entry: dict[str, Any]) -> dict[str, Any]:
     name = entry["file"]
-    if type(name) is not str or Path(name).name != name or type(entry["sha256"]) is not str:
+    if type(name) is not str or (name and Path(name).name != name) or type(entry["sha256"]) is not str:
         raise ValueError(f"expected the name of a file and its sha256, found {name!r} and {entry['sha256']!r}")
     if "epoch" in entry:
         score = entry["score"]
