@@ -21,7 +21,7 @@ import numpy as np
 
 import aifashion
 from aifashion.data_gen.synthetic.scene import render
-from aifashion.files import sealed
+from aifashion.files import SEAL, sealed
 from aifashion.serve.artifact import MANIFEST, Manifest
 from aifashion.serve.shipped import STAGES, shipped
 
@@ -200,7 +200,7 @@ def damage_field(rng: np.random.Generator, folder: Path) -> str:
 def damage_top_field(rng: np.random.Generator, folder: Path) -> str:
     """A field of the manifest itself, with a digest that is right, or in the layout that had none."""
     facts = json.loads((folder / MANIFEST).read_text())
-    names = [name for name in facts if name not in ("layout", "sha256", "source", "differences", "versions")]
+    names = [name for name in facts if name not in ("layout", SEAL, "source", "differences", "versions")]
     name = names[int(rng.integers(len(names)))]
     kind = int(rng.integers(3))
     if kind == 0:
@@ -213,7 +213,7 @@ def damage_top_field(rng: np.random.Generator, folder: Path) -> str:
     older = bool(rng.random() < 0.5)
     if older:
         facts["layout"] = 2
-        del facts["sha256"]
+        del facts[SEAL]
     write(folder, facts, not older)
     what = ["removed", "renamed", f"set to {facts.get(name)!r}"][kind]
     return f"{folder.name}: {name} {what}, {'layout 2' if older else 'digest anew'}"
@@ -239,7 +239,7 @@ def change(rng: np.random.Generator, part: Any, above: list[Any]) -> str:
 
 def write(folder: Path, facts: dict[str, Any], anew: bool) -> None:
     if anew:
-        facts = sealed({name: value for name, value in facts.items() if name != "sha256"})
+        facts = sealed({name: value for name, value in facts.items() if name != SEAL})
     (folder / MANIFEST).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 

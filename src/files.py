@@ -12,7 +12,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -130,23 +130,30 @@ def replace_folder(out: Path, beside: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts for a JSON file with a `sha256` of them all, by which `unsealed` finds out whether one was changed."""
-    return {**facts, "sha256": _facts_digest(facts)}
+SEAL = "record_sha256"
 
 
-def unsealed(facts: Mapping[str, Any], older: bool = False) -> dict[str, Any]:
-    """The facts of a JSON file without their `sha256`.
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record for a JSON file with its seal, the sha256 of all else in it, by which `unsealed` notices a change."""
+    return {**record, SEAL: _record_digest(record)}
 
-    older: the file can come from a version that wrote no sha256. Raises ValueError where the sha256 is missing, or is
-    not that of the facts.
+
+def unsealed(record: Any, fields: Collection[str] | None = None, older: bool = False) -> dict[str, Any]:
+    """The record without its seal. Raises ValueError where it was changed since it was written, or is no record.
+
+    fields: all that the record has, so that a change of the word for the seal is noticed as well; None: any. older: the
+    record can come from a version that wrote no seals.
     """
-    rest = {name: value for name, value in facts.items() if name != "sha256"}
-    if "sha256" not in facts:
+    if not isinstance(record, dict):
+        raise ValueError(f"expected an object, found {type(record).__name__}")
+    rest = {name: value for name, value in record.items() if name != SEAL}
+    if fields is not None and set(rest) != set(fields):
+        raise ValueError(f"expected the fields {', '.join(fields)}, found {', '.join(map(str, rest)) or 'none'}")
+    if SEAL not in record:
         if not older:
-            raise ValueError("it lacks its sha256")
-    elif facts["sha256"] != _facts_digest(rest):
-        raise ValueError("it was changed after it was written (its sha256 differs)")
+            raise ValueError(f"it lacks its {SEAL}")
+    elif record[SEAL] != _record_digest(rest):
+        raise ValueError(f"it was changed since it was written: its {SEAL} does not match")
     return rest
 
 
@@ -179,7 +186,7 @@ def claim_folder(
     write_atomic(folder / manifest, json.dumps(dict(facts)) + "\n")
 
 
-def _facts_digest(facts: Mapping[str, Any]) -> str:
+def _record_digest(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()
 
 

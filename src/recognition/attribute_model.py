@@ -13,11 +13,11 @@ from ..config import AttributeConfig
 from ..eval.activation import ActivationNet
 from ..eval.attribute_inference import AttributePredict
 from ..eval.calibration import check_temperatures, check_thresholds
-from ..files import unsealed
+from ..files import CHECKOUT, SEAL, unsealed
 from ..records import HeadSpec
+from ..run_files import find_trained_run
 from ..serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact, read_head_specs
-from ..serve.shipped import or_shipped
-from .keypoint_model import CALIBRATION, check_folder
+from .keypoint_model import CALIBRATION, check_folder, named_or_shipped
 
 log = logging.getLogger(__name__)
 FOLDER = "attributes"
@@ -50,25 +50,28 @@ class AttributeModel:
     prepare: Callable[[int], Any] = lambda batch: None
 
 
-def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | None = None) -> AttributeModel:
-    """The best model of a run folder, or of the latest run in a folder of runs that has one; that of `epoch`; or a
-    `weights` file; or an artifact, which does without Keras; `shipped` is the one that comes with the package.
+def load_attribute_model(
+    run: Path | None, epoch: int | None = None, weights: Path | None = None, option: str = "--model"
+) -> AttributeModel:
+    """The best model of a run folder, or of the latest finished run in a folder of runs; that of `epoch`; or a
+    `weights` file; or an artifact, which does without Keras; `shipped` is the one that comes with the package, which
+    None means as well. option: that would name another.
 
     Raises RunError or ValueError where the run is unusable.
     """
-    run = or_shipped(run, "attributes")
+    run = named_or_shipped(run, "attributes", CHECKOUT / "trained_models" / FOLDER / "all", option)
     if is_artifact(run):
         return _load_artifact(run, epoch, weights)
     check_folder(run)
+    run = find_trained_run(run)
     from ..unet.predictors import (  # Keras loads here
         activation_predictor,
         attribute_predictor,
         head_kernels,
         trained_attribute_net,
     )
-    from ..unet.runs import chosen_weights, find_trained_run, read_attribute_config
+    from ..unet.runs import chosen_weights, read_attribute_config
 
-    run = find_trained_run(run)
     config = read_attribute_config(run)
     heads = read_heads(run)
     weights, which = chosen_weights(run, log.warning, epoch, weights)
@@ -119,7 +122,7 @@ def read_calibration(run: Path, heads: Sequence[HeadSpec] | None = None) -> Cali
         return Calibration()
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict) or set(found) - {"sha256"} != {"temperatures", "thresholds"}:
+        if not isinstance(found, dict) or set(found) - {SEAL} != {"temperatures", "thresholds"}:
             raise ValueError(f"expected temperatures and thresholds; got {found!r:.200}")
         found = unsealed(found, older=True)
         heads = read_heads(run) if heads is None else heads

@@ -16,8 +16,9 @@ from ..eval.visibility import Visibility
 from ..files import CHECKOUT, unsealed
 from ..heatmaps import Decoder
 from ..records import Sample
-from ..serve.artifact import ArtifactError, is_artifact
-from ..serve.shipped import WORD, or_shipped
+from ..run_files import find_trained_run
+from ..serve.artifact import ArtifactError, Stage, is_artifact
+from ..serve.shipped import WORD, or_shipped, shipped
 from ..vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -72,24 +73,20 @@ def load_keypoint_model(
 ) -> KeypointModel:
     """The best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
 
-    run: the folder, or one that holds runs, of which the latest that has a model is taken; or `shipped`, the network
-    that comes with the package. None is trained_models/all, and without a trained run there the shipped network.
+    run: the folder, or one that holds runs, of which the latest finished one is taken; or `shipped`, the network that
+    comes with the package, which None means as well.
     augment: flip and rotation test-time augmentation. Raises RunError or ValueError where the run is unusable.
     """
-    if run is None:
-        trained = CHECKOUT / "trained_models" / "all"
-        # A run in its first epoch has none yet, and nothing to predict with.
-        run = trained if any(trained.glob("*/best.json")) else Path(WORD)
-    run = or_shipped(run, "keypoints")
+    run = named_or_shipped(run, "keypoints", CHECKOUT / "trained_models" / "all", "--model")
     if is_artifact(run):
         if epoch is not None or weights is not None:
             raise ArtifactError(f"{run} is an artifact of one epoch: --epoch and --load go with a run folder")
         return _load_artifact(run, augment, decoder)
     check_folder(run)
-    from ..unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
-    from ..unet.runs import chosen_weights, find_trained_run, read_keypoint_config
-
     run = find_trained_run(run)
+    from ..unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
+    from ..unet.runs import chosen_weights, read_keypoint_config
+
     config = read_keypoint_config(run)
     weights, which = chosen_weights(run, log.warning, epoch, weights)
     maps: Callable = keypoint_predictor(trained_keypoint_net(config, weights))
@@ -114,6 +111,19 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> Keyp
     count = len(config.vocabulary.keypoints)
     visibility = Visibility.from_json(manifest.visibility, count) if manifest.visibility else None
     return KeypointModel(folder, config, maps, decoder or config.decoder, visibility, network.prepare)
+
+
+def named_or_shipped(run: Path | None, stage: Stage, trained: Path, option: str) -> Path:
+    """The folder that is named, or that of the network that comes with the package, which is reported.
+
+    trained: where runs of this stage are kept; where it has some, the report says how to use them.
+    """
+    if run is not None:
+        return or_shipped(run, stage)
+    hint = f"; {option} {trained} uses your latest finished run" if any(trained.glob("*/best.json")) else ""
+    what = "keypoint network" if stage == "keypoints" else "classifier"
+    log.info(f"no {option}: the {what} is the shipped one{hint}")
+    return shipped(stage)
 
 
 def check_folder(run: Path) -> None:

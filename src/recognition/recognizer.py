@@ -116,11 +116,11 @@ def load(
     """A recognizer of trained networks.
 
     Args:
-        model: the keypoint network: `shipped`, the one that comes with the package; a run folder; a folder of runs, of
-            which the latest with a model is taken; or an artifact, which needs no TensorFlow. By default the latest run
-            in trained_models/all, and without any the shipped one.
-        attributes: the classifier, in the same ways. By default the shipped one beside the shipped keypoint network,
-            else the latest run in trained_models/attributes/all; where there is none, there are no attributes.
+        model: the keypoint network: `shipped`, the one that comes with the package and the default; a run folder; a
+            folder of runs, of which the latest finished one is taken, never a debug run; or an artifact, which needs
+            no TensorFlow.
+        attributes: the classifier, in the same ways. By default the shipped one beside the shipped keypoint network;
+            beside another keypoint network there are no attributes unless a classifier is named.
         augment: average the keypoints over ten turned and mirrored copies, which takes ten times as long.
 
     Raises:

@@ -18,7 +18,7 @@ from ..config import OLDER_PRECISIONS, AttributeConfig, KeypointConfig
 from ..data_gen.preprocess import PADDING
 from ..eval.calibration import check_temperatures, check_thresholds
 from ..eval.visibility import Visibility
-from ..files import sealed, unsealed, write_atomic
+from ..files import SEAL, sealed, unsealed, write_atomic
 from ..records import HeadSpec
 from ..vocabulary import Vocabulary, older_files_vocabulary, vocabulary_from
 
@@ -218,7 +218,7 @@ def _fields(facts: dict[str, Any], layout: int) -> dict[str, Any]:
     """The fields of a manifest, each of its type. Raises ValueError or KeyError where that is not so."""
     facts = {name: value for name, value in facts.items() if name != "layout"}
     if layout >= 3:
-        del facts["sha256"]
+        del facts[SEAL]
     if layout == 1:
         facts |= {"vocabulary": older_files_vocabulary(), "inputs": dict(INPUTS)}
     else:

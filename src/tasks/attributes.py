@@ -118,6 +118,9 @@ class AttributeTask:
                 found.append(f"no photo to train on is {', '.join(missing)} ({head.name})")
         return found
 
+    def can_score(self, val: LabelTable) -> bool:
+        return bool((val.codes >= 0).any())
+
     def batches(self, train: LabelTable, epoch: int, first_step: int, workers: int) -> Iterator[dict[str, Any]]:
         from ..data_gen.attribute_batches import attribute_batches  # its library is to load after the framework
 

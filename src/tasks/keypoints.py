@@ -14,6 +14,7 @@ from ..data_gen.images import read_image
 from ..data_gen.keypoint_sets import ListedPhotos, load_training_parts
 from ..eval.drawing import draw_keypoints
 from ..eval.inference import KeypointPredict, PhotoResult
+from ..eval.keypoint_metrics import score_arrays
 from ..eval.submission import write_submission
 from ..eval.tta import with_flip
 from ..eval.visibility import Visibility
@@ -96,6 +97,15 @@ class KeypointTask:
         missing = np.flatnonzero((states == ABSENT).all(axis=0))
         names = ", ".join(self.config.vocabulary.keypoints[k] for k in missing)
         return [f"no photo to train on has the keypoints {names}: their outputs will mean nothing"] if names else []
+
+    def can_score(self, val: list[Sample]) -> bool:
+        """Whether answers to the photos can get a score: some keypoint is visible, and its garment has a span."""
+        known = [sample for sample in val if sample.keypoints is not None]
+        if not known:
+            return False
+        xy, state = (np.stack([getattr(s.keypoints, part) for s in known]) for part in ("xy", "state"))
+        score = score_arrays(xy, xy, state, [str(sample.category) for sample in known], self.config.vocabulary)
+        return score.points > 0
 
     def batches(self, train: list[Sample], epoch: int, first_step: int, workers: int) -> Iterator[dict[str, Any]]:
         from ..data_gen.keypoint_batches import keypoint_batches  # its library is to load after the framework

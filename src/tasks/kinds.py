@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..run_files import read_config
 from ..serve.artifact import Manifest, is_artifact
 from .attributes import AttributeTask
 from .keypoints import KeypointTask
@@ -17,13 +18,7 @@ def task_kind(run: Path) -> type[KeypointTask] | type[AttributeTask]:
     if is_artifact(run):
         stage: Any = Manifest.read(run).stage
     else:
-        from ..unet.runs import read_config  # Keras loads here
-
-        try:
-            found = json.loads(read_config(run))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{run / 'config.json'} is not JSON: {error}") from None
-        stage = found.get("kind") if isinstance(found, dict) else None
+        stage = json.loads(read_config(run)).get("kind")
     for kind in (KeypointTask, AttributeTask):
         if kind.stage == stage:
             return kind

@@ -243,9 +243,18 @@ def _described(error: OSError) -> str:
 
 
 def choose_device(gpu_id: str | None) -> None:
-    """Shows the framework only these GPUs. Call before Keras is imported."""
-    if gpu_id is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu_id
+    """Shows the framework only this GPU; -1 is none. Call before Keras is imported.
+
+    Raises ValueError for several, since networks are computed on one device, and for what is no GPU: CUDA would pass
+    it over, and all that stands behind it.
+    """
+    if gpu_id is None:
+        return
+    if "," in gpu_id or " " in gpu_id.strip():
+        raise ValueError(f"--gpu-id {gpu_id}: networks are computed on one GPU; name one, such as 0")
+    if not re.fullmatch(r"-1|\d+|(GPU|MIG)-[\w/-]+", gpu_id.strip()):
+        raise ValueError(f"--gpu-id {gpu_id}: expected the number of a GPU, such as 0, or -1 for none")
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu_id.strip()
 
 
 def tell(text: str) -> None:

@@ -18,12 +18,12 @@ from aifashion.eval.activation import frame_by_activation
 from aifashion.eval.crops import Framed, cut, frame_garment
 from aifashion.eval.reading import read_ahead, work_behind
 from aifashion.files import atomic_path, claim_folder
-from aifashion.recognition.attribute_model import FOLDER, load_attribute_model
+from aifashion.recognition.attribute_model import load_attribute_model
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.recognition.network_digest import network_digest
 from aifashion.records import CropRule, Sample
 from aifashion.tasks.attribute_data import read_crop_rule
-from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
+from aifashion.top.arguments import choose_device, run_command, tell, warn
 from aifashion.top.progress import progress_bar
 
 
@@ -39,9 +39,9 @@ class CropArguments:
     """where to crop: the box of the predicted keypoints, the region of the heatmaps, or (cam) the region of a
     classifier's activation maps"""
     model: Path | None = None
-    """the network that finds the crop, a keypoint network or (for cam) a classifier: shipped, a run folder, a folder of
-    runs, or an artifact; by default the latest run in trained_models/all, or shipped if it has none, and for cam the
-    latest run in trained_models/attributes/all"""
+    """the network that finds the crop, a keypoint network: shipped (the one that comes with the package; the
+    default), a run folder, a folder of runs (its latest finished run is used, never a --debug run), or an artifact. For
+    cam it is a classifier, which must be named: a run or an artifact with activation maps"""
     margin: float = 0.05
     """space added on each side of the crop, as a fraction of its side"""
     threshold: float = 0.2
@@ -49,7 +49,7 @@ class CropArguments:
     batch_size: int = 16
     """how many photos the network processes at once"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def crop(arguments: Sequence[str] | None = None) -> None:
@@ -148,10 +148,12 @@ def _by_keypoints(args: CropArguments, rule: CropRule) -> tuple[Cropper, dict]:
 
 
 def _by_activation(args: CropArguments, rule: CropRule, photos: dict[str, _Photo]) -> tuple[Cropper, dict]:
-    model = load_attribute_model(args.model or CHECKOUT / "trained_models" / FOLDER / "all")
+    model = load_attribute_model(args.model)
     activation = model.activation
     if activation is None:
-        raise ValueError(f"{model.run} has no activation maps: name the run that it was exported from")
+        raise ValueError(
+            f"{model.run} has no activation maps: name a run with --model, or an artifact that was exported with them"
+        )
     unknown = {task for photo in photos.values() for task in photo.tasks} - {head.name for head in model.heads}
     if unknown:
         raise ValueError(f"{model.run} was not trained for {', '.join(sorted(unknown))}, so it has no maps of them")

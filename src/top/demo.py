@@ -29,11 +29,11 @@ class Arguments:
     photos: tyro.conf.Positional[tuple[Path, ...]] = ()
     """photos or folders of photos; without any, the command draws a few garments"""
     model: Path | None = None
-    """the keypoint network: shipped (the one that comes with the package), a run folder, a folder of runs (its latest
-    trained run is used), or an artifact; by default the latest run in trained_models/all, or shipped if it has none"""
+    """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
+    (its latest finished run is used, never a --debug run), or an artifact"""
     attributes: Path | None = None
-    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else the latest
-    run in trained_models/attributes/all; without such a run there are no attributes"""
+    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else none: then
+    there are no attributes"""
     category: str = "auto"
     """the category of all photos; with auto, the network chooses it for each photo"""
     out: Path = CHECKOUT / "submission" / "demo"
@@ -43,7 +43,7 @@ class Arguments:
     show: bool = True
     """show the pictures in a window, if there is a display"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -22,7 +22,7 @@ class Arguments:
     """Score a run, of keypoints or of a classifier, on its validation set."""
 
     run: tyro.conf.Positional[Path]
-    """a run folder, a folder of runs (its latest trained run is used), an artifact, or shipped: those of the two
+    """a run folder, a folder of runs (its latest finished run is used), an artifact, or shipped: those of the two
     networks that come with the package for which the data folder has annotated photos"""
     data: Path = CHECKOUT / "data"
     """the data folder that the run was trained on"""
@@ -36,7 +36,7 @@ class Arguments:
     visibility is predicted. For a classifier: confusion matrices of the attribute tasks, and for each head how reliable
     its probabilities are, before and after calibration"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

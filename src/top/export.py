@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ class Arguments:
     """
 
     run: tyro.conf.Positional[Path]
-    """a run folder, a folder of runs (its latest trained run is used), or shipped: both networks that come with the
+    """a run folder, a folder of runs (its latest finished run is used), or shipped: both networks that come with the
     package, each in a folder of its stage below --out"""
     format: Format = "openvino"
     """openvino (needs no other package), onnx, litert (for small devices) or saved_model (TensorFlow)"""
@@ -67,13 +68,18 @@ def export(args: Arguments) -> None:
         raise ValueError(f"--photos {args.photos}; expected 1 or more")
     if args.size is not None and args.size < 1:
         raise ValueError(f"--size {args.size}; expected a number of px from 32 up")
+    from aifashion.unet.framework import import_keras
+
+    import_keras()  # with the settings that the networks need, before the modules that import Keras themselves
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        raise ValueError("runs are converted by TensorFlow, whatever they were trained with: unset KERAS_BACKEND")
     if is_shipped(str(args.run)):
         for stage in STAGES:
             _export_shipped(args, stage)
         return
     if is_artifact(args.run):
         raise ValueError(f"{args.run} is an artifact already, without the weights to export from: name the run folder")
-    from aifashion.unet.runs import best_model, find_trained_run  # Keras loads here
+    from aifashion.unet.runs import best_model
 
     run = find_trained_run(args.run)
     task = task_kind(run).of_run(run)

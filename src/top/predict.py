@@ -34,11 +34,11 @@ class Arguments:
     out: Path
     """the table to write: .csv, .json or .parquet"""
     model: Path | None = None
-    """the keypoint network: shipped (the one that comes with the package), a run folder, a folder of runs (its latest
-    trained run is used), or an artifact; by default the latest run in trained_models/all, or shipped if it has none"""
+    """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
+    (its latest finished run is used, never a --debug run), or an artifact"""
     attributes: Path | None = None
-    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else the latest
-    run in trained_models/attributes/all; without such a run there are no attributes"""
+    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else none: then
+    there are no attributes"""
     category: str = "auto"
     """the category of all photos; with auto, the network chooses it for each photo"""
     batch_size: int = 16
@@ -46,7 +46,7 @@ class Arguments:
     strict: bool = False
     """end with exit code 1 if a photo could not be read; the table is written all the same"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,8 +18,8 @@ class Arguments:
     """Predict the keypoints of a test set and write the submission: submission.csv, or submission.json for COCO."""
 
     model: Path | None = None
-    """a run folder, a folder of runs (its latest trained run is used), an artifact, or shipped (the network that comes
-    with the package); by default the latest run in trained_models/all, or shipped if there is none"""
+    """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
+    (its latest finished run is used, never a --debug run), or an artifact"""
     out: Path = CHECKOUT / "submission"
     """folder for the submission"""
     data: Path = CHECKOUT / "data"
@@ -39,7 +39,7 @@ class Arguments:
     strict: bool = False
     """stop at the first photo that cannot be read; by default such photos are only reported"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

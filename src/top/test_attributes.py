@@ -11,7 +11,7 @@ import numpy as np
 from aifashion.data_gen.label_table import LabelTable, Photos
 from aifashion.eval.attribute_inference import Outcome, Views, predict_attributes
 from aifashion.files import write_atomic
-from aifashion.recognition.attribute_model import FOLDER, AttributeModel, load_attribute_model
+from aifashion.recognition.attribute_model import AttributeModel, load_attribute_model
 from aifashion.tasks.attribute_data import check_crop
 from aifashion.tasks.attribute_scores import known_answers
 from aifashion.tasks.ensembles import able, blended, check_ensemble, find_blend, validation_tables
@@ -26,9 +26,10 @@ ALL_VIEWS = Views((0.875, 1.0, 1.125), crops=5, mirror=True)
 class Arguments:
     """Predict the attributes, styles or products of a test set and write the submission."""
 
-    model: tuple[Path, ...] = (CHECKOUT / "trained_models" / FOLDER / "all",)
-    """one or more classifiers: run folders, folders of runs (the latest trained run of each is used), artifacts, or
-    shipped; the probabilities of several are averaged, for each task that they share"""
+    model: tuple[Path, ...] = ()
+    """one or more classifiers: run folders, folders of runs (the latest finished run of each is used, never a --debug
+    run), artifacts, or shipped (the default); the probabilities of several are averaged, for each task that they
+    share"""
     data: Path = CHECKOUT / "data"
     """the test list (question.csv, test.txt) or its folder; for styles, the folder with the TFRecords"""
     out: Path = CHECKOUT / "submission"
@@ -52,7 +53,7 @@ class Arguments:
     strict: bool = False
     """stop at the first photo that cannot be read; by default such photos are only reported"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,7 +64,7 @@ def predict_test_set(args: Arguments) -> None:
     """Writes the answers of a run, or of several as one."""
     choose_device(args.gpu_id)
     views = ALL_VIEWS if args.augment else Views(args.scales, args.crops, args.flip)
-    models = [load_attribute_model(path) for path in args.model]
+    models = [load_attribute_model(path) for path in args.model or (None,)]
     kinds = {label_kind(model.config.task).name for model in models}
     if len(kinds) > 1:
         raise ValueError(f"runs of different tasks in one ensemble: {', '.join(sorted(kinds))}; choose those of one")

@@ -76,6 +76,10 @@ def test_a_run_in_its_first_epoch_does_not_hide_those_before_it(tmp_path: Path, 
         load_attribute_model(tmp_path / "2026_01_02_00_00_00")
 
 
+def test_without_a_name_it_is_the_shipped_classifier():
+    assert load_attribute_model(None).run == SHIPPED / "attributes"
+
+
 def test_a_network_that_is_not_there_or_of_the_other_kind(tmp_path: Path):
     with pytest.raises(
         ValueError, match=r"no run in .*nowhere, which is not a folder: expected shipped, a run folder,"
@@ -104,9 +108,9 @@ def test_a_calibration_of_before_there_were_digests_is_read(tmp_path: Path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"temperatures": {"shape": 2.5}}, "it was changed after it was written"),
-        ({"thresholds": {"style": [0.25, 0.75]}}, "it was changed after it was written"),
-        ({"sha256": "0" * 64}, "it was changed after it was written"),
+        ({"temperatures": {"shape": 2.5}}, "it was changed since it was written"),
+        ({"thresholds": {"style": [0.25, 0.75]}}, "it was changed since it was written"),
+        ({"record_sha256": "0" * 64}, "it was changed since it was written"),
         ({"more": 1}, "expected temperatures and thresholds; got"),
         ({"temperatures": {"shape": 0}}, "it was changed"),
     ],

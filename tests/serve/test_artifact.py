@@ -38,7 +38,7 @@ def edit(folder: Path, **changes: object) -> None:
 def sealed_anew(folder: Path, **changes: object) -> None:
     """As `edit`, with a sha256 that is right."""
     facts = json.loads((folder / MANIFEST).read_text()) | changes
-    del facts["sha256"]
+    del facts["record_sha256"]
     (folder / MANIFEST).write_text(json.dumps(sealed(facts)))
 
 
@@ -80,7 +80,7 @@ def test_an_artifact_of_layout_1_is_read_as_it_was_meant(tmp_path, older, precis
     del config["network"]
     Manifest("attributes", "openvino", "int8", config, CLASSES.vocabulary, heads=HEADS).write(tmp_path)
     facts = json.loads((tmp_path / MANIFEST).read_text())
-    del facts["vocabulary"], facts["inputs"], facts["sha256"]
+    del facts["vocabulary"], facts["inputs"], facts["record_sha256"]
     (tmp_path / MANIFEST).write_text(json.dumps(facts | {"layout": 1, "precision": older}))
     manifest = Manifest.read(tmp_path)
     assert manifest.precision == precision and manifest.vocabulary == CLASSES.vocabulary and manifest.inputs
@@ -184,7 +184,7 @@ BAD_FIELDS: list[tuple[dict, str]] = [
 @pytest.mark.parametrize(("changes", "message"), BAD_FIELDS)
 def test_values_that_no_export_writes_are_refused_in_every_layout(folder, changes, message):
     facts = json.loads((folder / MANIFEST).read_text())
-    del facts["sha256"]
+    del facts["record_sha256"]
     for older in (False, True):
         if older:
             (folder / MANIFEST).write_text(json.dumps(facts | changes | {"layout": 2}))
@@ -215,7 +215,7 @@ def test_a_field_that_is_missing_is_named(folder, field):
 def test_a_manifest_of_layout_2_is_read_as_it_was_meant(folder):
     whole = Manifest.read(folder)
     facts = json.loads((folder / MANIFEST).read_text())
-    del facts["sha256"]
+    del facts["record_sha256"]
     (folder / MANIFEST).write_text(json.dumps(facts | {"layout": 2}))
     assert Manifest.read(folder) == whole
 
@@ -225,9 +225,9 @@ def test_a_change_that_contradicts_nothing_is_noticed(folder):
     with pytest.raises(ArtifactError, match=r"manifest\.json is not what an export wrote: it was changed after"):
         Manifest.read(folder)
     facts = json.loads((folder / MANIFEST).read_text())
-    del facts["sha256"]
+    del facts["record_sha256"]
     (folder / MANIFEST).write_text(json.dumps(facts))
-    with pytest.raises(ArtifactError, match="sha256"):
+    with pytest.raises(ArtifactError, match="record_sha256"):
         Manifest.read(folder)
 
 

@@ -141,7 +141,7 @@ def test_which_run_goes_on(tmp_path, kind):
     assert run_to_resume(task, TrainingOptions(out=tmp_path, resume=True)) == newest
     assert run_to_resume(task, TrainingOptions(resume=True, load=older)) == older
     assert run_to_resume(task, TrainingOptions(load=older)) is None  # a new run from its weights
-    file = keep_model(older)
+    file = keep_model(tmp_path / "other")
     assert run_to_resume(task, TrainingOptions(resume=True, load=file)) is None
     with pytest.raises(RunError, match="is a run folder and knows its epoch"):
         run_to_resume(task, TrainingOptions(resume=True, load=older, init_epoch=3))

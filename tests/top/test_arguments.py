@@ -46,7 +46,7 @@ def test_both_spellings(tokens):
 
 @pytest.mark.parametrize("word", ["--gpuID", "--gpu-id", "--gpu_id", "--gpuId"])
 def test_runs_of_capitals(word):
-    assert read(word, "0,1").gpu_id == "0,1"
+    assert read(word, "1").gpu_id == "1"
 
 
 @pytest.mark.parametrize(
@@ -267,13 +267,30 @@ def test_lines_are_printed_as_they_are_however_long(capsys):
     assert capsys.readouterr().out == f"{text}\n{text}\n"
 
 
-def test_the_chosen_gpus_are_the_only_ones(monkeypatch):
+def test_the_chosen_gpu_is_the_only_one(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     choose_device(None)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
-    choose_device("0,1")
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+    for gpu in ("1", "-1", "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"):
+        choose_device(gpu)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu
 
 
-def test_the_default_folders_are_those_of_the_checkout():
-    assert (arguments.CHECKOUT / "pyproject.toml").is_file()
+@pytest.mark.parametrize("gpus", ["0,1", "0,", "0 1"])
+def test_several_gpus_are_refused_as_one_would_be_used(monkeypatch, gpus):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    with pytest.raises(ValueError, match=rf"--gpu-id {gpus}: networks are computed on one GPU; name one"):
+        choose_device(gpus)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+
+
+@pytest.mark.parametrize("gpu", ["", "first", "0x1", "-2", "cuda:0"])
+def test_what_is_no_gpu_is_refused_as_the_processor_would_be_used(gpu):
+    with pytest.raises(ValueError, match=f"--gpu-id {gpu}: expected the number of a GPU, such as 0, or -1 for none"):
+        choose_device(gpu)
+
+
+def test_the_default_folders_are_those_of_the_checkout_or_of_the_current_folder():
+    root = Path(arguments.__file__).resolve().parents[2]
+    checkout = root if (root / "pyproject.toml").is_file() else Path.cwd()
+    assert checkout == arguments.CHECKOUT
