@@ -191,9 +191,11 @@ def _read_labelled(path: Path, classes: int | None, strict: bool) -> _Labelled:
     digits = pc.and_(pc.ascii_is_decimal(texts), pc.less_equal(pc.binary_length(texts), _MAX_DIGITS))
     whole = digits.to_numpy(zero_copy_only=False)
     labels = pc.if_else(digits, texts, "0").cast(pa.int32()).to_numpy()
-    last = f"..{(classes or _MAX_CLASSES) - 1}"
+    last = " or above" if classes is None else f"..{classes - 1}"
 
     def not_a_class(row: int) -> str:
+        if classes is None and whole[row]:
+            return f"label {labels[row]} would make {labels[row] + 1:,} classes; number them from 0"
         return f"label {texts[row].as_py()!r}; expected a class, a whole number 0{last}"
 
     outside = ~whole | (labels >= (classes or _MAX_CLASSES))
