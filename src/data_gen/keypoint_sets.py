@@ -40,9 +40,9 @@ def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample
     """(train, val): the annotated photos of the configuration's categories, with the keypoints of its vocabulary.
 
     The split is made once and stored beside the data, except if a COCO folder has a `val.json`. Rows and entries with
-    problems are left out and counted in a warning. Raises ValueError if a part is empty, if there is nothing to learn or
-    to score in it (`check_parts`), or if names differ between data set and vocabulary (the message lists them); OSError
-    or FormatError if the data are missing or wholly wrong.
+    problems are left out and counted in a warning. Raises ValueError if a part is empty, if there is nothing to learn
+    or to score in it (`check_parts`), or if names differ between data set and vocabulary (the message lists them);
+    OSError or FormatError if the data are missing or wholly wrong.
     """
     data, vocabulary = Path(data), config.vocabulary
     if _is_coco(data, TRAIN):

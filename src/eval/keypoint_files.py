@@ -145,7 +145,9 @@ def _by_photo(garments: Iterable[Garment]) -> dict[tuple[str, str | None], list[
 def _have_ids(garments: Sequence[Garment], answers: Sequence[Garment]) -> bool:
     """Whether all results name their garments by the ids of the annotations."""
     ids = [str(annotation.id) for annotation, _ in answers]
-    return bool(ids) and len(set(ids)) == len(ids) and {str(annotation.id) for annotation, _ in garments}.issuperset(ids)
+    return (
+        bool(ids) and len(set(ids)) == len(ids) and {str(annotation.id) for annotation, _ in garments}.issuperset(ids)
+    )
 
 
 def _pairs(garments: Sequence[Garment], answers: Sequence[Garment]) -> dict[int, int]:

@@ -22,7 +22,7 @@ def test_synthetic_data_as_asked_for(tmp_path, fails):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"")
     assert "holds other things (photo.jpg)" in fails(data_commands.synth, "--out", tmp_path / "mine", "--count", "4")
-    assert "count >= 1" in fails(data_commands.synth, "--out", tmp_path / "none", "--count", "0")
+    assert "0 photos to train on, 5 to test" in fails(data_commands.synth, "--out", tmp_path / "none", "--count", "0")
 
 
 def test_checking_sound_data(data, capsys):

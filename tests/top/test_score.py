@@ -123,7 +123,9 @@ def test_several_garments_in_a_photo(tmp_path, capsys, fails):
     found = json.loads(numbers.read_text())
     assert found["ne"] == pytest.approx(0.2 / 12) and found["points"] == 12 and found["garments"] == 3
     assert found["per_category"] == {"skirt": pytest.approx(0.2 / 8), "dress": 0}
-    assert "by the ids of the annotations 0 times, and by their boxes 1 times" in " ".join(capsys.readouterr().out.split())
+    assert "by the ids of the annotations 0 times, and by their boxes 1 times" in " ".join(
+        capsys.readouterr().out.split()
+    )
     # Ids say more than boxes do: here each result is that of the other skirt.
     predicted.write_text(json.dumps([dict(moved[0], id=2), dict(moved[2], id=0), dict(moved[1], id=1)]))
     score.keypoints([*files, "--json", str(numbers)])
@@ -132,7 +134,6 @@ def test_several_garments_in_a_photo(tmp_path, capsys, fails):
     predicted.write_text(json.dumps(moved[:2]))
     error = fails(score.keypoints, *files)
     assert f"{truth}: annotations, id 2 (skirt of 'a.jpg') has no prediction in {predicted}" in error
-
 
 
 def test_predictions_beyond_the_truth_are_counted_and_those_of_another_category_named(data, tmp_path, capsys, fails):

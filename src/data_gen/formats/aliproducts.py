@@ -84,7 +84,11 @@ def read_product_lists(
         )
     limit = classes if names is None else len(names)
     lists = [_read_labelled(path, limit, strict) for path in paths]
-    head = HeadSpec(HEAD, "exclusive", names or tuple(map(str, range(limit or 1 + max(int(listed.labels.max()) for listed in lists)))))
+    head = HeadSpec(
+        HEAD,
+        "exclusive",
+        names or tuple(map(str, range(limit or 1 + max(int(listed.labels.max()) for listed in lists)))),
+    )
     train, val = (
         LabelTable(PhotoFiles(Path(data), TextColumn(listed.names)), (head,), listed.labels[:, None], (None,))
         for listed in lists
@@ -245,9 +249,7 @@ def _wrong_names(path: Path, names: pa.LargeStringArray, lines: np.ndarray) -> t
     return wrong, _problems(path, lines, list(reasons), reasons.__getitem__) + problems
 
 
-def _again(
-    path: Path, texts: pa.LargeStringArray, lines: np.ndarray, what: str
-) -> tuple[np.ndarray, list[Problem]]:
+def _again(path: Path, texts: pa.LargeStringArray, lines: np.ndarray, what: str) -> tuple[np.ndarray, list[Problem]]:
     """(N,) bool: texts that repeat an earlier line; and their problems."""
     if pc.count_distinct(texts).as_py() == len(texts):
         return np.zeros(len(texts), bool), []

@@ -199,7 +199,10 @@ def garments_from_coco(
     names = dict(zip(keypoints, keypoints, strict=True)) if names is None else names
     unknown = sorted(set(names.values()) - set(keypoints))
     if unknown:
-        raise ValueError(f"no keypoints {', '.join(unknown)} in the vocabulary {vocabulary.name}; expected some of {', '.join(keypoints)}")
+        known = ", ".join(keypoints)
+        raise ValueError(
+            f"no keypoints {', '.join(unknown)} in the vocabulary {vocabulary.name}; expected some of {known}"
+        )
     garments, problems = [], []
     others: Counter[CocoCategory] = Counter()
     dropped: set[str] = set()

@@ -124,6 +124,27 @@ def write_keypoint_csv(path: Path, samples: Sequence[Sample], decimals: int = 0)
     _write_rows(path, (*ID_COLUMNS, *KEYPOINTS), rows)
 
 
+def one_per_photo(samples: Sequence[Sample]) -> tuple[list[Sample], int]:
+    """The samples, of each photo the one with the largest box about its keypoints; and how many were left out.
+
+    A keypoint CSV has one row per photo.
+    """
+    largest: dict[str, Sample] = {}
+    for sample in samples:
+        other = largest.setdefault(sample.image_id, sample)
+        if _area(sample) > _area(other):
+            largest[sample.image_id] = sample
+    return list(largest.values()), len(samples) - len(largest)
+
+
+def _area(sample: Sample) -> float:
+    """Of the box about the labelled keypoints, px^2."""
+    if sample.keypoints is None or not (sample.keypoints.state != ABSENT).any():
+        return 0.0
+    xy = sample.keypoints.xy[sample.keypoints.state != ABSENT]
+    return float((xy.max(axis=0) - xy.min(axis=0) + 1).prod())
+
+
 def write_test_csv(path: Path, samples: Sequence[Sample]) -> None:
     """Writes the two columns of a test set, atomically. Raises ValueError for a sample without a category."""
     for sample in samples:

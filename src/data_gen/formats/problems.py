@@ -15,7 +15,13 @@ LARGEST_FILE, LARGEST_JSON = 2 << 30, 1 << 30
 """Bytes of a list, about 30 million rows of a catalogue; and of a JSON file, four times COCO's own keypoint file."""
 _SHOWN = 10  # problems in the message of one error
 _SHOWN_AS_WARNING = 3
-_PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,7 @@ class FormatError(ValueError):
         super().__init__(lines[0] if len(lines) == 1 else "\n  ".join([f"{len(self.problems)} problems:", *lines]))
 
 
-def leave_out(
-    path: Path, problems: Sequence[Problem], kept: int, what: str = "rows", count: int | None = None
-) -> None:
+def leave_out(path: Path, problems: Sequence[Problem], kept: int, what: str = "rows", count: int | None = None) -> None:
     """Reports what of a file is left out, with the first reasons, as a warning.
 
     kept: how many of `what` are sound. count: how many are not, where that differs from the number of problems. Raises

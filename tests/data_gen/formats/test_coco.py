@@ -126,7 +126,11 @@ def test_invalid_annotations_are_named(tmp_path: Path, foreign: dict[str, Any], 
 
 def test_invalid_files_are_refused(tmp_path: Path, foreign: dict[str, Any]) -> None:
     path = tmp_path / "x.json"
-    for content, message in ((b"\n{", r"x\.json:2: not JSON"), (b"\xff", "not UTF-8 text"), (b"[]", "no list of categories")):
+    for content, message in (
+        (b"\n{", r"x\.json:2: not JSON"),
+        (b"\xff", "not UTF-8 text"),
+        (b"[]", "no list of categories"),
+    ):
         path.write_bytes(content)
         with pytest.raises(FormatError, match=message):
             read_coco(path)
@@ -239,7 +243,10 @@ def test_entries_of_another_type_are_left_out(tmp_path: Path, foreign, caplog, p
 def test_ids_of_another_type_are_the_same_ids(tmp_path: Path, foreign, kind) -> None:
     content = sound(foreign)
     for annotation in content["annotations"]:
-        annotation["image_id"], annotation["category_id"] = kind(annotation["image_id"]), kind(annotation["category_id"])
+        annotation["image_id"], annotation["category_id"] = (
+            kind(annotation["image_id"]),
+            kind(annotation["category_id"]),
+        )
     coco = read_coco(save(tmp_path / "x.json", content), strict=True)
     assert [annotation.image.file_name for annotation in coco.annotations] == ["img/a.jpg", "img/b.jpg"]
     # As they stand in the file, so that results can be written for it.
@@ -282,6 +289,8 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -
         read_coco(tmp_path / "x.json")
 
 
+FIELDS = ("id", "name", "keypoints", "file_name", "width", "image_id", "category_id", "bbox", "iscrowd")
+FIELDS = ("id", "name", "keypoints", "file_name", "width", "image_id", "category_id", "bbox", "iscrowd")
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
@@ -292,7 +301,7 @@ VALUES = st.recursive(
 @settings(max_examples=40)
 @given(
     part=st.sampled_from(["categories", "images", "annotations"]),
-    field=st.sampled_from(["id", "name", "keypoints", "file_name", "width", "image_id", "category_id", "bbox", "iscrowd"]),
+    field=st.sampled_from(FIELDS),
     value=VALUES,
 )
 def test_any_value_in_any_field_costs_its_entry_alone(tmp_path_factory, part, field, value) -> None:
