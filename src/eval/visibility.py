@@ -39,11 +39,18 @@ class Visibility:
 
     @classmethod
     def from_json(cls, facts: dict[str, Any], keypoints: int) -> Self:
-        """Raises ValueError for what `to_json` did not write, or for another number of keypoints."""
+        """Raises ValueError for what `to_json` did not write, or for another number of keypoints.
+
+        The caller adds the name of the file: its facts can be part of a larger one.
+        """
+        if not isinstance(facts, dict) or not {"slope", "offset", "found"} <= set(facts):
+            raise ValueError("no calibration of keypoints: it needs slope, offset and found")
         try:
             made = cls(np.array(facts["slope"], float), np.array(facts["offset"], float), float(facts["found"]))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"no calibration of keypoints: {error}") from None
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(
+                "no calibration of keypoints: slope and offset must be lists of numbers, found a number"
+            ) from None
         sound = np.isfinite([*made.slope.ravel(), *made.offset.ravel(), made.found]).all()
         if made.slope.shape != (keypoints,) or made.offset.shape != (keypoints,) or not sound:
             raise ValueError(

@@ -68,7 +68,12 @@ def test_it_is_kept_as_json():
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"slope": [1.0]}, "no calibration of keypoints: 'offset'"),
+        ({"slope": [1.0]}, "no calibration of keypoints: it needs slope, offset and found"),
+        ([], "no calibration of keypoints: it needs slope, offset and found"),
+        ({"slope": [1.0, {}], "offset": [0.0, 0.0], "found": 0.1}, "slope and offset must be lists of numbers"),
+        ({"slope": [1.0, 10**400], "offset": [0.0, 0.0], "found": 0.1}, "slope and offset must be lists of numbers"),
+        ({"slope": [1.0, "x"], "offset": [0.0, 0.0], "found": 0.1}, "slope and offset must be lists of numbers"),
+        ({"slope": [1.0, 1.0], "offset": [0.0, 0.0], "found": None}, "slope and offset must be lists of numbers"),
         ({"slope": [1.0], "offset": [0.0], "found": 0.1}, r"expected 2 finite slopes and offsets; got \(1,\)"),
         ({"slope": [1.0, float("nan")], "offset": [0.0, 0.0], "found": 0.1}, "expected 2 finite"),
     ],
