@@ -39,7 +39,10 @@ class Visibility:
 
     @classmethod
     def from_json(cls, facts: dict[str, Any], keypoints: int) -> Self:
-        """Raises ValueError for what `to_json` did not write, or for another number of keypoints."""
+        """Raises ValueError for what `to_json` did not write, or for another number of keypoints.
+
+        The caller adds the name of the file: its facts can be part of a larger one.
+        """
         if not isinstance(facts, dict) or set(facts) != {"slope", "offset", "found"}:
             raise ValueError(f"no calibration of keypoints: expected slope, offset and found; got {facts!r:.80}")
         parts = [facts["found"], *(v for name in ("slope", "offset") for v in _listed(facts[name]))]

@@ -79,7 +79,7 @@ def export(args: Arguments) -> None:
         return
     if is_artifact(args.run):
         raise ValueError(f"{args.run} is an artifact already, without the weights to export from: name the run folder")
-    from aifashion.unet.runs import best_model
+    from aifashion.unet.runs import best_model, find_trained_run
 
     run = find_trained_run(args.run)
     task = task_kind(run).of_run(run)

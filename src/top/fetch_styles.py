@@ -101,7 +101,7 @@ def _fetch(args: FetchStylesArguments) -> None:
         max_bytes=args.max_bytes,
         allow_private=args.allow_private,
     )
-    styles = read_style_list(args.list)
+    styles = read_style_list(args.list, strict=False)
     if styles.urls is None:
         raise ValueError(f"{args.list} has no URLs; expected rows id,url,l0,...,l12 or id,url")
     if styles.header:

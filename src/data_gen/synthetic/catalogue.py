@@ -7,23 +7,19 @@ A style is a rule about visible properties: the fabric and the category of the g
 garment in one fabric, in several photos.
 """
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from ...files import claim_folder, write_atomic
 from ..formats.challenges import CATEGORIES, STYLES
 from ..formats.folders import DRAWN_FILE
 from .cloth import PATTERNS, Cloth
+from .drawing import checked_test_count, drawn
 from .scene import render
-from .writer import checked_test_count, one_thread
 
 STYLE_LIST, STYLE_TEST, STYLE_ANSWER = "train.txt", "test.txt", "answer.txt"
 PRODUCT_ANSWER = "test_answer.txt"
@@ -73,7 +69,7 @@ def write_style_set(
         _Job(out / "Images" / f"{name}.jpg", (seed, 0, number), (seed, 1, number), size)
         for number, name in enumerate(names)
     ]
-    labels = list(_drawn(jobs, workers))
+    labels = list(drawn(_draw, jobs, workers))
     base = url.rstrip("/")
     full = [f"{name},{base}/Images/{name}.jpg,{cells}" for name, cells in zip(names, labels, strict=True)]
     bare = [f"{name},{base}/Images/{name}.jpg" for name in names]
@@ -114,23 +110,13 @@ def write_product_set(
         jobs.append(_Job(out / name, (seed, 0, product), (seed, 1, number), size))
         rows[split].append(f"{name} {product}")
         counts[product] += 1
-    for _ in _drawn(jobs, workers):
+    for _ in drawn(_draw, jobs, workers):
         pass
     answers = rows["test"]
     lists = {"train.txt": rows["train"], "val.txt": rows["val"], PRODUCT_ANSWER: answers}
     lists["test.txt"] = [row.partition(" ")[0] for row in answers]
     for file, lines in lists.items():
         write_atomic(out / file, "".join(f"{line}\n" for line in lines))
-
-
-def _drawn(jobs: list[_Job], workers: int) -> Iterable[str]:
-    """Draws every photo; yields its cells in a style list."""
-    console = Console(stderr=True)
-    if workers == 1:
-        yield from track(map(_draw, jobs), "Drawing photos", len(jobs), console=console)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
-        yield from track(pool.map(_draw, jobs, chunksize=16), "Drawing photos", len(jobs), console=console)
 
 
 def _draw(job: _Job) -> str:

@@ -2,22 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ...files import claim_folder, write_atomic
 from ...records import ABSENT, Keypoints
 from ..formats.challenges import CATEGORIES, KEYPOINTS
 from ..formats.folders import DRAWN_FILE
+from .drawing import checked_test_count, drawn
 from .scene import render
 
 ANSWER = "fashionAI_key_points_test_a_answer_synthetic.csv"
@@ -52,14 +48,6 @@ class _Row:
     labels: dict[str, str]
 
 
-def checked_test_count(count: int, test_count: int | None, workers: int) -> int:
-    """`test_count`, by default a tenth of `count`, at least 5. Raises ValueError for counts that are too small."""
-    test_count = max(count // 10, 5) if test_count is None else test_count
-    if count < 1 or test_count < 0 or workers < 1:
-        raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
-    return test_count
-
-
 def write_dataset(
     out: Path,
     count: int,
@@ -84,32 +72,7 @@ def write_dataset(
         for category in CATEGORIES:
             (out / split / "Images" / category).mkdir(parents=True, exist_ok=True)
     jobs = [_Job(out, "train" if i < count else "test", i, seed, size, labels) for i in range(count + test_count)]
-    rows = list(_progress(_draw_all(jobs, workers), len(jobs)))
-    _write_lists(out, rows)
-    Console(stderr=True).print(f"wrote {count} training and {test_count} test photos to {out}")
-
-
-def _draw_all(jobs: list[_Job], workers: int) -> Iterable[_Row]:
-    if workers == 1:
-        yield from map(_draw, jobs)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
-        yield from pool.map(_draw, jobs, chunksize=16)
-
-
-def one_thread() -> None:
-    """Sets OpenCV to one thread: worker processes already use all cores."""
-    cv2.setNumThreads(1)
-
-
-def _progress(rows: Iterable[_Row], total: int) -> Iterable[_Row]:
-    columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}/s"),
-               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("photos", total=total, rate="-")
-        for row in rows:
-            bar.update(task, advance=1, rate=f"{bar.tasks[0].speed or 0:.0f}")
-            yield row
+    _write_lists(out, list(drawn(_draw, jobs, workers)))
 
 
 def _draw(job: _Job) -> _Row:

@@ -260,7 +260,7 @@ def test_the_error_without_training_sets_names_synthetic_photos(tmp_path: Path) 
         load_training_samples(tmp_path)
 
 
-def test_seasons_are_merged(tmp_path: Path) -> None:
+def test_seasons_are_merged(tmp_path: Path, caplog) -> None:
     write(tmp_path / "train1" / "Annotations" / "train.csv", HEADER, row())
     write(tmp_path / "train2" / "Annotations" / "train.csv", HEADER, row(), row("Images/skirt/b.jpg"))
     write(tmp_path / "train2" / "Annotations" / "annotations.csv", HEADER, row())
@@ -271,8 +271,11 @@ def test_seasons_are_merged(tmp_path: Path) -> None:
         "train2/Images/skirt/b.jpg",
     ]
     write(tmp_path / "train2" / "Annotations" / "annotations.csv", HEADER, row(hemline_left="1_1_1"))
-    with pytest.raises(FormatError, match="other keypoints than in another CSV"):
-        load_training_samples(tmp_path)
+    write(tmp_path / "train2" / "Annotations" / "train.csv", HEADER, row(), row("Images/skirt/b.jpg"), row("../c.jpg"))
+    assert len(load_training_samples(tmp_path)) == 3
+    assert "train.csv: left out 2 rows with problems, 1 are used" in caplog.text
+    assert "train.csv:2: Images/skirt/a.jpg: other keypoints than in an earlier CSV" in caplog.text
+    assert "train.csv:4: column 'image_id': image id '../c.jpg'" in caplog.text
 
 
 def test_a_training_set_needs_keypoints(tmp_path: Path) -> None:

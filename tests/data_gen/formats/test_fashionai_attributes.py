@@ -171,7 +171,7 @@ def test_bom_and_crlf_are_accepted(tmp_path: Path) -> None:
     ]
 
 
-def test_questions_give_photos_and_tasks(tmp_path: Path) -> None:
+def test_questions_give_photos_and_tasks(tmp_path: Path, caplog) -> None:
     path = write(tmp_path / "rank/Tests/question.csv", f"{NECK},?", f"{SKIRT},?")
     photos, tasks = read_questions(path)
     assert tasks == ["neck_design", "skirt_length"]
@@ -181,8 +181,13 @@ def test_questions_give_photos_and_tasks(tmp_path: Path) -> None:
     with pytest.raises(
         FormatError, match=r"question\.csv:2: the third column of a list of questions must be \?"
     ) as caught:
-        read_questions(path)
+        read_questions(path, strict=True)
     assert [problem.line for problem in caught.value.problems] == [2, 3]
+    assert read_questions(path)[1] == ["neck_design"]
+    assert "question.csv: left out 2 rows with problems, 1 are used" in caplog.text
+    write(path, f"{NECK},nnynn")
+    with pytest.raises(FormatError, match=r"question\.csv:1: the third column"):
+        read_questions(path)
 
 
 def test_both_seasons_and_the_warm_up_set_are_found(tmp_path: Path) -> None:
