@@ -5,8 +5,10 @@ to equal values (both use libjpeg-turbo). A truncated photo must not be read as 
 and OpenCV is given only JPEGs that have their end marker.
 """
 
+import errno
 import io
 import ntpath
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
+from ..files import tell_link
 from ..geometry import Size
 
 MAX_PIXELS = 64_000_000
@@ -74,13 +77,17 @@ def image_size(path: Path) -> Size:
 def resolve_image(root: Path, image_id: str) -> Path:
     """The path of `image_id` ("Images/blouse/x.jpg", forward slashes) below `root`; the file need not exist.
 
+    Links below `root` are followed, wherever they lead: who makes one, lets it be. The log says so, once a folder.
     Raises ValueError for an id that is empty or absolute, names a drive, has `..`, a backslash or a control character,
-    or leaves `root` through a symbolic link.
+    or leads through a loop of links.
     """
     reason = image_id_problem(image_id)
     path = Path(root) / image_id
-    if not reason and _leaves(path, Path(root)):
-        reason = f"a symbolic link leads out of {root} or into a loop"
+    if not reason:
+        leaves = _leaves(path, Path(root))
+        reason = "a loop of links" if leaves is None else None
+        if leaves:
+            tell_link(str(root), str(path))
     if reason:
         raise ValueError(f"image id {image_id!r}: {reason}; expected a path inside the data folder")
     return path
@@ -99,11 +106,16 @@ def image_id_problem(image_id: str) -> str | None:
     return None
 
 
-def _leaves(path: Path, root: Path) -> bool:
+def _leaves(path: Path, root: Path) -> bool | None:
+    """Whether links on the way lead out of `root`; None for a loop of links."""
     try:
-        return not path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # Python before 3.13 raises RuntimeError for a loop of links
-        return True
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+    except ValueError:
+        return False
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
 def _open(stream: BinaryIO, name: str) -> Image.Image:
