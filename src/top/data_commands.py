@@ -9,7 +9,7 @@ from typing import Literal
 import tyro
 
 from aifashion.files import write_atomic
-from aifashion.top.arguments import console, run_command, tell
+from aifashion.top.arguments import check_no_input, console, run_command, tell
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 SMALLEST = 32  # px; smaller garments cannot be drawn
@@ -159,8 +159,11 @@ def to_coco(arguments: Sequence[str] | None = None) -> None:
         from aifashion.data_gen.images import image_size
         from aifashion.data_gen.keypoint_sets import fashionai_samples
 
+        check_no_input("--out", args.out, args.csv)
         listed = read_keypoint_csv(args.csv)
         samples = fashionai_samples(listed, args.vocabulary, args.csv)
+        if not samples:
+            raise ValueError(f"{args.csv} has no garments to write: {args.out} stays as it is")
         document = coco_from_samples(samples, [image_size(sample.path) for sample in samples], args.vocabulary)
         write_atomic(args.out, json.dumps(document) + "\n")
         left_out = len(listed) - len(samples)
@@ -178,6 +181,7 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
         from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, read_coco, samples_from_coco
         from aifashion.data_gen.formats.fashionai import write_keypoint_csv
 
+        check_no_input("--out", args.out, args.json)
         names = DEEPFASHION_KEYPOINTS | {name: name for name in KEYPOINTS}
         samples = samples_from_coco(read_coco(args.json), args.json.parent, FASHIONAI, names)
         if any(sample.category is None for sample in samples):

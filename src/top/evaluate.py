@@ -10,7 +10,7 @@ import tyro
 from aifashion.files import write_atomic
 from aifashion.serve.artifact import is_artifact
 from aifashion.tasks.kinds import task_kind
-from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, choose_device, console, make_folder, run_command, tell, warn
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def evaluate(args: Arguments) -> None:
     for name, value in numbers.items():
         console.print(f"{name:<32} {value:.4f}", highlight=False, markup=False)
     if args.pictures is not None:
-        args.pictures.mkdir(parents=True, exist_ok=True)
+        make_folder("--pictures", args.pictures)
         for name, draw in pictures.items():
             draw(args.pictures / name)
             tell(f"Wrote {args.pictures / name}")
