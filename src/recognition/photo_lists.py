@@ -126,7 +126,10 @@ def _best(path: Path, text: str) -> _Reading:
         kinds.remove("line")
     readings = [_reading(path, text, kind) for kind in kinds]
     sound = [reading for reading in readings if reading.error is None]
-    return max(sound, key=lambda reading: reading.score) if sound else readings[0]
+    best = max(sound, key=lambda reading: reading.score) if sound else readings[0]
+    # Nothing in it looks like a photo, and it has separators: probably a table of something else.
+    several = [reading for reading in readings if reading.error is not None and reading.rows]
+    return several[0] if several and not any(best.score) else best
 
 
 def _reading(path: Path, text: str, kind: str) -> _Reading:
@@ -194,7 +197,7 @@ def _error_line(text: str, kind: str) -> int:
 
 def _problem(folder: Path, row: _Row, cell: str, width: int) -> str | None:
     more = [text for text in row.cells[width:] if text.strip()]
-    if more:
+    if more and cell.strip():
         return f"{len(row.cells)} cells; expected {width} as in the first line: quote paths with separators in them"
     name = cell.strip()
     if not _SUSPECT.search(name) or _is_there(folder, cell):
