@@ -7,9 +7,11 @@ Memory is bounded in bytes: what threads need while they decode is reserved from
 reduced is composited and reduced in strips, never held in full size as RGB.
 """
 
+import errno
 import io
 import logging
 import ntpath
+import os
 import stat
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -19,6 +21,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
+from ..files import tell_link
 from ..geometry import Frame, Size, identity, shift, zoom
 from . import heic, jpegs, pngs
 from .memory import Budget
@@ -113,13 +116,17 @@ def image_size(path: Path) -> Size:
 def resolve_image(root: Path, image_id: str) -> Path:
     """The path of `image_id` ("Images/blouse/x.jpg", forward slashes) below `root`; the file need not exist.
 
+    Links below `root` are followed, wherever they lead: who makes one, lets it be. The log says so, once a folder.
     Raises ValueError for an id that is empty or absolute, names a drive, has `..`, a backslash or a control character,
-    or leaves `root` through a symbolic link.
+    or leads through a loop of links.
     """
     reason = image_id_problem(image_id)
     path = Path(root) / image_id
-    if not reason and _leaves(path, Path(root)):
-        reason = f"a symbolic link leads out of {root} or into a loop"
+    if not reason:
+        leaves = _leaves(path, Path(root))
+        reason = "a loop of links" if leaves is None else None
+        if leaves:
+            tell_link(str(root), str(path))
     if reason:
         raise ValueError(f"image id {image_id!r}: {reason}; expected a path inside the data folder")
     return path
@@ -138,11 +145,16 @@ def image_id_problem(image_id: str) -> str | None:
     return None
 
 
-def _leaves(path: Path, root: Path) -> bool:
+def _leaves(path: Path, root: Path) -> bool | None:
+    """Whether links on the way lead out of `root`; None for a loop of links."""
     try:
-        return not path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # Python before 3.13 raises RuntimeError for a loop of links
-        return True
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+    except ValueError:
+        return False
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
 def _open(stream: BinaryIO, name: str, whole: bool = True) -> Image.Image:

@@ -9,7 +9,7 @@ from typing import Literal
 import tyro
 
 from aifashion.files import write_atomic
-from aifashion.top.arguments import console, run_command, tell, warn
+from aifashion.top.arguments import check_no_input, console, run_command, tell, warn
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 SMALLEST = 32  # px; smaller garments cannot be drawn
@@ -164,6 +164,7 @@ def to_coco(arguments: Sequence[str] | None = None) -> None:
         from aifashion.data_gen.keypoint_sets import fashionai_samples
         from aifashion.records import ABSENT
 
+        check_no_input("--out", args.out, args.csv)
         listed = read_keypoint_csv(args.csv, strict=False)
         samples = fashionai_samples(listed, args.vocabulary, args.csv)
         left_out = len(listed) - len(samples)
@@ -197,6 +198,7 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
         from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, read_coco, samples_from_coco
         from aifashion.data_gen.formats.fashionai import one_per_photo, write_keypoint_csv
 
+        check_no_input("--out", args.out, args.json)
         names = DEEPFASHION_KEYPOINTS | {name: name for name in KEYPOINTS}
         samples = samples_from_coco(read_coco(args.json), args.json.parent, FASHIONAI, names)
         if args.category is not None and args.category not in CATEGORIES:

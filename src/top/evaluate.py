@@ -14,7 +14,7 @@ from aifashion.files import write_atomic
 from aifashion.serve.artifact import is_artifact
 from aifashion.serve.shipped import STAGES, WORD, is_shipped, shipped
 from aifashion.tasks.kinds import Task, task_kind
-from aifashion.top.arguments import CHECKOUT, choose_device, console, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, choose_device, console, make_folder, run_command, tell, warn
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _scores(args: Arguments, model: _Model, val: Any, folder: Path | None) -> di
     for name, value in numbers.items():
         console.print(f"{name:<32} {value:.4f}", highlight=False, markup=False)
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder("--pictures", folder)
         for name, draw in pictures.items():
             draw(folder / name)
             tell(f"Wrote {folder / name}")

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import tyro
-from PIL import Image
 
 from aifashion.config import AttributeConfig, KeypointConfig, attribute_preset, keypoint_preset
-from aifashion.eval.drawing import contact_sheet
-from aifashion.files import atomic_path
+from aifashion.eval.drawing import contact_sheet, encoded, picture_kind
+from aifashion.files import write_atomic
 from aifashion.tasks.attributes import AttributeTask
 from aifashion.tasks.keypoints import KeypointTask
 from aifashion.tasks.kinds import Task
@@ -94,12 +93,12 @@ def preview(arguments: Sequence[str] | None) -> None:
     else:
         args = _read(Arguments(attribute_preset(option_value(arguments, "--network", "resnet50v2"))), arguments)
         task = AttributeTask.to_train(args.config, args.options.data)
+    out = args.options.out
+    kind = picture_kind(out.suffix)
     train, _ = task.parts(args.options.data)
     batch = next(task.batches(train, args.options.epoch, 0, 0))
     pictures = task.pictures(train, batch)
     sheet = contact_sheet([image for image, _ in pictures], 4, [title for _, title in pictures], cell=256)
-    out = args.options.out
     out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out) as beside:
-        Image.fromarray(sheet).save(beside, quality=92)
+    write_atomic(out, encoded(sheet, kind, quality=92))
     tell(f"Wrote {len(pictures)} photos as they enter the network to {out}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from pathlib import Path
+from typing import Any
 
 from aifashion.eval.attribute_metrics import score_attribute_files
 from aifashion.eval.attribute_report import (
@@ -18,7 +19,7 @@ from aifashion.eval.product_metrics import score_product_files
 from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
 from aifashion.eval.style_metrics import score_style_files
 from aifashion.files import write_atomic
-from aifashion.top.arguments import console, run_command, tell
+from aifashion.top.arguments import check_no_input, console, run_command, tell
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -81,7 +82,7 @@ class ProductArguments:
 
 def keypoints(arguments: Sequence[str] | None = None) -> None:
     def score(args: KeypointArguments) -> None:
-        _check_outputs(args.json, args.picture)
+        _check_outputs(args, args.json, args.picture)
         result = score_keypoint_files(args.truth, args.predicted, args.vocabulary)
         print_keypoint_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -94,7 +95,7 @@ def keypoints(arguments: Sequence[str] | None = None) -> None:
 
 def attributes(arguments: Sequence[str] | None = None) -> None:
     def score(args: AttributeArguments) -> None:
-        _check_outputs(args.json, args.picture)
+        _check_outputs(args, args.json, args.picture)
         result = score_attribute_files(args.truth, args.predicted)
         if isnan(result.map):
             raise ValueError(
@@ -112,7 +113,7 @@ def attributes(arguments: Sequence[str] | None = None) -> None:
 
 def styles(arguments: Sequence[str] | None = None) -> None:
     def score(args: StyleArguments) -> None:
-        _check_outputs(args.json)
+        _check_outputs(args, args.json)
         result = score_style_files(args.truth, args.predicted)
         print_style_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -122,7 +123,7 @@ def styles(arguments: Sequence[str] | None = None) -> None:
 
 def products(arguments: Sequence[str] | None = None) -> None:
     def score(args: ProductArguments) -> None:
-        _check_outputs(args.json)
+        _check_outputs(args, args.json)
         result = score_product_files(args.truth, args.predicted)
         print_product_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -130,9 +131,10 @@ def products(arguments: Sequence[str] | None = None) -> None:
     run_command("aifashion score products", ProductArguments, arguments, score)
 
 
-def _check_outputs(numbers: Path | None, picture: Path | None = None) -> None:
+def _check_outputs(args: Any, numbers: Path | None, picture: Path | None = None) -> None:
     """Raises ValueError where the files could not be written, before anything is scored."""
     for option, path in (("--json", numbers), ("--picture", picture)):
+        check_no_input(option, path, args.truth, args.predicted)
         if path is not None and not path.absolute().parent.is_dir():
             raise ValueError(f"{option} {path}: there is no folder {path.parent}; make it, or name another file")
     if picture is not None and picture.suffix.lower() not in ("", *PICTURES):

@@ -172,7 +172,7 @@ def fit(
                 board.add_scalar(name, np.float32(value), row["epoch"])
             board.flush()
             loss = sum(row[name] for name in parts)
-            score = f", score {scores['score']:.4f}" if scores else ""
+            score = f", score {scores['score']:.4f} (lower is better)" if scores else ""
             progress.update(task, loss=f"loss {loss:.4f}{score}")
     board.close()
     return history

@@ -148,7 +148,8 @@ def test_in_a_list_such_a_photo_has_a_garment_with_an_error(recognizer: Recogniz
     assert first.error is last.error is None
     assert broken.error is not None and "text.jpg: not a readable image" in broken.error
     assert broken.name == str(tmp_path / "text.jpg") and str(broken) == broken.error
-    assert broken.to_dict() == {"photo": broken.name, "error": broken.error}
+    known = {name: value for name, value in broken.to_dict().items() if value}
+    assert known == {"photo": broken.name, "error": broken.error}
     for name in ("category", "keypoints", "attributes", "crop", "region", "heatmaps", "found", "photo", "size"):
         with pytest.raises(ImageError, match=r"text\.jpg: not a readable image"):
             getattr(broken, name)

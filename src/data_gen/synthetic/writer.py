@@ -1,5 +1,7 @@
 """Writes synthetic photos as a data set in the official layout of keypoints and attributes."""
 
+import errno
+import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -9,13 +11,14 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from ...files import claim_folder, write_atomic
+from ...files import claim_folder, locked, sweep, write_atomic
 from ...records import ABSENT, Keypoints
 from ..formats.challenges import CATEGORIES, KEYPOINTS
 from ..formats.folders import DRAWN_FILE
 from .drawing import checked_test_count, drawn
 from .scene import render
 
+log = logging.getLogger(__name__)
 ANSWER = "fashionAI_key_points_test_a_answer_synthetic.csv"
 ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_synthetic.csv"
 """Written after all other lists, also in a copy of the set with crops."""
@@ -62,17 +65,22 @@ def write_dataset(
     labels: `one`, as in the challenge, labels each photo for one task of its garment; `all` for every task of it.
     Photo i depends only on (seed, i, size): the bytes are the same for any number of workers, and a call with the same
     arguments completes an interrupted one. Raises ValueError for counts that are too small, and FileExistsError for a
-    folder with anything but the same data set.
+    folder with anything but the same data set, BlockingIOError for one that another process is writing.
     """
     test_count = checked_test_count(count, test_count, workers)
     out = Path(out)
     facts = {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels}
-    claim_folder(out, DRAWN_FILE, facts, lambda found: {"labels": "one"} | found)
-    for split in ("train", "test"):
-        for category in CATEGORIES:
-            (out / split / "Images" / category).mkdir(parents=True, exist_ok=True)
-    jobs = [_Job(out, "train" if i < count else "test", i, seed, size, labels) for i in range(count + test_count)]
-    _write_lists(out, list(drawn(_draw, jobs, workers)))
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        claim_folder(out, DRAWN_FILE, facts, lambda found: {"labels": "one"} | found)
+        for split in ("train", "test"):
+            for category in CATEGORIES:
+                folder = out / split / "Images" / category
+                folder.mkdir(parents=True, exist_ok=True)
+                sweep(folder)
+        jobs = [_Job(out, "train" if i < count else "test", i, seed, size, labels) for i in range(count + test_count)]
+        _write_lists(out, list(drawn(_draw, jobs, workers)))
+    log.info(f"wrote {count} training and {test_count} test photos to {out}")
 
 
 def _draw(job: _Job) -> _Row:
@@ -84,10 +92,17 @@ def _draw(job: _Job) -> _Row:
     task = str(rng.choice(sorted(photo.attributes)))
     image_id = f"Images/{category}/{name}.jpg"
     quality = int(rng.integers(80, 96))
-    _, packed = cv2.imencode(".jpg", photo.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    write_atomic(job.out / job.split / image_id, packed.tobytes(), flush=False)
+    write_atomic(job.out / job.split / image_id, packed_jpeg(photo.image, quality), flush=False)
     labels = photo.attributes if job.labels == "all" else {task: photo.attributes[task]}
     return _Row(job.split, image_id, category, _cells(photo.keypoints), task, labels)
+
+
+def packed_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """The JPEG of an RGB image. Raises OSError where the encoder fails."""
+    done, packed = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise OSError(errno.EIO, f"an image of {image.shape[1]} x {image.shape[0]} pixels could not be made a JPEG")
+    return packed.tobytes()
 
 
 def _cells(keypoints: Keypoints) -> str:
