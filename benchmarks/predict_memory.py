@@ -19,7 +19,7 @@ AFTER = 1000  # photos
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--suffix", default=".csv", choices=(".csv", ".json", ".parquet"))
     args = parser.parse_args()

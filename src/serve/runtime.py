@@ -347,7 +347,7 @@ def _onnx_arrays(ports: Iterable[Any]) -> dict[str, Array]:
     return {
         port.name: Array(
             tuple(side if isinstance(side, int) else None for side in (port.shape or [])[1:]),
-            _ONNX_TYPES.get(port.type, port.type),
+            _ONNX_TYPES.get(port.type) or str(port.type),
         )
         for port in ports
     }

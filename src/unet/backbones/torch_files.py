@@ -335,7 +335,8 @@ def _run(file: IO[bytes] | _Bounded, cost: _Cost) -> Any:
         elif name == "BINPERSID":
             stack.append(_storage(*below(1)))
         elif name == "REDUCE":
-            stack.append(_rebuilt(*below(2), cost))
+            function, arguments = below(2)
+            stack.append(_rebuilt(function, arguments, cost))
         elif name == "BUILD":
             below(1)  # what an OrderedDict has beside its entries: the versions of the modules
         elif name in ("SETITEM", "SETITEMS"):
