@@ -24,7 +24,7 @@ from .formats.fashionai_attributes import (
     scan_questions,
 )
 from .formats.problems import Problem
-from .images import ImageError, decode_image, resolve_image
+from .images import ImageError, decode_image, read_bytes, resolve_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +236,8 @@ def print_report(report: Report, console: Console) -> None:
 def _inspect(path: Path) -> tuple[Size, Fingerprint] | str:
     """(width, height) and fingerprint of a photo, or the reason why it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
         image = decode_image(data, str(path))
-    except OSError as error:
-        return f"{path}: {error.strerror or error}"
     except ImageError as error:
         return str(error)
     return (image.shape[1], image.shape[0]), fingerprint(data, image)

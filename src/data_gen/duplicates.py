@@ -20,7 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.metrics import structural_similarity
 
-from .images import ImageError, decode_image
+from .images import ImageError, decode_image, read_bytes
 
 MAX_DISTANCE = 5  # differing bits of 64; re-encoding and resizing change up to 4
 MIN_SIMILARITY = 0.9
@@ -55,9 +55,9 @@ def fingerprint(data: bytes, image: np.ndarray) -> Fingerprint:
 def read_fingerprint(path: Path) -> Fingerprint | None:
     """The fingerprint of a photo; None if it cannot be read."""
     try:
-        data = Path(path).read_bytes()
+        data = read_bytes(path)
         return fingerprint(data, decode_image(data, str(path)))
-    except (OSError, ImageError):
+    except ImageError:
         return None
 
 
