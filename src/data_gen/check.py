@@ -22,7 +22,7 @@ from .formats.fashionai_attributes import (
     scan_questions,
 )
 from .formats.problems import Problem
-from .images import ImageError, decode_image, resolve_image
+from .images import ImageError, decode_image, read_bytes, resolve_image
 from .spans import scorable, spans
 
 
@@ -205,10 +205,8 @@ def _attribute_lists(data: Path, problems: list[Problem]) -> _Lists:
 def _inspect(path: Path) -> tuple[Size, Fingerprint] | str:
     """(width, height) and fingerprint of a photo, or the reason why it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
         image = decode_image(data, str(path))
-    except OSError as error:
-        return f"{path}: {error.strerror or error}"
     except ImageError as error:
         return str(error)
     return (image.shape[1], image.shape[0]), fingerprint(data, image)

@@ -13,7 +13,8 @@ import logging
 import ntpath
 import os
 import stat
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -79,18 +80,15 @@ def read_reduced(path: Path, side: int | None, max_pixels: int = MAX_PIXELS) -> 
     The photo is reduced to 1/2, 1/4 or 1/8 of its size, the smallest that is not below `side`: a JPEG while it is
     decoded, in a fraction of the time, other formats by averaging. If `side` is None, it stays as it is.
     """
-    try:
-        kind = Path(path).stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            raise ImageError(f"{path}: a device, pipe or socket; expected the file of a photo")
-        with Path(path).open("rb") as stream:
-            return _decode(stream, str(path), max_pixels, side)
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError(f"{str(path)!r}: {error}") from error  # a path that no file can have
+    with _opened(path) as stream:
+        return _decode(stream, str(path), max_pixels, side)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of the file of a photo. Raises ImageError where there is none, or for more than MAX_BYTES."""
+    with _opened(path) as stream:
+        _check_length(stream, str(path))
+        return stream.read()
 
 
 def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -105,12 +103,9 @@ def decode_reduced(data: bytes, name: str, side: int | None, max_pixels: int = M
 
 def image_size(path: Path) -> Size:
     """(width, height) after EXIF orientation, from the header alone. Raises ImageError as `read_image`."""
-    try:
-        with Path(path).open("rb") as stream, _open(stream, str(path), False) as image:
-            width, height = image.size
-            return (height, width) if _orientation(image) >= 5 else (width, height)
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror or error}") from error
+    with _opened(path) as stream, _open(stream, str(path), False) as image:
+        width, height = image.size
+        return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
 def resolve_image(root: Path, image_id: str) -> Path:
@@ -157,6 +152,31 @@ def _leaves(path: Path, root: Path) -> bool | None:
     return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file of a photo; what the system says of it becomes an ImageError. Nobody waits for a pipe."""
+    try:
+        kind = Path(path).stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            raise ImageError(f"{path}: a device, pipe or socket; expected the file of a photo")
+        with Path(path).open("rb") as stream:
+            yield stream
+    except ImageError:
+        raise
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ImageError(f"{str(path)!r}: {error}") from error  # a path that no file can have
+
+
+def _check_length(stream: BinaryIO, name: str) -> int:
+    length = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if length > MAX_BYTES:
+        raise ImageError(f"{name}: a file of {length:,} bytes; the limit is {MAX_BYTES:,}")
+    return length
+
+
 def _open(stream: BinaryIO, name: str, whole: bool = True) -> Image.Image:
     """The image behind its header. whole: whether the pixels are needed as well."""
     try:
@@ -176,11 +196,7 @@ def _open(stream: BinaryIO, name: str, whole: bool = True) -> Image.Image:
 
 
 def _decode(stream: BinaryIO, name: str, max_pixels: int, side: int | None = None) -> Decoded:
-    length = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
-    if length > MAX_BYTES:
-        raise ImageError(f"{name}: a file of {length:,} bytes; the limit is {MAX_BYTES:,}")
-    with _reserved(_FILES, length), _open(stream, name) as image:
+    with _reserved(_FILES, _check_length(stream, name)), _open(stream, name) as image:
         width, height = image.size
         if width * height > max_pixels:
             raise ImageError(f"{name}: {width} x {height} pixels are more than the limit of {max_pixels:,}")

@@ -22,6 +22,7 @@ from aifashion.data_gen.images import (
     decode_image,
     decode_reduced,
     image_size,
+    read_bytes,
     read_image,
     read_reduced,
     resolve_image,
@@ -523,14 +524,17 @@ def test_a_file_of_too_many_bytes_is_not_read(photo: np.ndarray, tmp_path: Path)
         file.truncate(images.MAX_BYTES + 1)
     with pytest.raises(ImageError, match=r"long\.jpg: a file of 268,435,457 bytes; the limit is 268,435,456"):
         read_image(path)
+    with pytest.raises(ImageError, match="the limit is"):
+        read_bytes(path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no named pipes")
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "a.jpg")
     for path in (tmp_path / "a.jpg", Path("/dev/zero")):
-        with pytest.raises(ImageError, match="a device, pipe or socket; expected the file of a photo"):
-            read_image(path)
+        for read in (read_image, image_size, read_bytes):
+            with pytest.raises(ImageError, match="a device, pipe or socket; expected the file of a photo"):
+                read(path)
 
 
 def test_a_path_that_no_file_can_have():
