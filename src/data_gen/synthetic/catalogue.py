@@ -7,24 +7,21 @@ A style is a rule about visible properties: the fabric and the category of the g
 garment in one fabric, in several photos.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from ...files import claim_folder, locked, sweep, write_atomic
+from ...files import sweep, write_atomic
 from ..formats.challenges import CATEGORIES, STYLES
-from ..formats.folders import DRAWN_FILE
 from .cloth import PATTERNS, Cloth
 from .scene import render
-from .writer import checked_test_count, one_thread, packed_jpeg
+from .writer import checked_test_count, claimed, one_thread, packed_jpeg
 
 STYLE_LIST, STYLE_TEST, STYLE_ANSWER = "train.txt", "test.txt", "answer.txt"
 PRODUCT_ANSWER = "test_answer.txt"
@@ -73,7 +70,8 @@ def write_style_set(
         _Job(out / "Images" / f"{name}.jpg", (seed, 0, number), (seed, 1, number), size)
         for number, name in enumerate(names)
     ]
-    with _claimed(out, facts):
+    with claimed(out, facts):
+        sweep(out / "Images")
         labels = list(_drawn(jobs, workers))
         _write_style_lists(out, names, labels, count, url)
 
@@ -122,23 +120,13 @@ def write_product_set(
     answers = rows["test"]
     lists = {"train.txt": rows["train"], "val.txt": rows["val"], PRODUCT_ANSWER: answers}
     lists["test.txt"] = [row.partition(" ")[0] for row in answers]
-    with _claimed(out, arguments):
+    with claimed(out, arguments):
         for folder in {job.path.parent for job in jobs}:
             sweep(folder)
         for _ in _drawn(jobs, workers):
             pass
         for file, lines in lists.items():
             write_atomic(out / file, "".join(f"{line}\n" for line in lines))
-
-
-@contextmanager
-def _claimed(out: Path, facts: Mapping[str, Any]) -> Iterator[None]:
-    """The folder of a set with these facts, for this process alone. Errors as in `write_dataset`."""
-    out.mkdir(parents=True, exist_ok=True)
-    with locked(out):
-        claim_folder(out, DRAWN_FILE, facts)
-        sweep(out / "Images")
-        yield
 
 
 def _drawn(jobs: list[_Job], workers: int) -> Iterable[str]:

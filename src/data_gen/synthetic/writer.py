@@ -4,12 +4,13 @@ import errno
 import logging
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -82,9 +83,7 @@ def write_dataset(
     test_count = checked_test_count(count, test_count, workers)
     out = Path(out)
     facts = {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels}
-    out.mkdir(parents=True, exist_ok=True)
-    with locked(out):
-        claim_folder(out, DRAWN_FILE, facts, lambda found: {"labels": "one"} | found)
+    with claimed(out, facts, lambda found: {"labels": "one"} | found):
         for split in ("train", "test"):
             for category in CATEGORIES:
                 folder = out / split / "Images" / category
@@ -94,6 +93,18 @@ def write_dataset(
         rows = list(_progress(_draw_all(jobs, workers), len(jobs)))
         _write_lists(out, rows)
     log.info(f"wrote {count} training and {test_count} test photos to {out}")
+
+
+@contextmanager
+def claimed(
+    out: Path, facts: Mapping[str, Any], upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+) -> Iterator[None]:
+    """The folder of a synthetic set with these facts, for this process alone. Errors as in `write_dataset`."""
+    # Before the lock, which leaves a file behind, and once more: another process can have been between.
+    claim_folder(out, DRAWN_FILE, facts, upgrade)
+    with locked(out):
+        claim_folder(out, DRAWN_FILE, facts, upgrade)
+        yield
 
 
 def _draw_all(jobs: list[_Job], workers: int) -> Iterable[_Row]:
