@@ -69,9 +69,7 @@ class PhotoShards:
         record = read_record(path, RecordSpan(*self.spans[row].tolist()))
         if record.name != self.names[row]:
             raise ShardError(f"{path}: found photo {record.name!r}, but the index has {self.names[row]!r}; {_ADVICE}")
-        if self.labels is not None and (
-            record.labels is None or not np.array_equal(record.labels, self.labels[row])
-        ):
+        if self.labels is not None and (record.labels is None or not np.array_equal(record.labels, self.labels[row])):
             raise ShardError(f"{path}: photo {record.name!r} has other labels than the index; {_ADVICE}")
         return decode_image(record.image, f"{path}: {record.name}")
 

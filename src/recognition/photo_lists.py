@@ -86,7 +86,13 @@ def read_photo_list(path: Path) -> list[str]:
         log.warning(f"{path}: {len(empty)} rows without a path are left out, the first on line {empty[0]}")
     if width > 1:
         called = f", called {reading.rows[0].cells[reading.column]!r}" if reading.header else ""
-        log.info(f"{path}: paths of photos in column {reading.column + 1} of {width}{called}")
+        named = [_KNOWN.get(re.sub(r"[\W_]", "", cell).lower()) for cell in reading.rows[0].cells]
+        likely = [column for column, rank in enumerate(named) if rank is not None and reading.header]
+        where = f"{path}: paths of photos in column {reading.column + 1} of {width}{called}"
+        if likely and reading.column not in likely:
+            log.warning(f"{where}; those of column {likely[0] + 1} lead nowhere")
+        else:
+            log.info(where)
     return names
 
 

@@ -12,7 +12,7 @@ from .columns import Column, flat_row
 
 SUFFIXES = (".csv", ".json", ".parquet")
 """Endings of the files that can be written."""
-_ROWS = 1024  # of a row group of Parquet, which is made in memory
+_ROWS = 512  # of a row group of Parquet, which is made in memory
 _QUOTED = re.compile('[",\r\n]')
 
 Row = Mapping[str, Any]
@@ -27,6 +27,8 @@ def table_writer(path: Path) -> Callable[[Path, Iterable[Row], Sequence[Column]]
     """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
+        # pyarrow loads pandas when it makes its first table.
+        import pandas  # noqa: F401
         import pyarrow.parquet  # noqa: F401
     writers = {".csv": _write_csv, ".json": _write_json, ".parquet": _write_parquet}
     if suffix not in writers:
@@ -74,7 +76,9 @@ def _write_parquet(path: Path, rows: Iterable[Row], columns: Sequence[Column]) -
     }
     schema = pyarrow.schema([(column.name, kinds[column.kind]) for column in columns], metadata=_for_pandas(columns))
     source = iter(rows)
-    with parquet.ParquetWriter(path, schema) as writer:
+    # Numbers hardly ever repeat, and paths never.
+    repeated = [column.name for column in columns if column.kind in ("text", "bool") and column.name != "photo"]
+    with parquet.ParquetWriter(path, schema, use_dictionary=repeated) as writer:
         while group := [flat_row(row) for row in islice(source, _ROWS)]:
             writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
 

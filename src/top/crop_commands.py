@@ -73,6 +73,8 @@ def crop_photos(args: CropArguments) -> None:
     choose_device(args.gpu_id)
     crops, settings = _by_activation(args, rule, photos) if args.crop == "cam" else _by_keypoints(args, rule)
     make_folder("--out", args.out)
+    # Before the lock, which leaves a file behind, and once more: another process can have been between.
+    claim_folder(args.out, CROPS_FILE, settings, lambda found: _upgraded(found, settings))
     with locked(args.out):
         claim_folder(args.out, CROPS_FILE, settings, lambda found: _upgraded(found, settings))
         failed = _write_crops(args, crops, photos, (*lists.labels, *lists.questions, *lists.answers))

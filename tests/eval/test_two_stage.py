@@ -231,7 +231,7 @@ def test_a_calibrated_network_describes_visibility_and_whether_there_is_a_garmen
     calibrated = replace(prediction, visible=np.full(24, 0.25), found=False)
     facts = describe(replace(answer, result=replace(answer.result, prediction=calibrated)), ALL, HEADS)
     assert facts["garment"] is False
-    assert facts["keypoints"]["neckline_left"] == {"x": 20.0, "y": 20.0, "score": 0.9, "visible": 0.25}
+    assert facts["keypoints"]["neckline_left"] == dict(x=20.0, y=20.0, score=0.9, visible=0.25, hidden=False)
 
 
 def test_of_independent_labels_those_that_hold_are_listed():

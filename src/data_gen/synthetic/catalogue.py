@@ -7,21 +7,18 @@ A style is a rule about visible properties: the fabric and the category of the g
 garment in one fabric, in several photos.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ...files import claim_folder, locked, sweep, write_atomic
+from ...files import sweep, write_atomic
 from ..formats.challenges import CATEGORIES, STYLES
-from ..formats.folders import DRAWN_FILE
 from .cloth import PATTERNS, Cloth
 from .drawing import checked_test_count, drawn
 from .scene import render
-from .writer import packed_jpeg
+from .writer import claimed, packed_jpeg
 
 STYLE_LIST, STYLE_TEST, STYLE_ANSWER = "train.txt", "test.txt", "answer.txt"
 PRODUCT_ANSWER = "test_answer.txt"
@@ -70,7 +67,8 @@ def write_style_set(
         _Job(out / "Images" / f"{name}.jpg", (seed, 0, number), (seed, 1, number), size)
         for number, name in enumerate(names)
     ]
-    with _claimed(out, facts):
+    with claimed(out, facts):
+        sweep(out / "Images")
         labels = list(drawn(_draw, jobs, workers))
         _write_style_lists(out, names, labels, count, url)
 
@@ -119,23 +117,13 @@ def write_product_set(
     answers = rows["test"]
     lists = {"train.txt": rows["train"], "val.txt": rows["val"], PRODUCT_ANSWER: answers}
     lists["test.txt"] = [row.partition(" ")[0] for row in answers]
-    with _claimed(out, arguments):
+    with claimed(out, arguments):
         for folder in {job.path.parent for job in jobs}:
             sweep(folder)
         for _ in drawn(_draw, jobs, workers):
             pass
         for file, lines in lists.items():
             write_atomic(out / file, "".join(f"{line}\n" for line in lines))
-
-
-@contextmanager
-def _claimed(out: Path, facts: Mapping[str, Any]) -> Iterator[None]:
-    """The folder of a set with these facts, for this process alone. Errors as in `write_dataset`."""
-    out.mkdir(parents=True, exist_ok=True)
-    with locked(out):
-        claim_folder(out, DRAWN_FILE, facts)
-        sweep(out / "Images")
-        yield
 
 
 def _draw(job: _Job) -> str:

@@ -4,9 +4,11 @@ import errno
 import logging
 import os
 import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -70,9 +72,7 @@ def write_dataset(
     test_count = checked_test_count(count, test_count, workers)
     out = Path(out)
     facts = {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels}
-    out.mkdir(parents=True, exist_ok=True)
-    with locked(out):
-        claim_folder(out, DRAWN_FILE, facts, lambda found: {"labels": "one"} | found)
+    with claimed(out, facts, lambda found: {"labels": "one"} | found):
         for split in ("train", "test"):
             for category in CATEGORIES:
                 folder = out / split / "Images" / category
@@ -81,6 +81,18 @@ def write_dataset(
         jobs = [_Job(out, "train" if i < count else "test", i, seed, size, labels) for i in range(count + test_count)]
         _write_lists(out, list(drawn(_draw, jobs, workers)))
     log.info(f"wrote {count} training and {test_count} test photos to {out}")
+
+
+@contextmanager
+def claimed(
+    out: Path, facts: Mapping[str, Any], upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+) -> Iterator[None]:
+    """The folder of a synthetic set with these facts, for this process alone. Errors as in `write_dataset`."""
+    # Before the lock, which leaves a file behind, and once more: another process can have been between.
+    claim_folder(out, DRAWN_FILE, facts, upgrade)
+    with locked(out):
+        claim_folder(out, DRAWN_FILE, facts, upgrade)
+        yield
 
 
 def _draw(job: _Job) -> _Row:
