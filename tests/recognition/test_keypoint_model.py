@@ -49,9 +49,7 @@ def test_without_a_name_it_is_the_shipped_network_whatever_was_trained(runs, cap
 def test_a_folder_without_a_finished_run(runs):
     for name in (OLDER, NEWER):
         (runs / name / "history.csv").write_text("epoch\n1\n")
-    with pytest.raises(
-        RunError, match=rf"no finished run \({BEGUN}: it has no model yet; {NEWER}: .* 1 of 30"
-    ):
+    with pytest.raises(RunError, match=rf"no finished run \({BEGUN}: it has no model yet; {NEWER}: .* 1 of 30"):
         load_keypoint_model(runs)
     assert load_keypoint_model(runs / NEWER).run == runs / NEWER
 
