@@ -108,7 +108,10 @@ def epochs_done(run: Path) -> int | None:
     path = run / "history.csv"
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
+            reader = csv.DictReader(file, strict=True)
+            rows = list(reader)
+            if reader.fieldnames and "epoch" not in reader.fieldnames:
+                raise ValueError("no column epoch")
         epochs = [int(row["epoch"]) for row in rows]
         for row in rows:
             if None in row or None in row.values():
@@ -118,8 +121,6 @@ def epochs_done(run: Path) -> int | None:
             raise ValueError(f"expected epochs one after the other, found {', '.join(map(str, epochs))}")
     except FileNotFoundError:
         return None
-    except KeyError:
-        raise damaged(path, "no column epoch", _HISTORY) from None
     except (ValueError, csv.Error) as error:
         raise damaged(path, error, _HISTORY) from None
     return epochs[-1] if epochs else 0
