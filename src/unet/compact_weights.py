@@ -116,7 +116,7 @@ def _referred(path: Path, compact: h5py.File) -> bytes:
 
 def _kernel(factors: h5py.Dataset, constants: bytes) -> np.ndarray:
     shape = tuple(int(side) for side in factors.attrs["shape"])
-    if len(shape) not in (2, 4) or min(shape) < 1:
+    if len(shape) not in (2, 4) or any(side < 1 for side in shape):
         raise CompactError(f"{factors.name} refers to a constant of the shape {shape}; expected 2 or 4 sides")
     constant = np.frombuffer(constants, "<f4", math.prod(shape), int(factors.attrs["offset"])).reshape(shape)
     return _channels_last(constant) / factors[()]

@@ -152,6 +152,10 @@ def test_numbers_that_are_none(state, refused, number):
     assert said == "it holds numbers that are not finite (1): layer1.0.conv2.weight"
 
 
+def test_whole_numbers_are_no_weights(state, refused):
+    assert "whole numbers for weights (1): bn1.bias" in refused(state | {"bn1.bias": np.ones(16, np.int64)})
+
+
 def test_variances_are_not_negative(state, refused):
     assert "negative variances (1): bn1.running_var" in refused(state | {"bn1.running_var": -state["bn1.running_var"]})
 

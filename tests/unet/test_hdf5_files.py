@@ -1,18 +1,21 @@
 """HDF5 files of weights that read other files, or claim more than they hold, are refused before they are read."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aifashion.unet.backbones import WeightsError, build_backbone
 from aifashion.unet.backbones.caffe_files import is_caffe_file, load_caffe_file
 from aifashion.unet.backbones.hdf5_files import check_hdf5
 from aifashion.unet.backbones.reading import Budget
-from aifashion.unet.backbones.weights import load_file
+from aifashion.unet.backbones.weights import DIGEST, load_file, save_file
 
 
 def virtual(file: h5py.File) -> None:
@@ -124,3 +127,52 @@ def test_damaged_caffe_files_are_told(tmp_path):
     (tmp_path / "cut.h5").write_bytes(data[: len(data) // 2])
     with pytest.raises(WeightsError, match="damaged, cut short or no HDF5 file"):
         is_caffe_file(tmp_path / "cut.h5")
+
+
+def test_numbers_that_changed_since_they_were_written_are_told(tmp_path):
+    net, path = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), tmp_path / "x.weights.h5"
+    save_file(net, path, "narrow")
+    load_file(net, path)
+    data, kernel = bytearray(path.read_bytes()), np.asarray(net.layers[0].kernel).tobytes()
+    data[data.find(kernel) + 3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match="its numbers are not those that it was written with"):
+        load_file(net, path)
+    with h5py.File(path, "a") as file:
+        del file.attrs[DIGEST]  # a file of before
+    load_file(net, path)
+
+
+def test_datasets_at_one_place_and_unusual_numbers(tmp_path):
+    def unusual(file: h5py.File) -> None:
+        kind = h5py.h5t.IEEE_F32LE.copy()
+        kind.set_ebias(120)
+        space = h5py.h5s.create_simple((3,))
+        dataset = h5py.h5d.create(file.id, b"x", kind, space)
+        dataset.write(space, space, np.ones(3, "f4"))
+
+    with pytest.raises(WeightsError, match="/x holds numbers of an unusual kind"):
+        check_hdf5(write(tmp_path / "x.h5", unusual), BUDGET)
+    path = tmp_path / "y.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        file["a"], file["b"] = np.ones(50, "f4"), np.zeros(50, "f4")
+        first, second = file["a"].id.get_offset(), file["b"].id.get_offset()
+    data = path.read_bytes()
+    assert data.count(second.to_bytes(8, "little")) == 1
+    path.write_bytes(data.replace(second.to_bytes(8, "little"), (first + 4).to_bytes(8, "little")))
+    with pytest.raises(WeightsError, match="two of its datasets are at the same place"):
+        check_hdf5(path, BUDGET)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2047), st.binary(min_size=1, max_size=4))
+def test_any_change_is_read_or_told(tmp_path, place, noise):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["a/b"] = np.ones(3, "f4")
+        file.attrs["layer_names"] = [b"conv1"]
+    data = path.read_bytes()
+    place %= len(data)
+    path.write_bytes(data[:place] + noise + data[place + len(noise) :])
+    with suppress(WeightsError):
+        check_hdf5(path, BUDGET)

@@ -73,6 +73,8 @@ def _found(body: keras.Model, path: str | Path) -> tuple[list[tuple[keras.Variab
                 faults.append(f"{caffe[0]} has the shapes {shapes}")
             elif not all(np.isfinite(value).all() for value in values):
                 faults.append(f"{caffe[0]} holds numbers that are not finite")
+            elif any(value.dtype.kind != "f" for value in values):
+                faults.append(f"{caffe[0]} has whole numbers for weights")
             elif len(values) == 4 and (values[3] <= 0).any():
                 faults.append(f"{caffe[0]} holds negative variances")
             found += zip(variables, values, strict=False)

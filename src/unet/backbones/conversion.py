@@ -92,12 +92,14 @@ def load_state(
     ]
     # Only of the right shapes: those of others can be larger than the network.
     fitting = [name for name in present if state[name].shape == wanted[name].shape]
+    whole = [name for name in fitting if state[name].dtype.kind != "f"]
     broken = [name for name in fitting if not np.isfinite(state[name]).all()]
     negative = [name for name in fitting if name.endswith(".running_var") and (state[name] < 0).any()]
     faults = {
         "lacks": _not_accepted(missing, accept_missing),
         "has too many": _not_accepted(extra, accept_unexpected),
         "has other shapes": shapes,
+        "has whole numbers for weights": whole,
         "holds numbers that are not finite": broken,
         "holds negative variances": negative,
     }

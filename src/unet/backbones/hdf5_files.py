@@ -4,13 +4,18 @@ HDF5 can refer to other files, for a dataset or for a whole group, compress with
 does not hold. Keras and Caffe write none of this, so a file that has it is refused.
 """
 
+import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from .reading import BUDGET, Budget, WeightsError, shown
 
 _KINDS = "fiub"
+_FLOATS = tuple(getattr(h5py.h5t, f"IEEE_F{bits}{order}") for bits in (16, 32, 64) for order in ("LE", "BE"))
+"""As numbers are kept by all that write weights. A damaged description of a number is another kind."""
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 """Those that need no further library. HDF5 looks for others in folders that the environment names, and loads them."""
 _EXPANSION, _FREE = 50, 64 << 20
@@ -38,9 +43,22 @@ def hdf5_fault(path: Path, budget: Budget = BUDGET) -> str:
     return f"{fault}. Files of weights have no need of this" if fault else ""
 
 
+def digest(file: h5py.File) -> str:
+    """Of all numbers in a file that was looked through, with their names, kinds and shapes."""
+    found: list[tuple[str, h5py.Dataset]] = []
+    file.visititems(lambda name, item: found.append((name, item)) if isinstance(item, h5py.Dataset) else None)
+    total = hashlib.sha256()
+    for name, item in sorted(found, key=lambda pair: pair[0]):
+        values = np.ascontiguousarray(item[()])
+        total.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
+        total.update(values.tobytes())
+    return total.hexdigest()
+
+
 def _fault(file: h5py.File, budget: Budget, size: int) -> str:
     memory = min(budget.memory, max(_FREE, _EXPANSION * size))
     taken, parts = 0, 0
+    ranges: list[tuple[int, int]] = []
     seen = {_address(file)}
     groups: list[tuple[h5py.Group, int]] = [(file["/"], 0)]
     while groups:
@@ -70,9 +88,14 @@ def _fault(file: h5py.File, budget: Budget, size: int) -> str:
                 return f"{place} is neither a group nor a dataset"
             if fault := _dataset_fault(item) or _attributes_fault(item):
                 return f"{place} {fault}"
+            if (start := item.id.get_offset()) is not None:  # of what is in chunks, HDF5 knows the places alone
+                ranges.append((start, start + item.id.get_storage_size()))
             taken += item.size * max(item.dtype.itemsize, 4)
             if taken > memory:
                 return f"its numbers take more than {memory / 1e9:.2g} GB, of a file of {size / 1e9:.2g} GB"
+    ranges.sort()
+    if any(end > start for (_, end), (start, _) in pairwise(ranges)):
+        return "two of its datasets are at the same place"
     return ""
 
 
@@ -88,6 +111,8 @@ def _dataset_fault(dataset: h5py.Dataset) -> str:
         return f"keeps its numbers in another file, {shown(str(dataset.external[0][0]))}"
     if dataset.dtype.kind not in _KINDS:
         return f"holds no numbers but {dataset.dtype}"
+    if dataset.dtype.kind == "f" and not any(dataset.id.get_type() == kind for kind in _FLOATS):
+        return "holds numbers of an unusual kind"
     plan = dataset.id.get_create_plist()
     filters = {plan.get_filter(index)[0] for index in range(plan.get_nfilters())}
     if filters - _FILTERS:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from ..compact_weights import CompactError, whole_weights
-from .hdf5_files import hdf5_fault
+from .hdf5_files import digest, hdf5_fault
 from .reading import WeightsError, first, shown
 
 Weights = str | Path | None
@@ -27,6 +27,8 @@ _BEGINNINGS = {
 }
 BACKBONE = "aifashion_backbone"
 """The attribute of a weights file that tells which backbone it belongs to."""
+DIGEST = "aifashion_digest"
+"""The attribute of such a file that tells the sha256 of its numbers."""
 
 
 def beginning(path: Path) -> str:
@@ -54,6 +56,8 @@ def load_file(model: keras.Model, path: str | Path) -> None:
         raise WeightsError(f"{path} does not fit {model.name}: it is no Keras weights file but {kind}")
     if fault := hdf5_fault(path):
         raise WeightsError(f"{path} does not fit {model.name}: {fault}")
+    if not _intact(path):
+        raise WeightsError(f"{path} is damaged: its numbers are not those that it was written with")
     try:
         with warnings.catch_warnings():
             # Keras only warns that a part is missing in the file, and leaves the start weights there.
@@ -67,6 +71,16 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise WeightsError(f"{path} does not fit {model.name}: {shown(reason, 500)}") from None
+
+
+def _intact(path: Path) -> bool:
+    """Whether the numbers have the digest that the file tells, if it tells one."""
+    try:
+        with h5py.File(path, "r") as file:
+            told = file.attrs.get(DIGEST)
+            return told is None or told == digest(file)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+        return False
 
 
 def check_finite(model: keras.Model, path: str | Path) -> None:
@@ -90,3 +104,4 @@ def save_file(model: keras.Model, path: Path, backbone: str) -> None:
     model.save_weights(path)
     with h5py.File(path, "a") as file:
         file.attrs[BACKBONE] = backbone
+        file.attrs[DIGEST] = digest(file)
