@@ -296,3 +296,16 @@ def test_sets_are_merged_and_photos_with_the_same_hash_count_once(tmp_path: Path
 def test_names_of_a_set_in_the_data_folder_itself_have_no_prefix(tmp_path: Path) -> None:
     write(tmp_path / "Annotations/label.csv", f"{SKIRT},nynnnn")
     assert load_attribute_table(tmp_path).photos.name(0) == "Images/skirt_length_labels/a.jpg"
+
+
+def test_rows_with_problems_are_left_out_of_a_training_and_counted(tmp_path: Path, caplog) -> None:
+    rows = (f"{SKIRT},nynnnn", f"{SKIRT},ynnnnn", "a.jpg,hat_labels,ny", "b.jpg,skirt_length_labels,nnmmnn", "c.jpg")
+    path = write(tmp_path / "base/Annotations/label.csv", *rows, "d.jpg,skirt_length_labels,ynnnnn")
+    table = load_attribute_table(tmp_path)
+    assert [name.rpartition("/")[2] for name in table.photos.names] == [SKIRT.split(",")[0].rpartition("/")[2], "d.jpg"]
+    assert "label.csv: left out 4 rows with problems, 2 are used" in caplog.text
+    assert "label.csv:2: " in caplog.text and "label.csv:3: unknown task 'hat_labels'" in caplog.text
+    # Rows that are all n and m say nothing, and a file of such rows is refused.
+    write(path, "b.jpg,skirt_length_labels,nnmmnn", "c.jpg,skirt_length_labels,nnnnnn")
+    with pytest.raises(FormatError, match=r"label\.csv:1: marks 'nnmmnn': 0 y; expected exactly one"):
+        load_attribute_table(tmp_path)
