@@ -4,7 +4,7 @@ What is read ahead is bounded by count and by bytes: a batch of photos of phones
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -69,7 +69,7 @@ def _loaded_ahead(
     threads: int,
     budget: Budget,
     weigh: Callable[[Loaded], int],
-) -> Iterator[tuple[Loaded, int]]:
+) -> Generator[tuple[Loaded, int], None, None]:
     """What `load` gives for the items, in their order, and its bytes; `count` items are loaded ahead, if they fit."""
     source, asked = enumerate(items), -1
 

@@ -79,10 +79,10 @@ def recognise(
 
     for group, framed, inputs in work_behind(looked_at(), prepare):
         answers = _attributes(classifier, group, inputs, batch_size) if classifier and inputs else [{}] * len(group)
-        for result, *found in zip(group, framed, answers, strict=True):
+        for result, where, found in zip(group, framed, answers, strict=True):
             if budget is not None:
                 budget.add(-array_bytes(result.photo))
-            yield Recognition(result, *found)
+            yield Recognition(result, where, found)
 
 
 def _groups(results: Iterable[PhotoResult], batch_size: int, budget: Budget) -> Iterator[list[PhotoResult]]:
