@@ -25,7 +25,7 @@ def open_heic(stream: BinaryIO) -> Image.Image:
     Raises ImportError without pillow-heif, and ValueError for a damaged file.
     """
     try:
-        from pillow_heif import HeifImageFile
+        from pillow_heif import HeifImageFile  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError(f"a HEIC photo; to read it: pip install 'aifashion[heic]' ({error})") from error
     return HeifImageFile(stream)
