@@ -72,7 +72,12 @@ def in_form(rows: list[list[str]], separator: str, end: str, encoding: str) -> b
 
 
 def read_photos(path: Path) -> Answer:
-    return [(Path(name).relative_to(path.parent).as_posix(),) for name in read_photo_list(path)]
+    return [alike(str(Path(name).relative_to(path.parent))) for name in read_photo_list(path)]
+
+
+def alike(name: str) -> tuple[str]:
+    """Windows's separators stand for / where there is such a file; which of the two is no matter here."""
+    return (PurePosixPath(name.replace("\\", "/")).as_posix(),)
 
 
 def plain_photos(data: bytes, folder: Path) -> Answer | None:
@@ -91,7 +96,7 @@ def plain_photos(data: bytes, folder: Path) -> Answer | None:
         if rows and "photo" in rows[0] and len(rows[0]) == 3 and all(len(row) == 3 for row in rows):
             column = rows[0].index("photo")
             cells = [row[column].strip() for row in rows[1:]]
-            return [(PurePosixPath(cell.replace("\\", "/")).as_posix(),) for cell in cells if cell]
+            return [alike(cell) for cell in cells if cell]
     return None
 
 
@@ -183,7 +188,7 @@ def plain_coco(data: bytes, folder: Path) -> Answer | None:
         points = np.array(entry["keypoints"], float).reshape(-1, 3)
         state = np.select([points[:, 2] == 2, points[:, 2] == 1], [1, 0], -1)
         xy = np.where(state[:, None] == -1, -1, points[:, :2])
-        size = image["width"], image["height"]
+        size = float(image["width"]), float(image["height"])  # texts of numbers are numbers
         found.append((entry["id"], image["file_name"], size, category["name"], xy.tolist(), state.tolist()))
     return found
 
@@ -212,7 +217,7 @@ def product_txt(rng: random.Random, folder: Path) -> bytes:
 
 
 def read_products(path: Path) -> Answer:
-    names, labels = read_product_labels(path)
+    names, labels, *_ = read_product_labels(path)
     return list(zip(names, map(str, labels.tolist()), strict=True))
 
 

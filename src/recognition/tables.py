@@ -1,18 +1,19 @@
 """Tables of garments in files, written row by row: CSV, Parquet and JSON with the same columns and values."""
 
+import io
 import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
-from .columns import Column, flat_row
+from .columns import FIRST, Column, flat_row
 
 SUFFIXES = (".csv", ".json", ".parquet")
 """Endings of the files that can be written."""
-_ROWS = 512  # of a row group of Parquet, which is made in memory
+_ROWS = 1024  # of a row group of Parquet, which is made in memory
 _QUOTED = re.compile('[",\r\n]')
 
 Row = Mapping[str, Any]
@@ -27,9 +28,7 @@ def table_writer(path: Path) -> Callable[[Path, Iterable[Row], Sequence[Column]]
     """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        # pyarrow loads pandas when it makes its first table.
-        import pandas  # noqa: F401
-        import pyarrow.parquet  # noqa: F401
+        _write_parquet(io.BytesIO(), [{}], FIRST)  # so all is loaded that pyarrow loads when it is first used
     writers = {".csv": _write_csv, ".json": _write_json, ".parquet": _write_parquet}
     if suffix not in writers:
         raise ValueError(f"{path} must end in {', '.join(SUFFIXES)}")
@@ -64,7 +63,7 @@ def _write_json(path: Path, rows: Iterable[Row], columns: Sequence[Column]) -> N
         file.write("\n]\n" if between == ",\n" else "[]\n")
 
 
-def _write_parquet(path: Path, rows: Iterable[Row], columns: Sequence[Column]) -> None:
+def _write_parquet(path: Path | IO[bytes], rows: Iterable[Row], columns: Sequence[Column]) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -79,8 +78,19 @@ def _write_parquet(path: Path, rows: Iterable[Row], columns: Sequence[Column]) -
     # Numbers hardly ever repeat, and paths never.
     repeated = [column.name for column in columns if column.kind in ("text", "bool") and column.name != "photo"]
     with parquet.ParquetWriter(path, schema, use_dictionary=repeated) as writer:
-        while group := [flat_row(row) for row in islice(source, _ROWS)]:
-            writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
+        while group := _columnwise(islice(source, _ROWS), columns):
+            arrays = [pyarrow.array(values, field.type) for values, field in zip(group, schema, strict=True)]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+def _columnwise(rows: Iterable[Row], columns: Sequence[Column]) -> list[list[Any]]:
+    """The values of each column; no list where there are no rows. A quarter of the memory of a dict a row."""
+    found: list[list[Any]] = [[] for _ in columns]
+    for row in rows:
+        flat = flat_row(row)
+        for column, values in zip(columns, found, strict=True):
+            values.append(flat.get(column.name))
+    return found if found and found[0] else []
 
 
 def _for_pandas(columns: Sequence[Column]) -> dict[str, str]:
