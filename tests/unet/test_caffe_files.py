@@ -138,7 +138,9 @@ def test_weights_of_a_layer_in_another_order_are_told(tmp_path):
     load_caffe_file(body, write(tmp_path / "x.h5", layers))
     parts = layers["bn_conv1"]
     layers["bn_conv1"] = {name: parts[name] for name in sorted(parts)}  # beta before gamma
-    with pytest.raises(
-        WeightsError, match="bn_conv1 has bn_conv1_beta, .* expected gamma, beta, mean"
-    ):
+    with pytest.raises(WeightsError, match=r"bn_conv1 has bn_conv1_beta, .* expected gamma, beta, mean"):
+        load_caffe_file(body, write(tmp_path / "x.h5", layers))
+    layers["bn_conv1"] = parts
+    layers["scale_conv1"] = {name: array.astype(int) for name, array in layers["scale_conv1"].items()}
+    with pytest.raises(WeightsError, match="scale_conv1 has whole numbers for weights"):
         load_caffe_file(body, write(tmp_path / "x.h5", layers))

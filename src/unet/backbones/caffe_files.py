@@ -75,8 +75,6 @@ def _found(body: keras.Model, path: str | Path) -> tuple[list[tuple[keras.Variab
                 faults.append(f"{caffe[0]} has the shapes {shapes}")
             elif not all(np.isfinite(value).all() for value in values):
                 faults.append(f"{caffe[0]} holds numbers that are not finite")
-            elif any(value.dtype.kind != "f" for value in values):
-                faults.append(f"{caffe[0]} has whole numbers for weights")
             elif len(values) == 4 and (values[3] <= 0).any():
                 faults.append(f"{caffe[0]} holds negative variances")
             found += zip(variables, values, strict=False)
@@ -95,6 +93,8 @@ def _layers(file: h5py.File) -> dict[str, list[np.ndarray]]:
         if names and expected and not all(map(re.search, expected, names)):
             raise ValueError(f"{layer} has {', '.join(names)}; expected {', '.join(expected)} in this order")
         found[layer] = [np.asarray(root[layer][name]) for name in names]
+        if any(array.dtype.kind != "f" for array in found[layer]):
+            raise ValueError(f"{layer} has whole numbers for weights")
     return found
 
 
