@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 import safetensors.numpy
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "unet"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from torch_writer import Tensor, tensors, write_old_torch_file, write_torch_file
 
 NAME = "narrow"

@@ -306,6 +306,7 @@ def vocabulary_from(data: Any) -> Vocabulary:
         section = f"attributes.{key}"
         entry = _table(value, section, {"kind", "classes"}, f"attribute task {key!r}")
         classes = _names(entry.get("classes", []), section, "classes")
+        _check_classes(key, classes)
         try:
             tasks.append(HeadSpec(key, entry.get("kind", "exclusive"), classes))
         except ValueError as error:
@@ -378,7 +379,7 @@ def _check(vocabulary: Vocabulary) -> None:
     for task in vocabulary.attributes:
         section = f"attributes.{task.name}"
         _check_names(task.classes, "class", section, None)
-        _check_classes(task)
+        _check_classes(task.name, task.classes)
         if task.name.endswith("_labels"):
             raise VocabularyError(f"attribute task {task.name!r}: leave out _labels, which label files add", section)
         fewest = 1 if task.kind == "independent" else 2
@@ -435,9 +436,9 @@ def _check_folders(names: Sequence[str], what: str, section: str) -> None:
         raise VocabularyError(f"{both}, which the names of folders need not tell apart", section, alike[0])
 
 
-def _check_classes(task: HeadSpec) -> None:
+def _check_classes(task: str, classes: Sequence[str]) -> None:
     """Of the names of classes, which can have any letters and signs: what tables and terminals cannot keep."""
-    for name in task.classes:
+    for name in classes:
         reason = None
         if not name.isprintable():
             reason = "it has a control character, such as a line break"
@@ -448,8 +449,9 @@ def _check_classes(task: HeadSpec) -> None:
         elif len(name) > _LONGEST_CLASS:
             reason = f"it has {len(name)} characters; at most {_LONGEST_CLASS} are possible"
         if reason:
-            section = f"attributes.{task.name}"
-            raise VocabularyError(f"class {name!r:.120} of attribute task {task.name!r}: {reason}", section, name)
+            raise VocabularyError(
+                f"class {name!r:.120} of attribute task {task!r}: {reason}", f"attributes.{task}", name
+            )
 
 
 def _check_known(names: Iterable[str], known: set[str], what: str, section: str) -> None:

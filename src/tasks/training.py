@@ -91,6 +91,8 @@ def _train(
             f"--init-epoch {options.init_epoch} leaves no epoch to train of the {epochs_of(config, options)} asked for"
         )
     start, net = start_network(task, options, run)
+    from ..data_gen.batches import steps_per_epoch  # its library is to load after the framework
+
     train, val = task.parts(options.data)
     if options.debug:
         train, val = task.few(train, 2 * DEBUG_STEPS * config.batch_size), task.few(val, DEBUG_VAL)
@@ -105,6 +107,7 @@ def _train(
             f"not one of the {len(val)} validation photos in {options.data} can be scored (their keypoints are hidden, "
             "or they have no label): no epoch would be the best. Choose another split, or mend the annotations"
         )
+    steps_per_epoch(len(train), config.batch_size)  # says where the photos do not fill a batch
     plan = Plan(task, options, run, start, net)
     if run is None:
         # Only now, so that a start that fails leaves no empty run behind.
@@ -206,9 +209,9 @@ def fit_network(plan: Plan, run: Path, facts: str, train: Any, val: Any, console
 
     Raises RunError, with everything written, where no epoch got a score.
     """
-    from ..data_gen.batches import steps_per_epoch  # its library is to load after the framework
-
     task, options, config, net = plan.task, plan.options, plan.task.config, plan.net
+    from ..data_gen.batches import steps_per_epoch
+
     steps = steps_per_epoch(len(train), config.batch_size)
     steps = min(steps, DEBUG_STEPS) if options.debug else steps
     schedule = Schedule(plan.epochs, steps, options.save_every, options.keep, options.val_freq, options.save_freq)

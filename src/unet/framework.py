@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from ..extras import explained
+
 log = logging.getLogger(__name__)
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -86,6 +88,8 @@ def _choose_settings() -> dict[str, object]:
     if backend not in BACKENDS:
         raise ValueError(f"KERAS_BACKEND={backend}: expected {', '.join(BACKENDS)}, or unset it for tensorflow")
     if importlib.util.find_spec(backend) is None:
+        if backend == "tensorflow":
+            raise explained(ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"), "a run or training")
         raise ValueError(
             f"the backend {backend} of Keras is not installed: pip install {backend}, or set KERAS_BACKEND"
         )

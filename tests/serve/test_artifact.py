@@ -222,7 +222,7 @@ def test_a_manifest_of_layout_2_is_read_as_it_was_meant(folder):
 
 def test_a_change_that_contradicts_nothing_is_noticed(folder):
     edit(folder, differences={"a": 2.0})
-    with pytest.raises(ArtifactError, match=r"manifest\.json is not what an export wrote: it was changed after"):
+    with pytest.raises(ArtifactError, match=r"manifest\.json is not what an export wrote: it was changed since"):
         Manifest.read(folder)
     facts = json.loads((folder / MANIFEST).read_text())
     del facts["record_sha256"]

@@ -9,6 +9,7 @@ from scipy.special import expit, log_softmax
 
 from aifashion.data_gen.label_table import LabelTable, PhotoFiles
 from aifashion.eval.attribute_inference import Outcome
+from aifashion.files import SEAL
 from aifashion.recognition.attribute_model import Calibration, read_calibration
 from aifashion.records import HeadSpec
 from aifashion.tasks.attribute_scores import fit_calibration
@@ -91,5 +92,5 @@ def test_what_was_found_is_kept_with_the_run(calibration):
     assert set(again.temperatures) == set(found.temperatures) and again.thresholds == found.thresholds
     for name, value in again.temperatures.items():
         np.testing.assert_array_equal(value, found.temperatures[name])
-    assert set(json.loads((run / "calibration.json").read_text())) == {"temperatures", "thresholds", "sha256"}
+    assert set(json.loads((run / "calibration.json").read_text())) == {"temperatures", "thresholds", SEAL}
     assert [path.name for path in run.iterdir()] == ["calibration.json"]

@@ -122,7 +122,9 @@ def test_the_help_lists_what_changes_a_batch(task: str, capsys):
         preview.main(["--task", task, "--network", "lite", "--help"])
     said = capsys.readouterr().out
     assert all(option in said for option in ("--data", "--size", "--batch-size", "--rotate", "--erase", "--seed"))
-    assert not any(option in said for option in ("--epochs INT", "--optimizer", "--learning-rate", "--ema", "--tag"))
+    assert not any(
+        option in said for option in ("--epochs INT", "--optimizer", "--learning-rate FLOAT", "--ema FLOAT", "--tag")
+    )
 
 
 def test_the_command_line_of_a_training_is_taken_as_it_is(data: Path, tmp_path: Path):

@@ -12,6 +12,7 @@ import pytest
 from aifashion.config import AttributeConfig
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
+from aifashion.files import sealed, unsealed
 from aifashion.records import CropRule
 from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import shipped, shipped_weights
@@ -36,7 +37,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def fitted(monkeypatch) -> list:
-    """What would have been trained: the plan, the facts of the data and both tables."""
+    """What would have been trained: the plan, the run folder, the facts of the data and both tables."""
     calls: list = []
     monkeypatch.setattr(training, "fit_network", lambda *args: calls.append(args[:-1]))
     return calls
@@ -55,7 +56,7 @@ def train(data: Path, *words: object) -> None:
 
 def test_options_and_data_reach_the_training(data, tmp_path, fitted):
     train(data, "--out", tmp_path, "--task", "skirt_length_labels", "--scales", "0.5", "1.0", "--layers", "heads")
-    ((plan, facts, train_table, val_table),) = fitted
+    ((plan, _, facts, train_table, val_table),) = fitted
     assert plan.run is None and plan.task.config == AttributeConfig(
         task="skirt_length",
         network="lite",
@@ -69,7 +70,7 @@ def test_options_and_data_reach_the_training(data, tmp_path, fitted):
     names = [[table.photos.name(row) for row in range(len(table))] for table in (train_table, val_table)]
     assert [len(part) for part in names] == [18, 6]
     digest = hashlib.sha256("".join(f"{name}\n" for part in names for name in part).encode()).hexdigest()
-    assert json.loads(facts) == {"train": 18, "val": 6, "debug": False, "photos_sha256": digest}
+    assert unsealed(json.loads(facts)) == {"train": 18, "val": 6, "debug": False, "photos_sha256": digest}
 
 
 def test_what_no_photo_teaches_is_said(data, tmp_path, fitted, capsys):
@@ -126,7 +127,7 @@ def test_a_run_starts_from_the_heads_that_ship(data, tmp_path):
 
 def test_debugging_takes_few_photos(data, tmp_path, fitted):
     train(data, "--out", tmp_path, "--debug", "--batch-size", "1")
-    ((_, facts, train_table, val_table),) = fitted
+    ((_, _, facts, train_table, val_table),) = fitted
     assert len(train_table) == 20 and len(val_table) == 10
     assert json.loads(facts)["debug"] is True and len(set(map(train_table.photos.name, range(20)))) == 20
 
@@ -137,22 +138,23 @@ def test_a_resume_takes_the_run_s_options(data, tmp_path, fitted, fails):
     run = bare_run(tmp_path / "attributes" / "all" / "2026_01_02_00_00_00", kept)
     words = ["--data", data, "--out", tmp_path, "--resume"]
     train_attributes.main([str(word) for word in words])
-    ((plan, facts, *_),) = fitted
+    ((plan, _, facts, *_),) = fitted
     assert plan.run == run and plan.task.config == kept
     error = fails(train_attributes.main, *words, "--size", "64", "--mixup", "0.2")
     assert f"{run} was trained with another size; an exact resume changes nothing" in error
     (run / "data.json").write_text(facts)
     train_attributes.main([str(word) for word in words])
-    (run / "data.json").write_text(facts.replace('"train"', '"trained"'))
+    other = unsealed(json.loads(facts)) | {"train": 1}
+    (run / "data.json").write_text(json.dumps(sealed(other)))
     assert "was trained on other data, or with another split" in fails(train_attributes.main, *words)
     train_attributes.main([*map(str, words), "--load", str(older)])
     assert len(fitted) == 3 and fitted[2][0].run == older
 
 
 def products(folder: Path) -> Path:
-    """Lists of three classes in five photos; they need not be there."""
+    """Lists of three classes in eight photos; they need not be there."""
     folder.mkdir()
-    (folder / "train.txt").write_text("0.jpg 2\n1.jpg 0\n2.jpg 1\n")
+    (folder / "train.txt").write_text("0.jpg 2\n1.jpg 0\n2.jpg 1\n5.jpg 2\n6.jpg 0\n7.jpg 1\n")
     (folder / "val.txt").write_text("3.jpg 1\n4.jpg 0\n")
     return folder
 
@@ -170,7 +172,7 @@ def test_a_resume_keeps_the_classes_of_the_run(tmp_path, fitted, fails, words, h
     words = [word.format(names=names) for word in words]
     common = ["--task", "product", "--out", tmp_path]
     train(lists, *common, *words)
-    ((plan, facts, table, _),) = fitted
+    ((plan, _, facts, table, _),) = fitted
     run = bare_run(tmp_path / "attributes" / "product" / "2026_01_01_00_00_00", plan.task.config, table.heads)
     (run / "data.json").write_text(facts)
     before = {path: path.read_bytes() for path in run.iterdir()}
@@ -198,7 +200,7 @@ def test_the_crop_of_the_classifier_that_ships_is_for_its_tasks(tmp_path, fitted
     # `data crop` makes no crops of such sets.
     folder = products(tmp_path / "data") if task == "product" else shards(tmp_path / "data", 40)
     words = ["--weights", "shipped", "--data", folder, "--out", tmp_path, "--task", task]
-    train_attributes.main([*map(str, words), "--val-fraction", "0.25"])
+    train_attributes.main([*map(str, words), "--val-fraction", "0.25", "--batch-size", "4"])
     config = fitted[0][0].task.config
     trained = Manifest.read(shipped("attributes")).attribute_config
     assert (config.network, config.size, config.crop) == (trained.network, trained.size, CropRule())

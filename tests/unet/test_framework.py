@@ -82,7 +82,7 @@ def test_a_backend_that_cannot_train_or_is_not_there(home, monkeypatch):
         _choose_settings()
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setattr(framework.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="compute with jax, which is not installed: pip install jax"):
+    with pytest.raises(ValueError, match="the backend jax of Keras is not installed: pip install jax"):
         _choose_settings()
 
 

@@ -13,6 +13,7 @@ import safetensors
 import safetensors.numpy
 from rich.console import Console
 
+from aifashion.files import unsealed
 from aifashion.unet import training
 from aifashion.unet.normalization import IMAGENET, InputNormalization, InputStatistics, input_layers
 from aifashion.unet.optimizers import adamw, warmup_cosine
@@ -376,7 +377,8 @@ def test_a_state_keeps_how_the_input_is_normalised(tmp_path, older):
     if older:
         data = safetensors.numpy.save({n: a for n, a in arrays.items() if not n.startswith("input/")}, progress)
         state.write_bytes(data)
-        index.write_text(json.dumps([entry | {"sha256": hashlib.sha256(data).hexdigest()}]))
+        entry = unsealed(entry) | {"sha256": hashlib.sha256(data).hexdigest()}
+        index.write_text(json.dumps([entry]))
     resumed_net, _, _ = train(run, net=normalising_net(), resume=True)
     found = [np.asarray(weight) for weight in next(input_layers(resumed_net)).weights]
     expected = IMAGENET.pixels if older else ([127.5] * 3, [(255 / 4) ** 2] * 3)
