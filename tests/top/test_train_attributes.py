@@ -173,7 +173,7 @@ def test_a_resume_keeps_the_classes_of_the_run(tmp_path, fitted, fails, words, h
     common = ["--task", "product", "--out", tmp_path]
     train(lists, *common, *words)
     ((plan, _, facts, table, _),) = fitted
-    run = bare_run(tmp_path / "attributes" / "product" / "2026_01_01_00_00_00", plan.task.config, table.heads)
+    run = bare_run(tmp_path / "attributes" / "product" / "2099_01_01_00_00_00", plan.task.config, table.heads)
     (run / "data.json").write_text(facts)
     before = {path: path.read_bytes() for path in run.iterdir()}
     resume = ["--data", lists, *common, "--resume"]
