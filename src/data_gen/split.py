@@ -81,20 +81,30 @@ def load_or_make_split(
         raise ValueError(f"{present[0]} exists, but not {other.name}; delete {present[0].name} to make a new split")
     if present:
         return _read_split(files, data, samples)
-    key_of = {sample.path: _key(sample, data) for sample in samples}
+    for sample in samples:
+        _key(sample, data)  # before duplicates are looked for, which takes long
     halves = split_samples(samples, duplicate_groups([sample.path for sample in samples], workers), fraction, seed)
     if not all(halves):
         raise ValueError(f"{len(samples)} samples are too few for a validation fraction of {fraction}; use more data")
     try:
-        for file, half in zip(files, halves, strict=True):
-            text = io.StringIO(newline="")
-            rows = [(sample.image_id, sample.category, key_of[sample.path]) for sample in half]
-            csv.writer(text, lineterminator="\n").writerows([_HEADER, *rows])
-            write_atomic(file, text.getvalue())
+        write_split(data, halves, prefix)
     except OSError as error:
         files[0].unlink(missing_ok=True)
         warnings.warn(f"the split is not stored, so another run can split differently: {error}", stacklevel=2)
     return halves
+
+
+def write_split(data: Path, halves: tuple[Sequence[Sample], Sequence[Sample]], prefix: str = "") -> None:
+    """Stores a split (train, val) in the folder `data`, as `load_or_make_split` reads it.
+
+    Raises ValueError for photos outside the folder, OSError where it cannot be written to.
+    """
+    data = Path(data)
+    for name, half in zip((TRAIN_FILE, VAL_FILE), halves, strict=True):
+        text = io.StringIO(newline="")
+        rows = [(sample.image_id, sample.category, _key(sample, data)) for sample in half]
+        csv.writer(text, lineterminator="\n").writerows([_HEADER, *rows])
+        write_atomic(data / f"{prefix}{name}", text.getvalue())
 
 
 def split_table(

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data synth": ("data_commands:synth", "draw a synthetic data set in the FashionAI layout"),
     "data synth-styles": ("data_commands:synth_styles", "draw a synthetic data set with 13 style labels"),
     "data synth-products": ("data_commands:synth_products", "draw a synthetic catalogue of many products"),
+    "data photographs": ("data_commands:photographs", "join annotations with a copy of public photographs"),
     "data check": ("data_commands:check", "report problems, duplicates and leaks between training and test photos"),
     "data to-coco": ("data_commands:to_coco", "convert a FashionAI keypoint list to COCO keypoints JSON"),
     "data from-coco": ("data_commands:from_coco", "convert COCO keypoints JSON to a FashionAI keypoint list"),

@@ -8,10 +8,11 @@ from typing import Literal
 
 import tyro
 
-from aifashion.files import write_atomic
+from aifashion.files import CHECKOUT, write_atomic
 from aifashion.top.arguments import check_no_input, console, run_command, tell, warn
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
+SHOWN = 5  # photos that are named where many are left out
 SMALLEST = 32  # px; smaller garments cannot be drawn
 
 
@@ -98,6 +99,19 @@ class FromCocoArguments:
     """the category of all garments; needed if the file does not name FashionAI categories"""
 
 
+@dataclass(frozen=True)
+class PhotographsArguments:
+    """Make a data set of photographs: join the project's annotations with your copy of the public photos."""
+
+    source: Path
+    """folder of the photos: a clone of github.com/alexeygrigorev/clothing-dataset-small"""
+    out: Path
+    """folder to write, in the FashionAI layout with its split; it must be new, empty, or written earlier by this
+    command"""
+    annotations: Path = CHECKOUT / "data" / "photographs"
+    """folder of the annotations"""
+
+
 def synth(arguments: Sequence[str] | None = None) -> None:
     def write(args: SynthArguments) -> None:
         from aifashion.data_gen.synthetic.writer import write_dataset
@@ -135,6 +149,25 @@ def _check_size(args: DrawArguments) -> None:
     """Raises ValueError before the folder is made."""
     if args.size < SMALLEST:
         raise ValueError(f"--size {args.size}: expected at least {SMALLEST} px")
+
+
+def photographs(arguments: Sequence[str] | None = None) -> None:
+    """Exit code 0 although photos are left out: they are named and counted."""
+
+    def write(args: PhotographsArguments) -> None:
+        from aifashion.data_gen.photographs import join_photographs
+
+        joined = join_photographs(args.annotations, args.source, args.out)
+        for names, reason in ((joined.missing, "not there"), (joined.changed, "another file than was annotated")):
+            for name in names[:SHOWN]:
+                warn(f"left out: {args.source / name} is {reason}")
+            if len(names) > SHOWN:
+                warn(f"left out as well: {len(names) - SHOWN} more photos that are {reason}")
+        left_out = len(joined.missing) + len(joined.changed)
+        counts = ", ".join(f"{joined.written.get(part, 0)} to {part}" for part in ("learn", "choose", "report"))
+        tell(f"Wrote {sum(joined.written.values())} photos to {args.out} ({counts}); {left_out} left out")
+
+    run_command("aifashion data photographs", PhotographsArguments, arguments, write)
 
 
 def check(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,192 @@
+"""Annotations of public photographs, and the data set that they make with a checkout of the photos.
+
+The annotations lie in `data/photographs/` of the repository, the photos do not. A folder of annotations has
+
+    photographs.csv        every photo: path, digest of the file, sender, part, category, remark
+    keypoints.csv          rows of FashionAI, with the path as image id
+    attributes.csv         rows of FashionAI's attributes
+
+Parts are made by sender, so that no two of them share one: `learn` and `choose` are the training and the validation
+photos of a training; `report` is a test set, which no training and no choice sees.
+"""
+
+import csv
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from ..files import claim_folder, write_atomic
+from ..records import Sample
+from .formats.fashionai import read_keypoint_csv, write_keypoint_csv, write_test_csv
+from .formats.fashionai_attributes import SUFFIX, AttributeRow, read_labels
+from .formats.problems import FormatError, Problem
+from .images import image_id_problem
+from .split import ATTRIBUTE_PREFIX, write_split
+
+Part = Literal["learn", "choose", "report", ""]
+"""Empty for photos of which only the category is known."""
+
+PHOTOS, KEYPOINTS, ATTRIBUTES = "photographs.csv", "keypoints.csv", "attributes.csv"
+ANSWER = "fashionAI_key_points_test_a_answer_photographs.csv"
+ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_photographs.csv"
+CLAIM = "photographs.json"
+NO_GARMENT = "none"
+"""The category of photos without a garment that FashionAI knows."""
+_COLUMNS = ("photo", "sha256", "sender", "part", "category", "remark")
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """One row of the list. path: below the checkout. sha256: of the file. sender: who took it."""
+
+    path: str
+    sha256: str
+    sender: str
+    part: Part
+    category: str
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """How many photos of each part were written, and those that were not: there is no such file in the checkout, or
+    another one than was annotated."""
+
+    written: Mapping[str, int]
+    missing: Sequence[str] = field(default_factory=list)
+    changed: Sequence[str] = field(default_factory=list)
+
+
+def read_photographs(folder: Path) -> list[Photograph]:
+    """The list of a folder of annotations. Raises FormatError for rows that are not as described above."""
+    path, photos, problems = Path(folder) / PHOTOS, [], []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != _COLUMNS:
+            raise FormatError([Problem(path, 1, f"columns {reader.fieldnames}; expected {list(_COLUMNS)}")])
+        seen: set[str] = set()
+        for row in reader:
+            reason = _row_problem(row, seen)
+            if reason:
+                problems.append(Problem(path, reader.line_num, reason))
+                continue
+            seen.add(row["photo"])
+            photos.append(Photograph(*(row[name] for name in _COLUMNS)))  # pyright: ignore[reportArgumentType]
+    if problems:
+        raise FormatError(problems)
+    parts: dict[str, str] = {}
+    for photo in photos:
+        if photo.part and parts.setdefault(photo.sender, photo.part) != photo.part:
+            raise FormatError([Problem(path, 1, f"sender {photo.sender} is in two parts, {photo.part} among them")])
+    return photos
+
+
+def _row_problem(row: Mapping[str, str | None], seen: set[str]) -> str | None:
+    if any(value is None for value in row.values()) or None in row:
+        return f"expected {len(_COLUMNS)} cells"
+    photo, digest, part = str(row["photo"]), str(row["sha256"]), row["part"]
+    if reason := image_id_problem(photo):
+        return f"photo {photo!r}: {reason}"
+    if photo in seen:
+        return f"photo {photo!r} again"
+    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        return f"sha256 {digest!r}; expected 64 hexadecimal digits"
+    if part not in get_args(Part):
+        return f"part {part!r}; expected learn, choose, report or nothing"
+    return None
+
+
+def join_photographs(annotations: Path, source: Path, out: Path) -> Joined:
+    """Writes the annotated photos of a checkout as a data set in the layout of FashionAI, with the parts as its split.
+
+    annotations: the folder of the lists. source: the checkout, the folder of `train` and `validation`. out: a new or
+    empty folder, or one written before, which is completed. Photos are linked where the file system can, else copied.
+    Photos that are missing in the checkout, or are other files than were annotated, are left out. Raises FormatError
+    for invalid lists, FileNotFoundError where the checkout has none of the photos.
+    """
+    annotations, source, out = Path(annotations), Path(source), Path(out)
+    listed = {photo.path: photo for photo in read_photographs(annotations) if photo.part}
+    points = {s.image_id: s for s in read_keypoint_csv(annotations / KEYPOINTS, annotations)}
+    labels: dict[str, list[AttributeRow]] = {}
+    for row in read_labels(annotations / ATTRIBUTES):
+        labels.setdefault(row.path, []).append(row)
+    unknown = sorted({*points, *labels} - set(listed))
+    if unknown:
+        raise FormatError([Problem(annotations / PHOTOS, 1, f"lacks {unknown[0]}, which has annotations")])
+    found, missing, changed = [], [], []
+    for photo in listed.values():
+        file = source / photo.path
+        if not file.is_file():
+            missing.append(photo.path)
+        elif hashlib.sha256(file.read_bytes()).hexdigest() != photo.sha256:
+            changed.append(photo.path)
+        else:
+            found.append(photo)
+    if not found:
+        reason = f"none of the {len(listed)} annotated photos, such as {next(iter(listed), '')}"
+        raise FileNotFoundError(f"{source} has {reason}; give the folder that has train/ and validation/")
+    claim_folder(out, CLAIM, {"photographs": hashlib.sha256((annotations / PHOTOS).read_bytes()).hexdigest()})
+    _write_keypoints(out, source, [(photo, points[photo.path]) for photo in found if photo.path in points])
+    _write_attributes(out, source, [(photo, labels[photo.path]) for photo in found if photo.path in labels])
+    return Joined(Counter(photo.part for photo in found), missing, changed)
+
+
+def _write_keypoints(out: Path, source: Path, rows: Sequence[tuple[Photograph, Sample]]) -> None:
+    parts: dict[str, list[Sample]] = {"learn": [], "choose": [], "report": []}
+    for photo, sample in rows:
+        folder = out / ("test" if photo.part == "report" else "train")
+        name = f"Images/{photo.category}/{_flat(photo.path)}"
+        _link(source / photo.path, folder / name)
+        parts[photo.part].append(Sample(name, folder / name, photo.category, sample.keypoints))
+    write_keypoint_csv(_made(out / "train/Annotations/train.csv"), parts["learn"] + parts["choose"])
+    write_split(out, (parts["learn"], parts["choose"]))
+    if parts["report"]:
+        write_test_csv(_made(out / "test/test.csv"), parts["report"])
+        write_keypoint_csv(out / ANSWER, parts["report"])
+
+
+def _write_attributes(out: Path, source: Path, rows: Sequence[tuple[Photograph, list[AttributeRow]]]) -> None:
+    lines: dict[str, list[str]] = {"learn": [], "choose": [], "report": []}
+    questions, halves = [], {"learn": [], "choose": []}
+    for photo, labels in rows:
+        folder = out / "attributes" / ("rank" if photo.part == "report" else "base")
+        name = f"Images/{labels[0].task}{SUFFIX}/{_flat(photo.path)}"
+        _link(source / photo.path, folder / name)
+        lines[photo.part] += [f"{name},{row.task}{SUFFIX},{row.value}" for row in labels]
+        if photo.part == "report":
+            questions += [f"{name},{row.task}{SUFFIX},?" for row in labels]
+        else:
+            halves[photo.part].append(Sample(name, folder / name, labels[0].task))
+    _write_lines(out / "attributes/base/Annotations/label.csv", lines["learn"] + lines["choose"])
+    write_split(out, (halves["learn"], halves["choose"]), ATTRIBUTE_PREFIX)
+    if questions:
+        _write_lines(out / "attributes/rank/Tests/question.csv", questions)
+        _write_lines(out / "attributes" / ATTRIBUTE_ANSWER, lines["report"])
+
+
+def _flat(path: str) -> str:
+    """A file name for a path: two folders of the checkout can hold files of one name."""
+    return path.replace("/", "-")
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    write_atomic(_made(path), "".join(f"{line}\n" for line in lines))
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,113 @@
+"""Annotations joined with the photos that they belong to, on a checkout of four tiny files."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from aifashion.config import KeypointConfig
+from aifashion.data_gen.formats.challenges import KEYPOINTS
+from aifashion.data_gen.formats.fashionai import find_keypoint_sets, read_keypoint_csv
+from aifashion.data_gen.formats.fashionai_attributes import load_attribute_table
+from aifashion.data_gen.formats.problems import FormatError
+from aifashion.data_gen.keypoint_sets import load_test_set, load_training_parts
+from aifashion.data_gen.photographs import join_photographs, read_photographs
+from aifashion.data_gen.split import split_table
+
+PHOTOS = {
+    "train/skirt/a.jpg": ("1", "learn"),
+    "train/skirt/b.jpg": ("2", "choose"),
+    "validation/skirt/a.jpg": ("3", "report"),
+    "train/hat/c.jpg": ("1", ""),
+}
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """(annotations, checkout)"""
+    lists, source = tmp_path / "lists", tmp_path / "source"
+    lists.mkdir()
+    rows, points, labels = ["photo,sha256,sender,part,category,remark"], [",".join(("image_id", "image_category"))], []
+    points[0] += "," + ",".join(KEYPOINTS)
+    for index, (name, (sender, part)) in enumerate(PHOTOS.items()):
+        path = source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"photo {index}".encode())
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        rows.append(f"{name},{digest},{sender},{part},{'skirt' if part else 'none'},")
+        if part:
+            found = {"waistband_left": f"{10 + index}_5_1", "waistband_right": "40_5_0"}
+            points.append(f"{name},skirt," + ",".join(found.get(k, "-1_-1_-1") for k in KEYPOINTS))
+            labels.append(f"{name},skirt_length_labels,nymnnn")
+    for file, lines in (("photographs.csv", rows), ("keypoints.csv", points), ("attributes.csv", labels)):
+        (lists / file).write_text("".join(f"{line}\n" for line in lines))
+    return lists, source
+
+
+def test_the_parts_become_split_and_test_set(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    lists, source = folders
+    joined = join_photographs(lists, source, tmp_path / "out")
+    assert joined.written == {"learn": 1, "choose": 1, "report": 1} and not joined.missing and not joined.changed
+    train, val = load_training_parts(tmp_path / "out", KeypointConfig())
+    assert [(s.path.read_bytes(), s.category) for s in train] == [(b"photo 0", "skirt")]
+    assert [s.path.read_bytes() for s in val] == [b"photo 1"]
+    (tested,) = load_test_set(tmp_path / "out", KeypointConfig().vocabulary).samples
+    assert tested.path.read_bytes() == b"photo 2" and tested.keypoints is None
+    (answers,) = find_keypoint_sets(tmp_path / "out").answers
+    (answer,) = read_keypoint_csv(answers)
+    assert answer.image_id == tested.image_id and answer.keypoints is not None
+    assert answer.keypoints.xy[KEYPOINTS.index("waistband_left")].tolist() == [12, 5]
+
+
+def test_the_attributes_have_the_same_split(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    join_photographs(*folders, tmp_path / "out")
+    data = tmp_path / "out" / "attributes"
+    train, val = split_table(tmp_path / "out", load_attribute_table(data))
+    assert [table.photos.path(0).read_bytes() for table in (train, val)] == [b"photo 0", b"photo 1"]
+    assert (tmp_path / "out/attributes/rank/Tests/question.csv").read_text().endswith(",skirt_length_labels,?\n")
+
+
+def test_photos_that_are_missing_or_others_are_named_and_the_rest_goes_on(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    lists, source = folders
+    (source / "train/skirt/b.jpg").unlink()
+    (source / "validation/skirt/a.jpg").write_bytes(b"saved again")
+    joined = join_photographs(lists, source, tmp_path / "out")
+    assert joined.written == {"learn": 1}
+    assert joined.missing == ["train/skirt/b.jpg"] and joined.changed == ["validation/skirt/a.jpg"]
+
+
+def test_a_second_call_completes_a_folder_and_refuses_a_foreign_one(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    lists, source = folders
+    join_photographs(lists, source, tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    join_photographs(lists, source, tmp_path / "out")
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    with pytest.raises(FileExistsError, match="holds other things"):
+        join_photographs(lists, source, lists)
+
+
+def test_a_checkout_of_something_else_is_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none of the 3 annotated photos, such as train/skirt/a.jpg"):
+        join_photographs(folders[0], tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("train/skirt/b.jpg", "../b.jpg", r"photographs.csv:3: photo '../b.jpg': '..' leads out"),
+        ("train/skirt/b.jpg", "train/skirt/a.jpg", r"photographs.csv:3: photo 'train/skirt/a.jpg' again"),
+        (",2,choose", ",2,chose", r"photographs.csv:3: part 'chose'; expected learn, choose, report or nothing"),
+        (",2,choose", ",1,choose", r"sender 1 is in two parts"),
+        ("photo,sha256", "photo,digest", r"photographs.csv:1: columns .*; expected"),
+    ],
+)
+def test_invalid_lists_are_refused_with_their_line(
+    old: str, new: str, message: str, folders: tuple[Path, Path]
+) -> None:
+    path = folders[0] / "photographs.csv"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(FormatError, match=message):
+        read_photographs(folders[0])
