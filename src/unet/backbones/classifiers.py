@@ -9,7 +9,7 @@ from functools import partial
 import keras
 from keras import layers
 
-from . import lite
+from . import efficientnet_lite, lite
 from .applications import NORMALISATION, application_body, normalised
 from .pretrained import build_started
 from .residual import RESIDUAL
@@ -28,6 +28,11 @@ def build_residual_classifier(name: str, weights: Weights) -> keras.Model:
     return _last_level(build_started(name, ANY_SIZE, weights))
 
 
+def build_efficientnet_lite(name: str, weights: Weights) -> keras.Model:
+    """An EfficientNet-Lite up to its last block."""
+    return _last_level(efficientnet_lite.build(name, ANY_SIZE, weights))
+
+
 def _last_level(pyramid: keras.Model) -> keras.Model:
     return keras.Model(pyramid.input, pyramid.output["P5"], name="backbone")
 
@@ -42,6 +47,7 @@ def build_application(application: str, weights: Weights) -> keras.Model:
 CLASSIFIERS: dict[str, Callable[[Weights], keras.Model]] = {
     "lite": build_lite,
     **{name.lower(): partial(build_application, name) for name in NORMALISATION},
+    **{name: partial(build_efficientnet_lite, name) for name in efficientnet_lite.EFFICIENTNET_LITE},
     **{name: partial(build_residual_classifier, name) for name in RESIDUAL},
 }
 """name -> build(weights): RGB image 0..255 (B, H, W, 3) -> features (B, h, w, F)."""
