@@ -36,7 +36,8 @@ class KeypointConfig:
     network: str = "v11"
     """v11 (CPN on ResNet101), resnet50, lite (small, for a CPU), or the name of another backbone, such as resnest50d"""
     size: int = 512
-    """side of the square network input in px, a multiple of 32"""
+    """side of the square network input in px, a multiple of 32. The defaults of --size, --batch-size and
+    --learning-rate depend on --network; --help --network NAME shows those of another one"""
     sigma: float = 1.5
     """standard deviation of the Gaussian around a keypoint, in heatmap cells; a cell is 4 px of the input"""
 
@@ -127,7 +128,8 @@ class AttributeConfig:
     network: str = "resnet50v2"
     """the name of the backbone, such as lite, resnet50v2, densenet121, efficientnetv2b0 or resnest50d"""
     size: int = 224
-    """side of the square network input in px"""
+    """side of the square network input in px. The defaults of --size, --batch-size and --learning-rate depend on
+    --network; --help --network NAME shows those of another one"""
     crop: CropRule = field(default_factory=CropRule)
     """how the photos were cropped: image (not at all), keypoints, heatmap or cam; see aifashion data crop"""
     layers: Layers = "all"
@@ -367,7 +369,11 @@ def _with_names_of_today(values: dict[str, Any], kind: str, source: Path | str) 
     values = dict(values)
     older = "lrdecay" if kind == "keypoints" else "model"
     name = "schedule" if kind == "keypoints" else "network"
-    if older in values and name not in values:
+    if older in values and name in values:
+        raise ValueError(
+            f"{source} has both {name} and {older}, its name in earlier versions: take the one out that is not meant"
+        )
+    if older in values:
         value = values.pop(older)
         if older == "lrdecay":
             value = {True: "cosine", False: "constant"}[_read_value(value, bool, f"{source}: {older}")]

@@ -1,21 +1,27 @@
 """Atomic writing: write a temporary file in the same folder, flush it to the disk, rename it over the old file.
 
-And locks, for commands that go on with an output: two of them at once would lose what one of them writes.
+And locks, for commands that go on with an output: two of them at once would lose what one of them writes. And the
+search of folders for files, through links.
 """
 
 import errno
+import hashlib
 import json
+import logging
 import os
 import re
 import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+log = logging.getLogger(__name__)
+_told: set[str] = set()
+"""Folders of which the log has said that links lead out of them."""
 _TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.+")
 _OPEN_FILES = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/[^/]+/fd/\d+")
 _ABOVE_PACKAGE = Path(__file__).resolve().parent.parent
@@ -105,12 +111,13 @@ def locked(output: Path) -> Iterator[None]:
         lock.release()
 
 
-def sweep(folder: Path, name: str = "") -> None:
-    """Deletes what killed processes left of `atomic_path` and `replace_folder` in `folder`: of the file or folder
-    `name`, or of all. Call it only while the output is `locked`: what another process is writing would be deleted.
+def sweep(folder: Path, *names: str) -> None:
+    """Deletes what killed processes left of `atomic_path` and `replace_folder` in `folder`: of the files or folders
+    `names`, or of all. Call it only while the output is `locked`: what another process is writing would be deleted.
     """
+    ends = {_end_of(name) for name in names if name}
     for path in Path(folder).glob(".*"):
-        if _TEMPORARY.fullmatch(path.name) and (not name or path.name[10:].removesuffix(".old") == _end_of(name)):
+        if _TEMPORARY.fullmatch(path.name) and (not ends or path.name[10:].removesuffix(".old") in ends):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
@@ -120,13 +127,49 @@ def sweep(folder: Path, name: str = "") -> None:
 def replace_folder(out: Path, beside: Path) -> None:
     """Replaces the folder `out` with `beside`, a folder next to it, by renaming: `out` is never half written.
 
+    A link stays one: the folder that it leads to is replaced.
     If the process is stopped between two steps, the old folder can remain under a hidden name that ends in `-NAME.old`.
     """
+    out = _behind_links(out)
+    if beside.parent.resolve() != out.parent:
+        beside = Path(shutil.move(beside, out.with_name(_temporary_name(out.name))))
     old = out.with_name(f".{secrets.token_hex(4)}-{out.name}.old")
     if out.exists():
         out.rename(old)
-    beside.rename(out)
+    try:
+        beside.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+SEAL = "record_sha256"
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record for a JSON file with its seal, the sha256 of all else in it, by which `unsealed` notices a change."""
+    return {**record, SEAL: _record_digest(record)}
+
+
+def unsealed(record: Any, fields: Collection[str] | None = None, older: bool = False) -> dict[str, Any]:
+    """The record without its seal. Raises ValueError where it was changed since it was written, or is no record.
+
+    fields: all that the record has, so that a change of the word for the seal is noticed as well; None: any. older: the
+    record can come from a version that wrote no seals.
+    """
+    if not isinstance(record, dict):
+        raise ValueError(f"expected an object, found {type(record).__name__}")
+    rest = {name: value for name, value in record.items() if name != SEAL}
+    if fields is not None and set(rest) != set(fields):
+        raise ValueError(f"expected the fields {', '.join(fields)}, found {', '.join(map(str, rest)) or 'none'}")
+    if SEAL not in record:
+        if not older:
+            raise ValueError(f"it lacks its {SEAL}")
+    elif record[SEAL] != _record_digest(rest):
+        raise ValueError(f"it was changed since it was written: its {SEAL} does not match")
+    return rest
 
 
 def claim_folder(
@@ -156,6 +199,76 @@ def claim_folder(
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / manifest, json.dumps(dict(facts)) + "\n")
+
+
+def _record_digest(facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()
+
+
+def walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` that goes through linked folders as well, and into every folder once, so that loops of links end.
+
+    Folders are in the order of their names; whoever shortens the list of them keeps the walk out of the others. A link
+    is left out if it leads to where the walk comes by itself. Links that are followed are told in the log, as are
+    folders that cannot be opened.
+    """
+    real_top, seen = os.path.realpath(top), {_identity(os.fspath(top))}
+
+    def told(error: OSError) -> None:
+        log.warning(f"{error.filename}: {error.strerror}; what is in this folder is left out")
+
+    for folder, children, names in os.walk(top, onerror=told, followlinks=True):
+        kept = []
+        for child in sorted(children):
+            path = os.path.join(folder, child)  # noqa: PTH118 (a hundred thousand Paths are slow)
+            linked = os.path.islink(path)  # noqa: PTH114
+            if linked and _is_within(os.path.realpath(path), real_top):
+                continue
+            identity = _identity(path)
+            if identity in seen:
+                continue
+            seen.add(identity)
+            if linked:
+                tell_link(os.fspath(top), path)
+            kept.append(child)
+        children[:] = kept
+        yield folder, children, names
+
+
+def tell_link(folder: str, path: str) -> None:
+    """Notes in the log, once a folder, that files in it lie elsewhere through a link on the way to `path`."""
+    if folder not in _told:
+        _told.add(folder)
+        log.info(f"{folder}: links lead out of it and are followed, such as {path} -> {os.path.realpath(path)}")
+
+
+def readable_name(text: str) -> str:
+    """The text with bytes of a file name that are no UTF-8 as `\\xe9`, so that it can be written to files."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a pair of UTF-16, as Windows allows in names
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
+def raw_name(text: str) -> str:
+    """The file name that `readable_name` was given; what a file is called by the system."""
+    data = text.encode("utf-8", "surrogateescape")
+    data = re.sub(rb"\\x([89a-f][0-9a-f])", lambda byte: bytes.fromhex(byte[1].decode()), data)
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _identity(folder: str) -> tuple[int, int] | str:
+    try:
+        state = os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return folder
+    return state.st_dev, state.st_ino
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _temporary_name(name: str) -> str:

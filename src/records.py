@@ -5,6 +5,7 @@ B images of a batch; H, W image rows and columns in pixels; h, w heatmap rows an
 K keypoints; C classes. Points are (x, y) in pixels, x right, y down, pixel centres on integers.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -12,6 +13,7 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 ABSENT, HIDDEN, VISIBLE = -1, 0, 1
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,3 +158,10 @@ class HeadSpec:
             raise ValueError(f"head {self.name!r}: kind must be exclusive, independent or ordinal, not {self.kind!r}")
         if not self.classes:
             raise ValueError(f"head {self.name!r} has no classes")
+        for name in self.classes:
+            # Tables join the labels of an independent head with semicolons.
+            if not name.strip() or _CONTROL.search(name) or (self.kind == "independent" and ";" in name):
+                raise ValueError(
+                    f"head {self.name!r} has the class {name!r}: names of classes are not blank, and have no "
+                    "line end or other control character, and no semicolon where several classes can hold"
+                )

@@ -33,7 +33,12 @@ DEFAULT = "fashionai"
 OLDER_FILES = FOLDER / "older_files.json"
 """The meaning of runs and artifacts that were made before they kept a vocabulary. It never changes."""
 MOST_KEYPOINTS = 1000
+LARGEST_FILE = 16 << 20
+"""Bytes; a vocabulary of 1,000 keypoints has about 100,000."""
 _NAME = re.compile(r"\w[\w .&+-]{0,63}")
+_LONGEST_CLASS = 100
+# Names of devices on Windows, in any folder and with any ending. Categories and tasks become names of folders.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 _TASK_NAME = re.compile(r"[A-Za-z]\w{0,63}", re.ASCII)
 _RESERVED = {
     "category": ("all", "auto", "attributes", "shipped"),
@@ -214,10 +219,16 @@ class Vocabulary:
 def load_vocabulary(source: str | Path = DEFAULT) -> Vocabulary:
     """A vocabulary of the package by its name, or that of a TOML file, or of a run's or an artifact's JSON file.
 
-    Raises VocabularyError, naming the file and the line, for a file that is not a vocabulary; FileNotFoundError where
-    there is neither such a file nor such a name.
+    Raises VocabularyError, naming the file and the line, for a file that is not a vocabulary, and for what cannot name
+    one; FileNotFoundError where there is neither such a file nor such a name.
     """
+    if not isinstance(source, str | Path) or "\0" in str(source) or not str(source):
+        raise VocabularyError(
+            f"no vocabulary is named {source!r:.80}: expected {', '.join(packaged())}, or a .toml or .json file"
+        )
     path = Path(source)
+    if path.is_dir():
+        raise VocabularyError(f"{path} is a folder; name the .toml or .json file of the vocabulary in it")
     if path.suffix not in (".toml", ".json"):
         if path.is_file() or str(source) not in packaged():
             raise FileNotFoundError(
@@ -246,12 +257,17 @@ def _read_packaged(path: Path) -> Vocabulary:
 
 def read_vocabulary(path: Path) -> Vocabulary:
     """The vocabulary of a TOML or JSON file. Raises VocabularyError, naming the file and line; OSError without one."""
+    path = Path(path)
+    with path.open("rb") as stream:
+        read = stream.read(LARGEST_FILE + 1)
+    if len(read) > LARGEST_FILE:
+        raise VocabularyError(f"{path}: more than {LARGEST_FILE >> 20} MiB, which no vocabulary needs")
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
-        data = json.loads(text) if Path(path).suffix == ".json" else tomllib.loads(text)
+        text = read.decode("utf-8-sig")  # some editors begin a file with a mark
+        data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise VocabularyError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:  # of both formats; also numbers of thousands of digits
         raise VocabularyError(f"{path}: {error}") from None
     except RecursionError:
         raise VocabularyError(f"{path}: nested too deeply for a vocabulary") from None
@@ -270,8 +286,8 @@ def vocabulary_from(data: Any) -> Vocabulary:
     """The vocabulary of plain data, as a TOML file or `Vocabulary.to_json` gives it. Raises VocabularyError."""
     top = _table(data, "", {"name", "keypoints", "twins", "edges", "categories", "attributes"}, "a vocabulary")
     name = top.get("name")
-    if not isinstance(name, str) or not name:
-        raise VocabularyError(f"name must be a text; got {name!r}", "name")
+    if not isinstance(name, str) or not name or not name.isprintable() or len(name) > 200:
+        raise VocabularyError(f"name must be a text of 1 to 200 printable characters; got {name!r:.80}", "name")
     definitions = []
     for key, value in _table(top.get("categories"), "categories", None, "categories").items():
         section = f"categories.{key}"
@@ -334,6 +350,8 @@ def _check(vocabulary: Vocabulary) -> None:
     _check_names(keypoints, "keypoint", "keypoints")
     _check_names([c.name for c in definitions], "category", "categories")
     _check_names([t.name for t in vocabulary.attributes], "attribute task", "attributes", _TASK_NAME)
+    _check_folders([c.name for c in definitions], "category", "categories")
+    _check_folders([t.name for t in vocabulary.attributes], "attribute task", "attributes")
     known, tasks = set(keypoints), {task.name for task in vocabulary.attributes}
     for category in definitions:
         section, what = f"categories.{category.name}", f"category {category.name!r}"
@@ -360,6 +378,7 @@ def _check(vocabulary: Vocabulary) -> None:
     for task in vocabulary.attributes:
         section = f"attributes.{task.name}"
         _check_names(task.classes, "class", section, None)
+        _check_classes(task)
         if task.name.endswith("_labels"):
             raise VocabularyError(f"attribute task {task.name!r}: leave out _labels, which label files add", section)
         fewest = 1 if task.kind == "independent" else 2
@@ -399,7 +418,38 @@ def _check_names(names: Sequence[str], what: str, section: str, pattern: re.Patt
             raise VocabularyError(f"no {what} can be called {name!r}, which the commands use for themselves", section)
         if pattern is not None and not pattern.fullmatch(name):
             expected = "letters, digits and _" if pattern is _TASK_NAME else "letters, digits, spaces and _ . & + -"
-            raise VocabularyError(f"{what} {name!r}: expected 1 to 64 {expected}", section, name)
+            raise VocabularyError(f"{what} {name!r:.120}: expected 1 to 64 {expected}", section, name)
+        if pattern is _NAME and name.endswith((" ", ".")):
+            raise VocabularyError(f"{what} {name!r} ends with a space or a dot, which Windows drops", section, name)
+
+
+def _check_folders(names: Sequence[str], what: str, section: str) -> None:
+    """Of names that become those of folders: no device of Windows, and none that differ from another by case alone."""
+    for name in names:
+        if _DEVICE.fullmatch(name):
+            raise VocabularyError(f"no {what} can be called {name!r}, a name that Windows keeps", section, name)
+    folded = Counter(name.casefold() for name in names)
+    alike = [name for name in names if folded[name.casefold()] > 1]
+    if alike:
+        both = f"{what} {alike[0]!r} and {alike[1]!r} differ only in upper and lower case"
+        raise VocabularyError(f"{both}, which the names of folders need not tell apart", section, alike[0])
+
+
+def _check_classes(task: HeadSpec) -> None:
+    """Of the names of classes, which can have any letters and signs: what tables and terminals cannot keep."""
+    for name in task.classes:
+        reason = None
+        if not name.isprintable():
+            reason = "it has a control character, such as a line break"
+        elif ";" in name:
+            reason = "it has a ';', which separates classes in tables"
+        elif name != name.strip() or not name:
+            reason = "it is empty, or begins or ends with a space"
+        elif len(name) > _LONGEST_CLASS:
+            reason = f"it has {len(name)} characters; at most {_LONGEST_CLASS} are possible"
+        if reason:
+            section = f"attributes.{task.name}"
+            raise VocabularyError(f"class {name!r:.120} of attribute task {task.name!r}: {reason}", section, name)
 
 
 def _check_known(names: Iterable[str], known: set[str], what: str, section: str) -> None:

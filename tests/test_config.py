@@ -158,7 +158,7 @@ def test_frozen():
         (changed(kind=...), r"is the configuration of a None run"),
         (changed(dropout=0.5), r"has unknown fields dropout: it comes from a newer version, .*; use that version, or"),
         (changed(a=1, model="lite"), r"has unknown fields a, model: .* take the fields out of the file"),
-        (changed(lrdecay=True), r"has unknown fields lrdecay"),  # beside a schedule, which it would contradict
+        (changed(lrdecay=True), r"has both schedule and lrdecay, its name in earlier versions"),
         (changed(size=100), r"size = 100 is not a multiple of 32; expected one from 64 up"),
         (changed(category="hat"), r"unknown category 'hat'; expected one of blouse, dress"),
         (changed(size="512"), r"size = '512' is not a whole number"),
@@ -321,3 +321,13 @@ def test_every_field_says_what_it_is(kind: type):
         declaration = source.index(f"\n    {field.name}: ")
         following = source[declaration + 1 :].split("\n")[1]
         assert following.strip().startswith('"""'), field.name
+
+
+@pytest.mark.parametrize(
+    ("config", "older"), [(KeypointConfig(), {"lrdecay": True}), (AttributeConfig(), {"model": "lite"})]
+)
+def test_an_older_name_beside_that_of_today(config, older):
+    text = json.dumps(json.loads(config.to_json()) | older)
+    (name,) = older
+    with pytest.raises(ValueError, match=rf"runs/1/config\.json has both \w+ and {name}, its name in earlier versions"):
+        type(config).from_json(text, config.vocabulary, "runs/1/config.json")

@@ -213,7 +213,7 @@ GLOVE_HEADER = "[categories.glove]"
         ('["cuff_length"]', '["cuff"]', "11: category 'glove': attribute task 'cuff' is not one of"),
         (GLOVE_HEADER, "[categories.all]", "8: no category can be called 'all'"),
         (GLOVE_HEADER, '[categories."../glove"]', "8: category '../glove': expected 1 to 64 letters"),
-        ('name = "gloves"', "name = 3", "2: name must be a text; got 3"),
+        ('name = "gloves"', "name = 3", "2: name must be a text of 1 to 200 printable characters; got 3"),
         ('name = "gloves"', "name = ", "line 2"),
     ],
 )
@@ -323,3 +323,92 @@ def test_a_mark_at_the_beginning_of_a_file_is_passed_over_and_deep_nesting_refus
     path.write_text("[" * 200 + "]" * 200)
     with pytest.raises(VocabularyError):
         load_vocabulary(path)
+
+
+# ------------------------------------------------------------------------ names that files and terminals cannot keep
+
+
+def with_names(category: str = "hat", classes: tuple[str, ...] = ("none", "wide"), task: str = "brim") -> dict:
+    return {
+        "name": "hats",
+        "categories": {category: {"keypoints": ["brim_left", "brim_right"]}},
+        "attributes": {task: {"classes": list(classes)}},
+    }
+
+
+@pytest.mark.parametrize("name", ["con", "NUL", "Aux", "com1", "lpt9", "nul.a", "con."])
+def test_no_category_has_a_name_that_windows_keeps(name):
+    with pytest.raises(VocabularyError, match="Windows"):
+        vocabulary_from(with_names(name))
+    for name in ("console", "com", "com10", "nullarbor"):
+        assert vocabulary_from(with_names(name)).categories == (name,)
+
+
+@pytest.mark.parametrize("name", ["hat.", "hat ", "a hat. "])
+def test_no_name_ends_with_a_space_or_a_dot(name):
+    with pytest.raises(VocabularyError, match="ends with a space or a dot"):
+        vocabulary_from(with_names(name))
+
+
+def test_no_two_folders_differ_by_case_alone():
+    content = with_names()
+    content["categories"]["Hat"] = content["categories"]["hat"]
+    with pytest.raises(VocabularyError, match="'hat' and 'Hat' differ only in upper and lower case"):
+        vocabulary_from(content)
+    content = with_names()
+    content["attributes"]["Brim"] = content["attributes"]["brim"]
+    with pytest.raises(VocabularyError, match="attribute task 'brim' and 'Brim' differ only"):
+        vocabulary_from(content)
+    with pytest.raises(VocabularyError, match="no attribute task can be called 'con'"):
+        vocabulary_from(with_names(task="con"))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a;b", "separates classes in tables"),
+        ("a\nb", "has a control character"),
+        ("\x1b[31mred", "has a control character"),
+        ("\u202egnol", "has a control character"),
+        ("", "it is empty"),
+        (" wide", "begins or ends with a space"),
+        ("w" * 101, "it has 101 characters; at most 100"),
+    ],
+)
+def test_classes_that_tables_and_terminals_cannot_keep_are_refused(tmp_path, name, reason):
+    with pytest.raises(VocabularyError, match=reason):
+        vocabulary_from(with_names(classes=("none", name)))
+    path = tmp_path / "hats.json"
+    path.write_text(json.dumps(with_names(classes=("none", name))))
+    with pytest.raises(VocabularyError, match=rf"hats\.json, line 1: .*{reason}"):
+        read_vocabulary(path)
+
+
+def test_classes_have_any_other_signs():
+    classes = ("3/4 Length", "Ankle&Floor Length", "长袖", "a, b", 'say "no"')
+    assert vocabulary_from(with_names(classes=classes)).task("brim").classes == classes
+
+
+@pytest.mark.parametrize("source", [None, 7, b"fashionai", "", "fashion\0ai", "a\0.toml", ["fashionai"]])
+def test_what_cannot_name_a_vocabulary(source):
+    with pytest.raises(VocabularyError, match=r"no vocabulary is named .*expected deepfashion2, fashionai"):
+        load_vocabulary(source)
+
+
+def test_a_folder_is_no_vocabulary(tmp_path):
+    (tmp_path / "x.toml").mkdir()
+    for folder in (tmp_path, tmp_path / "x.toml"):
+        with pytest.raises(VocabularyError, match=r"is a folder; name the \.toml or \.json file"):
+            load_vocabulary(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"a":' * 100_000, '{"name": ' + "9" * 5000 + "}", "x" * (17 << 20)],
+    ids=["lists", "objects", "digits", "size"],
+)
+def test_files_that_would_need_more_than_they_are_worth(tmp_path, text):
+    for name in ("x.json", "x.toml"):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(VocabularyError, match=rf"x\.{name[2:]}"):
+            load_vocabulary(tmp_path / name)

@@ -1,19 +1,17 @@
 """Checks a data set before training: unreadable photos, invalid rows, suspicious labels, duplicates and leaks."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from ..geometry import Size, inside
 from ..records import ABSENT, HIDDEN, VISIBLE, Sample
 from .duplicates import Fingerprint, fingerprint, group_fingerprints
-from .formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, FASHIONAI, KEYPOINTS, SPAN_PAIRS
+from .formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, FASHIONAI, KEYPOINTS
 from .formats.fashionai import find_keypoint_sets, scan_keypoint_rows
 from .formats.fashionai_attributes import (
     SUFFIX,
@@ -24,7 +22,8 @@ from .formats.fashionai_attributes import (
     scan_questions,
 )
 from .formats.problems import Problem
-from .images import ImageError, decode_image, resolve_image
+from .images import ImageError, decode_image, read_bytes, resolve_image
+from .spans import scorable, spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,8 @@ class SetSummary:
     """Counts of one category in one CSV.
 
     visible, hidden, absent: keypoints of the category by state. no_span: garments that cannot be scored, because a
-    keypoint of the span pair is absent or both have the same position.
+    keypoint of the span pair is absent or both have the same position. unseen: annotated garments that can be neither
+    learnt nor scored, because no keypoint is visible.
     """
 
     file: Path
@@ -42,6 +42,7 @@ class SetSummary:
     hidden: int
     absent: int
     no_span: int
+    unseen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class TaskSummary:
 class Report:
     """The result of `check_dataset`.
 
-    problems: rows and photos that cannot be used. warnings: rows that look wrong. duplicates: groups of photos that
+    problems: rows and photos that cannot be used, and lists from which nothing can be learnt. warnings: rows and lists
+    that look wrong. duplicates: groups of photos that
     show the same picture, within the keypoint sets and within the attribute sets (a picture in both is no duplicate).
     leaks: the groups that have photos in both training and test.
     """
@@ -97,8 +99,12 @@ class _Lists:
     answers: list[_Row]
 
 
-def check_dataset(data: Path, workers: int = 2) -> Report:
+def check_dataset(
+    data: Path, workers: int = 2, shown: Callable[[Iterable[Any], int], Iterable[Any]] = lambda results, total: results
+) -> Report:
     """Reads every keypoint and attribute CSV below `data` and decodes every photo once, in `workers` threads.
+
+    shown: is given the results and their number while photos are read, and passes them on; for a progress bar.
 
     Continues after every problem, and keeps about 3 KB in memory for each photo. Answer files are read, but not their
     photos: the test lists name the same ones. Raises FileNotFoundError if there is no CSV of either kind.
@@ -109,9 +115,7 @@ def check_dataset(data: Path, workers: int = 2) -> Report:
     paths = list(dict.fromkeys(row.photo for row in photos))
     with ThreadPoolExecutor(max_workers=workers) as pool:
         reading = pool.map(_inspect, paths)
-        inspected = dict(
-            zip(paths, track(reading, "Reading photos", len(paths), console=Console(stderr=True)), strict=True)
-        )
+        inspected = dict(zip(paths, shown(reading, len(paths)), strict=True))
     warnings: list[Problem] = []
     for row in photos:
         found = inspected[row.photo]
@@ -134,7 +138,11 @@ def check_dataset(data: Path, workers: int = 2) -> Report:
         warnings += _contradictions(lists.train, groups)
     keypoints, attributes = ([*lists.train, *lists.tests, *lists.answers] for lists in challenges)
     tasks = tuple(_summarise_tasks(attributes))
-    warnings += _missing_classes(tasks, {row.file for row in challenges[1].train})
+    labelled = {row.file for row in challenges[1].train}
+    warnings += [*_missing_classes(tasks, labelled), *_unlabelled(tasks, labelled)]
+    problems += [*_unusable(challenges[0].train, Path(data)), *_one_label(tasks, labelled)]
+    warnings += _never_visible(challenges[0].train, Path(data))
+    warnings += _not_scored([*challenges[0].train, *challenges[0].answers])
     return Report(
         Path(data),
         tuple(_summarise(keypoints)),
@@ -194,52 +202,11 @@ def _attribute_lists(data: Path, problems: list[Problem]) -> _Lists:
     return lists
 
 
-def print_report(report: Report, console: Console) -> None:
-    """Prints the summary table, every finding and a verdict."""
-    if report.summaries:
-        table = Table(title=f"Keypoint sets in {report.data}")
-        table.add_column("set")
-        table.add_column("category")
-        for name in ("images", "visible", "hidden", "absent", "no span"):
-            table.add_column(name, justify="right")
-        for s in report.summaries:
-            counts = (s.images, s.visible, s.hidden, s.absent, s.no_span)
-            table.add_row(str(_short(s.file, report.data)), s.category, *(f"{count:,}" for count in counts))
-        console.print(table)
-    if report.tasks:
-        table = Table(title=f"Attribute sets in {report.data}")
-        for name in ("set", "task"):
-            table.add_column(name)
-        for name in ("images", "with m"):
-            table.add_column(name, justify="right")
-        table.add_column("images of each class")
-        for t in report.tasks:
-            classes = zip(ATTRIBUTE_TASKS[t.task], t.yes, strict=True) if t.yes else ()
-            spread = ", ".join(f"{name} {count:,}" for name, count in classes) or "no labels (questions)"
-            table.add_row(str(_short(t.file, report.data)), t.task, f"{t.images:,}", f"{t.maybe:,}", spread)
-        console.print(table)
-    for title, findings in (("Problems", report.problems), ("Warnings", report.warnings)):
-        _print_list(console, title, [str(finding) for finding in findings])
-    for title, groups in (
-        ("Pictures that occur more than once", report.duplicates),
-        ("In training and test", report.leaks),
-    ):
-        _print_list(console, title, [" = ".join(str(_short(path, report.data)) for path in group) for group in groups])
-    counts = (
-        f"{len(report.problems)} problems, {len(report.warnings)} warnings, "
-        f"{len(report.duplicates)} repeated pictures, "
-        f"{len(report.leaks)} of them in training and test"
-    )
-    console.print(f"{'usable' if report.ok else 'not usable as it is'}: {counts}", markup=False, highlight=False)
-
-
 def _inspect(path: Path) -> tuple[Size, Fingerprint] | str:
     """(width, height) and fingerprint of a photo, or the reason why it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
         image = decode_image(data, str(path))
-    except OSError as error:
-        return f"{path}: {error.strerror or error}"
     except ImageError as error:
         return str(error)
     return (image.shape[1], image.shape[0]), fingerprint(data, image)
@@ -297,8 +264,75 @@ def _missing_classes(tasks: Sequence[TaskSummary], train: Collection[Path]) -> I
         found = [summary for summary in tasks if summary.task == task and summary.file in train]
         counts = np.sum([summary.yes for summary in found], axis=0) if found else ()
         missing = [name for name, count in zip(classes, counts, strict=False) if count == 0]
-        if missing:
+        if len(missing) == len(classes) - 1:
+            (only,) = set(classes) - set(missing)
+            yield Problem(found[0].file, None, f"{task}: all training photos have the class {only}: nothing to learn")
+        elif missing:
             yield Problem(found[0].file, None, f"{task}: no training photo has the class {', '.join(missing)}")
+
+
+def _unlabelled(tasks: Sequence[TaskSummary], train: Collection[Path]) -> Iterator[Problem]:
+    """A warning that names the tasks for which no training photo is labelled, where there are attribute lists."""
+    found = {summary.task for summary in tasks if summary.file in train}
+    bare = [task for task in ATTRIBUTE_TASKS if task not in found]
+    if found and bare:
+        text = f"no training photo is labelled for {', '.join(bare)}: a network of all tasks would not learn them"
+        yield Problem(min(train), None, text)
+
+
+def _unusable(rows: Sequence[_Row], data: Path) -> Iterator[Problem]:
+    """A problem where no training photo has anything to learn from, or none could be scored."""
+    samples = [row.row for row in rows if isinstance(row.row, Sample) and row.row.keypoints is not None]
+    if not samples:
+        return
+    counts = scorable(samples, FASHIONAI)
+    if counts.unseen == counts.garments:
+        text = f"none of the {counts.garments:,} training photos has a visible keypoint: nothing to learn or to score"
+        yield Problem(data, None, text)
+    elif not counts.scored:
+        yield Problem(data, None, f"none of the {counts.garments:,} training photos can be scored: {counts.reasons()}")
+
+
+def _one_label(tasks: Sequence[TaskSummary], train: Collection[Path]) -> Iterator[Problem]:
+    """A problem where all labels to train on are of one class, for every task."""
+    by_task: dict[str, list[tuple[int, ...]]] = {}
+    for summary in tasks:
+        if summary.file in train:
+            by_task.setdefault(summary.task, []).append(summary.yes)
+    if by_task and all((np.sum(counts, axis=0) > 0).sum() < 2 for counts in by_task.values()):
+        text = f"for {', '.join(by_task)} all training photos have the same label: nothing to learn"
+        yield Problem(min(train), None, text)
+
+
+def _not_scored(rows: Sequence[_Row]) -> Iterator[Problem]:
+    """A warning for each list and category of which no garment can be scored."""
+    for (file, category), samples in _by_list(rows).items():
+        counts = scorable(samples, FASHIONAI)
+        if counts.garments and not counts.scored:
+            text = f"{category}: none of {counts.garments:,} garments can be scored: {counts.reasons()}"
+            yield Problem(file, None, text)
+
+
+def _never_visible(rows: Sequence[_Row], data: Path) -> Iterator[Problem]:
+    """A warning for each category, with its keypoints that no training photo shows."""
+    states: dict[str, list[np.ndarray]] = {}
+    for row in rows:
+        if isinstance(row.row, Sample) and row.row.keypoints is not None:
+            states.setdefault(str(row.row.category), []).append(row.row.keypoints.state)
+    for category, found in sorted(states.items()):
+        never = FASHIONAI.mask(category) & ~(np.stack(found) == VISIBLE).any(axis=0)
+        if never.any():
+            names = ", ".join(KEYPOINTS[k] for k in np.flatnonzero(never))
+            yield Problem(data, None, f"{category}: no training photo has a visible {names}")
+
+
+def _by_list(rows: Sequence[_Row]) -> dict[tuple[Path, str], list[Sample]]:
+    """The samples of each file and category, sorted."""
+    parts: dict[tuple[Path, str], list[Sample]] = {}
+    for row in rows:
+        if isinstance(row.row, Sample):
+            parts.setdefault((row.file, str(row.row.category)), []).append(row.row)
+    return dict(sorted(parts.items()))
 
 
 def _groups(paths: Sequence[Path], labels: np.ndarray) -> tuple[tuple[Path, ...], ...]:
@@ -309,18 +343,15 @@ def _groups(paths: Sequence[Path], labels: np.ndarray) -> tuple[tuple[Path, ...]
 
 
 def _summarise(rows: Sequence[_Row]) -> Iterator[SetSummary]:
-    parts: dict[tuple[Path, str], list[Sample]] = {}
-    for row in rows:
-        if isinstance(row.row, Sample):
-            parts.setdefault((row.file, str(row.row.category)), []).append(row.row)
-    for (file, category), samples in sorted(parts.items()):
+    for (file, category), samples in _by_list(rows).items():
         annotated = [s.keypoints for s in samples if s.keypoints is not None]
         mask = FASHIONAI.mask(category)
         states = np.array([k.state[mask] for k in annotated])
         visible, hidden, absent = (int((states == value).sum()) for value in (VISIBLE, HIDDEN, ABSENT))
-        ends = [KEYPOINTS.index(name) for name in SPAN_PAIRS[category]]
-        no_span = sum((k.state[ends] == ABSENT).any() or (k.xy[ends[0]] == k.xy[ends[1]]).all() for k in annotated)
-        yield SetSummary(file, category, len(samples), visible, hidden, absent, int(no_span))
+        xy, state = np.array([k.xy for k in annotated]), np.array([k.state for k in annotated])
+        no_span = np.isnan(spans(xy, state, [category] * len(annotated), FASHIONAI)).sum() if annotated else 0
+        unseen = scorable(samples, FASHIONAI).unseen
+        yield SetSummary(file, category, len(samples), visible, hidden, absent, int(no_span), unseen)
 
 
 def _summarise_tasks(rows: Sequence[_Row]) -> Iterator[TaskSummary]:
@@ -332,14 +363,3 @@ def _summarise_tasks(rows: Sequence[_Row]) -> Iterator[TaskSummary]:
         questions = marks[0] == "?"
         yes = () if questions else tuple(sum(m[c] == "y" for m in marks) for c in range(len(ATTRIBUTE_TASKS[task])))
         yield TaskSummary(file, task, len(marks), yes, sum("m" in m for m in marks))
-
-
-def _short(path: Path, data: Path) -> Path:
-    return path.relative_to(data) if path.is_relative_to(data) else path
-
-
-def _print_list(console: Console, title: str, lines: Sequence[str]) -> None:
-    if lines:
-        console.print(f"{title} ({len(lines)})", style="bold")
-    for line in lines:
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)

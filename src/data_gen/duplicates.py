@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from .images import ImageError, decode_image
+from .images import ImageError, decode_image, read_bytes
 
 MAX_DISTANCE = 5  # differing bits of 64; re-encoding and resizing change up to 4
 MIN_SIMILARITY = 0.9
@@ -52,9 +52,9 @@ def fingerprint(data: bytes, image: np.ndarray) -> Fingerprint:
 def read_fingerprint(path: Path) -> Fingerprint | None:
     """The fingerprint of a photo; None if it cannot be read."""
     try:
-        data = Path(path).read_bytes()
+        data = read_bytes(path)
         return fingerprint(data, decode_image(data, str(path)))
-    except (OSError, ImageError):
+    except ImageError:
         return None
 
 

@@ -12,12 +12,13 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from ..files import write_atomic
 from .images import ImageError, decode_image
@@ -26,6 +27,10 @@ from .web import LONGEST_WAIT, Client, Failure, Hosts, Limits, Resolver, resolve
 DEFAULT_LIMITS = Limits()
 _TICK = 0.1  # s between two checks for downloads that take too long
 _JPEG_QUALITY = 95
+_DECODING_BYTES = 512 << 20
+"""That photos can take together while they are decoded; one that takes more is decoded alone."""
+_BYTES_A_PIXEL = {"JPEG": 8, "MPO": 8}
+_MOST_BYTES_A_PIXEL = 24  # of other formats: transparency and 16 bits are computed in wider numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,42 @@ class _Jobs:
             self._changed.notify_all()
 
 
+class Decoding:
+    """Lets threads decode photos as long as there are cores for them and their photos fit into memory together.
+
+    threads: at most so many at a time. memory: bytes that their photos take together; one that takes more goes alone.
+    """
+
+    def __init__(self, threads: int, memory: int) -> None:
+        self._changed = threading.Condition()
+        self._threads, self._memory, self._running, self._taken = threads, memory, 0, 0
+
+    @contextmanager
+    def place(self, size: int) -> Iterator[None]:
+        """Waits until a photo of `size` bytes can be decoded, and keeps its place for as long as the block runs."""
+        size = min(size, self._memory)
+        with self._changed:
+            self._changed.wait_for(lambda: self._running < self._threads and self._taken + size <= self._memory)
+            self._running += 1
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._taken -= size
+                self._changed.notify_all()
+
+
+def decoding_bytes(data: bytes) -> int:
+    """About how many bytes it takes to decode a photo file, from its header; without a readable one, none."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.width * image.height * _BYTES_A_PIXEL.get(image.format or "", _MOST_BYTES_A_PIXEL)
+    except Exception:  # Pillow raises errors of many kinds; what decodes the photo says what is wrong
+        return 0
+
+
 class _Fetching:
     """One run: worker threads that fetch, and a guard thread that ends downloads that take too long."""
 
@@ -174,7 +215,7 @@ class _Fetching:
         self._count, self._jobs = len(urls), _Jobs(urls, limits.per_host)
         self._results: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
         self._over = threading.Event()
-        self._decoding = threading.Semaphore(os.cpu_count() or 1)  # decoded photos are large
+        self._decoding = Decoding(os.cpu_count() or 1, _DECODING_BYTES)
         hosts = Hosts(limits, resolver)
         self._clients = [Client(limits, hosts) for _ in range(min(limits.workers, len(urls)))]
 
@@ -227,7 +268,7 @@ class _Fetching:
         """The outcome of the job, or the number of seconds to wait before it is tried again."""
         try:
             data = client.download(job.url)
-            with self._decoding:
+            with self._decoding.place(decoding_bytes(data)):
                 data = self._prepare(data)
         except ImageError as error:
             return Outcome(job.url, None, str(Failure(str(error)))), None

@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from ..config import KeypointConfig
-from ..records import ABSENT, Sample
+from ..records import ABSENT, HIDDEN, VISIBLE, Sample
 from ..vocabulary import Vocabulary, differences
 from .formats.challenges import FASHIONAI
 from .formats.coco import CocoSet, check_names, read_coco, samples_from_coco
 from .formats.fashionai import find_keypoint_sets, load_training_samples, read_keypoint_csv
+from .formats.problems import Problem, leave_out
+from .images import resolve_image
+from .spans import scorable
 from .split import load_or_make_split
 
 TRAIN, VAL, TEST = "train.json", "val.json", "test.json"
@@ -36,9 +39,10 @@ class ListedPhotos:
 def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample], list[Sample]]:
     """(train, val): the annotated photos of the configuration's categories, with the keypoints of its vocabulary.
 
-    The split is made once and stored beside the data, except if a COCO folder has a `val.json`. Raises ValueError if a
-    part is empty, or if names differ between data set and vocabulary (the message lists them); OSError or FormatError
-    if the data are missing or invalid.
+    The split is made once and stored beside the data, except if a COCO folder has a `val.json`. Rows and entries with
+    problems are left out and counted in a warning. Raises ValueError if a part is empty, if there is nothing to learn
+    or to score in it (`check_parts`), or if names differ between data set and vocabulary (the message lists them);
+    OSError or FormatError if the data are missing or wholly wrong.
     """
     data, vocabulary = Path(data), config.vocabulary
     if _is_coco(data, TRAIN):
@@ -60,7 +64,24 @@ def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample
             f"{data} has {len(chosen[0])} photos of {', '.join(vocabulary.categories)} to train on and "
             f"{len(chosen[1])} to validate on; both are needed"
         )
+    check_parts(data, chosen[0], chosen[1], config)
     return chosen[0], chosen[1]
+
+
+def check_parts(data: Path, train: Sequence[Sample], val: Sequence[Sample], config: KeypointConfig) -> None:
+    """Raises ValueError where a training could learn nothing, or its validation score nothing. data: for messages."""
+    taught = (VISIBLE, HIDDEN) if config.hidden_weight > 0 else (VISIBLE,)
+    if not any(np.isin(sample.keypoints.state, taught).any() for sample in train if sample.keypoints is not None):
+        hidden = any((sample.keypoints.state == HIDDEN).any() for sample in train if sample.keypoints is not None)
+        advice = "; --hidden-weight above 0 would learn hidden ones" if hidden else ""
+        raise ValueError(
+            f"{data}: none of the {len(train):,} photos to train on has a visible keypoint: nothing to learn{advice}"
+        )
+    counts = scorable(val, config.vocabulary)
+    if not counts.scored:
+        raise ValueError(
+            f"{data}: nothing to score: of the {counts.garments:,} photos to validate on {counts.reasons()}"
+        )
 
 
 def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
@@ -72,8 +93,13 @@ def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
         check_names(coco, vocabulary)
         listed = samples_from_coco(coco, file.parent, vocabulary)
         annotated = {sample.image_id for sample in listed}
-        root = file.parent
-        bare = [Sample(i.file_name, root / i.file_name, None) for i in coco.images if i.file_name not in annotated]
+        bare, problems = [], []
+        for image in (image for image in coco.images if image.file_name not in annotated):
+            try:
+                bare.append(Sample(image.file_name, resolve_image(file.parent, image.file_name), None))
+            except ValueError as error:
+                problems.append(Problem(file, None, f"images, id {image.id}: {error}"))
+        leave_out(file, problems, len(listed) + len(bare), "photos")
         return ListedPhotos([*listed, *bare], coco)
     others = [name for name in vocabulary.keypoints if name not in FASHIONAI.indices]
     if others:
@@ -83,7 +109,7 @@ def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
         )
     samples: dict[str, Sample] = {}
     for csv in _test_lists(data):
-        for sample in read_keypoint_csv(csv):
+        for sample in read_keypoint_csv(csv, strict=False):
             first = samples.setdefault(sample.image_id, sample)
             if first is not sample:
                 raise ValueError(

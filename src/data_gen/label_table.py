@@ -146,3 +146,28 @@ class LabelTable:
     def select(self, rows: np.ndarray) -> "LabelTable":
         """The photos at `rows`, (N',) int, in that order."""
         return dataclasses.replace(self, photos=self.photos.select(rows), codes=self.codes[rows])
+
+
+def check_labels(source: Path, train: LabelTable, val: LabelTable) -> None:
+    """Raises ValueError where a training could learn nothing, or not be scored.
+
+    That is where no photo has a label, in one of the parts, and where for every head all labels to train on are one.
+    source: what messages call the data.
+    """
+    names = ", ".join(head.name for head in train.heads)
+    for part, purpose in ((train, "train on"), (val, "validate on")):
+        if not (part.codes >= 0).any():
+            raise ValueError(f"{source}: not one photo to {purpose} has a label for {names}")
+    if not any(_differ(train, index) for index in range(len(train.heads))):
+        raise ValueError(f"{source}: all photos to train on have the same label for {names}: nothing to learn")
+
+
+def _differ(table: LabelTable, index: int) -> bool:
+    """Whether two photos have different labels for a head; of soft labels the likeliest class counts."""
+    codes, targets = np.unique(table.codes[:, index]), table.targets[index]
+    codes = codes[codes >= 0]
+    if targets is None or not len(codes):
+        return len(codes) > 1
+    independent = table.heads[index].kind == "independent"
+    answers = targets[codes] if independent else targets[codes].argmax(axis=1)
+    return len(np.unique(answers, axis=0)) > 1

@@ -3,10 +3,12 @@
 import cv2
 import numpy as np
 
-from ..geometry import Frame, Size, letterbox, resize, zoom
+from ..geometry import Frame, Size, letterbox, zoom
 
 PADDING = (124, 116, 104)
 """RGB of the padding around the photo: the ImageNet mean, which is about zero after normalisation."""
+
+Letterboxed = tuple[np.ndarray, Frame]
 
 _IDENTITY = np.eye(2, 3)
 
@@ -43,16 +45,14 @@ def _reduced(image: np.ndarray, by: int) -> tuple[np.ndarray, Frame]:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA), zoom(by)
 
 
-def letterboxed(image: np.ndarray, size: Size, photo: Size | None = None) -> tuple[np.ndarray, Frame]:
+def letterboxed(image: np.ndarray, size: Size, photo: Size | None = None, reduced: Frame | None = None) -> Letterboxed:
     """The whole photo in the middle of an input of `size`, and the frame from photo pixels to input pixels.
 
-    photo: the (width, height) of the photo, if `image` is a reduced version of it.
+    photo, reduced: of an `image` that is a reduced photo the (width, height) of the photo, and the frame from its
+    pixels to those of the photo, as `images.read_reduced` gives them.
     """
-    image_size = image.shape[1], image.shape[0]
-    frame = letterbox(photo or image_size, size)
-    return sample_image(
-        image, frame if photo in (None, image_size) else resize(image_size, photo).then(frame), size
-    ), frame
+    frame = letterbox(photo or (image.shape[1], image.shape[0]), size)
+    return sample_image(image, reduced.then(frame) if reduced else frame, size), frame
 
 
 def scaled_side(size: int, scale: float) -> int:

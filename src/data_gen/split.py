@@ -16,6 +16,7 @@ import numpy as np
 from ..files import write_atomic
 from ..records import Sample
 from .duplicates import duplicate_groups
+from .formats.problems import FormatError, read_csv_rows
 from .label_table import LabelTable, PhotoFiles
 
 TRAIN_FILE, VAL_FILE = "train_split.csv", "val_split.csv"
@@ -132,21 +133,29 @@ def _read_split(files: list[Path], data: Path, samples: Sequence[Sample]) -> tup
     first: dict[str, str] = {}
     halves: list[list[Sample]] = []
     for file in files:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            if reader.fieldnames != _HEADER:
-                raise ValueError(f"{file}:1: columns {reader.fieldnames}; expected {_HEADER}; {advice}")
-            half = []
-            for row in reader:
-                line, key = f"{file}:{reader.line_num}", row["path"]
-                if key in first:
-                    raise ValueError(f"{line}: {key!r} again, first at {first[key]}; {advice}")
-                if key not in by_key:
-                    raise ValueError(f"{line}: {key!r} is not among the {len(samples)} training samples; {advice}")
-                first[key] = line
-                half.append(by_key[key])
+        try:
+            rows = read_csv_rows(file)
+        except FormatError as error:
+            raise ValueError(f"{error}; {advice}") from None
+        if not rows or rows[0][1] != _HEADER:
+            columns = ",".join(rows[0][1]) if rows else "none, since the file is empty"
+            raise ValueError(f"{file}:1: columns {columns:.200}; expected {','.join(_HEADER)}; {advice}")
+        half = []
+        for line, cells in rows[1:]:
+            where, key = f"{file}:{line}", cells[-1]
+            if len(cells) != len(_HEADER):
+                raise ValueError(f"{where}: {len(cells)} cells; expected {','.join(_HEADER)}; {advice}")
+            if key in first:
+                raise ValueError(f"{where}: {key!r} again, first at {first[key]}; {advice}")
+            if key not in by_key:
+                raise ValueError(f"{where}: {key!r} is not among the {len(samples)} training samples; {advice}")
+            first[key] = where
+            half.append(by_key[key])
+        if not half:
+            raise ValueError(f"{file}: no row below the header; {advice}")
         halves.append(half)
     new = [key for key in by_key if key not in first]
     if new:
-        raise ValueError(f"{len(new)} samples are in neither half of the split, such as {new[0]!r}; {advice}")
+        both = f"{files[0]} and {files[1]}"
+        raise ValueError(f"{len(new)} samples, such as {new[0]!r}, are in none of {both}; {advice}")
     return halves[0], halves[1]

@@ -2,7 +2,8 @@
 
     photos-00000-of-00004.tfrecord      records of tf.train.Example: `id` bytes, `image` bytes (a photo file, as it was
                                         downloaded), `labels` int64 list, empty without labels
-    photos-00000-of-00004.index.json    names, labels, offset and length of each record, size and sha256 of the shard
+    photos-00000-of-00004.index.json    names, labels, offset and length of each record, size and sha256 of the shard,
+                                        and a digest of all this
 
 TensorFlow reads the shards with `tf.data.TFRecordDataset` and `tf.io.parse_single_example`; this module works without
 it. The format is that of https://www.tensorflow.org/tutorials/load_data/tfrecord, the checksum CRC-32C (RFC 3720).
@@ -12,6 +13,7 @@ exactly.
 
 import hashlib
 import json
+import os
 import re
 import struct
 from collections.abc import Iterable, Sequence
@@ -67,6 +69,8 @@ class PhotoShards:
         record = read_record(path, RecordSpan(*self.spans[row].tolist()))
         if record.name != self.names[row]:
             raise ShardError(f"{path}: found photo {record.name!r}, but the index has {self.names[row]!r}; {_ADVICE}")
+        if self.labels is not None and (record.labels is None or not np.array_equal(record.labels, self.labels[row])):
+            raise ShardError(f"{path}: photo {record.name!r} has other labels than the index; {_ADVICE}")
         return decode_image(record.image, f"{path}: {record.name}")
 
     def select(self, rows: np.ndarray) -> "PhotoShards":
@@ -120,11 +124,12 @@ def index_path(path: Path) -> Path:
     return path.with_suffix(".index.json")
 
 
-def write_shard(path: Path, records: Iterable[Record]) -> dict[str, RecordSpan]:
+def write_shard(path: Path, records: Iterable[Record], count: int | None = None) -> dict[str, RecordSpan]:
     """Writes a shard and its index, each atomically; `records` can be read from the shard that is replaced.
 
-    Returns the span of each photo, by name. Raises ValueError if only some records have labels, or if they have
-    different numbers of labels; OSError as `atomic_path`.
+    count: of the photos that must be in it, if known. Returns the span of each photo, by name. Raises ValueError
+    if only some records have labels, they have different numbers of labels or two have the same name; ShardError if
+    there are fewer or more than `count`; OSError as `atomic_path`. The shard then stays as it was.
     """
     names: list[str] = []
     spans: list[RecordSpan] = []
@@ -144,10 +149,15 @@ def write_shard(path: Path, records: Iterable[Record]) -> dict[str, RecordSpan]:
                 offset += len(frame)
         if len({None if row is None else len(row) for row in labels}) > 1:
             raise ValueError(f"{path}: records of one shard need the same number of labels")
+        if len(set(names)) < len(names):
+            raise ValueError(f"{path}: records of one shard need different names")
+        if count is not None and len(names) != count:
+            raise ShardError(f"{path}: {len(names)} photos are there instead of {count}; {_ADVICE}")
         # Remove the old index first: a shard without an index is repaired, one with a wrong index would look valid.
         index_path(path).unlink(missing_ok=True)
     index = {"bytes": offset, "sha256": digest.hexdigest(), "names": names, "places": spans}
     index["labels"] = labels if labels and labels[0] is not None else None
+    index["digest"] = _index_digest(index)
     write_atomic(index_path(path), json.dumps(index, ensure_ascii=False) + "\n")
     return dict(zip(names, spans, strict=True))
 
@@ -201,7 +211,11 @@ def _read_length(stream: BinaryIO, path: Path, offset: int) -> int:
     head = stream.read(12)
     if len(head) < 12 or masked(head[:8]) != head[8:]:
         raise ShardError(f"{path}: truncated or damaged at byte {offset}; {_ADVICE}")
-    return struct.unpack("<Q", head[:8])[0]
+    length = struct.unpack("<Q", head[:8])[0]
+    left = os.fstat(stream.fileno()).st_size - offset - len(head)
+    if length + 4 > left:
+        raise ShardError(f"{path}: the record at byte {offset} claims {length:,} bytes of {left:,}; {_ADVICE}")
+    return length
 
 
 def _read_payload(stream: BinaryIO, path: Path, span: RecordSpan) -> Record:
@@ -212,9 +226,13 @@ def _read_payload(stream: BinaryIO, path: Path, span: RecordSpan) -> Record:
         raise ShardError(f"{path}: the record at byte {span.offset} is truncated or damaged; {_ADVICE}")
     try:
         return decode_example(payload)
-    except (ValueError, KeyError, IndexError) as error:
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
         reason = f"{path}: the record at byte {span.offset} is not an Example with id, image and labels; {_ADVICE}"
         raise ShardError(reason) from error
+
+
+def _index_digest(index: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(index, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class _Index(NamedTuple):
@@ -227,13 +245,20 @@ class _Index(NamedTuple):
 def _read_index(path: Path) -> _Index:
     try:
         content: dict[str, Any] = json.loads(index_path(path).read_bytes())
+        digest = content.pop("digest", None)  # older indexes have none
+        if digest is not None and digest != _index_digest(content):
+            raise ShardError(f"{index_path(path)}: damaged, it is not as it was written; {_ADVICE}")
         names, count = content["names"], len(content["names"])
         spans = np.array(content["places"], np.int64).reshape(count, 2)
         labels = None if content["labels"] is None else np.array(content["labels"], np.int64).reshape(count, -1)
         size, sha256 = int(content["bytes"]), str(content["sha256"])
+        if not all(type(name) is str for name in names) or (spans < 0).any():
+            raise ValueError("names or places of another kind")
     except OSError as error:
         raise ShardError(f"{index_path(path)}: {error.strerror or error}; {_ADVICE}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except ShardError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ShardError(f"{index_path(path)}: not a valid index; {_ADVICE}") from error
     try:
         found = path.stat().st_size

@@ -5,10 +5,14 @@ before they become probabilities. It changes no answer of an exclusive head, but
 probability, which mAP depends on. Fit it on validation photos.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from ..records import HeadSpec
 
 BINS = 15
 """As in the paper."""
@@ -139,6 +143,44 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -
     sums = (np.bincount(bin_of, weights=values, minlength=bins) for values in (confidence, correct))
     means = [np.divide(total, counts, out=np.full(bins, np.nan), where=counts > 0) for total in sums]
     return Reliability(edges, counts, means[0], means[1])
+
+
+def check_temperatures(temperatures: Mapping[str, Any], heads: Sequence[HeadSpec]) -> None:
+    """Raises ValueError for what no temperatures of these heads can be: by name one number, or one for each logit, all
+    finite and above 0."""
+    for head, value in _of_heads("temperatures", temperatures, heads):
+        count = len(head.classes) - (head.kind == "ordinal")
+        numbers = value if isinstance(value, list) else [value] * count
+        if len(numbers) != count or not all(_is_number(number) and number > 0 for number in numbers):
+            raise ValueError(
+                f"the temperature of {head.name} is {value!r:.200}; expected a finite number above 0, or {count} such"
+            )
+
+
+def check_thresholds(thresholds: Mapping[str, Any], heads: Sequence[HeadSpec]) -> None:
+    """Raises ValueError for what no thresholds of these heads can be: by the name of an independent head a number for
+    each class, from 0 to just above 1."""
+    for head, values in _of_heads("thresholds", thresholds, heads):
+        sound = isinstance(values, list) and len(values) == len(head.classes) and head.kind == "independent"
+        if not sound or not all(_is_number(value) and 0 <= value <= 1.001 for value in values):
+            raise ValueError(
+                f"the thresholds of {head.name} are {values!r:.200}; expected, of an independent head, "
+                f"{len(head.classes)} numbers from 0 to 1"
+            )
+
+
+def _of_heads(what: str, values: Mapping[str, Any], heads: Sequence[HeadSpec]) -> list[tuple[HeadSpec, Any]]:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{what} must be a table; got {values!r:.80}")
+    known = {head.name: head for head in heads}
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        raise ValueError(f"{what} of {unknown[0]!r}, which is no head; there are {', '.join(known) or 'none'}")
+    return [(known[name], value) for name, value in values.items()]
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _minimum(loss: Callable[[float], float]) -> float:

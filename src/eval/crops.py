@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data_gen.preprocess import sample_image
-from ..geometry import Frame, Size, crop, letterbox, resize, shift
+from ..geometry import Frame, crop, letterbox, shift
 from ..heatmaps import HeatmapCodec
 from ..records import ABSENT, Box, CropRule
 from ..regions import garment_region, squared_box
@@ -52,15 +52,15 @@ def cut(photo: np.ndarray, box: Box) -> np.ndarray:
     return sample_image(photo, crop(box), (box.width, box.height))
 
 
-def classifier_input(photo: np.ndarray, box: Box, side: int, size: Size) -> np.ndarray:
+def classifier_input(photo: np.ndarray, box: Box, side: int, reduced: Frame | None = None) -> np.ndarray:
     """The box of the photo in the middle of an input of (side, side, 3), sampled once.
 
-    photo: (H, W, 3) uint8, which can be reduced from the photo of `size` that the box is of.
+    photo: (H, W, 3) uint8. reduced: of a reduced photo the frame from its pixels to those of the photo, which the box
+    is of.
     """
     framed = letterbox((box.width, box.height), (side, side))
-    photo_size = photo.shape[1], photo.shape[0]
-    if photo_size != size:
-        return sample_image(photo, resize(photo_size, size).then(crop(box)).then(framed), (side, side))
+    if reduced is not None:
+        return sample_image(photo, reduced.then(crop(box)).then(framed), (side, side))
     left, top = max(box.left, 0), max(box.top, 0)
     seen = photo[top : max(box.bottom, 0), left : max(box.right, 0)]
     return sample_image(seen, shift(left - box.left, top - box.top).then(framed), (side, side))

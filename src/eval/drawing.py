@@ -4,7 +4,9 @@ Images are RGB uint8 (H, W, 3) in and out, and the input is never written to. Co
 garment apart (left orange, right blue, middle pink); they differ in lightness too, for colour-blind readers.
 """
 
+import io
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -130,17 +132,12 @@ def draw_box(image: np.ndarray, box: Box, label: str = "") -> np.ndarray:
     cv2.rectangle(canvas, *corners, BOX, thick)
     if not label:
         return canvas
-    font = _font(max(11, 0.02 * max(height, width)))
-    text = _shortened(label, font, width - 8)
-    _, _, text_width, text_height = font.getbbox(text)
-    left = int(np.clip(box.left, 0, max(0, width - text_width - 8)))
-    above = box.top - text_height - 6
-    top = above if above >= 0 else int(np.clip(box.top, 0, max(0, height - text_height - 6)))
-    page = Image.fromarray(canvas)
-    draw = ImageDraw.Draw(page)
-    draw.rectangle((left, top, left + text_width + 8, top + text_height + 6), fill=BOX)
-    draw.text((left + 4, top + 2), text, font=font, fill=_DARK)
-    return np.array(page)
+    return _with_tag(canvas, label, box.left, box.top)
+
+
+def draw_title(image: np.ndarray, text: str) -> np.ndarray:
+    """The text as a tag in the top left corner, such as the garment's category."""
+    return _with_tag(image.copy(), text, 0, 0)
 
 
 def draw_answers(answers: Sequence[tuple[str, Sequence[tuple[str, float]]]], size: Size) -> np.ndarray:
@@ -216,6 +213,43 @@ def contact_sheet(
         if captions is not None:
             caption = _shortened(captions[i], font, cell)
             draw.text((left + cell / 2, top + heights[row] + line / 2), caption, font=font, fill=_DARK, anchor="mm")
+    return np.array(page)
+
+
+def encoded(image: np.ndarray, kind: str = "JPEG", **options: Any) -> bytes:
+    """The bytes of a picture file, made in memory: a writer can keep a file that is cut short for a whole one.
+
+    kind: a format of Pillow. options: of its encoder, such as `quality`. Raises ValueError for another kind of image.
+    """
+    _check(image)
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, format=kind, **options)
+    return data.getvalue()
+
+
+def picture_kind(suffix: str) -> str:
+    """The format of pictures with this ending; without one JPEG. Raises ValueError for an unknown ending."""
+    if not suffix:
+        return "JPEG"
+    kind = Image.registered_extensions().get(suffix.lower())
+    if kind not in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"):
+        raise ValueError(f"no picture is written with the ending {suffix}; expected .jpg, .png, .webp, .bmp or .tif")
+    return kind
+
+
+def _with_tag(canvas: np.ndarray, label: str, at: int, top_of: int) -> np.ndarray:
+    """The label on a plate above the point, or below where there is no room."""
+    height, width = canvas.shape[:2]
+    font = _font(max(11, 0.02 * max(height, width)))
+    text = _shortened(label, font, width - 8)
+    _, _, text_width, text_height = font.getbbox(text)
+    left = int(np.clip(at, 0, max(0, width - text_width - 8)))
+    above = top_of - text_height - 6
+    top = above if above >= 0 else int(np.clip(top_of, 0, max(0, height - text_height - 6)))
+    page = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((left, top, left + text_width + 8, top + text_height + 6), fill=BOX)
+    draw.text((left + 4, top + 2), text, font=font, fill=_DARK)
     return np.array(page)
 
 

@@ -22,6 +22,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..data_gen.formats.challenges import FASHIONAI
+from ..data_gen.spans import spans
 from ..records import ABSENT, VISIBLE, Prediction, Sample
 from ..vocabulary import Vocabulary
 
@@ -78,43 +79,6 @@ class KeypointScore:
                 "per_category": {c: [_plain(value) for value in curve] for c, curve in self.pck.per_category.items()},
             },
         }
-
-
-def spans(xy: np.ndarray, state: np.ndarray, categories: Sequence[str], vocabulary: Vocabulary) -> np.ndarray:
-    """The length that normalises each garment's errors.
-
-    Args:
-        xy: (N, K, 2) px, the true keypoints.
-        state: (N, K) of -1, 0, 1; a hidden end (0) still has a position.
-        categories: N names.
-        vocabulary: what the K keypoints are.
-
-    Returns:
-        (N,) float64 px, of a category without a span the diagonal of the box about its labelled keypoints; NaN where an
-        end of the span is absent or both ends fall together.
-
-    Raises:
-        ValueError: a category that is not in the vocabulary, or other shapes.
-    """
-    xy, state = np.asarray(xy, np.float64), np.asarray(state)
-    expected = (len(categories), len(vocabulary.keypoints))
-    if xy.shape != (*expected, 2) or state.shape != expected:
-        raise ValueError(f"expected xy {(*expected, 2)} and state {expected}; got {xy.shape} and {state.shape}")
-    category = np.array([vocabulary.category_index(c) for c in categories], int)
-    pair = vocabulary.spans[category]
-    rows = np.arange(len(categories))
-    length = np.linalg.norm(xy[rows, pair[:, 0]] - xy[rows, pair[:, 1]], axis=-1)
-    present = (state[rows[:, None], pair] != ABSENT).all(axis=1)
-    boxed = pair[:, 0] < 0
-    length[boxed], present[boxed] = _diagonals(xy[boxed], state[boxed] != ABSENT), True
-    return np.where(present & (length > 0), length, np.nan)
-
-
-def _diagonals(xy: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """(N, K, 2) and (N, K) bool -> (N,) px: the diagonals of the boxes about the labelled keypoints, 0 without any."""
-    low = np.where(labelled[..., None], xy, np.inf).min(axis=1, initial=np.inf)
-    high = np.where(labelled[..., None], xy, -np.inf).max(axis=1, initial=-np.inf)
-    return np.linalg.norm(np.maximum(high - low, 0), axis=-1)
 
 
 def normalized_errors(predicted: np.ndarray, true: np.ndarray, visible: np.ndarray, span: np.ndarray) -> np.ndarray:

@@ -51,19 +51,19 @@ def score_product_files(truth: Path, predicted: Path) -> ClassScore:
     that it has beyond them.
     """
     truth, predicted = Path(truth), Path(predicted)
-    asked, right = read_product_labels(truth)
-    answered, labels = read_product_labels(predicted)
+    asked, right, asked_lines = read_product_labels(truth)
+    answered, labels, answered_lines = read_product_labels(predicted)
     rows, known = {name: row for row, name in enumerate(answered)}, set(asked)
-    lacking = [f"{name!r} has no row in {predicted}" for name in asked if name not in rows]
-    beyond = [f"{name!r} has no row in {truth}" for name in answered if name not in known]
-    problems = _some(truth, lacking) + _some(predicted, beyond)
+    lacking = [(line, name) for line, name in zip(asked_lines.tolist(), asked, strict=True) if name not in rows]
+    beyond = [(line, name) for line, name in zip(answered_lines.tolist(), answered, strict=True) if name not in known]
+    problems = _unmatched(truth, lacking, predicted) + _unmatched(predicted, beyond, truth)
     if problems:
         raise FormatError(problems)
     labels = labels[[rows[name] for name in asked]]
     return score_classes(labels, right, 1 + max(int(labels.max()), int(right.max())))
 
 
-def _some(path: Path, texts: list[str]) -> list[Problem]:
-    more = len(texts) - _SHOWN
-    texts = texts[:_SHOWN] + ([f"{more} more paths likewise"] if more > 0 else [])
-    return [Problem(path, None, text) for text in texts]
+def _unmatched(path: Path, rows: list[tuple[int, str]], other: Path) -> list[Problem]:
+    found = [Problem(path, line, f"{name!r} has no row in {other}") for line, name in rows[:_SHOWN]]
+    more = len(rows) - len(found)
+    return found + ([Problem(path, None, f"{more} more paths likewise")] if more > 0 else [])

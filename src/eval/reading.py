@@ -1,33 +1,99 @@
-"""Work beside the network: photos read ahead of it, and what is left to do with its answers done behind it."""
+"""Work beside the network: photos read ahead of it, and what is left to do with its answers done behind it.
+
+What is read ahead is bounded by count and by bytes: a batch of photos of phones is a hundred times one of thumbnails.
+"""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
 
+from ..data_gen.memory import Budget, array_bytes
+
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
+AHEAD = 768 << 20
+"""Bytes of photos that are held at once between their file and who asked for them."""
+
+
+def new_budget() -> Budget:
+    return Budget(AHEAD)
 
 
 def read_ahead(
-    items: Iterable[Item], load: Callable[[Item], Loaded], group_size: int, threads: int = 2
+    items: Iterable[Item],
+    load: Callable[[Item], Loaded],
+    group_size: int,
+    threads: int = 2,
+    budget: Budget | None = None,
+    weigh: Callable[[Loaded], int] = array_bytes,
 ) -> Iterator[list[Loaded]]:
     """What `load` gives for the items, in their order, in groups; up to two groups are loaded ahead.
 
+    budget: shared with those who handle the items later, and give their bytes back; without one, the bytes are given
+    back here when a group is asked for the next. While it is full, only what is waited for is loaded. weigh: the bytes
+    of what was loaded. A group that takes a quarter of the budget is not filled up.
     Raises ValueError for a group size below 1, with which no item would be read.
     """
     if group_size < 1:
         raise ValueError(f"the batch size is {group_size}; expected at least 1")
-    source = iter(items)
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[Loaded]] = deque(pool.submit(load, item) for item in islice(source, 2 * group_size))
-        while waiting:
-            group = [waiting.popleft().result() for _ in range(min(group_size, len(waiting)))]
-            waiting.extend(pool.submit(load, item) for item in islice(source, len(group)))
+    bytes_ahead = budget or new_budget()
+    with closing(_loaded_ahead(items, load, 2 * group_size, threads, bytes_ahead, weigh)) as ahead:
+        group: list[Loaded] = []
+        held = 0
+        for loaded, weight in ahead:
+            group.append(loaded)
+            held += weight
+            if len(group) == group_size or is_large(held, bytes_ahead):
+                yield group
+                if budget is None:
+                    bytes_ahead.add(-held)
+                group, held = [], 0
+        if group:
             yield group
+
+
+def is_large(count: int, budget: Budget) -> bool:
+    """Whether a group of so many bytes is not to be filled up."""
+    return count >= budget.limit // 4
+
+
+def _loaded_ahead(
+    items: Iterable[Item],
+    load: Callable[[Item], Loaded],
+    count: int,
+    threads: int,
+    budget: Budget,
+    weigh: Callable[[Loaded], int],
+) -> Generator[tuple[Loaded, int]]:
+    """What `load` gives for the items, in their order, and its bytes; `count` items are loaded ahead, if they fit."""
+    source, asked = enumerate(items), -1
+
+    def loaded(number: int, item: Item) -> tuple[Loaded, int]:
+        budget.wait(lambda: number <= asked)
+        result = load(item)
+        weight = weigh(result)
+        budget.add(weight)
+        return result, weight
+
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque(pool.submit(loaded, *numbered) for numbered in islice(source, count))
+        try:
+            while waiting:
+                asked += 1
+                budget.changed()
+                result = waiting.popleft().result()
+                waiting.extend(pool.submit(loaded, *numbered) for numbered in islice(source, 1))
+                yield result
+        finally:
+            asked += len(waiting) + 1  # so that no thread waits for room any longer
+            budget.changed()
+            for future in waiting:
+                future.cancel()
 
 
 def work_behind(items: Iterable[Item], work: Callable[[Item], Loaded]) -> Iterator[Loaded]:
@@ -43,16 +109,33 @@ def work_behind(items: Iterable[Item], work: Callable[[Item], Loaded]) -> Iterat
             yield before.result()
 
 
-def made_ahead(items: Iterable[Item], count: int) -> Iterator[Item]:
-    """The items in their order, each made in a thread of its own, up to `count` of them before they are asked for."""
-    source, end = iter(items), object()
+def made_ahead(items: Iterable[Item], count: int, budget: Budget | None = None) -> Iterator[Item]:
+    """The items in their order, each made in a thread of its own, up to `count` of them before they are asked for.
+
+    budget: that of what the items hold; while it is full, only what is asked for is made.
+    """
+    source, end, room = iter(items), object(), budget or new_budget()
+    asked, made = -1, 0
+
+    def make(number: int) -> Any:
+        room.wait(lambda: number <= asked)
+        return next(source, end)
+
     with ThreadPoolExecutor(1) as pool:
-        waiting: deque[Future[Any]] = deque(pool.submit(next, source, end) for _ in range(count))
+        waiting: deque[Future[Any]] = deque(pool.submit(make, number) for number in range(count))
         try:
-            while (item := waiting.popleft().result()) is not end:
-                waiting.append(pool.submit(next, source, end))
+            made = count
+            while True:
+                asked += 1
+                room.changed()
+                if (item := waiting.popleft().result()) is end:
+                    break
+                waiting.append(pool.submit(make, made))
+                made += 1
                 yield item
         finally:
+            asked = made
+            room.changed()
             for future in waiting:
                 future.cancel()
 

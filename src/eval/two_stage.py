@@ -1,21 +1,27 @@
 """Both stages as one: photos -> keypoints, crop, and the attributes that such a garment has."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from ..data_gen.memory import Budget, array_bytes
+from ..files import readable_name
+from ..geometry import Size
 from ..heatmaps import HeatmapCodec
-from ..records import ABSENT, CropRule, HeadSpec, Sample
+from ..records import ABSENT, HIDDEN, Box, CropRule, HeadSpec, Sample
 from ..vocabulary import Vocabulary
 from .activation import ActivationNet, frame_by_activation
 from .attribute_inference import AttributePredict
 from .crops import Framed, classifier_input, frame_garment
 from .heads import head_probabilities
 from .inference import PhotoResult
-from .reading import full_batch, made_ahead, work_behind
+from .reading import full_batch, is_large, made_ahead, new_budget, work_behind
+
+FACTS = ("photo", "error", "width", "height", "garment", "category", "category_probability", "region")
+"""Names in what `describe` gives, beside keypoints and attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +58,19 @@ def recognise(
     vocabulary: Vocabulary,
     codec: HeatmapCodec,
     batch_size: int = 16,
+    budget: Budget | None = None,
 ) -> Iterator[Recognition]:
     """The answers in the order of the samples.
 
-    keypoints: stage 1, keeping the photos. Without a classifier there are no attributes.
+    keypoints: stage 1, keeping the photos. Without a classifier there are no attributes. budget: of the bytes of
+    photos, in which stage 1 counts those that it keeps; here they are given back.
     """
+    photos = budget or new_budget()
     # Stage 1 goes on in a separate thread, so that neither network waits for what is done between the two.
-    results = made_ahead(keypoints(samples), batch_size)
+    results = made_ahead(keypoints(samples), batch_size, budget)
 
     def looked_at() -> Iterator[Looked]:
-        while group := list(islice(results, batch_size)):
+        for group in _groups(results, batch_size, photos):
             if classifier is not None and classifier.crop.kind == "cam":
                 yield group, _look_where_it_looks(classifier, group, batch_size)
             else:
@@ -76,7 +85,21 @@ def recognise(
 
     for group, framed, inputs in work_behind(looked_at(), prepare):
         answers = _attributes(classifier, group, inputs, batch_size) if classifier and inputs else [{}] * len(group)
-        yield from map(Recognition, group, framed, answers)
+        for result, box, found in zip(group, framed, answers, strict=True):
+            if budget is not None:
+                budget.add(-array_bytes(result.photo))
+            yield Recognition(result, box, found)
+
+
+def _groups(results: Iterable[PhotoResult], batch_size: int, budget: Budget) -> Iterator[list[PhotoResult]]:
+    group: list[PhotoResult] = []
+    for result in results:
+        group.append(result)
+        if len(group) == batch_size or is_large(sum(array_bytes(r.photo) for r in group), budget):
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 Looked = tuple[list[PhotoResult], list[Framed | None] | None]
@@ -106,9 +129,9 @@ def _inputs(
     classifier: Classifier, group: Sequence[PhotoResult], framed: Sequence[Framed | None]
 ) -> dict[int, np.ndarray]:
     return {
-        index: classifier_input(result.photo, where.box, classifier.size, result.size)
+        index: classifier_input(result.photo, where.box, classifier.size, result.reduced)
         for index, (result, where) in enumerate(zip(group, framed, strict=True))
-        if where is not None and result.photo is not None and result.size is not None
+        if where is not None and result.photo is not None
     }
 
 
@@ -128,31 +151,39 @@ def _attributes(
 
 
 def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
-    """Plain data for JSON: photo, size, whether there is a garment, category, region, keypoints with scores and
-    probabilities to be visible, and attributes with probabilities.
+    """Plain data for JSON, always with the same names: photo, error, width, height, garment (whether there is one),
+    category, category_probability, region (what of it lies in the photo), keypoints and attributes.
 
-    An attribute has a class; one of independent labels has those that are likelier than not. Without a calibration of
-    the keypoints there is nothing of garment and visibility.
+    A keypoint has its score, its probability to be visible, and whether it is hidden; an attribute has a class, and one
+    of independent labels has those that are likelier than not. What is not known is None: without a calibration of the
+    keypoints garment, visible and hidden; of a photo that could not be read all but its name and the error.
     """
     result, framed = recognition.result, recognition.framed
+    facts: dict[str, Any] = dict.fromkeys(FACTS)
+    facts |= {"photo": readable_name(str(result.sample.path)), "keypoints": {}, "attributes": {}}
     if result.error is not None or result.prediction is None or result.size is None or framed is None:
-        return {"photo": str(result.sample.path), "error": result.error}
-    prediction, box = result.prediction, framed.box
-    seen = prediction.visible
+        return facts | {"error": readable_name(result.error or "there is no answer")}
+    prediction = result.prediction
+    xy, scores, states = prediction.xy.tolist(), prediction.score.tolist(), prediction.state.tolist()
+    seen = None if prediction.visible is None else prediction.visible.tolist()
     by_name = {head.name: head for head in heads}
-    return {
-        "photo": str(result.sample.path),
+    return facts | {
         "width": result.size[0],
         "height": result.size[1],
-        **({} if prediction.found is None else {"garment": prediction.found}),
+        "garment": prediction.found,
         "category": prediction.category,
-        "category_probability": prediction.category_probability,
-        "region": None if framed.fell_back else [box.left, box.top, box.right, box.bottom],
+        "category_probability": _finite(prediction.category_probability),
+        "region": None if framed.fell_back else _inside(framed.box, result.size),
         "keypoints": {
-            name: {"x": round(float(x), 2), "y": round(float(y), 2), "score": round(float(prediction.score[k]), 4)}
-            | ({} if seen is None else {"visible": round(float(seen[k]), 4)})
-            for k, (name, (x, y)) in enumerate(zip(vocabulary.keypoints, prediction.xy, strict=True))
-            if prediction.state[k] != ABSENT
+            name: {
+                "x": _rounded(xy[k][0], 2),
+                "y": _rounded(xy[k][1], 2),
+                "score": _rounded(scores[k], 4),
+                "visible": None if seen is None else _rounded(seen[k], 4),
+                "hidden": None if seen is None else states[k] == HIDDEN,
+            }
+            for k, name in enumerate(vocabulary.keypoints)
+            if states[k] != ABSENT
         },
         "attributes": {
             task: _describe_attribute(by_name[task], values) for task, values in recognition.attributes.items()
@@ -160,9 +191,24 @@ def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[H
     }
 
 
+def _finite(value: float | None) -> float | None:
+    """None for what is no number, of which JSON knows nothing."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _rounded(value: float, decimals: int) -> float | None:
+    return round(value, decimals) if math.isfinite(value) else None
+
+
+def _inside(box: Box, size: Size) -> list[int] | None:
+    """What of the box lies in a photo of (width, height): left, top, right, bottom; None where nothing does."""
+    left, top, right, bottom = max(box.left, 0), max(box.top, 0), min(box.right, size[0]), min(box.bottom, size[1])
+    return [left, top, right, bottom] if left < right and top < bottom else None
+
+
 def _describe_attribute(head: HeadSpec, values: np.ndarray) -> dict[str, Any]:
     exact = dict(zip(head.classes, values.tolist(), strict=True))
-    probabilities = {name: round(value, 4) for name, value in exact.items()}
+    probabilities = {name: _rounded(value, 4) for name, value in exact.items()}
     if head.kind == "independent":
         return {"labels": likely_labels(exact), "probabilities": probabilities}
     likeliest = max(exact, key=exact.__getitem__)

@@ -39,17 +39,31 @@ class Visibility:
 
     @classmethod
     def from_json(cls, facts: dict[str, Any], keypoints: int) -> Self:
-        """Raises ValueError for what `to_json` did not write, or for another number of keypoints."""
+        """Raises ValueError for what `to_json` did not write, or for another number of keypoints.
+
+        The caller adds the name of the file: its facts can be part of a larger one.
+        """
+        if not isinstance(facts, dict) or set(facts) != {"slope", "offset", "found"}:
+            raise ValueError(f"no calibration of keypoints: expected slope, offset and found; got {facts!r:.80}")
+        parts = [facts["found"], *(v for name in ("slope", "offset") for v in _listed(facts[name]))]
+        if not all(type(value) in (int, float) for value in parts):
+            raise ValueError("no calibration of keypoints: a value is not a number")
         try:
             made = cls(np.array(facts["slope"], float), np.array(facts["offset"], float), float(facts["found"]))
-        except (KeyError, TypeError) as error:
+        except (TypeError, OverflowError) as error:
             raise ValueError(f"no calibration of keypoints: {error}") from None
         sound = np.isfinite([*made.slope.ravel(), *made.offset.ravel(), made.found]).all()
         if made.slope.shape != (keypoints,) or made.offset.shape != (keypoints,) or not sound:
             raise ValueError(
                 f"expected {keypoints} finite slopes and offsets; got {made.slope.shape} and {made.offset.shape}"
             )
+        if (made.slope < 0).any() or not 0 <= made.found <= 1:
+            raise ValueError("expected slopes from 0 up, and for found a number from 0 to 1")
         return made
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [None]
 
 
 def fit_visibility(peaks: np.ndarray, visible: np.ndarray, present: np.ndarray) -> Visibility:

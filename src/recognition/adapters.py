@@ -17,50 +17,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..records import ABSENT, VISIBLE
+from .columns import FIRST, Column, columns, flat_row
 from .garment import Garment
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-REGION = ("region_left", "region_top", "region_right", "region_bottom")
-_WHOLE = ("width", "height", *REGION)
-_FIRST = ("photo", "error", "width", "height", "category", "category_probability", *REGION)
+_PANDAS = {"text": "object", "whole": "Int64", "number": "float64", "bool": "boolean"}
 
 
 def to_pandas(garments: Garment | Iterable[Garment]) -> "DataFrame":
-    """One row a garment, with the columns of the tables of `aifashion predict`; see `flat_row`."""
-    return table([garment.to_dict() for garment in _several(garments)])
+    """One row a garment, with the columns of the tables of `aifashion predict`; see `columns`.
+
+    Garments of several pairs of networks have the columns of all; without any garment there are those of the photo.
+    """
+    several = _several(garments)
+    kinds = {(garment.vocabulary.keypoints, garment.heads): garment for garment in several}
+    found = {column: None for garment in kinds.values() for column in columns(garment.vocabulary, garment.heads)}
+    return table((garment.to_dict() for garment in several), tuple(found) or FIRST)
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> "DataFrame":
-    """The table of `Garment.to_dict()` of several garments. Pixels are whole numbers even where a photo has none."""
+def table(rows: Iterable[Mapping[str, Any]], of: Sequence[Column]) -> "DataFrame":
+    """The table of `Garment.to_dict()` of several garments with the columns `of`, typed even where all are empty."""
     import pandas as pd  # slow to load
 
-    flat = [flat_row(row) for row in rows]
-    return pd.DataFrame(flat, columns=None if flat else list(_FIRST)).astype(dict.fromkeys(_WHOLE, "Int64"))
-
-
-def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """One level of columns of `Garment.to_dict()`.
-
-    photo, error, width, height; garment (whether there is one, of a network that says so); category,
-    category_probability (none where the category was given); region_left, region_top, region_right, region_bottom;
-    for each keypoint NAME of the category NAME_x, NAME_y, NAME_score, NAME_visible; for each attribute NAME its class
-    NAME and NAME_probability. Of independent labels those that hold stand in one cell, between semicolons.
-    """
-    region = row.get("region") or [None] * len(REGION)
-    flat = {name: row.get(name) for name in ("photo", "error", "width", "height")}
-    flat |= {"garment": row["garment"]} if "garment" in row else {}
-    flat |= {name: row.get(name) for name in ("category", "category_probability")}
-    flat |= dict(zip(REGION, region, strict=True))
-    for name, point in row.get("keypoints", {}).items():
-        flat |= {f"{name}_{part}": value for part, value in point.items()}
-    for task, answer in row.get("attributes", {}).items():
-        if "labels" in answer:
-            flat[task] = ";".join(answer["labels"])
-        else:
-            flat |= {task: answer["class"], f"{task}_probability": answer["probability"]}
-    return flat
+    frame = pd.DataFrame([flat_row(row) for row in rows], columns=[column.name for column in of])
+    return frame.astype({column.name: _PANDAS[column.kind] for column in of})
 
 
 def to_supervision(garments: Garment | Iterable[Garment]) -> Any:

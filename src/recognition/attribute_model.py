@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ import numpy as np
 from ..config import AttributeConfig
 from ..eval.activation import ActivationNet
 from ..eval.attribute_inference import AttributePredict
+from ..eval.calibration import check_temperatures, check_thresholds
+from ..files import CHECKOUT, SEAL, unsealed
 from ..records import HeadSpec
-from ..serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact
-from ..serve.shipped import or_shipped
-from .keypoint_model import CALIBRATION, check_folder
+from ..run_files import find_trained_run
+from ..serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact, read_head_specs
+from .keypoint_model import CALIBRATION, check_folder, named_or_shipped
 
 log = logging.getLogger(__name__)
 FOLDER = "attributes"
@@ -48,32 +50,35 @@ class AttributeModel:
     prepare: Callable[[int], Any] = lambda batch: None
 
 
-def load_attribute_model(run: Path, epoch: int | None = None, weights: Path | None = None) -> AttributeModel:
-    """The best model of a run folder, or of the latest run in a folder of runs that has one; that of `epoch`; or a
-    `weights` file; or an artifact, which does without Keras; `shipped` is the one that comes with the package.
+def load_attribute_model(
+    run: Path | None, epoch: int | None = None, weights: Path | None = None, option: str = "--model"
+) -> AttributeModel:
+    """The best model of a run folder, or of the latest finished run in a folder of runs; that of `epoch`; or a
+    `weights` file; or an artifact, which does without Keras; `shipped` is the one that comes with the package, which
+    None means as well. option: that would name another.
 
     Raises RunError or ValueError where the run is unusable.
     """
-    run = or_shipped(run, "attributes")
+    run = named_or_shipped(run, "attributes", CHECKOUT / "trained_models" / FOLDER / "all", option)
     if is_artifact(run):
         return _load_artifact(run, epoch, weights)
     check_folder(run)
+    run = find_trained_run(run)
     from ..unet.predictors import (  # Keras loads here
         activation_predictor,
         attribute_predictor,
         head_kernels,
         trained_attribute_net,
     )
-    from ..unet.runs import chosen_weights, find_trained_run, read_attribute_config
+    from ..unet.runs import chosen_weights, read_attribute_config
 
-    run = find_trained_run(run)
     config = read_attribute_config(run)
     heads = read_heads(run)
     weights, which = chosen_weights(run, log.warning, epoch, weights)
     net = trained_attribute_net(config, heads, weights)
     log.info(f"{run}: {config.network} at {config.size} px for {config.task}, {which}")
     activation = ActivationNet(activation_predictor(net), head_kernels(net, heads), heads, config.size)
-    return AttributeModel(run, config, heads, attribute_predictor(net), read_calibration(run), activation)
+    return AttributeModel(run, config, heads, attribute_predictor(net), read_calibration(run, heads), activation)
 
 
 def _load_artifact(folder: Path, epoch: int | None, weights: Path | None) -> AttributeModel:
@@ -86,7 +91,7 @@ def _load_artifact(folder: Path, epoch: int | None, weights: Path | None) -> Att
     network = load_network(folder, (*attribute_outputs(manifest), *(("features",) if looks else ())))
     config = manifest.attribute_config
     if network.note:
-        log.warning(network.note)
+        log.info(network.note)
     log.info(
         f"{folder}: {config.network} at {config.size} px for {config.task} for {manifest.format}, {manifest.precision}"
     )
@@ -101,23 +106,29 @@ def read_heads(run: Path) -> tuple[HeadSpec, ...]:
     """The heads of a run. Raises ValueError where `heads.json` is missing or is not what training wrote."""
     path = run / HEADS_FILE
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(HeadSpec(entry["name"], entry["kind"], tuple(entry["classes"])) for entry in entries)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return read_head_specs(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} does not hold the heads of the run ({error}); train it again") from None
 
 
-def read_calibration(run: Path) -> Calibration:
+def read_calibration(run: Path, heads: Sequence[HeadSpec] | None = None) -> Calibration:
     """What was found on the validation set; without the file, temperatures of 1 and no thresholds.
 
-    Raises ValueError where the file is not what training wrote.
+    heads: of the run, by default those in its file. Raises ValueError where the file is not what training wrote for
+    them, or was changed since; earlier versions wrote no sha256 into it.
     """
     path = run / CALIBRATION
     if not path.is_file():
         return Calibration()
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        temperatures = {name: np.array(value, np.float64) for name, value in dict(found["temperatures"]).items()}
-        return Calibration(temperatures, dict(found["thresholds"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not isinstance(found, dict) or set(found) - {SEAL} != {"temperatures", "thresholds"}:
+            raise ValueError(f"expected temperatures and thresholds; got {found!r:.200}")
+        found = unsealed(found, older=True)
+        heads = read_heads(run) if heads is None else heads
+        check_temperatures(found["temperatures"], heads)
+        check_thresholds(found["thresholds"], heads)
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} does not hold temperatures and thresholds ({error}); train it again") from None
+    temperatures = {name: np.array(value, np.float64) for name, value in found["temperatures"].items()}
+    return Calibration(temperatures, found["thresholds"])

@@ -174,9 +174,10 @@ class Garment:
         given = self.category_probability
         parts += [self.category + ("" if given is None else f" ({given:.0%})")]
         parts += [f"{len(self.keypoints)} keypoints" + (f", {hidden} of them hidden" if hidden else "")]
-        for attribute in self.attributes.values():
-            independent = attribute.kind == "independent"
-            parts += attribute.labels if independent else [f"{attribute.label} ({attribute.probability:.0%})"]
+        for task, attribute in self.attributes.items():
+            labels = [f"{attribute.label} ({attribute.probability:.0%})"]
+            labels = labels if attribute.kind != "independent" else list(attribute.labels)
+            parts += [f"{task.replace('_', ' ')}: {', '.join(labels)}"] if labels else []
         return ", ".join(parts)
 
     def __repr__(self) -> str:

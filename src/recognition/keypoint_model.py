@@ -2,20 +2,23 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..config import KeypointConfig
+from ..data_gen.memory import Budget
 from ..eval.inference import KeypointPredict, PhotoResult, predict_photos
 from ..eval.tta import with_flip, with_rotations
 from ..eval.visibility import Visibility
-from ..files import CHECKOUT
+from ..files import CHECKOUT, unsealed
 from ..heatmaps import Decoder
 from ..records import Sample
-from ..serve.artifact import ArtifactError, is_artifact
-from ..serve.shipped import WORD, or_shipped
+from ..run_files import find_trained_run
+from ..serve.artifact import ArtifactError, Stage, is_artifact
+from ..serve.shipped import WORD, or_shipped, shipped
 from ..vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,12 @@ class KeypointModel:
         return self.config.vocabulary
 
     def predict(
-        self, samples: Iterable[Sample], batch_size: int, keep_photos: bool = False, photo_side: int | None = None
+        self,
+        samples: Iterable[Sample],
+        batch_size: int,
+        keep_photos: bool = False,
+        photo_side: int | None = None,
+        budget: Budget | None = None,
     ) -> Iterator[PhotoResult]:
         """`predict_photos` with this model's network, vocabulary, decoder and visibility."""
         return predict_photos(
@@ -52,6 +60,7 @@ class KeypointModel:
             keep_photos=keep_photos,
             photo_side=photo_side,
             visibility=self.visibility,
+            budget=budget,
         )
 
 
@@ -64,24 +73,20 @@ def load_keypoint_model(
 ) -> KeypointModel:
     """The best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
 
-    run: the folder, or one that holds runs, of which the latest that has a model is taken; or `shipped`, the network
-    that comes with the package. None is trained_models/all, and without a trained run there the shipped network.
+    run: the folder, or one that holds runs, of which the latest finished one is taken; or `shipped`, the network that
+    comes with the package, which None means as well.
     augment: flip and rotation test-time augmentation. Raises RunError or ValueError where the run is unusable.
     """
-    if run is None:
-        trained = CHECKOUT / "trained_models" / "all"
-        # A run in its first epoch has none yet, and nothing to predict with.
-        run = trained if any(trained.glob("*/best.json")) else Path(WORD)
-    run = or_shipped(run, "keypoints")
+    run = named_or_shipped(run, "keypoints", CHECKOUT / "trained_models" / "all", "--model")
     if is_artifact(run):
         if epoch is not None or weights is not None:
             raise ArtifactError(f"{run} is an artifact of one epoch: --epoch and --load go with a run folder")
         return _load_artifact(run, augment, decoder)
     check_folder(run)
-    from ..unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
-    from ..unet.runs import chosen_weights, find_trained_run, read_keypoint_config
-
     run = find_trained_run(run)
+    from ..unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
+    from ..unet.runs import chosen_weights, read_keypoint_config
+
     config = read_keypoint_config(run)
     weights, which = chosen_weights(run, log.warning, epoch, weights)
     maps: Callable = keypoint_predictor(trained_keypoint_net(config, weights))
@@ -97,7 +102,7 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> Keyp
     network = load_network(folder, ("heatmaps", "category"))
     manifest, config = network.manifest, network.manifest.keypoint_config
     if network.note:
-        log.warning(network.note)
+        log.info(network.note)
     maps: Callable = keypoint_predict(network)
     if augment:
         flipped = maps if manifest.flip else with_flip(maps, config.vocabulary.twins)
@@ -108,11 +113,26 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> Keyp
     return KeypointModel(folder, config, maps, decoder or config.decoder, visibility, network.prepare)
 
 
+def named_or_shipped(run: Path | None, stage: Stage, trained: Path, option: str) -> Path:
+    """The folder that is named, or that of the network that comes with the package, which is reported.
+
+    trained: where runs of this stage are kept; where it has some, the report says how to use them.
+    """
+    if run is not None:
+        return or_shipped(run, stage)
+    hint = f"; {option} {trained} uses your latest finished run" if any(trained.glob("*/best.json")) else ""
+    what = "keypoint network" if stage == "keypoints" else "classifier"
+    log.info(f"no {option}: the {what} is the shipped one{hint}")
+    return shipped(stage)
+
+
 def check_folder(run: Path) -> None:
     """Raises ValueError where there is no folder, before the framework loads, which takes seconds."""
     if not run.is_dir():
+        address = re.match("[A-Za-z][A-Za-z0-9+.-]+:/", str(run))  # of its two slashes a path keeps one
         raise ValueError(
             f"no run in {run}, which is not a folder: expected {WORD}, a run folder, a folder of runs, or an artifact"
+            + (" on this machine; download it first" if address else "")
         )
 
 
@@ -125,6 +145,8 @@ def read_visibility(run: Path, config: KeypointConfig) -> Visibility | None:
     if not path.is_file():
         return None
     try:
-        return Visibility.from_json(json.loads(path.read_text(encoding="utf-8")), len(config.vocabulary.keypoints))
-    except ValueError as error:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = unsealed(facts, older=True) if isinstance(facts, dict) else facts
+        return Visibility.from_json(facts, len(config.vocabulary.keypoints))
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}; train the run again") from None

@@ -5,11 +5,20 @@ from pathlib import Path
 
 from ..serve.artifact import MANIFEST
 
+RUN_FILES = ("best.json", "config.json", "vocabulary.json", "heads.json", "calibration.json")
+"""What the answers of a run depend on; the first one holds the sha256 of the weights."""
+
 
 def network_digest(folder: Path) -> str:
-    """12 hex digits of an artifact, or of the best model of a run.
+    """12 hex digits of all that the answers of an artifact, or of the best model of a run, depend on.
 
-    Both folders have a file that holds the sha256 of their weights. Raises OSError where there is neither.
+    The manifest of an artifact holds the sha256 of its files. Raises OSError where there is neither.
     """
     manifest = folder / MANIFEST
-    return hashlib.sha256((manifest if manifest.is_file() else folder / "best.json").read_bytes()).hexdigest()[:12]
+    if manifest.is_file():
+        return hashlib.sha256(manifest.read_bytes()).hexdigest()[:12]
+    digest = hashlib.sha256((folder / RUN_FILES[0]).read_bytes())
+    for name in RUN_FILES[1:]:
+        if (folder / name).is_file():
+            digest.update(name.encode() + hashlib.sha256((folder / name).read_bytes()).digest())
+    return digest.hexdigest()[:12]

@@ -1,36 +1,83 @@
 """Photos that are named on a command line."""
 
 import logging
+import os
+import stat
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..files import walk
+
 log = logging.getLogger(__name__)
-_NAMES = ("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "avif")
+_NAMES = (
+    *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "webp", "bmp", "gif", "tif", "tiff"),
+    *("ppm", "pgm", "pbm", "pnm", "avif", "jp2", "j2k", "jpf", "jpx", "heic", "heif", "hif"),
+)
 SUFFIXES = frozenset(f".{name}" for name in _NAMES)
 """Endings of the files of a folder that are read."""
-UNREADABLE = frozenset((".heic", ".heif", ".jp2", ".jxl", ".svg", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw"))
+UNREADABLE = frozenset(
+    f".{name}"
+    for name in ("jxl", "svg", "psd", "exr", "hdr", "raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf")
+)
 """Endings of photos that cannot be read; a warning counts them."""
+_SHOWN = 5  # kinds of other files that a note names
 
 
 def find_photos(paths: Sequence[Path]) -> list[Path]:
-    """The paths, folders replaced by the photos anywhere in them; hidden files are none.
+    """The paths, folders replaced by the photos anywhere in them; see `photos_in`.
 
-    A path that is not there stays: it becomes a photo that cannot be read. Photos in a folder that cannot be read are
-    counted in a warning. Raises FileNotFoundError for a folder without any photo.
+    A path that is not there stays: it becomes a photo that cannot be read.
     """
     photos: list[Path] = []
     for path in paths:
-        if not path.is_dir():
-            photos.append(path)
-            continue
-        files = [p for p in sorted(path.rglob("*")) if not p.name.startswith(".") and p.is_file()]
-        found = [p for p in files if p.suffix.lower() in SUFFIXES]
-        others = Counter(p.suffix.lower() for p in files if p.suffix.lower() in UNREADABLE)
-        if others:
-            counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
-            log.warning(f"{path}: photos of these kinds cannot be read and are left out: {counts}")
-        if not found:
-            raise FileNotFoundError(f"no photos ({', '.join(sorted(SUFFIXES))}) in {path}")
-        photos += found
+        photos += map(Path, photos_in(path)) if path.is_dir() else [path]
     return photos
+
+
+def photos_in(folder: Path) -> list[str]:
+    """The photos anywhere in the folder, by name; texts, which take a fraction of the memory of paths.
+
+    Linked folders are searched as well, each folder once. Hidden files and folders are passed over, and so are devices
+    and pipes. A link that leads nowhere stays: it becomes a photo that cannot be read. The log counts photos of kinds
+    that cannot be read, and other files. Raises FileNotFoundError for a folder without any photo.
+    """
+    found: list[str] = []
+    unreadable: Counter[str] = Counter()
+    others: Counter[str] = Counter()
+    for where, children, names in walk(folder):
+        children[:] = [child for child in children if not child.startswith(".")]
+        for name in names:
+            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 (a hundred thousand Paths are slow)
+            if name.startswith("."):
+                continue
+            if suffix in SUFFIXES:
+                path = os.path.join(where, name)  # noqa: PTH118
+                if _can_be_photo(path):
+                    found.append(path)
+                else:
+                    others["devices and pipes"] += 1
+            else:
+                (unreadable if suffix in UNREADABLE else others)[suffix or "without an ending"] += 1
+    if unreadable:
+        log.warning(f"{folder}: photos of these kinds cannot be read and are left out: {_counts(unreadable)}")
+    if others:
+        log.info(f"{folder}: other files, which are no photos: {_counts(others)}")
+    if not found:
+        raise FileNotFoundError(f"no photos ({', '.join(sorted(SUFFIXES))}) in {folder}")
+    # As paths are sorted: by the names of folders, before all that the names go on with.
+    return sorted(found, key=lambda path: path.replace(os.sep, "\0"))
+
+
+def _can_be_photo(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return True
+
+
+def _counts(kinds: Counter[str]) -> str:
+    shown = sorted(kinds.items())
+    named = [f"{count} {kind}" for kind, count in shown[:_SHOWN]]
+    rest = sum(count for _, count in shown[_SHOWN:])
+    return ", ".join([*named, *([f"{rest} of other kinds"] if rest else [])])

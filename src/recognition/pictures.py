@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data_gen.preprocess import sample_image
 from ..eval.crops import cut
-from ..eval.drawing import draw_answers, draw_box, draw_heatmaps, draw_keypoints, side_by_side
+from ..eval.drawing import draw_answers, draw_box, draw_heatmaps, draw_keypoints, draw_title, side_by_side
 from ..eval.two_stage import Recognition
 from ..geometry import Frame, resize
 from ..heatmaps import HeatmapCodec
@@ -30,6 +30,8 @@ def draw_recognition(
         raise ValueError(f"{result.sample.path} has no prediction to draw: {result.error}")
     present = prediction.state != ABSENT
     points = draw_keypoints(photo, prediction.xy, prediction.state, vocabulary, prediction.score)
+    likely = prediction.category_probability
+    points = draw_title(points, prediction.category + ("" if likely is None else f" {likely:.0%}"))
     # All panels in the size of this one: on a small photo lines and letters would else be enlarged with it.
     size = points.shape[1], points.shape[0]
     to_panel = resize((photo.shape[1], photo.shape[0]), size)

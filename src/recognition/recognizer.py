@@ -21,15 +21,17 @@ Several photos are recognised in batches, and give a list in their order:
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from ..data_gen.images import ImageError
 from ..eval.inference import PixelSample
 from ..records import HeadSpec, Sample
+from ..serve.shipped import WORD
 from ..vocabulary import Vocabulary
 from .garment import Garment
 from .two_stage_model import TwoStageModel, load_two_stage_model
@@ -81,7 +83,7 @@ class Recognizer:
             if garment.error is not None:
                 raise ImageError(garment.error)
             return garment
-        if not isinstance(photos, Iterable):
+        if isinstance(photos, bytes) or not isinstance(photos, Iterable):
             raise ValueError(f"expected a path, an array or an iterable of them; got {type(photos).__name__}")
         return list(self.stream(photos, category, batch_size))
 
@@ -92,9 +94,9 @@ class Recognizer:
         """
         if category is not None:
             self.vocabulary.category_index(category)
-        if batch_size < 1:
-            raise ValueError(f"batch_size = {batch_size!r}; expected a number of photos from 1")
-        if isinstance(photos, str | os.PathLike | np.ndarray):
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ValueError(f"batch_size = {batch_size!r}; expected a whole number of photos from 1")
+        if isinstance(photos, str | bytes | os.PathLike | np.ndarray):
             raise ValueError("expected an iterable of photos; got one photo: put it in a list")
         if isinstance(photos, Sized):
             batch_size = max(1, min(batch_size, len(photos)))
@@ -114,18 +116,36 @@ def load(
     """A recognizer of trained networks.
 
     Args:
-        model: the keypoint network: `shipped`, the one that comes with the package; a run folder; a folder of runs, of
-            which the latest with a model is taken; or an artifact, which needs no TensorFlow. By default the latest run
-            in trained_models/all, and without any the shipped one.
-        attributes: the classifier, in the same ways. By default the shipped one beside the shipped keypoint network,
-            else the latest run in trained_models/attributes/all; where there is none, there are no attributes.
+        model: the keypoint network: `shipped`, the one that comes with the package and the default; a run folder; a
+            folder of runs, of which the latest finished one is taken, never a debug run; or an artifact, which needs
+            no TensorFlow.
+        attributes: the classifier, in the same ways. By default the shipped one beside the shipped keypoint network;
+            beside another keypoint network there are no attributes unless a classifier is named.
         augment: average the keypoints over ten turned and mirrored copies, which takes ten times as long.
 
     Raises:
-        ValueError: a network that is missing, damaged, or of the other kind; two networks of different vocabularies.
+        ValueError: a network that is missing, damaged, or of the other kind; what names no folder; two networks of
+            different vocabularies.
     """
-    keypoints, classifier = (None if path is None else Path(path) for path in (model, attributes))
+    if not isinstance(augment, bool | np.bool_):
+        raise ValueError(f"augment = {augment!r}; expected True or False")
+    keypoints, classifier = _network("model", model), _network("attributes", attributes)
     return Recognizer(load_two_stage_model(keypoints, classifier, augment))
+
+
+def _network(name: str, value: Any) -> Path | None:
+    """Raises ValueError for what names no folder."""
+    if value is None:
+        return None
+    expected = f"expected {WORD}, or the path of a run folder, a folder of runs or an artifact"
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError(f"{name} = {value!r:.80}; {expected}")
+    text = os.fspath(value)
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise ValueError(f"{name} = {text!r:.80}; {expected}")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text) and not Path(text).exists():
+        raise ValueError(f"{name} = {text!r:.200} is an address; download the folder first; {expected}")
+    return Path(text)
 
 
 def _sample(index: int, photo: Photo, category: str | None) -> Sample:

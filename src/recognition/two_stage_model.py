@@ -1,17 +1,20 @@
 """Both trained stages, ready for photos."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
+from ..eval.reading import new_budget
 from ..eval.two_stage import Classifier, Recognition, recognise
-from ..files import CHECKOUT
 from ..records import HeadSpec, Sample
-from ..serve.shipped import SHIPPED, WORD
-from .attribute_model import FOLDER, AttributeModel, load_attribute_model
+from ..serve.shipped import SHIPPED
+from .attribute_model import AttributeModel, load_attribute_model
 from .keypoint_model import KeypointModel, load_keypoint_model
 from .network_digest import network_digest
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,29 +58,30 @@ class TwoStageModel:
                 stage.calibration.temperatures,
                 stage.activation,
             )
+        budget = new_budget()
         return recognise(
-            lambda wanted: model.predict(wanted, batch_size, keep_photos=True, photo_side=side),
+            lambda wanted: model.predict(wanted, batch_size, keep_photos=True, photo_side=side, budget=budget),
             classifier,
             samples,
             model.vocabulary,
             model.config.codec,
             batch_size,
+            budget,
         )
 
 
 def load_two_stage_model(keypoints: Path | None, attributes: Path | None, augment: bool = False) -> TwoStageModel:
-    """The run folders, or the latest runs in trained_models/ with a model; without a classifier there, stage 1 alone.
+    """The networks that are named, each as in `load_keypoint_model`; by default the pair that comes with the package.
 
-    Without a keypoint network there it is the pair that comes with the package. Raises ValueError where a network is
-    missing or damaged, or where the two do not fit each other.
+    A keypoint network of one's own has no attributes unless a classifier is named with it: the shipped one learned
+    from drawn garments. Raises ValueError where a network is missing or damaged, or where the two do not fit each
+    other.
     """
     first = load_keypoint_model(keypoints, augment=augment)
-    if attributes is None and first.run == SHIPPED / "keypoints":
-        attributes = Path(WORD)
-    folder = attributes or CHECKOUT / "trained_models" / FOLDER / "all"
-    if attributes is None and not any(folder.glob("*/best.json")):
+    if attributes is None and first.run != SHIPPED / "keypoints":
+        log.info("no --attributes: keypoints without attributes; --attributes shipped uses the shipped classifier")
         return TwoStageModel(first, None)
-    second = load_attribute_model(folder)
+    second = load_attribute_model(attributes, option="--attributes")
     check_vocabularies(first, second)
     return TwoStageModel(first, second)
 

@@ -8,21 +8,26 @@ kernels.safetensors  of a classifier of crops by its own activation maps: the we
 import dataclasses
 import hashlib
 import json
+import re
 import typing
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 
 from ..config import OLDER_PRECISIONS, AttributeConfig, KeypointConfig
 from ..data_gen.preprocess import PADDING
-from ..files import write_atomic
+from ..eval.calibration import check_temperatures, check_thresholds
+from ..eval.visibility import Visibility
+from ..files import SEAL, sealed, unsealed, write_atomic
 from ..records import HeadSpec
-from ..vocabulary import Vocabulary, VocabularyError, older_files_vocabulary, vocabulary_from
+from ..vocabulary import Vocabulary, older_files_vocabulary, vocabulary_from
 
 MANIFEST = "manifest.json"
-LAYOUT = 2
-"""Raised when an older runtime can no longer read what an export writes. The layout before is read as well: it had no
-vocabulary, which means that of FashionAI, and called the precisions f32 and bf16."""
+LAYOUT = 3
+"""Raised when an older runtime can no longer read what an export writes. Earlier layouts are read as well: 2 had no
+sha256 of the manifest itself; 1 also had no vocabulary, which means that of FashionAI, and called the precisions f32
+and bf16."""
+READ_LAYOUTS = (1, 2, LAYOUT)
 KERNELS = "kernels.safetensors"
 
 Stage = Literal["keypoints", "attributes"]
@@ -41,6 +46,13 @@ MODEL_FILES: dict[str, str] = {
     "litert": "model.tflite",
     "saved_model": "saved_model",
 }
+LOADED_FILES: dict[str, tuple[str, ...]] = {
+    "openvino": ("model.xml", "model.bin"),
+    "onnx": ("model.onnx",),
+    "litert": ("model.tflite",),
+    "saved_model": ("saved_model/saved_model.pb",),
+}
+"""What the runtimes read at least; a manifest lists all of it."""
 PRECISIONS: dict[str, tuple[str, ...]] = {
     "openvino": ("float32", "bfloat16", "int8"),
     "onnx": ("float32", "int8"),
@@ -62,7 +74,8 @@ class Manifest:
     inputs: what the network takes, for programs in other languages: pixels, their range, and how a photo is fitted.
     flip: whether the graph averages over the mirror image. temperatures, thresholds: by head, and visibility: of
     keypoints, as in the run's calibration. source: run, epoch and score. differences: what was measured against the
-    run. files: sha256 by relative path. versions: of the packages that made it.
+    run. files: sha256 by relative path. versions: of the packages that made it. path: where it was read from, for
+    messages; it is not written.
     """
 
     stage: Stage
@@ -80,6 +93,7 @@ class Manifest:
     differences: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    path: Path = field(default=Path(MANIFEST), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.stage not in typing.get_args(Stage):
@@ -93,61 +107,196 @@ class Manifest:
     @property
     def keypoint_config(self) -> KeypointConfig:
         """Raises ArtifactError for a classifier."""
-        return KeypointConfig.from_json(self._config_text("keypoints"), self.vocabulary, MANIFEST)
+        return KeypointConfig.from_json(self._config_text("keypoints"), self.vocabulary, self.path)
 
     @property
     def attribute_config(self) -> AttributeConfig:
         """Raises ArtifactError for a keypoint network."""
-        return AttributeConfig.from_json(self._config_text("attributes"), self.vocabulary, MANIFEST)
+        return AttributeConfig.from_json(self._config_text("attributes"), self.vocabulary, self.path)
 
     def _config_text(self, stage: Stage) -> str:
         if self.stage != stage:
-            raise ArtifactError(f"expected {_ARTICLES[stage]} artifact, got {_ARTICLES[self.stage]} artifact")
+            raise ArtifactError(
+                f"{self.path}: expected {_ARTICLES[stage]} artifact, got {_ARTICLES[self.stage]} artifact"
+            )
         return json.dumps(self.config)
 
     def write(self, folder: Path) -> None:
-        """Writes manifest.json with the digests of all files in the folder as they are now."""
+        """Writes manifest.json with the digests of all files in the folder as they are now, and its own."""
         paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
         files = {path.relative_to(folder).as_posix(): _digest(path) for path in paths}
-        facts = {name: getattr(self, name) for name in (part.name for part in dataclasses.fields(self))}
+        facts = {name: getattr(self, name) for name in _FIELDS}
         facts |= {"vocabulary": self.vocabulary.to_json(), "files": files}
         facts |= {"heads": [dataclasses.asdict(head) for head in self.heads]}
-        write_atomic(folder / MANIFEST, json.dumps({"layout": LAYOUT, **facts}, indent=1) + "\n")
+        write_atomic(folder / MANIFEST, json.dumps(sealed({"layout": LAYOUT, **facts}), indent=1) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Raises ArtifactError for what is no artifact, is of another version, or has files missing or changed."""
+        """Raises ArtifactError for what is no artifact, is of another version, contradicts itself, or was changed since
+        it was written: the manifest, or a file that it lists. What it does not list is never loaded."""
         path = Path(folder) / MANIFEST
+        facts, layout = _read_facts(path)
+        whole = dict(facts)
         try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-            layout = facts.pop("layout")
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ArtifactError(f"{path} does not describe an artifact ({error}): export the run again") from None
-        if layout not in (LAYOUT - 1, LAYOUT):
-            raise ArtifactError(
-                f"{path} has layout {layout}, this version reads {LAYOUT - 1} and {LAYOUT}: export the run again"
-            )
-        try:
-            if layout == LAYOUT - 1:
-                facts |= {"vocabulary": older_files_vocabulary(), "inputs": dict(INPUTS)}
-            else:
-                facts["vocabulary"] = vocabulary_from(facts["vocabulary"])
-            facts["precision"] = OLDER_PRECISIONS.get(facts["precision"], facts["precision"])
-            heads = tuple(HeadSpec(head["name"], head["kind"], tuple(head["classes"])) for head in facts.pop("heads"))
-            manifest = cls(heads=heads, **facts)
-        except (ArtifactError, VocabularyError) as error:
-            raise ArtifactError(f"{path}: {error}") from None
-        except (TypeError, KeyError, ValueError) as error:
-            raise ArtifactError(f"{path} is not what an export wrote ({error}): export the run again") from None
-        for name, digest in manifest.files.items():
-            file = Path(folder) / name
+            manifest = cls(**_fields(facts, layout), path=path)
+            manifest._check_values()
+            if layout >= 3:
+                unsealed(whole)
+        except ArtifactError as error:
+            text = str(error)
+            raise ArtifactError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            reason = f"lacks {error}" if isinstance(error, KeyError) else str(error).removeprefix(f"{path}: ")
+            raise ArtifactError(f"{path} is not what an export wrote: {reason}; export the run again") from None
+        manifest._check_files(Path(folder))
+        return manifest
+
+    def _check_values(self) -> None:
+        """Raises ValueError for values that no export writes."""
+        if self.inputs != INPUTS:
+            raise ValueError(f"inputs = {self.inputs!r:.200}; this version gives networks {INPUTS}")
+        needed = LOADED_FILES[self.format]
+        if self.stage == "attributes" and self.attribute_config.crop.kind == "cam":
+            needed += (KERNELS,)
+        for name in needed:
+            if name not in self.files:
+                raise ValueError(f"it lists no {name}, which is loaded")
+        if self.stage == "keypoints":
+            count = len(self.keypoint_config.vocabulary.keypoints)
+            for name in ("heads", "temperatures", "thresholds"):
+                if getattr(self, name):
+                    raise ValueError(f"{name} belong to a classifier; this is a keypoint network")
+            if self.visibility:
+                Visibility.from_json(self.visibility, count)
+            return
+        _check_heads(self.heads, self.attribute_config)
+        check_temperatures(self.temperatures, self.heads)
+        check_thresholds(self.thresholds, self.heads)
+        if self.visibility:
+            raise ValueError("visibility belongs to a keypoint network; this is a classifier")
+
+    def _check_files(self, folder: Path) -> None:
+        """Raises ArtifactError where a file is missing or changed, or would be loaded and is not listed."""
+        if self.format == "saved_model":  # all of the folder is loaded
+            inside = (path for path in (folder / "saved_model").rglob("*") if not path.is_dir())
+            for path in inside:
+                if path.relative_to(folder).as_posix() not in self.files:
+                    raise ArtifactError(f"{path} is not listed in {self.path}: delete it, or export the run again")
+        for name, digest in self.files.items():
+            file = folder / name
             if not file.is_file():
                 raise ArtifactError(f"{file} is missing: export the run again, or copy the whole folder")
-            if _digest(file) != digest:
+            try:
+                found = _digest(file)
+            except OSError as error:
+                raise ArtifactError(f"{file} cannot be read: {error.strerror or error}") from None
+            if found != digest:
                 raise ArtifactError(f"{file} is not the file that was exported (its sha256 differs): export again")
-        if not any(name.split("/")[0] == MODEL_FILES[manifest.format] for name in manifest.files):
-            raise ArtifactError(f"{path} lists no {MODEL_FILES[manifest.format]}: export the run again")
-        return manifest
+
+
+_FIELDS = tuple(part.name for part in dataclasses.fields(Manifest) if part.name != "path")
+_TABLES = ("config", "temperatures", "thresholds", "visibility", "source", "differences", "versions", "files")
+
+
+def _read_facts(path: Path) -> tuple[dict[str, Any], int]:
+    """What is in the file, and its layout. Raises ArtifactError."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        layout = dict(facts)["layout"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ArtifactError(f"{path} does not describe an artifact ({error}): export the run again") from None
+    if type(layout) is not int or layout not in READ_LAYOUTS:
+        known = ", ".join(map(str, READ_LAYOUTS[:-1]))
+        raise ArtifactError(
+            f"{path} has layout {layout!r:.50}, this version reads the numbers {known} and {LAYOUT}: export the run "
+            "again, or use a newer version"
+        )
+    return facts, layout
+
+
+def _fields(facts: dict[str, Any], layout: int) -> dict[str, Any]:
+    """The fields of a manifest, each of its type. Raises ValueError or KeyError where that is not so."""
+    facts = {name: value for name, value in facts.items() if name != "layout"}
+    if layout >= 3:
+        del facts[SEAL]
+    if layout == 1:
+        facts |= {"vocabulary": older_files_vocabulary(), "inputs": dict(INPUTS)}
+    else:
+        facts["vocabulary"] = vocabulary_from(facts["vocabulary"])
+    unknown, missing = sorted(set(facts) - set(_FIELDS)), sorted(set(_FIELDS) - set(facts))
+    if unknown or missing:
+        raise ValueError(
+            "; ".join(
+                f"{what} the field{'s' * (len(names) > 1)} {', '.join(names)}"
+                for what, names in (("it lacks", missing), ("it also has", unknown))
+                if names
+            )
+        )
+    for name in _TABLES:
+        if type(facts[name]) is not dict:
+            raise ValueError(f"{name} must be a table; got {facts[name]!r:.80}")
+    for name in ("stage", "format", "precision"):
+        if type(facts[name]) is not str:
+            raise ValueError(f"{name} must be a text; got {facts[name]!r:.80}")
+    if type(facts["flip"]) is not bool:
+        raise ValueError(f"flip must be true or false; got {facts['flip']!r:.80}")
+    if not all(type(text) is str for text in facts["versions"].values()):
+        raise ValueError(f"versions must be texts; got {facts['versions']!r:.200}")
+    facts["precision"] = OLDER_PRECISIONS.get(facts["precision"], facts["precision"])
+    facts["heads"] = read_head_specs(facts["heads"])
+    for name, digest in facts["files"].items():
+        if not _is_inside(name) or name == MANIFEST:
+            raise ValueError(f"files lists {name!r:.200}; expected names of files inside the folder")
+        if type(digest) is not str or not re.fullmatch("[0-9a-f]{64}", digest):
+            raise ValueError(f"files: the sha256 of {name} must be 64 hexadecimal digits; got {digest!r:.80}")
+    return facts
+
+
+def read_head_specs(entries: Any) -> tuple[HeadSpec, ...]:
+    """The heads of a classifier, of plain data. Raises ValueError for what is not that."""
+    if not isinstance(entries, list):
+        raise ValueError(f"heads must be a list; got {entries!r:.80}")
+    heads = []
+    for entry in entries:
+        if not isinstance(entry, dict) or set(entry) != {"name", "kind", "classes"}:
+            raise ValueError(f"a head needs name, kind and classes; got {entry!r:.80}")
+        classes = entry["classes"]
+        texts = [entry["name"], entry["kind"], *(classes if isinstance(classes, list) else [None])]
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"the name, kind and classes of a head must be texts; got {entry!r:.200}")
+        heads.append(HeadSpec(entry["name"], entry["kind"], tuple(classes)))
+    for head in heads:
+        if not re.fullmatch(r"[A-Za-z]\w{0,63}", head.name, re.ASCII) or len(set(head.classes)) < len(head.classes):
+            raise ValueError(
+                f"the head {head.name!r:.80} needs a name of letters, digits and _, and classes that differ"
+            )
+    names = [head.name for head in heads]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two heads have one name: {', '.join(names)}")
+    return tuple(heads)
+
+
+def _check_heads(heads: tuple[HeadSpec, ...], config: AttributeConfig) -> None:
+    """Raises ValueError where there are none, or one is not that of the vocabulary's task with its name."""
+    if not heads:
+        raise ValueError("there are no heads; a classifier needs one")
+    known = {head.name: head for head in config.attribute_heads}
+    for head in heads:
+        if known.get(head.name, head) != head:
+            raise ValueError(
+                f"the head {head.name} has {head.kind} classes {', '.join(head.classes)}; by the vocabulary it has "
+                f"{known[head.name].kind} classes {', '.join(known[head.name].classes)}"
+            )
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    plain = name == path.as_posix() and not path.is_absolute() and ".." not in path.parts and name != "."
+    return plain and name.isprintable() and "\\" not in name and ":" not in name
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
 
 
 def is_artifact(path: Path | None) -> bool:

@@ -81,8 +81,10 @@ def _onnx(net: keras.Model, precision: Numbers, target: Path, scratch: Path, cal
         tensors_to_rename=names,
         output_path=str(target),
     )
+    model = onnx.load(target)
+    if _modernise(model):
+        onnx.save(model, target)
     if precision == "int8":
-        model = onnx.load(target)
         takers: dict[str, list[str]] = {}
         for node in model.graph.node:
             for name in node.input:
@@ -90,6 +92,22 @@ def _onnx(net: keras.Model, precision: Numbers, target: Path, scratch: Path, cal
         consumers = {node.name: [t for name in node.output for t in takers.get(name, [])] for node in model.graph.node}
         kinds = {node.name: node.op_type for node in model.graph.node}
         onnx.save(_quantised(model, calibration, kept_in_float(kinds, consumers)), target)
+
+
+def _modernise(model: Any) -> bool:
+    """Takes the deprecated mode `tf_half_pixel_for_nn` out of an ONNX model; whether there was one.
+
+    That mode takes cell floor((x + 0.5) / scale). `half_pixel` means (x + 0.5) / scale - 0.5, and `round_prefer_ceil`
+    is floor(value + 0.5): the same cell for every scale. Source: the specification of Resize, version 19.
+    """
+    found = False
+    for node in model.graph.node:
+        modes = {attribute.name: attribute for attribute in node.attribute}
+        mode = modes.get("coordinate_transformation_mode")
+        if node.op_type == "Resize" and mode is not None and mode.s == b"tf_half_pixel_for_nn":
+            rounding = modes.get("nearest_mode") or node.attribute.add(name="nearest_mode", type=mode.type)
+            mode.s, rounding.s, found = b"half_pixel", b"round_prefer_ceil", True
+    return found
 
 
 def kept_in_float(kinds: Mapping[str, str], consumers: Mapping[str, Sequence[str]]) -> list[str]:

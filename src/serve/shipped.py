@@ -7,7 +7,7 @@ lower precision are in float16 (unet/compact_weights.py). `python recipes/shippe
 
 from pathlib import Path
 
-from .artifact import MANIFEST, ArtifactError, Stage
+from .artifact import MANIFEST, ArtifactError, Manifest, Stage
 
 WORD = "shipped"
 """What the commands that predict take for the pair where they take a run or an artifact, and trainings as a start."""
@@ -29,11 +29,14 @@ def shipped(stage: Stage) -> Path:
 def shipped_weights(stage: Stage) -> Path:
     """The Keras weights file of a stage, in the compact form that `unet.runs.load_weights` reads.
 
-    Raises ArtifactError where this copy of the package came without it.
+    Raises ArtifactError where this copy of the package came without it, or with another one.
     """
     path = shipped(stage) / WEIGHTS
     if not path.is_file():
         raise ArtifactError(f"{path} is missing: {_AGAIN}")
+    manifest = Manifest.read(path.parent)  # checks the sha256 of all files
+    if WEIGHTS not in manifest.files:
+        raise ArtifactError(f"{manifest.path} does not list {WEIGHTS}: {_AGAIN}")
     return path
 
 

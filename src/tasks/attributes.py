@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..config import PRODUCT, AttributeConfig
-from ..data_gen.label_table import LabelTable
+from ..data_gen.label_table import LabelTable, check_labels
 from ..eval.attribute_inference import AttributePredict, Outcome, predict_attributes
 from ..files import write_atomic
 from ..recognition.attribute_model import (
@@ -55,7 +55,11 @@ class AttributeTask:
         cls, config: AttributeConfig, data: Path, classes: int | None = None, class_names: Path | None = None
     ) -> Self:
         """For a training on `data`. classes, class_names: of products. Errors as of `parts` for their lists."""
-        return cls(config, lists=product_tables(data, classes, class_names) if config.task == PRODUCT else None)
+        if config.task != PRODUCT:
+            return cls(config)
+        lists = product_tables(data, classes, class_names)
+        check_labels(data, *lists)
+        return cls(config, lists=lists)
 
     @staticmethod
     def config_of(run: Path) -> Any:
@@ -91,7 +95,9 @@ class AttributeTask:
         if self.lists is not None:
             return self.lists
         if self.config.task != PRODUCT:
-            return self.kind.tables(data, self.config)
+            train, val = self.kind.tables(data, self.config)
+            check_labels(data, train, val)
+            return train, val
         # Of products the lists alone do not name the classes: there can be more than occur, and they can have names.
         train, val = product_tables(data, len(self.heads[0].classes))
         return dataclasses.replace(train, heads=self.heads), dataclasses.replace(val, heads=self.heads)
@@ -117,6 +123,9 @@ class AttributeTask:
             elif missing and head.name != PRODUCT:  # of products the lists say so themselves
                 found.append(f"no photo to train on is {', '.join(missing)} ({head.name})")
         return found
+
+    def can_score(self, val: LabelTable) -> bool:
+        return bool((val.codes >= 0).any())
 
     def batches(self, train: LabelTable, epoch: int, first_step: int, workers: int) -> Iterator[dict[str, Any]]:
         from ..data_gen.attribute_batches import attribute_batches  # its library is to load after the framework
@@ -249,7 +258,7 @@ class AttributeTask:
     # ------------------------------------------------------------------------------------------------------ export
 
     def read_calibration(self, run: Path) -> Any:
-        return read_calibration(run)
+        return read_calibration(run, self.heads)
 
     def mirrored(self, predict: AttributePredict) -> Any:
         def both(images: np.ndarray) -> dict[str, np.ndarray]:

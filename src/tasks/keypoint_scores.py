@@ -12,7 +12,7 @@ from ..eval.calibration import Reliability, reliability
 from ..eval.inference import KeypointPredict, PhotoResult, predict_photos
 from ..eval.keypoint_metrics import KeypointScore, score_arrays
 from ..eval.visibility import Visibility, fit_visibility
-from ..files import write_atomic
+from ..files import sealed, write_atomic
 from ..recognition.keypoint_model import CALIBRATION
 from ..records import VISIBLE, Sample
 from ..vocabulary import Vocabulary
@@ -70,7 +70,7 @@ def validation_numbers(seen: list[PhotoResult], vocabulary: Vocabulary) -> tuple
 def fit_calibration(run: Path, seen: Sequence[PhotoResult], config: KeypointConfig) -> Visibility:
     """Fits the visibility of the keypoints on validation results, and keeps it in the run's `calibration.json`."""
     found = fit_visibility(*visibility_answers(seen, config.vocabulary))
-    write_atomic(run / CALIBRATION, json.dumps(found.to_json(), indent=1) + "\n")
+    write_atomic(run / CALIBRATION, json.dumps(sealed(found.to_json()), indent=1) + "\n")
     return found
 
 

@@ -14,6 +14,7 @@ from ..data_gen.images import read_image
 from ..data_gen.keypoint_sets import ListedPhotos, load_training_parts
 from ..eval.drawing import draw_keypoints
 from ..eval.inference import KeypointPredict, PhotoResult
+from ..eval.keypoint_metrics import score_arrays
 from ..eval.submission import write_submission
 from ..eval.tta import with_flip
 from ..eval.visibility import Visibility
@@ -26,6 +27,8 @@ from . import spread
 from .keypoint_scores import fit_calibration, predict_validation, validation_numbers, visibility_reliabilities
 
 Answers = list[PhotoResult]
+_NOISES, _SAFETY = 4, 4.0
+"""How often it is tried how far rounding moves a point, and by how much more it can be than in these few tries."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,15 @@ class KeypointTask:
         missing = np.flatnonzero((states == ABSENT).all(axis=0))
         names = ", ".join(self.config.vocabulary.keypoints[k] for k in missing)
         return [f"no photo to train on has the keypoints {names}: their outputs will mean nothing"] if names else []
+
+    def can_score(self, val: list[Sample]) -> bool:
+        """Whether answers to the photos can get a score: some keypoint is visible, and its garment has a span."""
+        known = [sample for sample in val if sample.keypoints is not None]
+        if not known:
+            return False
+        xy, state = (np.stack([getattr(s.keypoints, part) for s in known]) for part in ("xy", "state"))
+        score = score_arrays(xy, xy, state, [str(sample.category) for sample in known], self.config.vocabulary)
+        return score.points > 0
 
     def batches(self, train: list[Sample], epoch: int, first_step: int, workers: int) -> Iterator[dict[str, Any]]:
         from ..data_gen.keypoint_batches import keypoint_batches  # its library is to load after the framework
@@ -244,14 +256,29 @@ class KeypointTask:
         return keypoint_predict(network)
 
     def outputs_apart(self, predict: KeypointPredict, network: Any, images: np.ndarray) -> dict[str, float]:
-        """The largest differences between a run's outputs and an artifact's, by name."""
-        vocabulary = self.config.vocabulary
+        """The largest differences between a run's outputs and an artifact's, by name.
+
+        heatmap: relative to the highest peak. points_px: beyond how far the point moves when differences as large as
+        those of its heatmap are added to it: where a heatmap is flat, as of a network that has learned little, the
+        rounding of any two computations moves its point.
+        """
+        vocabulary, codec = self.config.vocabulary, self.config.codec
         heatmaps, probabilities = predict(images)
-        xy, _ = self.config.codec.decode(heatmaps, self.config.decoder)
         mask = np.stack([vocabulary.mask(vocabulary.categories[int(row.argmax())]) for row in probabilities])
         outputs = network(images, mask=mask.astype(np.float32))
+        expected = heatmaps * mask[:, None, None, :]
+        apart = np.abs(outputs["heatmaps"] - expected)
+        rounding = 4 * np.finfo(np.float32).eps * np.abs(expected).max(axis=(1, 2), keepdims=True)
+        xy, _ = codec.decode(expected, self.config.decoder)
+        moved, rng = np.zeros(mask.shape), np.random.default_rng(0)
+        for _ in range(_NOISES):
+            noise = rng.uniform(-1, 1, expected.shape) * np.maximum(apart.max(axis=(1, 2), keepdims=True), rounding)
+            noisy, _ = codec.decode((expected + noise).astype(np.float32), self.config.decoder)
+            moved = np.maximum(moved, np.abs(noisy - xy).max(axis=-1))
+        points = np.abs(outputs["keypoints"][..., :2] - xy).max(axis=-1)
         return {
-            "points_px": float(np.abs(outputs["keypoints"][..., :2] - xy)[mask].max()),
+            "heatmap": float(apart.max() / max(float(np.abs(expected).max()), 1e-12)),
+            "points_px": float(np.maximum(points - _SAFETY * moved, 0)[mask].max()),
             "category_probability": float(np.abs(outputs["category"] - probabilities).max()),
         }
 

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+from ..run_files import read_config
 from ..serve.artifact import Manifest, is_artifact
 from .attributes import AttributeTask
 from .keypoints import KeypointTask
@@ -14,10 +16,8 @@ Task = KeypointTask | AttributeTask
 def task_kind(run: Path) -> type[KeypointTask] | type[AttributeTask]:
     """Of a run folder or an artifact. Raises RunError where it is neither, ValueError for another kind of run."""
     if is_artifact(run):
-        stage = Manifest.read(run).stage
+        stage: Any = Manifest.read(run).stage
     else:
-        from ..unet.runs import read_config  # Keras loads here
-
         stage = json.loads(read_config(run)).get("kind")
     for kind in (KeypointTask, AttributeTask):
         if kind.stage == stage:

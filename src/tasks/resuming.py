@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..config import AttributeConfig, KeypointConfig
+from ..files import sealed, unsealed
 from ..records import CropRule
+from ..run_files import RunError, read_data_facts
 
 Config = TypeVar("Config", KeypointConfig, AttributeConfig)
 
@@ -19,8 +21,6 @@ def resumed_config(run: Path, kept: Config, asked: Callable[[Config], Config]) -
     kept: that of its folder. asked: reads the command line over a configuration as default.
     Raises RunError where that changes anything.
     """
-    from ..unet.runs import RunError  # Keras loads here
-
     wanted = asked(kept)
     fields = [field.name for field in dataclasses.fields(kept)]
     # A command line names the kind of the crops alone.
@@ -47,12 +47,16 @@ def data_facts(train: Iterable[str], val: Iterable[str], debug: bool) -> str:
             count += 1
         counts.append(count)
     facts = {"train": counts[0], "val": counts[1], "debug": debug, "photos_sha256": digest.hexdigest()}
-    return json.dumps(facts, indent=1) + "\n"
+    return json.dumps(sealed(facts), indent=1) + "\n"
 
 
 def check_facts(run: Path, facts: str, data: Path) -> None:
-    """Raises RunError where the run was trained on other data than there is now."""
-    from ..unet.runs import RunError
-
-    if (run / "data.json").exists() and (run / "data.json").read_text() != facts:
-        raise RunError(f"{run} was trained on other data, or with another split, than {data} holds now")
+    """Raises RunError where the run was trained on other data than there is now, or its `data.json` is damaged."""
+    found, now = read_data_facts(run), unsealed(json.loads(facts))
+    if found is None or found == now:
+        return
+    if found["debug"] != now["debug"]:
+        raise RunError(f"{run} {'is' if found['debug'] else 'is not'} a --debug run: resume it in the same way")
+    counts = [f"{facts['train']} photos to train on and {facts['val']} to validate on" for facts in (found, now)]
+    there = f"{counts[1]}, not {counts[0]}" if counts[0] != counts[1] else "as many, but other photos"
+    raise RunError(f"{run} was trained on other data, or with another split, than {data} holds now: {there}")

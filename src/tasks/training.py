@@ -4,20 +4,22 @@ What can be wrong with the options is said before any photo is read: the network
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from ..files import write_atomic
+from ..files import locked, write_atomic
 from ..serve.shipped import is_shipped
 from ..unet.backbones import WeightsError
 from ..unet.framework import devices
 from ..unet.optimizers import find_optimizer, make_optimizer
 from ..unet.predictors import load_keypoint_backbone, load_start
-from ..unet.runs import RunError, best_model, find_run, has_state, load_weights, new_run
+from ..unet.runs import RunError, best_model, find_run, has_state, load_weights, new_run, tidy
 from ..unet.schedules import check_schedule, learning_rate_schedule, schedule_epochs
 from ..unet.training import Schedule, fit
 from .kinds import Task
@@ -55,9 +57,26 @@ def train_network(
 
     read_over: reads the command line over a configuration, that of a run that goes on. epochs_given: whether the
     command line says how many epochs there are; else a schedule such as 2x does. Raises RunError, ValueError or OSError
-    for what does not go together, before any photo is read or file written.
+    for what does not go together, before any photo is read or file written, and RunError where another training is at
+    work in the run.
     """
     run = run_to_resume(task, options)
+    with ExitStack() as locks:
+        if run is not None:
+            locks.enter_context(_alone_in(run))
+            tidy(run)
+        return _train(task, options, console, read_over, epochs_given, run, locks)
+
+
+def _train(
+    task: Task,
+    options: TrainingOptions,
+    console: Console,
+    read_over: Callable[[Any], Any],
+    epochs_given: bool,
+    run: Path | None,
+    locks: ExitStack,
+) -> Path:
     if run is None:
         task = replace(task, config=_with_schedule_epochs(task.config, epochs_given))
     else:
@@ -81,7 +100,29 @@ def train_network(
     facts = data_facts(task.names(train, options.data), task.names(val, options.data), options.debug)
     if run is not None:
         check_facts(run, facts, options.data)
-    return fit_network(Plan(task, options, run, start, net), facts, train, val, console)
+    if not task.can_score(val):
+        raise RunError(
+            f"not one of the {len(val)} validation photos in {options.data} can be scored (their keypoints are hidden, "
+            "or they have no label): no epoch would be the best. Choose another split, or mend the annotations"
+        )
+    plan = Plan(task, options, run, start, net)
+    if run is None:
+        # Only now, so that a start that fails leaves no empty run behind.
+        run = new_run(options.out / task.folder.parent, task.folder.name, config)
+        locks.enter_context(_alone_in(run))
+    return fit_network(plan, run, facts, train, val, console)
+
+
+@contextmanager
+def _alone_in(run: Path) -> Iterator[None]:
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(locked(run))
+        except BlockingIOError:
+            raise RunError(
+                f"another training is at work in {run}: wait until it ends, or start a new run without --resume"
+            ) from None
+        yield
 
 
 def run_to_resume(task: Task, options: TrainingOptions) -> Path | None:
@@ -160,8 +201,11 @@ def _loaded(task: Task, load: Path, reset: bool) -> tuple[Start, Any]:
     return start, net
 
 
-def fit_network(plan: Plan, facts: str, train: Any, val: Any, console: Console) -> Path:
-    """Fits the network, calibrates its best model, reports, and returns the run folder."""
+def fit_network(plan: Plan, run: Path, facts: str, train: Any, val: Any, console: Console) -> Path:
+    """Fits the network in the run folder, calibrates its best model, reports, and returns the folder.
+
+    Raises RunError, with everything written, where no epoch got a score.
+    """
     from ..data_gen.batches import steps_per_epoch  # its library is to load after the framework
 
     task, options, config, net = plan.task, plan.options, plan.task.config, plan.net
@@ -190,12 +234,14 @@ def fit_network(plan: Plan, facts: str, train: Any, val: Any, console: Console) 
                 leave_out(task.name(train, index))
             yield batch
 
-    # Only now, so that a start that fails leaves no empty run behind.
-    run = plan.run or new_run(options.out / task.folder.parent, task.folder.name, config)
     task.write_heads(run)
     write_atomic(run / "data.json", facts)
     plan.start.write(run)
-    log.info(f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) on {devices()} in {run}")
+    log.info(
+        f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) on {devices()} in {run}: "
+        f"{plan.epochs} epochs of {steps} steps, {config.batch_size} photos each, at {config.size} px, "
+        f"--learning-rate {config.learning_rate:g}"
+    )
     history = fit(
         net,
         objective,
@@ -217,6 +263,11 @@ def fit_network(plan: Plan, facts: str, train: Any, val: Any, console: Console) 
     model = best_model(run, log.warning)
     load_weights(net, model.path)
     task.calibrate(run, val, task.answers(predict, val, leave_out))
+    if math.isnan(model.score):
+        raise RunError(
+            f"no epoch of {run} got a score, so none is the best: its answers to the {len(val)} validation photos are "
+            f"not numbers, or none of them could be read. Models of the last epochs are in {run / 'models'}"
+        )
     # Not every epoch's model is kept: the best of those that are need not be the best of the history.
     best = next(row for row in history if row["epoch"] == model.epoch)
     log.info(f"Best: {task.log_line(best).strip()}, on {len(val)} validation photos. Wrote {run}")

@@ -21,8 +21,8 @@ class TrainingOptions:
     hf://timm/resnet50d.ra2_in1k, or the run folder of a keypoint network with the same backbone. With shipped, all
     layers that fit start from the network that comes with the package"""
     load: Path | None = None
-    """start a new run from this, instead of --weights: a run folder, a folder of runs (its latest trained run is used),
-    or a weights file of the same network. With --resume: the run to continue"""
+    """start a new run from this, instead of --weights: a run folder, a folder of runs (its latest finished run is
+    used), or a weights file of the same network. With --resume: the run to continue"""
     reset: bool = False
     """with --load: load only the backbone; all other layers start at random"""
     resume: bool = False
@@ -30,7 +30,7 @@ class TrainingOptions:
     init_epoch: int | None = None
     """with --load: epochs that were already trained; the epoch count and the learning rate continue from there"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first"""
     workers: int = 0
     """number of processes that prepare batches; 0 uses threads instead"""
     val_freq: int = 1

@@ -19,6 +19,8 @@ HUB = "hf://"
 START_FILE = "start.json"
 _FILES = ("model.safetensors", "pytorch_model.bin")
 """What a model on the hub keeps its weights in; the first that is there."""
+_CONFIG = "config.json"
+"""Beside them: what timm says of the model, such as by what its input was normalised."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -77,13 +79,16 @@ def _from_hub(word: str) -> Start:
     try:
         # A commit names the same files for ever; a branch is looked up once, and the run keeps the commit.
         file = _kept(hub, name, revision) if _COMMIT.fullmatch(revision) else ""
+        described = bool(file) and isinstance(hub.try_to_load_from_cache(name, _CONFIG, revision=revision), str)
         if not file:
             about = hub.model_info(name, revision=revision or None)
             revision, held = about.sha, {sibling.rfilename for sibling in about.siblings or ()}
-            file = next((file for file in _FILES if file in held), "")
+            file, described = next((file for file in _FILES if file in held), ""), _CONFIG in held
         if not file:
             raise ValueError(f"{word} has none of {', '.join(_FILES)}")
         path = Path(hub.hf_hub_download(name, file, revision=revision))
+        if described:
+            hub.hf_hub_download(name, _CONFIG, revision=revision)
     except ValueError:
         raise
     except Exception as error:  # the library has errors of its own, of several kinds

@@ -1,13 +1,16 @@
 """What all commands share: how a command line is read, and how they report."""
 
 import dataclasses
+import errno
 import logging
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_type_hints
 
@@ -19,7 +22,34 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from aifashion.files import CHECKOUT
 from aifashion.top.run_log import RUN_LOG, logged_command
 
-console = Console(soft_wrap=True, emoji=False)
+
+class _Console(Console):
+    """A console to which nothing but text and rich's own codes comes: names of files can hold codes for terminals."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
+def printable(text: str) -> str:
+    """The text with control characters and bytes that are no UTF-8 as escapes, such as `\\x1b`; lines stay lines."""
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def one_line(text: str) -> str:
+    """`printable` text in one line: a name with line ends cannot pass for other lines."""
+    return printable(text).replace("\n", "\\n")
+
+
+def _printable(character: str) -> str:
+    if character.isprintable() or character == "\n" or unicodedata.category(character) == "Zs":
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte of a file name
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+console = _Console(soft_wrap=True, emoji=False)
+errors = _Console(stderr=True, soft_wrap=True, emoji=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +208,7 @@ def _older_spellings(options: Mapping[str, bool], prog: str) -> str:
 
 def _refuse(message: str) -> NoReturn:
     """Ends the command as the parser does: exit code 2."""
-    Console(stderr=True, soft_wrap=True).print(Text.assemble(("error:", "bold red"), f" {message}"))
+    errors.print(Text.assemble(("error:", "bold red"), f" {printable(message)}"))
     raise SystemExit(2)
 
 
@@ -239,13 +269,24 @@ def _read(read: Callable[[str], Any], text: str) -> Any:
 
 def _described(error: OSError) -> str:
     """Without a message of ours, an error of the system begins with `[Errno 2]`."""
-    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    if error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return error.strerror or str(error)
 
 
 def choose_device(gpu_id: str | None) -> None:
-    """Shows the framework only these GPUs. Call before Keras is imported."""
-    if gpu_id is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu_id
+    """Shows the framework only this GPU; -1 is none. Call before Keras is imported.
+
+    Raises ValueError for several, since networks are computed on one device, and for what is no GPU: CUDA would pass
+    it over, and all that stands behind it.
+    """
+    if gpu_id is None:
+        return
+    if "," in gpu_id or " " in gpu_id.strip():
+        raise ValueError(f"--gpu-id {gpu_id}: networks are computed on one GPU; name one, such as 0")
+    if not re.fullmatch(r"-1|\d+|(GPU|MIG)-[\w/-]+", gpu_id.strip()):
+        raise ValueError(f"--gpu-id {gpu_id}: expected the number of a GPU, such as 0, or -1 for none")
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu_id.strip()
 
 
 def tell(text: str) -> None:
@@ -284,9 +325,34 @@ def shown_reports() -> Iterator[None]:
 
 def fail(message: object) -> NoReturn:
     """Ends the command with a message on standard error and exit code 1."""
-    line = Text.assemble(("error:", "bold red"), f" {message}")
-    Console(stderr=True, soft_wrap=True).print(line)
+    errors.print(Text.assemble(("error:", "bold red"), f" {printable(str(message))}"))
     raise SystemExit(1)
+
+
+def take_any_text() -> None:
+    """Lets standard output and error take characters that their encoding does not have, as escapes: whether a name can
+    be shown must not decide whether the work is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def check_no_input(option: str, output: Path | None, *inputs: Path) -> None:
+    """Raises ValueError where the output would replace one of the inputs."""
+    for path in inputs:
+        if output is not None and path.is_file() and output.exists() and output.samefile(path):
+            raise ValueError(f"{option} {output} is what is read: name another file")
+
+
+def make_folder(option: str, folder: Path) -> Path:
+    """Makes the folder of an output, behind a link too. Raises NotADirectoryError where there is something else."""
+    target = Path(os.path.realpath(folder))
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        reason = f"{option} {folder} is a file, a device or a pipe; expected a folder"
+        raise NotADirectoryError(errno.ENOTDIR, reason) from None
+    return folder
 
 
 def run_command(
@@ -297,6 +363,7 @@ def run_command(
     Mistakes of the user and of the data become one clear line instead of a traceback. What was called, when and how it
     ended goes to `run_log.txt` in the checkout, or to the file that AIFASHION_RUN_LOG names; empty means to none.
     """
+    take_any_text()
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     log = os.environ.get("AIFASHION_RUN_LOG", str(CHECKOUT / RUN_LOG))
     silent = not log or bool({"-h", "--help"} & set(tokens))

@@ -2,28 +2,27 @@
 
 import dataclasses
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from aifashion.data_gen.formats.fashionai_attributes import attribute_root, find_attribute_sets, scan_attribute_rows
 from aifashion.data_gen.formats.folders import CROPS_FILE
 from aifashion.data_gen.images import ImageError, read_image, resolve_image
 from aifashion.eval.activation import frame_by_activation
 from aifashion.eval.crops import Framed, cut, frame_garment
+from aifashion.eval.drawing import encoded
 from aifashion.eval.reading import read_ahead, work_behind
-from aifashion.files import atomic_path, claim_folder
-from aifashion.recognition.attribute_model import FOLDER, load_attribute_model
+from aifashion.files import claim_folder, locked, sweep, write_atomic
+from aifashion.recognition.attribute_model import load_attribute_model
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.recognition.network_digest import network_digest
 from aifashion.records import CropRule, Sample
 from aifashion.tasks.attribute_data import read_crop_rule
-from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
+from aifashion.top.arguments import choose_device, make_folder, one_line, run_command, tell, warn
 from aifashion.top.progress import progress_bar
 
 
@@ -39,17 +38,19 @@ class CropArguments:
     """where to crop: the box of the predicted keypoints, the region of the heatmaps, or (cam) the region of a
     classifier's activation maps"""
     model: Path | None = None
-    """the network that finds the crop, a keypoint network or (for cam) a classifier: shipped, a run folder, a folder of
-    runs, or an artifact; by default the latest run in trained_models/all, or shipped if it has none, and for cam the
-    latest run in trained_models/attributes/all"""
+    """the network that finds the crop, a keypoint network: shipped (the one that comes with the package; the
+    default), a run folder, a folder of runs (its latest finished run is used, never a --debug run), or an artifact. For
+    cam it is a classifier, which must be named: a run or an artifact with activation maps"""
     margin: float = 0.05
     """space added on each side of the crop, as a fraction of its side"""
     threshold: float = 0.2
     """a heatmap cell belongs to the region if its value is at least this fraction of the largest value"""
     batch_size: int = 16
     """how many photos the network processes at once"""
+    strict: bool = False
+    """end with exit code 1 if a photo could not be read; the crops of the others are written all the same"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def crop(arguments: Sequence[str] | None = None) -> None:
@@ -71,31 +72,50 @@ def crop_photos(args: CropArguments) -> None:
         raise ValueError(f"{args.data} has neither labels nor questions: no photos to crop")
     choose_device(args.gpu_id)
     crops, settings = _by_activation(args, rule, photos) if args.crop == "cam" else _by_keypoints(args, rule)
+    make_folder("--out", args.out)
+    # Before the lock, which leaves a file behind, and once more: another process can have been between.
     claim_folder(args.out, CROPS_FILE, settings, lambda found: _upgraded(found, settings))
+    with locked(args.out):
+        claim_folder(args.out, CROPS_FILE, settings, lambda found: _upgraded(found, settings))
+        failed = _write_crops(args, crops, photos, (*lists.labels, *lists.questions, *lists.answers))
+    if args.strict and failed:
+        raise ValueError(f"{failed} of {len(photos)} photos could not be read")
+
+
+def _write_crops(args: CropArguments, crops: "Cropper", photos: dict[str, "_Photo"], lists: Sequence[Path]) -> int:
+    """Writes the crops that are missing and the lists; the number of photos that could not be read."""
+    for folder in {(args.out / name).parent for name in photos} | {
+        (args.out / csv.relative_to(args.data)).parent for csv in lists
+    }:
+        sweep(folder)
     missing = [Sample(name, photo.path, None) for name, photo in photos.items() if not (args.out / name).exists()]
 
     def write(found: Found) -> tuple[bool, str | None]:
         sample, photo, framed, error = found
         if photo is None or framed is None:
             return False, error
-        _write_crop(args.out / sample.image_id, photo, framed)
+        target = args.out / sample.image_id
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, encoded(cut(photo, framed.box), quality=95, subsampling=0))
         return framed.fell_back, None
 
     whole = unreadable = 0
     for fell_back, error in progress_bar(work_behind(crops(missing), write), len(missing)):
         if error is not None:
-            warn(f"left out: {error}")
+            warn(f"left out: {one_line(error)}")
         whole, unreadable = whole + fell_back, unreadable + (error is not None)
+    if unreadable == len(photos):
+        raise ValueError(f"none of the {len(photos)} photos could be read; no list is written to {args.out}")
     # The answers last: they are the sign that everything else is there.
-    for csv in (*lists.labels, *lists.questions, *lists.answers):
+    for csv in lists:
         target = args.out / csv.relative_to(args.data)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(target) as beside:
-            shutil.copyfile(csv, beside)
+        write_atomic(target, csv.read_bytes())
     tell(
         f"Wrote {len(missing) - unreadable} crops to {args.out}, {len(photos) - len(missing)} were there already; "
         f"{whole} are whole photos, since no garment was found in them; {unreadable} photos cannot be read"
     )
+    return unreadable
 
 
 @dataclass(frozen=True)
@@ -148,10 +168,12 @@ def _by_keypoints(args: CropArguments, rule: CropRule) -> tuple[Cropper, dict]:
 
 
 def _by_activation(args: CropArguments, rule: CropRule, photos: dict[str, _Photo]) -> tuple[Cropper, dict]:
-    model = load_attribute_model(args.model or CHECKOUT / "trained_models" / FOLDER / "all")
+    model = load_attribute_model(args.model)
     activation = model.activation
     if activation is None:
-        raise ValueError(f"{model.run} has no activation maps: name the run that it was exported from")
+        raise ValueError(
+            f"{model.run} has no activation maps: name a run with --model, or an artifact that was exported with them"
+        )
     unknown = {task for photo in photos.values() for task in photo.tasks} - {head.name for head in model.heads}
     if unknown:
         raise ValueError(f"{model.run} was not trained for {', '.join(sorted(unknown))}, so it has no maps of them")
@@ -185,9 +207,3 @@ def _upgraded(found: dict, settings: dict) -> dict:
 def _settings(rule: CropRule, run: Path, trained_for: str) -> dict:
     facts = {"crop": dataclasses.asdict(rule), "model": run.name, "category": trained_for}
     return facts | {"network": network_digest(run)}
-
-
-def _write_crop(target: Path, photo: np.ndarray, framed: Framed) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(target) as beside:
-        Image.fromarray(cut(photo, framed.box)).save(beside, format="JPEG", quality=95, subsampling=0)

@@ -9,7 +9,7 @@ from typing import Literal
 import tyro
 
 from aifashion.files import write_atomic
-from aifashion.top.arguments import console, run_command, tell
+from aifashion.top.arguments import check_no_input, console, run_command, tell, warn
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 SMALLEST = 32  # px; smaller garments cannot be drawn
@@ -104,6 +104,7 @@ def synth(arguments: Sequence[str] | None = None) -> None:
 
         _check_size(args)
         write_dataset(args.out, args.count, args.seed, args.size, args.test_count, args.workers, args.labels)
+        tell(f"Wrote {args.count} photos to train on and their test set to {args.out}")
 
     run_command("aifashion data synth", SynthArguments, arguments, write)
 
@@ -140,11 +141,13 @@ def check(arguments: Sequence[str] | None = None) -> None:
     """Exit code 1 where photos or rows cannot be used."""
 
     def report(args: CheckArguments) -> None:
-        from aifashion.data_gen.check import check_dataset, print_report
+        from aifashion.data_gen.check import check_dataset
+        from aifashion.top.check_report import print_report
+        from aifashion.top.progress import progress_bar
 
         if args.workers < 1:
             raise ValueError(f"--workers {args.workers}: expected at least 1")
-        result = check_dataset(args.data, args.workers)
+        result = check_dataset(args.data, args.workers, progress_bar)
         print_report(result, console)
         if not result.ok:
             raise SystemExit(1)
@@ -156,16 +159,33 @@ def to_coco(arguments: Sequence[str] | None = None) -> None:
     def convert(args: ToCocoArguments) -> None:
         from aifashion.data_gen.formats.coco import coco_from_samples
         from aifashion.data_gen.formats.fashionai import read_keypoint_csv
+        from aifashion.data_gen.formats.problems import Problem, leave_out
         from aifashion.data_gen.images import image_size
         from aifashion.data_gen.keypoint_sets import fashionai_samples
+        from aifashion.records import ABSENT
 
-        listed = read_keypoint_csv(args.csv)
+        check_no_input("--out", args.out, args.csv)
+        listed = read_keypoint_csv(args.csv, strict=False)
         samples = fashionai_samples(listed, args.vocabulary, args.csv)
-        document = coco_from_samples(samples, [image_size(sample.path) for sample in samples], args.vocabulary)
-        write_atomic(args.out, json.dumps(document) + "\n")
         left_out = len(listed) - len(samples)
+        kept, sizes, problems = [], [], []
+        for sample in samples:
+            try:
+                if sample.keypoints is None or not (sample.keypoints.state != ABSENT).any():
+                    raise ValueError(f"{sample.image_id}: no keypoint is labelled, so there is no box to write")
+                sizes.append(image_size(sample.path))
+                kept.append(sample)
+            except ValueError as error:  # of photos that cannot be read, too
+                problems.append(Problem(args.csv, None, str(error)))
+        leave_out(args.csv, problems, len(kept), "garments")
+        if not kept:
+            raise ValueError(
+                f"{args.csv} has no garments of {', '.join(args.vocabulary.categories)}: nothing to write, {args.out} "
+                "stays as it is"
+            )
+        write_atomic(args.out, json.dumps(coco_from_samples(kept, sizes, args.vocabulary)) + "\n")
         others = f"; {left_out} of other categories left out" if left_out else ""
-        tell(f"Wrote {len(samples)} garments to {args.out}{others}")
+        tell(f"Wrote {len(kept)} garments to {args.out}{others}")
 
     run_command("aifashion data to-coco", ToCocoArguments, arguments, convert)
 
@@ -176,19 +196,26 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
 
         from aifashion.data_gen.formats.challenges import CATEGORIES, FASHIONAI, KEYPOINTS
         from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, read_coco, samples_from_coco
-        from aifashion.data_gen.formats.fashionai import write_keypoint_csv
+        from aifashion.data_gen.formats.fashionai import one_per_photo, write_keypoint_csv
 
+        check_no_input("--out", args.out, args.json)
         names = DEEPFASHION_KEYPOINTS | {name: name for name in KEYPOINTS}
         samples = samples_from_coco(read_coco(args.json), args.json.parent, FASHIONAI, names)
-        if any(sample.category is None for sample in samples):
-            if args.category is None:
-                known = ", ".join(CATEGORIES)
+        if args.category is not None and args.category not in CATEGORIES:
+            raise ValueError(f"--category {args.category}: expected one of {', '.join(CATEGORIES)}")
+        bare = sum(sample.category is None for sample in samples)
+        if bare and args.category is None:
+            known = ", ".join(CATEGORIES)
+            if bare == len(samples):
                 raise ValueError(
                     f"{args.json} has garments of none of the categories {known}: name one with --category"
                 )
-            if args.category not in CATEGORIES:
-                raise ValueError(f"--category {args.category}: expected one of {', '.join(CATEGORIES)}")
-            samples = [replace(sample, category=sample.category or args.category) for sample in samples]
+            warn(f"left out {bare} garments of none of the categories {known}; --category names one for them")
+            samples = [sample for sample in samples if sample.category is not None]
+        samples = [replace(sample, category=sample.category or args.category) for sample in samples]
+        samples, smaller = one_per_photo(samples)
+        if smaller:
+            warn(f"left out {smaller} garments: the CSV has one row per photo, which is the largest of its garments")
         if not samples:
             raise ValueError(f"{args.json} has no garments with keypoints: nothing to write, {args.out} stays as it is")
         write_keypoint_csv(args.out, samples, args.decimals)

@@ -6,17 +6,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
 from PIL import Image
 
 from aifashion.data_gen.formats.challenges import CATEGORIES
-from aifashion.eval.drawing import contact_sheet
-from aifashion.files import CHECKOUT, atomic_path, write_atomic
+from aifashion.eval.drawing import contact_sheet, encoded
+from aifashion.files import CHECKOUT, locked, readable_name, sweep, write_atomic
 from aifashion.recognition.photos import find_photos
-from aifashion.recognition.recognizer import load
-from aifashion.top.arguments import choose_device, run_command, tell, warn
+from aifashion.recognition.recognizer import Recognizer, load
+from aifashion.top.arguments import choose_device, make_folder, one_line, run_command, tell, warn
 from aifashion.top.progress import progress_bar
 
 _SHOWN = 12  # pictures in the window
@@ -29,21 +30,23 @@ class Arguments:
     photos: tyro.conf.Positional[tuple[Path, ...]] = ()
     """photos or folders of photos; without any, the command draws a few garments"""
     model: Path | None = None
-    """the keypoint network: shipped (the one that comes with the package), a run folder, a folder of runs (its latest
-    trained run is used), or an artifact; by default the latest run in trained_models/all, or shipped if it has none"""
+    """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
+    (its latest finished run is used, never a --debug run), or an artifact"""
     attributes: Path | None = None
-    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else the latest
-    run in trained_models/attributes/all; without such a run there are no attributes"""
+    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else none: then
+    there are no attributes"""
     category: str = "auto"
     """the category of all photos; with auto, the network chooses it for each photo"""
     out: Path = CHECKOUT / "submission" / "demo"
     """folder for the pictures, crops/ and results.json"""
     augment: bool = False
     """test-time augmentation of the keypoints: average ten passes, as aifashion test does"""
+    strict: bool = False
+    """end with exit code 1 if a photo could not be read; the pictures of the others are drawn all the same"""
     show: bool = True
     """show the pictures in a window, if there is a display"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,32 +60,49 @@ def demonstrate(args: Arguments) -> None:
     category = None if args.category == "auto" else args.category
     if category is not None:
         recognizer.vocabulary.category_index(category)
+    make_folder("--out", args.out)
+    with locked(args.out):
+        shown, results = _draw_all(args, recognizer, photos, category)
+    failed = sum(facts["error"] is not None for facts in results)
+    drawn = len(results) - failed
+    tell(f"Wrote {drawn} pictures, their crops and results.json to {args.out}; {failed} photos left out")
+    if args.show and _has_display():
+        Image.fromarray(contact_sheet(shown, columns=2, cell=800)).show("AiFashion")
+    if args.strict and failed:
+        raise ValueError(f"{failed} of {len(results)} photos could not be read")
+
+
+def _draw_all(
+    args: Arguments, recognizer: Recognizer, photos: list[Path], category: str | None
+) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
+    """The first pictures, and what results.json has. Raises ValueError where there is nothing to draw."""
+    make_folder("--out", args.out / "crops")
     photos = photos or _synthetic_photos(args.out / "photos")
-    (args.out / "crops").mkdir(parents=True, exist_ok=True)
+    names = _unique_names(photos)
+    _check_targets(args.out, names, photos)
+    for folder in (args.out, args.out / "crops"):
+        sweep(folder, "results.json", *(f"{name}.jpg" for name in names))
     shown: list[np.ndarray] = []
     drawn, results = 0, []
     garments = progress_bar(recognizer.stream(photos, category), len(photos))
-    for name, garment in zip(_unique_names(photos), garments, strict=True):
+    for name, garment in zip(names, garments, strict=True):
         if garment.error is not None:
-            warn(f"left out: {garment.error}")
+            warn(f"left out: {one_line(garment.error)}")
             results.append(garment.to_dict())
             continue
         picture = garment.draw()
         files = {"picture": f"{name}.jpg", "crop": f"crops/{name}.jpg"}
-        _save_picture(args.out / files["picture"], picture)
-        _save_picture(args.out / files["crop"], garment.crop)
+        write_atomic(args.out / files["picture"], encoded(picture, quality=92))
+        write_atomic(args.out / files["crop"], encoded(garment.crop, quality=92))
         drawn += 1
         if len(shown) < _SHOWN:
             shown.append(picture)
         results.append(garment.to_dict() | files | {"model": recognizer.model.name})
-        tell(f"{garment.name}: {garment}")
+        tell(one_line(f"{garment.name}: {garment}"))
     if not drawn:
-        raise ValueError("none of the photos could be read")
+        raise ValueError(f"none of the {len(photos)} photos could be read; {args.out} is as it was")
     write_atomic(args.out / "results.json", json.dumps(results, indent=1) + "\n")
-    failed = len(results) - drawn
-    tell(f"Wrote {drawn} pictures, their crops and results.json to {args.out}; {failed} photos left out")
-    if args.show and _has_display():
-        Image.fromarray(contact_sheet(shown, columns=2, cell=800)).show("AiFashion")
+    return shown, results
 
 
 def _synthetic_photos(folder: Path) -> list[Path]:
@@ -93,25 +113,41 @@ def _synthetic_photos(folder: Path) -> list[Path]:
     paths = []
     for number, category in enumerate(CATEGORIES):
         path = folder / f"synthetic_{category}.jpg"
-        _save_picture(path, render(np.random.default_rng([2026, number]), 512, category).image)
+        write_atomic(path, encoded(render(np.random.default_rng([2026, number]), 512, category).image, quality=92))
         paths.append(path)
     return paths
 
 
 def _unique_names(paths: Sequence[Path]) -> list[str]:
-    """File stems, numbered where two photos of different folders share one."""
+    """File stems, numbered where two photos of different folders share one; so do names that differ in capitals only,
+    which are one on some disks."""
     names: list[str] = []
+    taken: set[str] = set()
     for path in paths:
-        name, number = path.stem, 2
-        while name in names:
-            name, number = f"{path.stem}_{number}", number + 1
+        stem = readable_name(path.stem)
+        name, number = stem, 2
+        while name.casefold() in taken:
+            name, number = f"{stem}_{number}", number + 1
+        taken.add(name.casefold())
         names.append(name)
     return names
 
 
-def _save_picture(path: Path, image: np.ndarray) -> None:
-    with atomic_path(path) as beside:
-        Image.fromarray(image).save(beside, quality=92)
+def _check_targets(out: Path, names: Sequence[str], photos: Sequence[Path]) -> None:
+    """Raises ValueError where a picture would replace one of the photos."""
+    sources = {_identity(path) for path in photos} - {None}
+    for folder in (out, out / "crops"):
+        for name in names:
+            if _identity(folder / f"{name}.jpg") in sources:
+                raise ValueError(f"the picture {folder / name}.jpg would replace a photo: choose another --out")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return None
+    return state.st_dev, state.st_ino
 
 
 def _has_display() -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ import tyro
 from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.data_gen.preprocess import letterboxed
 from aifashion.data_gen.synthetic.scene import render
-from aifashion.serve.artifact import PRECISIONS, Format, Manifest, Numbers
+from aifashion.serve.artifact import PRECISIONS, Format, Manifest, Numbers, Stage, is_artifact
+from aifashion.serve.shipped import STAGES, WORD, is_shipped, shipped, shipped_weights
 from aifashion.tasks.kinds import Task, task_kind
 from aifashion.top.arguments import CHECKOUT, run_command, tell, warn
 
@@ -30,13 +32,15 @@ class Arguments:
     """
 
     run: tyro.conf.Positional[Path]
-    """a run folder, or a folder of runs (its latest trained run is used)"""
+    """a run folder, a folder of runs (its latest finished run is used), or shipped: both networks that come with the
+    package, each in a folder of its stage below --out"""
     format: Format = "openvino"
     """openvino (needs no other package), onnx, litert (for small devices) or saved_model (TensorFlow)"""
     precision: Numbers = "float32"
     """float32; bfloat16 (only for openvino; faster only on processors that have it); or int8 (quantised)"""
     out: Path | None = None
-    """folder to write; by default exports/FORMAT_PRECISION in the run folder"""
+    """folder to write; by default exports/FORMAT_PRECISION in the run folder, or for shipped
+    trained_models/shipped/FORMAT_PRECISION"""
     size: int | None = None
     """side of the square input in px; by default as in the training"""
     flip: bool = False
@@ -62,17 +66,66 @@ def export(args: Arguments) -> None:
         raise ValueError(f"--format {args.format} is computed in {able}, not in {args.precision}")
     if args.photos < 1:
         raise ValueError(f"--photos {args.photos}; expected 1 or more")
-    from aifashion.serve.export import write_artifact
-    from aifashion.unet.runs import best_model, find_trained_run, load_weights  # Keras loads here
+    if args.size is not None and args.size < 1:
+        raise ValueError(f"--size {args.size}; expected a number of px from 32 up")
+    from aifashion.unet.framework import import_keras
+
+    import_keras()  # with the settings that the networks need, before the modules that import Keras themselves
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        raise ValueError("runs are converted by TensorFlow, whatever they were trained with: unset KERAS_BACKEND")
+    if is_shipped(str(args.run)):
+        for stage in STAGES:
+            _export_shipped(args, stage)
+        return
+    if is_artifact(args.run):
+        raise ValueError(f"{args.run} is an artifact already, without the weights to export from: name the run folder")
+    from aifashion.unet.runs import best_model, find_trained_run
 
     run = find_trained_run(args.run)
     task = task_kind(run).of_run(run)
-    # Of whatever precision it was trained in: the weights are float32, and the artifact decides anew.
-    config = dataclasses.replace(task.config, precision="float32", size=args.size or task.config.size)
-    task, calibration = dataclasses.replace(task, config=config), task.read_calibration(run)
     model = best_model(run, warn, args.epoch)
+    out = args.out or run / "exports" / _name(args)
+    source = {"run": run.name, "epoch": model.epoch, "score": model.score}
+    _export(args, _Source(task, model.path, task.read_calibration(run), out, source))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is exported. about: where it comes from, for the manifest."""
+
+    task: Task
+    weights: Path
+    calibration: Any
+    out: Path
+    about: dict[str, Any]
+
+
+def _export_shipped(args: Arguments, stage: Stage) -> None:
+    """One of the shipped networks, of the weights beside its artifact."""
+    if args.epoch is not None:
+        raise ValueError("--epoch goes with a run folder; the shipped networks are of one epoch each")
+    folder, weights = shipped(stage), shipped_weights(stage)
+    manifest = Manifest.read(folder)
+    task, _, calibration = task_kind(folder).of_model(folder, None)
+    out = (args.out or CHECKOUT / "trained_models" / WORD / _name(args)) / stage
+    if manifest.precision != "float32":
+        tell(f"shipped {stage}: its kernels are kept in half precision, and are exported as they are kept")
+    _export(args, _Source(task, weights, calibration, out, {**manifest.source, "exported_from": f"{WORD} {stage}"}))
+
+
+def _name(args: Arguments) -> str:
+    return f"{args.format}_{args.precision}"
+
+
+def _export(args: Arguments, source: _Source) -> None:
+    from aifashion.serve.export import write_artifact
+    from aifashion.unet.runs import load_weights
+
+    # Of whatever precision it was trained in: the weights are float32, and the artifact decides anew.
+    config = dataclasses.replace(source.task.config, precision="float32", size=args.size or source.task.config.size)
+    task, calibration = dataclasses.replace(source.task, config=config), source.calibration
     net = task.net()
-    load_weights(net, model.path)
+    load_weights(net, source.weights)
     predict = task.mirrored(task.predictor(net)) if args.flip else task.predictor(net)
     if args.precision == "float32":
         measure, ranges = _outputs_apart(task, predict, args), []
@@ -81,18 +134,16 @@ def export(args: Arguments) -> None:
         measure = _score_apart(task, predict, calibration, task.few(val, max(MEASURED, args.photos)))
         learned = task.few(train, args.photos * (args.precision == "int8"))
         ranges = [task.example(_input(task, task.photo(learned, index))) for index in range(len(learned))]
-    out = args.out or run / "exports" / f"{args.format}_{args.precision}"
-    source = {"run": run.name, "epoch": model.epoch, "score": model.score}
     facts = json.loads(config.to_json())
     manifest = Manifest(
-        task.stage, args.format, args.precision, facts, config.vocabulary, flip=args.flip, source=source
+        task.stage, args.format, args.precision, facts, config.vocabulary, flip=args.flip, source=source.about
     )
     manifest = task.described(manifest, calibration)
     serving = task.serving_net(net, calibration, args.flip)
-    manifest = write_artifact(out, serving, manifest, measure, ranges, task.kernels(net))
-    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
+    manifest = write_artifact(source.out, serving, manifest, measure, ranges, task.kernels(net))
+    size = sum(path.stat().st_size for path in source.out.rglob("*") if path.is_file()) / 1e6
     found = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in manifest.differences.items())
-    tell(f"Wrote {out} ({size:.1f} MB): {found}")
+    tell(f"Wrote {source.out} ({size:.1f} MB): {found}")
 
 
 def _outputs_apart(task: Task, predict: Any, args: Arguments) -> Any:
@@ -101,7 +152,7 @@ def _outputs_apart(task: Task, predict: Any, args: Arguments) -> Any:
 
     def measure(network: Any) -> dict[str, Any]:
         apart = task.outputs_apart(predict, network, images)
-        return {**apart, "photos": len(images), "excess": max(apart.values()) - task.output_bound}
+        return {**apart, "photos": len(images), "excess": float(np.max([*apart.values()])) - task.output_bound}
 
     return measure
 

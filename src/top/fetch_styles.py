@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -28,7 +29,7 @@ from aifashion.data_gen.tfrecords import (
     write_shard,
 )
 from aifashion.data_gen.web import Limits
-from aifashion.files import write_atomic
+from aifashion.files import locked, sweep, write_atomic
 from aifashion.top.arguments import fail, run_command, tell, warn
 
 MANIFEST, FAILED, LOOSE = "fetch.json", "failed.csv", "loose"
@@ -73,7 +74,8 @@ class FetchStylesArguments:
 class _Shard:
     """One shard: the rows of the list that belong in it, what is in it, and what it still waits for.
 
-    found: photos in the file at `path` that can be read. stale: whether it must be written anew.
+    found: photos in the file at `path` that can be read. stale: whether it must be written anew. waiting: URLs of which
+    the outcome is not known. arrived: rows of which the photo was fetched, and so must be in the file.
     """
 
     path: Path
@@ -81,6 +83,7 @@ class _Shard:
     found: dict[str, RecordSpan]
     stale: bool
     waiting: set[str] = field(default_factory=set)
+    arrived: set[int] = field(default_factory=set)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -98,7 +101,7 @@ def _fetch(args: FetchStylesArguments) -> None:
         max_bytes=args.max_bytes,
         allow_private=args.allow_private,
     )
-    styles = read_style_list(args.list)
+    styles = read_style_list(args.list, strict=False)
     if styles.urls is None:
         raise ValueError(f"{args.list} has no URLs; expected rows id,url,l0,...,l12 or id,url")
     if styles.header:
@@ -106,8 +109,17 @@ def _fetch(args: FetchStylesArguments) -> None:
     proxies = [name for name, at in os.environ.items() if at and name.lower() in _PROXIES]
     if proxies:
         warn(f"{', '.join(proxies)} is set, but proxies are not used: the photos are fetched directly")
-    count = _claim(args, styles)
-    store = _Store(args.out, styles, count)
+    _facts(args, styles)  # before the folder is made, which a lock needs
+    args.out.mkdir(parents=True, exist_ok=True)
+    with locked(args.out):
+        _fetch_into(args, styles, limits)
+
+
+def _fetch_into(args: FetchStylesArguments, styles: StyleList, limits: Limits) -> None:
+    facts = _facts(args, styles)
+    write_atomic(args.out / MANIFEST, json.dumps(facts) + "\n")
+    sweep(args.out)  # what a killed run was writing, which can be large
+    store = _Store(args.out, styles, facts["shards"])
     before = store.stored
     try:
         store.fetch(limits, partial(whole_photo, longest=args.size), args.seed)
@@ -118,8 +130,11 @@ def _fetch(args: FetchStylesArguments) -> None:
     _summarise(store, before)
 
 
-def _claim(args: FetchStylesArguments, styles: StyleList) -> int:
-    """Writes down what the folder is for, and gives the number of shards. Photos of two lists must not mix."""
+def _facts(args: FetchStylesArguments, styles: StyleList) -> dict[str, Any]:
+    """What the folder is for, as its manifest says.
+
+    Raises FileExistsError where it is for something else: photos of two lists must not mix.
+    """
     if args.size < 0 or (args.shards is not None and not 1 <= args.shards <= 99_999):
         raise ValueError(f"need --size >= 0 and --shards 1 to 99999; got {args.size} and {args.shards}")
     content = hashlib.sha256(repr((styles.ids, styles.urls)).encode())
@@ -138,9 +153,7 @@ def _claim(args: FetchStylesArguments, styles: StyleList) -> int:
         keys = [key for key in wanted if known.get(key) != wanted[key]]
         other = ", ".join("another list" if key == "list" else f"{key} {known.get(key)}" for key in keys)
         raise FileExistsError(f"{args.out} was begun with {other}; give the same, or an empty or a new folder")
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_atomic(manifest, json.dumps(wanted) + "\n")
-    return shards
+    return wanted
 
 
 class _Store:
@@ -150,8 +163,6 @@ class _Store:
         self.out, self.loose = out, out / LOOSE
         self.ids, self.labels = styles.ids, styles.labels
         self.urls: tuple[str, ...] = styles.urls or ()
-        for left in out.glob(".????????-photos-*"):  # what a killed run was writing, which can be large
-            left.unlink()
         self.order = {name: row for row, name in enumerate(self.ids)}
         self.failures = {name: why for name, why in read_failures(out / FAILED).items() if name in self.order}
         bounds = [index * len(styles) // count for index in range(count + 1)]
@@ -197,6 +208,7 @@ class _Store:
                         self.failures[self.ids[row]] = (outcome.url, outcome.reason)
                     else:
                         self.failures.pop(self.ids[row], None)
+                        shard.arrived.add(row)
                         shard.stale = True
                 for shard in {id(shard): shard for shard, _ in rows_of[outcome.url]}.values():
                     self._write_if_done(shard, rows_of)
@@ -207,7 +219,8 @@ class _Store:
     def _write_if_done(self, shard: _Shard, rows_of: dict[str, list[tuple[_Shard, int]]]) -> None:
         if shard.waiting or not shard.stale:
             return
-        shard.found, shard.stale = write_shard(shard.path, self._records(shard)), False
+        count = len(shard.arrived | {row for row in shard.rows if self.ids[row] in shard.found})
+        shard.found, shard.stale = write_shard(shard.path, self._records(shard), count), False
         for row in shard.rows:
             url = self.urls[row]
             if not any(other.stale or other.waiting for other, _ in rows_of.get(url, ())):
@@ -220,7 +233,9 @@ class _Store:
             loose = photo_path(self.loose, self.urls[row])
             if name in shard.found:
                 yield Record(name, read_record(shard.path, shard.found[name]).image, labels)
-            elif loose.is_file():
+            elif row in shard.arrived:
+                if not loose.is_file():
+                    raise ShardError(f"{loose}, the photo {name}, was fetched and is gone; fetch again")
                 yield Record(name, loose.read_bytes(), labels)
 
     def report(self) -> None:

@@ -1,7 +1,7 @@
 """`aifashion predict`: keypoints, crop and attributes of every photo of a folder or list, as a table."""
 
-import csv
-import json
+import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +10,19 @@ from typing import Any
 import tyro
 
 from aifashion.eval.two_stage import describe
-from aifashion.files import atomic_path, write_atomic
-from aifashion.recognition.adapters import table
+from aifashion.files import atomic_path, is_stream, locked, sweep
+from aifashion.recognition.columns import columns
+from aifashion.recognition.partial_table import PartialTable, Stamp, stamp
+from aifashion.recognition.photo_lists import LIST_SUFFIXES, read_photo_list
 from aifashion.recognition.photos import SUFFIXES as SUFFIXES_OF_PHOTOS
-from aifashion.recognition.photos import find_photos
-from aifashion.recognition.two_stage_model import load_two_stage_model
+from aifashion.recognition.photos import photos_in
+from aifashion.recognition.tables import table_writer
+from aifashion.recognition.two_stage_model import TwoStageModel, load_two_stage_model
 from aifashion.records import Sample
-from aifashion.top.arguments import choose_device, run_command, tell, warn
+from aifashion.top.arguments import check_no_input, choose_device, one_line, run_command, tell, warn
 from aifashion.top.progress import progress_bar
 
-SUFFIXES = (".csv", ".json", ".parquet")
+_SHOWN = 50  # photos without an answer that are named
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,16 @@ class Arguments:
     """
 
     photos: tyro.conf.Positional[Path]
-    """a folder of photos, one photo, or a CSV file with paths of photos in its first column"""
+    """a folder of photos, one photo, or a list: a text file (.csv, .tsv, .txt) with a path on each line or in a column
+    of it"""
     out: Path
     """the table to write: .csv, .json or .parquet"""
     model: Path | None = None
-    """the keypoint network: shipped (the one that comes with the package), a run folder, a folder of runs (its latest
-    trained run is used), or an artifact; by default the latest run in trained_models/all, or shipped if it has none"""
+    """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
+    (its latest finished run is used, never a --debug run), or an artifact"""
     attributes: Path | None = None
-    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else the latest
-    run in trained_models/attributes/all; without such a run there are no attributes"""
+    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else none: then
+    there are no attributes"""
     category: str = "auto"
     """the category of all photos; with auto, the network chooses it for each photo"""
     batch_size: int = 16
@@ -46,7 +50,7 @@ class Arguments:
     strict: bool = False
     """end with exit code 1 if a photo could not be read; the table is written all the same"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,10 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def predict(args: Arguments) -> None:
-    if args.out.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"--out {args.out} must end in {', '.join(SUFFIXES)}")
+    try:
+        table_writer(args.out)
+    except ValueError as error:
+        raise ValueError(f"--out {error}") from None
     if args.batch_size < 1:
         raise ValueError(f"--batch-size {args.batch_size}: expected a number of photos from 1")
+    check_no_input("--out", args.out, args.photos)
     photos = named_photos(args.photos)
     choose_device(args.gpu_id)
     model = load_two_stage_model(args.model, args.attributes)
@@ -65,108 +72,82 @@ def predict(args: Arguments) -> None:
     if category is not None:
         model.keypoints.vocabulary.category_index(category)
     partial = args.out.with_name(args.out.name + ".partial")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    settings = {"model": model.name, "networks": model.digests, "category": args.category}
-    done = read_partial(partial, settings)
-    left = [Sample(str(path), path, category) for path in photos if str(path) not in done]
-    if done:
-        tell(f"{len(photos) - len(left)} of {len(photos)} photos were done before, going on")
-    with partial.open("a", encoding="utf-8") as file:
-        if not done and partial.stat().st_size == 0:
-            file.write(json.dumps(settings) + "\n")
-        batch_size = max(1, min(args.batch_size, len(left)))
+    if is_stream(args.out):  # the rows so far lie beside a pipe all the same
+        behind = partial
+    else:
+        target = Path(os.path.realpath(args.out))
+        behind = target.with_name(target.name + ".partial")
+    with locked(behind):
+        if not is_stream(args.out):
+            sweep(behind.parent, args.out.name, behind.name.removesuffix(".partial"))
+        _predict(args, photos, model, category, partial)
+
+
+def _predict(args: Arguments, photos: list[str], model: TwoStageModel, category: str | None, partial: Path) -> None:
+    if is_stream(partial):
+        raise ValueError(f"{partial} is no file: the results are kept in one of this name until all photos are done")
+    settings = {"layout": 2, "model": model.name, "networks": model.digests, "category": args.category}
+    of = columns(model.keypoints.vocabulary, model.heads)
+    failed = 0
+    with PartialTable(partial, photos, settings) as table:
+        if table.same is False:
+            warn(f"{partial} comes from other networks, another --category or another version: starting anew")
+        left = len(photos) - table.done
+        if table.done:
+            tell(f"{table.done} of {len(photos)} photos were done before, going on")
+        batch_size = max(1, min(args.batch_size, left))
+        asked: deque[tuple[int, Stamp]] = deque()
+
+        def samples() -> Iterator[Sample]:
+            for index in table.left():
+                asked.append((index, stamp(photos[index])))
+                yield Sample(photos[index], Path(photos[index]), category)
+
         # Without drawing anything, reduced photos do, which take a fraction of the time to decode.
-        for recognition in progress_bar(model.recognise(left, batch_size, whole_photos=False), len(left)):
+        for recognition in progress_bar(model.recognise(samples(), batch_size, whole_photos=False), left):
             facts = describe(recognition, model.keypoints.vocabulary, model.heads)
-            done[facts["photo"]] = facts
-            # A photo that could not be read is tried again.
-            if not facts.get("error"):
-                file.write(json.dumps(facts | {"stamp": _stamp(Path(facts["photo"]))}) + "\n")
-                file.flush()
-    rows = [done[str(path)] for path in photos]
-    failed = [row for row in rows if row.get("error")]
-    for row in failed:
-        warn(f"no answer: {row['error']}")
-    if len(failed) == len(rows):
-        partial.unlink()
-        raise ValueError(f"none of the {len(rows)} photos could be read; {args.out} is not written")
-    write_table(args.out, rows)
+            failed += facts["error"] is not None
+            index, seen = asked.popleft()
+            table.add(index, facts, seen)
+        if failed < len(photos):
+            with atomic_path(args.out) as beside:
+                table_writer(args.out)(beside, _telling_failures(table.rows(), failed), of)
+        else:
+            reason = one_line(next(table.rows())["error"])
     partial.unlink()
-    tell(f"Wrote {len(rows)} rows to {args.out}, {len(failed)} of them of photos that cannot be read")
+    if failed == len(photos):
+        raise ValueError(f"none of the {len(photos)} photos could be read; {args.out} is not written. First: {reason}")
+    tell(f"Wrote {len(photos)} rows to {args.out}, {failed} of them of photos that cannot be read")
     if args.strict and failed:
-        raise ValueError(f"{len(failed)} of {len(rows)} photos could not be read")
+        raise ValueError(f"{failed} of {len(photos)} photos could not be read")
 
 
-def named_photos(path: Path) -> list[Path]:
+def _telling_failures(rows: Iterator[dict[str, Any]], failed: int) -> Iterator[dict[str, Any]]:
+    """The rows; the first photos without an answer are named on the way."""
+    told = 0
+    for row in rows:
+        if row["error"]:
+            told += 1
+            if told <= _SHOWN:
+                warn(f"no answer: {one_line(row['error'])}")
+        yield row
+    if failed > _SHOWN:
+        warn(f"and {failed - _SHOWN} more; the column error of the table has all")
+
+
+def named_photos(path: Path) -> list[str]:
     """The photos of a folder or list, or the one photo. Raises FileNotFoundError or ValueError for anything else."""
+    if path.is_dir():
+        return photos_in(path)
     if not path.exists():
         raise FileNotFoundError(f"no folder, no photo and no list at {path}")
-    if path.suffix.lower() == ".csv":
-        return listed_photos(path)
-    if path.is_file() and path.suffix.lower() not in SUFFIXES_OF_PHOTOS:
-        raise ValueError(f"{path} is no folder, no photo and no list: a list of photos must be a .csv file")
-    return find_photos([path])
-
-
-def _stamp(photo: Path) -> list[int]:
-    """What tells a photo from another one that later lies at its path: bytes, and the time of the last change."""
-    try:
-        state = photo.stat()
-    except OSError:
-        return []
-    return [state.st_size, state.st_mtime_ns]
-
-
-def listed_photos(path: Path) -> list[Path]:
-    """The first column of a CSV, paths relative to its folder; a first row that names no file is a header.
-
-    Raises ValueError for an empty list, and FileNotFoundError where there is none.
-    """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        names = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
-    if names and not (path.parent / names[0]).is_file() and "." not in names[0]:
-        names = names[1:]
-    if not names:
-        raise ValueError(f"{path} lists no photos")
-    return [path.parent / name for name in names]
-
-
-def read_partial(path: Path, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What an interrupted command had answered, by photo; a line cut short is left out.
-
-    settings: the networks and options that the answers depend on; answers of other ones are discarded, and so are those
-    of photos that have been replaced since.
-    """
-    if not path.is_file():
-        return {}
-    lines = list(_sound_lines(path))
-    if not lines or lines[0] != settings:
-        warn(f"{path} comes from other networks or another --category: starting anew")
-        path.unlink()
-        return {}
-    # What follows a line that was cut short is written anew, behind a whole one.
-    write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines))
-    found = {line["photo"]: line for line in lines[1:]}
-    same = {name for name, line in found.items() if line.pop("stamp", None) == _stamp(Path(name))}
-    return {name: line for name, line in found.items() if name in same and not line.get("error")}
-
-
-def _sound_lines(path: Path) -> Iterator[dict[str, Any]]:
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            yield json.loads(text)
-        except json.JSONDecodeError:
-            return
-
-
-def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Writes the rows as nested JSON, or flat as CSV or Parquet, whole or not at all."""
-    if path.suffix.lower() == ".json":
-        write_atomic(path, json.dumps(rows, indent=1) + "\n")
-        return
-    flat = table(rows)
-    with atomic_path(path) as beside:
-        if path.suffix.lower() == ".csv":
-            flat.to_csv(beside, index=False, lineterminator="\n")
-        else:
-            flat.to_parquet(beside, index=False)
+    if is_stream(path):
+        raise ValueError(f"{path} is a device or a pipe; expected a folder of photos, a photo or a list")
+    if path.suffix.lower() in LIST_SUFFIXES:
+        return read_photo_list(path)
+    if path.suffix.lower() not in SUFFIXES_OF_PHOTOS:
+        raise ValueError(
+            f"{path} is no folder, no photo and no list: a list of photos is a text file that ends in "
+            f"{', '.join(LIST_SUFFIXES)}"
+        )
+    return [str(path)]

@@ -1,20 +1,22 @@
 """`aifashion runs`: lists what has been trained, and deletes what is no longer needed, without loading Keras."""
 
-import csv
 import json
 import math
 import os
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from aifashion.files import locked
+from aifashion.run_files import RunError, epochs_done, read_best, read_data_facts
 from aifashion.top.arguments import CHECKOUT, console, run_command, tell, warn
 
+Result = TypeVar("Result")
 _STAMP = re.compile(r"\d{4}(_\d\d){5}(_\d{3})?")
 _FIELDS = (("category", "task"), ("network", "model"), ("size",))  # as the kinds of configurations call them
 _RECENT = 600  # seconds; where open files cannot be seen, a run that was written to since can still be running
@@ -52,6 +54,7 @@ class Run:
     best: tuple[float, int] | None
     running: bool
     size: int
+    debug: bool = False
 
     @property
     def tag(self) -> str:
@@ -113,6 +116,12 @@ def _clear(args: ClearArguments) -> None:
         if run.running:
             warn(f"left alone, as it seems to be running: {run.folder}")
             continue
+        try:
+            with locked(run.folder):
+                pass
+        except BlockingIOError:  # a training on another machine, or where open files cannot be seen
+            warn(f"left alone, as a training is at work in it: {run.folder}")
+            continue
         _delete(run.folder)
         deleted.append(run)
     tell(f"Deleted {len(deleted)} of {len(chosen)} runs, {_megabytes(sum(run.size for run in deleted))} MB")
@@ -151,7 +160,7 @@ def _run_config(folder: Path) -> dict[str, Any] | None:
 def _read_run(folder: Path, config: dict[str, Any], opened: Sequence[str] | None) -> Run:
     files = [Path(where) / name for where, _, names in os.walk(folder) for name in names]
     states = [state for path in files if (state := _stat(path)) is not None]
-    done, asked = _epochs_done(folder / "history.csv"), config.get("epochs")
+    done, asked = _or_warn(epochs_done, folder) or 0, config.get("epochs")
     asked = asked if isinstance(asked, int) else 0
     if opened is None:
         newest = max((state.st_mtime for state in states), default=0.0)
@@ -159,14 +168,18 @@ def _read_run(folder: Path, config: dict[str, Any], opened: Sequence[str] | None
     else:
         inside = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
         running = any(path.startswith(inside) for path in opened)
-    return Run(folder, config, (done, asked), _best(folder), running, sum(state.st_size for state in states))
+    size = sum(state.st_size for state in states)
+    entry, facts = _or_warn(read_best, folder), _or_warn(read_data_facts, folder)
+    best = None if entry is None else (entry["score"], entry["epoch"])
+    return Run(folder, config, (done, asked), best, running, size, facts is not None and facts["debug"])
 
 
-def _best(folder: Path) -> tuple[float, int] | None:
-    best = _read_json(folder / "best.json")
+def _or_warn(read: Callable[[Path], Result], folder: Path) -> Result | None:
+    """What a file of a run says; None for a damaged one, with a warning that names it."""
     try:
-        return float(best["score"]), int(best["epoch"])
-    except (KeyError, TypeError, ValueError):
+        return read(folder)
+    except (OSError, RunError) as error:
+        warn(str(error))
         return None
 
 
@@ -175,14 +188,6 @@ def _stat(path: Path) -> os.stat_result | None:
         return path.lstat()
     except FileNotFoundError:  # a run that goes on replaces its files
         return None
-
-
-def _epochs_done(history: Path) -> int:
-    try:
-        with history.open(encoding="utf-8", newline="") as file:
-            return max((int(row["epoch"]) for row in csv.DictReader(file)), default=0)
-    except (OSError, KeyError, ValueError, TypeError):
-        return 0
 
 
 def _read_json(path: Path) -> Any:
@@ -211,7 +216,7 @@ def _table(runs: Sequence[Run], root: Path) -> str:
     rows = [("kind", "task", "network", "size", "epochs", "best (epoch)", "state", "tag", "MB", "folder")]
     for run in runs:
         config, (done, asked) = run.config, run.epochs
-        state = "running" if run.running else "finished" if done >= asked else "stopped"
+        state = "running" if run.running else "debug" if run.debug else "finished" if done >= asked else "stopped"
         best = "-" if run.best is None or math.isnan(run.best[0]) else f"{run.best[0]:.4f} ({run.best[1]})"
         task, network, size = (_first(config, *names) for names in _FIELDS)
         epochs, tag, space = f"{done}/{asked}", run.tag or "-", _megabytes(run.size)

@@ -1,13 +1,12 @@
 """`aifashion score`: the official scores of predictions."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
+from typing import Any
 
-from aifashion.data_gen.formats.coco import check_names, read_coco, read_coco_results, samples_from_coco
-from aifashion.data_gen.formats.fashionai import read_keypoint_csv
 from aifashion.eval.attribute_metrics import score_attribute_files
 from aifashion.eval.attribute_report import (
     draw_confusions,
@@ -15,13 +14,12 @@ from aifashion.eval.attribute_report import (
     print_product_score,
     print_style_score,
 )
-from aifashion.eval.keypoint_metrics import KeypointScore, score_keypoints
+from aifashion.eval.keypoint_files import score_keypoint_files
 from aifashion.eval.product_metrics import score_product_files
 from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
 from aifashion.eval.style_metrics import score_style_files
 from aifashion.files import write_atomic
-from aifashion.records import Sample
-from aifashion.top.arguments import console, run_command, tell
+from aifashion.top.arguments import check_no_input, console, run_command, tell
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -34,8 +32,8 @@ class KeypointArguments:
     truth: Path
     """the true keypoints: a CSV in the FashionAI format with all 24 keypoint columns, or a COCO keypoints file"""
     predicted: Path
-    """the submission to score: a CSV, or for COCO a results file (as aifashion test writes) or a COCO keypoints file; a
-    photo's garments of one category must be in the order of the truth"""
+    """the submission to score: a CSV, or for COCO a results file (as aifashion test writes) or a COCO keypoints file. A
+    photo's garments of one category are matched by annotation ids if the results have them, else by their boxes"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
     """for COCO files: names of categories and keypoints: fashionai, deepfashion2, or the path of a TOML file"""
     json: Path | None = None
@@ -84,8 +82,8 @@ class ProductArguments:
 
 def keypoints(arguments: Sequence[str] | None = None) -> None:
     def score(args: KeypointArguments) -> None:
-        _check_outputs(args.json, args.picture)
-        result = _score_keypoint_files(args)
+        _check_outputs(args, args.json, args.picture)
+        result = score_keypoint_files(args.truth, args.predicted, args.vocabulary)
         print_keypoint_score(result, console)
         _write_numbers(args.json, result.to_json())
         if args.picture is not None:
@@ -95,41 +93,15 @@ def keypoints(arguments: Sequence[str] | None = None) -> None:
     run_command("aifashion score keypoints", KeypointArguments, arguments, score)
 
 
-def _score_keypoint_files(args: KeypointArguments) -> KeypointScore:
-    files = args.truth, args.predicted
-    kinds = {path.suffix.lower() == ".json" for path in files}
-    if len(kinds) > 1:
-        raise ValueError(f"{args.truth} and {args.predicted} must both be CSV files, or both COCO files (.json)")
-    if not kinds.pop():
-        return score_keypoints(read_keypoint_csv(args.truth), read_keypoint_csv(args.predicted))
-    coco, root = read_coco(args.truth), args.truth.parent
-    check_names(coco, args.vocabulary)
-    truth = samples_from_coco(coco, root, args.vocabulary)
-    predicted = read_coco_results(args.predicted, coco, root, args.vocabulary)
-    if any(count > 1 for count in Counter(sample.image_id for sample in truth).values()):
-        truth, predicted = _numbered(truth), _numbered(predicted)
-    return score_keypoints(truth, predicted, args.vocabulary)
-
-
-def _numbered(samples: Sequence[Sample]) -> list[Sample]:
-    """Samples with an id for each garment, `IMAGE: skirt 2` for the second skirt of a photo.
-
-    So the n-th result of a category in a photo is scored against its n-th garment of that category, which is the order
-    that `aifashion test` writes them in.
-    """
-    seen: Counter[tuple[str, str | None]] = Counter()
-    numbered = []
-    for sample in samples:
-        seen[sample.image_id, sample.category] += 1
-        number = seen[sample.image_id, sample.category]
-        numbered.append(replace(sample, image_id=f"{sample.image_id}: {sample.category} {number}"))
-    return numbered
-
-
 def attributes(arguments: Sequence[str] | None = None) -> None:
     def score(args: AttributeArguments) -> None:
-        _check_outputs(args.json, args.picture)
+        _check_outputs(args, args.json, args.picture)
         result = score_attribute_files(args.truth, args.predicted)
+        if isnan(result.map):
+            raise ValueError(
+                f"{args.truth}: nothing can be scored: the classes of all {result.images:,} answers of "
+                f"{args.predicted} are marked m (maybe), which count nowhere"
+            )
         print_attribute_score(result, console)
         _write_numbers(args.json, result.to_json())
         if args.picture is not None:
@@ -141,7 +113,7 @@ def attributes(arguments: Sequence[str] | None = None) -> None:
 
 def styles(arguments: Sequence[str] | None = None) -> None:
     def score(args: StyleArguments) -> None:
-        _check_outputs(args.json)
+        _check_outputs(args, args.json)
         result = score_style_files(args.truth, args.predicted)
         print_style_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -151,7 +123,7 @@ def styles(arguments: Sequence[str] | None = None) -> None:
 
 def products(arguments: Sequence[str] | None = None) -> None:
     def score(args: ProductArguments) -> None:
-        _check_outputs(args.json)
+        _check_outputs(args, args.json)
         result = score_product_files(args.truth, args.predicted)
         print_product_score(result, console)
         _write_numbers(args.json, result.to_json())
@@ -159,9 +131,10 @@ def products(arguments: Sequence[str] | None = None) -> None:
     run_command("aifashion score products", ProductArguments, arguments, score)
 
 
-def _check_outputs(numbers: Path | None, picture: Path | None = None) -> None:
+def _check_outputs(args: Any, numbers: Path | None, picture: Path | None = None) -> None:
     """Raises ValueError where the files could not be written, before anything is scored."""
     for option, path in (("--json", numbers), ("--picture", picture)):
+        check_no_input(option, path, args.truth, args.predicted)
         if path is not None and not path.absolute().parent.is_dir():
             raise ValueError(f"{option} {path}: there is no folder {path.parent}; make it, or name another file")
     if picture is not None and picture.suffix.lower() not in ("", *PICTURES):

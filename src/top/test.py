@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from aifashion.data_gen.keypoint_sets import load_test_set
+from aifashion.files import locked, sweep
 from aifashion.heatmaps import Decoder
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.tasks.keypoints import no_keypoints, write_keypoint_submission
-from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, choose_device, make_folder, one_line, run_command, tell, warn
 from aifashion.top.progress import progress_bar
 
 
@@ -18,8 +19,8 @@ class Arguments:
     """Predict the keypoints of a test set and write the submission: submission.csv, or submission.json for COCO."""
 
     model: Path | None = None
-    """a run folder, a folder of runs (its latest trained run is used), an artifact, or shipped (the network that comes
-    with the package); by default the latest run in trained_models/all, or shipped if there is none"""
+    """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
+    (its latest finished run is used, never a --debug run), or an artifact"""
     out: Path = CHECKOUT / "submission"
     """folder for the submission"""
     data: Path = CHECKOUT / "data"
@@ -39,7 +40,7 @@ class Arguments:
     strict: bool = False
     """stop at the first photo that cannot be read; by default such photos are only reported"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,17 +59,22 @@ def predict_test_set(args: Arguments) -> None:
             f"{', '.join(outside)}: use a run of --category all, or of a vocabulary that has them"
         )
     given = samples if args.category == "given" else [replace(sample, category=None) for sample in samples]
-    predictions, unreadable = [], []
-    for sample, result in zip(samples, progress_bar(model.predict(given, args.batch_size), len(given)), strict=True):
-        if result.prediction is None:
-            if args.strict:
-                raise ValueError(f"{result.error}; without --strict it would be reported at the end")
-            unreadable.append(result)
-        predictions.append(result.prediction or no_keypoints(sample, model.config))
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = write_keypoint_submission(args.out, test_set, predictions, given, model.config)
-    for result in unreadable:
-        warn(f"no keypoints, all -1: {result.error}")
+    make_folder("--out", args.out)
+    with locked(args.out):
+        sweep(args.out, "submission.csv", "submission.json")
+        predictions, unreadable = [], []
+        results = progress_bar(model.predict(given, args.batch_size), len(given))
+        for sample, result in zip(samples, results, strict=True):
+            if result.prediction is None:
+                if args.strict:
+                    raise ValueError(f"{result.error}; without --strict it would be reported at the end")
+                unreadable.append(result)
+            predictions.append(result.prediction or no_keypoints(sample, model.config))
+        for result in unreadable:
+            warn(f"no keypoints, all -1: {one_line(result.error or '')}")
+        if len(unreadable) == len(samples):
+            raise ValueError(f"none of the {len(samples)} photos could be read; no submission is written to {args.out}")
+        path = write_keypoint_submission(args.out, test_set, predictions, given, model.config)
     tell(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from aifashion.data_gen.label_table import LabelTable, Photos
 from aifashion.eval.attribute_inference import Outcome, Views, predict_attributes
-from aifashion.files import write_atomic
-from aifashion.recognition.attribute_model import FOLDER, AttributeModel, load_attribute_model
+from aifashion.files import locked, write_atomic
+from aifashion.recognition.attribute_model import AttributeModel, load_attribute_model
 from aifashion.tasks.attribute_data import check_crop
 from aifashion.tasks.attribute_scores import known_answers
 from aifashion.tasks.ensembles import able, blended, check_ensemble, find_blend, validation_tables
 from aifashion.tasks.label_kinds import label_kind
-from aifashion.top.arguments import CHECKOUT, choose_device, run_command, tell, warn
+from aifashion.top.arguments import CHECKOUT, choose_device, make_folder, one_line, run_command, tell, warn
 from aifashion.top.progress import progress_bar
 
 ALL_VIEWS = Views((0.875, 1.0, 1.125), crops=5, mirror=True)
@@ -26,9 +26,10 @@ ALL_VIEWS = Views((0.875, 1.0, 1.125), crops=5, mirror=True)
 class Arguments:
     """Predict the attributes, styles or products of a test set and write the submission."""
 
-    model: tuple[Path, ...] = (CHECKOUT / "trained_models" / FOLDER / "all",)
-    """one or more classifiers: run folders, folders of runs (the latest trained run of each is used), artifacts, or
-    shipped; the probabilities of several are averaged, for each task that they share"""
+    model: tuple[Path, ...] = ()
+    """one or more classifiers: run folders, folders of runs (the latest finished run of each is used, never a --debug
+    run), artifacts, or shipped (the default); the probabilities of several are averaged, for each task that they
+    share"""
     data: Path = CHECKOUT / "data"
     """the test list (question.csv, test.txt) or its folder; for styles, the folder with the TFRecords"""
     out: Path = CHECKOUT / "submission"
@@ -52,7 +53,7 @@ class Arguments:
     strict: bool = False
     """stop at the first photo that cannot be read; by default such photos are only reported"""
     gpu_id: str | None = None
-    """numbers of the GPUs to use, such as 0 or 0,1; all by default"""
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,7 +64,7 @@ def predict_test_set(args: Arguments) -> None:
     """Writes the answers of a run, or of several as one."""
     choose_device(args.gpu_id)
     views = ALL_VIEWS if args.augment else Views(args.scales, args.crops, args.flip)
-    models = [load_attribute_model(path) for path in args.model]
+    models = [load_attribute_model(path) for path in args.model or (None,)]
     kinds = {label_kind(model.config.task).name for model in models}
     if len(kinds) > 1:
         raise ValueError(f"runs of different tasks in one ensemble: {', '.join(sorted(kinds))}; choose those of one")
@@ -94,12 +95,16 @@ def predict_test_set(args: Arguments) -> None:
         # A photo that could not be read: as likely to be anything.
         blends[task][list(unreadable)] = 0.0 if thresholds[task] else 1 / blends[task].shape[1]
         shares[task] = {str(models[i].run): share for i, share in zip(chosen, weights.tolist(), strict=True)}
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = kind.submit(args.out, asked, blends, thresholds, classes)
-    if len(models) > 1:
-        write_atomic(args.out / "ensemble.json", json.dumps(shares, indent=1) + "\n")
     for reason in unreadable.values():
-        warn(f"no answer, all classes alike: {reason}")
+        warn(f"no answer, all classes alike: {one_line(reason)}")
+    if len(unreadable) == len(asked.photos):
+        count = len(asked.photos)
+        raise ValueError(f"none of the {count} photos could be read; no submission is written to {args.out}")
+    make_folder("--out", args.out)
+    with locked(args.out):
+        path = kind.submit(args.out, asked, blends, thresholds, classes)
+        if len(models) > 1:
+            write_atomic(args.out / "ensemble.json", json.dumps(shares, indent=1) + "\n")
     tell(f"Wrote {len(asked.photos)} rows to {path}, {len(unreadable)} of them of photos that cannot be read")
 
 

@@ -16,7 +16,8 @@ class ConvertArguments:
     """Convert a PyTorch checkpoint to a Keras weights file, for --weights of the training commands.
 
     Nothing in the checkpoint is executed. If tensors are missing or left over, the command names them and writes
-    nothing, unless you accept them. The classifier of the checkpoint is not converted.
+    nothing, unless you accept them. The classifier of the checkpoint is not converted. The weights file keeps the mean
+    and deviation by which the input is normalised.
     """
 
     checkpoint: tyro.conf.Positional[str]
@@ -30,6 +31,16 @@ class ConvertArguments:
     """tensors that can be missing in the checkpoint, as patterns such as 'layer4.*'; they start at random"""
     accept_unexpected: tuple[str, ...] = ()
     """tensors of the checkpoint that the backbone does not have and that can be ignored, as patterns"""
+    prefix: str = ""
+    """what the names of the backbone's tensors begin with, such as student.cnn.; prefixes of common wrappers such as
+    module. are found without it"""
+    entry: str = ""
+    """which state dict of a file that has several, such as state_dict_ema"""
+    mean: tuple[float, float, float] | None = None
+    """mean of red, green and blue (0 to 1) by which the input was normalised; by default as the config.json of timm
+    beside the checkpoint says, or that of ImageNet"""
+    std: tuple[float, float, float] | None = None
+    """deviation of red, green and blue, as --mean"""
 
 
 def convert(arguments: Sequence[str] | None = None) -> None:
@@ -40,13 +51,21 @@ def _convert(args: ConvertArguments) -> None:
     from aifashion.unet.framework import import_keras
 
     import_keras()
-    from aifashion.unet.backbones.conversion import convert_checkpoint
+    from aifashion.unet.backbones.conversion import Known, convert_checkpoint
+    from aifashion.unet.backbones.reading import first
+    from aifashion.unet.normalization import InputStatistics
 
+    if (args.mean is None) != (args.std is None):
+        raise ValueError("--mean and --std go together: give both or neither")
+    statistics = None if args.mean is None or args.std is None else InputStatistics(args.mean, args.std)
+    known = Known(args.entry, args.prefix, statistics)
     path = Path(find_start(args.checkpoint).weights)
-    missing, extra = convert_checkpoint(path, args.backbone, args.out, args.accept_missing, args.accept_unexpected)
+    missing, extra = convert_checkpoint(
+        path, args.backbone, args.out, args.accept_missing, args.accept_unexpected, known
+    )
     if missing:
-        warn(f"missing, and so at random: {', '.join(missing)}")
+        warn(f"missing, and so at random: {first(missing, 50)}")
     if extra:
-        warn(f"not used: {', '.join(extra)}")
+        warn(f"not used: {first(extra, 50)}")
     digest = hashlib.sha256(args.out.read_bytes()).hexdigest()
     tell(f"Wrote {args.out} ({args.out.stat().st_size / 1e6:.1f} MB, sha256 {digest}): {args.backbone} from {path}")

@@ -12,6 +12,7 @@ The attributes of the file are the name of the artifact's file and its sha256.
 """
 
 import hashlib
+import math
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -101,7 +102,10 @@ def whole_weights(path: Path) -> Iterator[Path]:
 
 
 def _referred(path: Path, compact: h5py.File) -> bytes:
-    source = path.parent / str(compact.attrs["artifact"])
+    name = str(compact.attrs["artifact"])
+    if name != CONSTANTS:
+        raise CompactError(f"{path} refers to {name!r}; expected {CONSTANTS}, which lies beside it")
+    source = path.parent / CONSTANTS
     if not source.is_file():
         raise CompactError(f"{path} refers to {source}, which is missing: copy the whole folder")
     constants = source.read_bytes()
@@ -112,7 +116,9 @@ def _referred(path: Path, compact: h5py.File) -> bytes:
 
 def _kernel(factors: h5py.Dataset, constants: bytes) -> np.ndarray:
     shape = tuple(int(side) for side in factors.attrs["shape"])
-    constant = np.frombuffer(constants, "<f4", int(np.prod(shape)), int(factors.attrs["offset"])).reshape(shape)
+    if len(shape) not in (2, 4) or any(side < 1 for side in shape):
+        raise CompactError(f"{factors.name} refers to a constant of the shape {shape}; expected 2 or 4 sides")
+    constant = np.frombuffer(constants, "<f4", math.prod(shape), int(factors.attrs["offset"])).reshape(shape)
     return _channels_last(constant) / factors[()]
 
 

@@ -1,7 +1,8 @@
 """A trained network as a plain function from arrays to arrays, which is all that the evaluation knows of it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ from ..config import AttributeConfig, KeypointConfig, Precision
 from ..records import HeadSpec
 from .attribute_net import build_attribute_net
 from .backbones import Weights
+from .framework import check_settings
 from .keypoint_net import NETWORKS, build_keypoint_net
 from .runs import RunError, best_model, load_weights, read_keypoint_config
 
@@ -21,7 +23,8 @@ _POLICIES: dict[Precision, str] = {"float32": "float32", "bfloat16": "mixed_bflo
 
 
 def keypoint_net(config: KeypointConfig, backbone_weights: Weights = None) -> keras.Model:
-    """The network of a configuration, in its precision."""
+    """The network of a configuration, in its precision, which then holds for all of Keras."""
+    check_settings()
     keras.config.set_dtype_policy(_POLICIES[config.precision])
     vocabulary = config.vocabulary
     counts = len(vocabulary.keypoints), len(vocabulary.categories)
@@ -29,8 +32,12 @@ def keypoint_net(config: KeypointConfig, backbone_weights: Weights = None) -> ke
 
 
 def trained_keypoint_net(config: KeypointConfig, weights: Path) -> keras.Model:
-    """The network of a run with the weights of one of its models. Raises RunError where they do not fit."""
-    net = keypoint_net(config)
+    """The network of a run with the weights of one of its models. Raises RunError where they do not fit.
+
+    The precision of Keras stays as it was: whoever uses a trained network can have others.
+    """
+    with _same_policy():
+        net = keypoint_net(config)
     load_weights(net, weights)
     return net
 
@@ -58,16 +65,30 @@ def keypoint_predictor(net: keras.Model):
 
 
 def attribute_net(config: AttributeConfig, heads: Sequence[HeadSpec], backbone_weights: Weights = None) -> keras.Model:
-    """The classifier of a configuration, in its precision."""
+    """The classifier of a configuration, in its precision, which then holds for all of Keras."""
+    check_settings()
     keras.config.set_dtype_policy(_POLICIES[config.precision])
     return build_attribute_net(config.network, heads, config.dropout, backbone_weights)
 
 
 def trained_attribute_net(config: AttributeConfig, heads: Sequence[HeadSpec], weights: Path) -> keras.Model:
-    """The classifier of a run with the weights of one of its models. Raises RunError where they do not fit."""
-    net = attribute_net(config, heads)
+    """The classifier of a run with the weights of one of its models. Raises RunError where they do not fit.
+
+    The precision of Keras stays as it was, as with `trained_keypoint_net`.
+    """
+    with _same_policy():
+        net = attribute_net(config, heads)
     load_weights(net, weights)
     return net
+
+
+@contextmanager
+def _same_policy() -> Iterator[None]:
+    policy = keras.config.dtype_policy()
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def keypoint_backbone(net: keras.Model, network: str) -> keras.Model:

@@ -5,14 +5,16 @@
     models/      the averaged weights of the best and of the last epochs, as Keras weights files
 
 Every file in states/ and models/ is listed with its sha256 in an `index.json` beside it, written last: a file that
-is cut short or changed is noticed, and the one before it is used.
+is cut short or changed is noticed, and the one before it is used. Only files that were listed are deleted. What is in
+the act of coming or going is listed in `.changing.json`, so that a training that was killed leaves nothing behind.
 """
 
 import csv
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +26,12 @@ import safetensors
 import safetensors.numpy
 
 from ..config import AttributeConfig, KeypointConfig
-from ..files import atomic_path, write_atomic
+from ..files import atomic_path, sealed, sweep, write_atomic
+from ..run_files import RunError as RunError
+from ..run_files import find_run as find_run
+from ..run_files import find_trained_run as find_trained_run
+from ..run_files import read_best, read_index, read_json
+from ..run_files import read_config as read_config
 from ..vocabulary import Vocabulary, older_files_vocabulary, read_vocabulary
 from .backbones.weights import WeightsError, load_file
 
@@ -50,10 +57,6 @@ class SavedModel:
     score: float
 
 
-class RunError(ValueError):
-    """A run folder that cannot be used; the message says what is wrong and what to do."""
-
-
 def new_run(root: Path, category: str, config: KeypointConfig | AttributeConfig) -> Path:
     """Makes `root/category/YYYY_mm_dd_HH_MM_SS` with the configuration and the vocabulary in it; a taken name gets a
     number."""
@@ -66,38 +69,9 @@ def new_run(root: Path, category: str, config: KeypointConfig | AttributeConfig)
             continue
         write_atomic(run / VOCABULARY, json.dumps(config.vocabulary.to_json(), indent=1) + "\n")
         # Last: a folder with it is a run.
-        write_atomic(run / "config.json", config.to_json())
+        write_atomic(run / "config.json", json.dumps(sealed(json.loads(config.to_json())), indent=1) + "\n")
         return run
     raise RunError(f"no free run folder beside {root / category / stamp}")
-
-
-def find_run(path: Path) -> Path:
-    """`path` itself where it is a run folder, else the latest run in it. Raises RunError where it is neither."""
-    if (path / "config.json").is_file():
-        return path
-    runs = sorted(config.parent for config in path.glob("*/config.json"))
-    if not runs:
-        raise RunError(f"no run in {path}: train one first, or name a run folder, which has a config.json")
-    return runs[-1]
-
-
-def find_trained_run(path: Path) -> Path:
-    """As `find_run`, but of the runs in a folder the latest that has a best model; where none has one, the latest.
-
-    For what needs a trained network: a run in its first epoch does not hide those before it. Resumes take `find_run`.
-    """
-    if (path / "config.json").is_file():
-        return path
-    trained = sorted(best.parent for best in path.glob("*/best.json") if (best.parent / "config.json").is_file())
-    return trained[-1] if trained else find_run(path)
-
-
-def read_config(run: Path) -> str:
-    """The text of the run's configuration. Raises RunError where `run` is no run folder."""
-    try:
-        return (run / "config.json").read_text()
-    except (FileNotFoundError, NotADirectoryError):
-        raise RunError(f"{run} is not a run folder: it has no config.json") from None
 
 
 def read_vocabulary_of(run: Path) -> Vocabulary:
@@ -119,29 +93,65 @@ def read_attribute_config(run: Path) -> AttributeConfig:
     return AttributeConfig.from_json(read_config(run), read_vocabulary_of(run), run / "config.json")
 
 
+def tidy(run: Path) -> None:
+    """Deletes what a training of this run left when it was killed. Call it only while the run is locked."""
+    for folder in (run / "states", run / "models"):
+        if folder.is_dir():
+            _finish_change(folder)
+            sweep(folder)
+    sweep(run)
+
+
 def save_state(run: Path, state: State) -> None:
     """Keeps the state under its epoch and step, and drops all but the last two. Raises OSError, e.g. on a full disk."""
     folder = run / "states"
     folder.mkdir(exist_ok=True)
     name = f"epoch_{state.progress['epoch']:03d}_step_{state.progress['step']:07d}.safetensors"
     data = safetensors.numpy.save(state.arrays, {"progress": json.dumps(state.progress)})
-    write_atomic(folder / name, data)
-    entries = [entry for entry in _read_index(folder) if entry["file"] != name]
-    entries.append({"file": name, "sha256": hashlib.sha256(data).hexdigest()})
-    _write_index(folder, entries[-KEPT_STATES:])
+    entries = read_index(folder, _STATES_LOST.format(run=run))
+    kept = [entry for entry in entries if entry["file"] != name]
+    kept = [*kept, {"file": name, "sha256": hashlib.sha256(data).hexdigest()}][-KEPT_STATES:]
+    _announce_change(folder, entries, name)
+    try:
+        write_atomic(folder / name, data)
+        _write_index(folder, kept)
+    finally:
+        _finish_change(folder)
 
 
 def has_state(run: Path) -> bool:
-    """Whether the run has kept any state, intact or not."""
-    return bool(_read_index(run / "states"))
+    """Whether the run has kept any state, intact or not. Raises RunError where it must have had one that is lost."""
+    folder = run / "states"
+    if read_index(folder, _STATES_LOST.format(run=run)):
+        return True
+    # A training that was killed before its first index leaves the state from before its first step, and nothing else.
+    files = sorted(path.name for path in folder.glob("*.safetensors"))
+    if len(files) == 1 and files[0].endswith("_step_0000000.safetensors"):
+        files = []
+    files += sorted(path.name for path in (run / "models").glob("*.weights.h5"))
+    if files:
+        raise RunError(
+            f"{folder / 'index.json'} is missing, but the run has {', '.join(files)}: a resume would start over; "
+            f"{_STATES_LOST.format(run=run)}"
+        )
+    return False
+
+
+_STATES_LOST = (
+    "restore it from a copy, or start a new run from one of the models in {run}/models, with --load FILE, without "
+    "--resume"
+)
+_MODELS_LOST = "restore it from a copy, or name a weights file in this folder, as in aifashion evaluate --load FILE"
 
 
 def load_state(run: Path, warn) -> State | None:
     """The newest state whose digest matches, else the one before, with a word to `warn`; None where there was none yet.
 
-    Raises RunError where all are damaged: to start over would overwrite the run's models.
+    Raises RunError where all are damaged or not listed: to start over would overwrite the run's models.
     """
-    for entry in reversed(_read_index(run / "states")):
+    if not has_state(run):
+        return None
+    for entry in reversed(read_index(run / "states", _STATES_LOST.format(run=run))):
         path = run / "states" / entry["file"]
         if not _intact(path, entry["sha256"]):
             warn(f"{path} is missing or damaged (its sha256 does not match): falling back to the state before it")
@@ -149,12 +159,10 @@ def load_state(run: Path, warn) -> State | None:
         with safetensors.safe_open(path, framework="numpy") as file:
             progress = json.loads(file.metadata()["progress"])
             return State({name: file.get_tensor(name) for name in file.keys()}, progress)  # noqa: SIM118
-    if has_state(run):
-        raise RunError(
-            f"{run} has no intact state left: start a new run from one of the models in {run / 'models'}, with "
-            "--load FILE, without --resume"
-        )
-    return None
+    raise RunError(
+        f"{run} has no intact state left: start a new run from one of the models in {run / 'models'}, with "
+        "--load FILE, without --resume"
+    )
 
 
 def save_model(run: Path, net: keras.Model, epoch: int, score: float, keep: int) -> None:
@@ -162,26 +170,31 @@ def save_model(run: Path, net: keras.Model, epoch: int, score: float, keep: int)
     folder = run / "models"
     folder.mkdir(exist_ok=True)
     path = folder / f"epoch_{epoch:03d}.weights.h5"
-    with atomic_path(path) as beside:
-        net.save_weights(beside)
-    entries = [entry for entry in _read_index(folder) if entry["epoch"] < epoch]
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    # JSON has no word for what is not a number.
-    known = None if np.isnan(score) else float(score)
-    entries.append({"file": path.name, "sha256": digest, "epoch": epoch, "score": known})
+    before = read_index(folder, _MODELS_LOST)
+    entries = [entry for entry in before if entry["epoch"] < epoch]
+    entries.append({"file": path.name, "sha256": "", "epoch": epoch, "score": float(score)})
     best = _best_first(entries)[0]
-    last = entries[max(0, len(entries) - keep) :]
-    _write_index(folder, [entry for entry in entries if entry is best or entry in last])
-    write_atomic(run / "best.json", json.dumps(best, indent=1) + "\n")
+    kept = [entry for entry in entries if entry is best or entry in entries[max(0, len(entries) - keep) :]]
+    _announce_change(folder, before, path.name)
+    try:
+        with atomic_path(path) as beside:
+            net.save_weights(beside)
+        entries[-1]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        _write_index(folder, kept)
+    finally:
+        _finish_change(folder)
+    write_atomic(run / "best.json", json.dumps(_record(best), indent=1) + "\n")
 
 
 def best_model(run: Path, warn, epoch: int | None = None) -> SavedModel:
     """The intact model with the lowest score, compared as a number, or that of `epoch`.
 
-    A damaged file is passed over for the next best, with a word to `warn`. Raises RunError where none is left.
+    A damaged file is passed over for the next best, with a word to `warn`. Raises RunError where none is left, or a
+    list of the models is damaged.
     """
     folder = run / "models"
-    entries = _best_first(_read_index(folder))
+    entries = _best_first(read_index(folder, _MODELS_LOST))
+    read_best(run)  # what others read of it must be sound
     if epoch is not None:
         kept = [entry for entry in entries if entry["epoch"] == epoch]
         if not kept:
@@ -191,8 +204,10 @@ def best_model(run: Path, warn, epoch: int | None = None) -> SavedModel:
     for entry in entries:
         path = folder / entry["file"]
         if _intact(path, entry["sha256"]):
-            return SavedModel(path, entry["epoch"], _number(entry["score"]))
+            return SavedModel(path, entry["epoch"], entry["score"])
         warn(f"{path} is missing or damaged (its sha256 does not match): falling back to the next best model")
+    if not entries and any(folder.glob("*.weights.h5")):
+        raise RunError(f"{folder / 'index.json'} is missing, though there are models: {_MODELS_LOST}")
     raise RunError(f"{run} has no usable model yet: train it for at least one epoch, or name another run")
 
 
@@ -204,7 +219,8 @@ def chosen_weights(run: Path, warn, epoch: int | None = None, weights: Path | No
     if weights is not None:
         return weights, str(weights)
     model = best_model(run, warn, epoch)
-    return model.path, f"epoch {model.epoch}, validation score {model.score:.4f} (lower is better)"
+    score = "no validation score" if np.isnan(model.score) else f"validation score {model.score:.4f} (lower is better)"
+    return model.path, f"epoch {model.epoch}, {score}"
 
 
 def load_weights(net: keras.Model, path: Path) -> None:
@@ -232,14 +248,15 @@ def write_history(run: Path, history: Sequence[dict[str, Any]], log: str) -> Non
 def _best_first(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     # A score that is not a number (an epoch without any scored point) is worse than every number.
     def rank(entry: dict[str, Any]) -> tuple[bool, float, int]:
-        score = _number(entry["score"])
+        score = entry["score"]
         return np.isnan(score), 0.0 if np.isnan(score) else score, -entry["epoch"]
 
     return sorted(entries, key=rank)
 
 
-def _number(score: float | None) -> float:
-    return float("nan") if score is None else score
+def _record(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry as files have it: JSON has no word for what is not a number."""
+    return sealed({name: None if value != value else value for name, value in entry.items()})
 
 
 def _intact(path: Path, digest: str) -> bool:
@@ -250,19 +267,29 @@ def _intact(path: Path, digest: str) -> bool:
         return False
 
 
-def _read_index(folder: Path) -> list[dict[str, Any]]:
-    try:
-        return json.loads((folder / "index.json").read_text())
-    except FileNotFoundError:
-        return []
-    except json.JSONDecodeError as error:
-        raise RunError(f"{folder / 'index.json'} is damaged ({error}): delete the folder to start anew") from None
-
-
 def _write_index(folder: Path, entries: list[dict[str, Any]]) -> None:
-    """The index first, then away with the files that it no longer lists."""
-    write_atomic(folder / "index.json", json.dumps(entries, indent=1) + "\n")
-    listed = {entry["file"] for entry in entries} | {"index.json"}
-    for path in folder.iterdir():
-        if path.name not in listed:
-            path.unlink(missing_ok=True)
+    write_atomic(folder / "index.json", json.dumps([_record(entry) for entry in entries], indent=1) + "\n")
+
+
+def _announce_change(folder: Path, before: Iterable[dict[str, Any]], new: str) -> None:
+    """Lists the files of which some go, and the new one, before anything is written."""
+    names = {entry["file"] for entry in before} | {new}
+    # Not flushed to the disk: it must outlive the process, not a power cut.
+    write_atomic(folder / _CHANGING, json.dumps(sorted(names)) + "\n", flush=False)
+
+
+def _finish_change(folder: Path) -> None:
+    """Deletes, of the files that came or went, those that the index does not list."""
+    try:
+        names = read_json(folder / _CHANGING, "delete it")
+    except FileNotFoundError:
+        return
+    listed = {entry["file"] for entry in read_index(folder, "restore it from a copy")}
+    for name in names if isinstance(names, list) else []:
+        if isinstance(name, str) and _OWN_FILE.fullmatch(name) and name not in listed:
+            (folder / name).unlink(missing_ok=True)
+    (folder / _CHANGING).unlink(missing_ok=True)
+
+
+_CHANGING = ".changing.json"
+_OWN_FILE = re.compile(r"epoch_\d+(_step_\d+\.safetensors|\.weights\.h5)")

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tensorboard.summary import Writer
 
+from .normalization import is_input_statistic
 from .runs import RunError, State, load_state, save_model, save_state, write_history
 from .weight_average import WeightAverage
 
@@ -171,7 +172,7 @@ def fit(
                 board.add_scalar(name, np.float32(value), row["epoch"])
             board.flush()
             loss = sum(row[name] for name in parts)
-            score = f", score {scores['score']:.4f}" if scores else ""
+            score = f", score {scores['score']:.4f} (lower is better)" if scores else ""
             progress.update(task, loss=f"loss {loss:.4f}{score}")
     board.close()
     return history
@@ -186,9 +187,11 @@ def _variables(model: TrainedNet) -> dict[str, Any]:
     """By names that begin with their group and place in it; the rest, chosen by Keras, may differ between processes."""
     net = model.net
     weights = {id(weight) for weight in net.weights}
-    groups = {"net": net.weights, "optimizer": model.optimizer.variables, "metric": model.metrics_variables}
+    learnt = [weight for weight in net.weights if not is_input_statistic(weight)]
+    groups = {"net": learnt, "optimizer": model.optimizer.variables, "metric": model.metrics_variables}
     # What is a variable and no weight: the generators of dropout and the like.
     groups["random"] = [variable for variable in net.variables if id(variable) not in weights]
+    groups["input"] = [weight for weight in net.weights if is_input_statistic(weight)]
     return {f"{group}/{i:04d}/{v.path}": v for group, members in groups.items() for i, v in enumerate(members)}
 
 
@@ -217,6 +220,8 @@ def _restore(state: State, model: TrainedNet, average: WeightAverage) -> None:
 
     arrays = {key(name): array for name, array in state.arrays.items()}
     variables = {key(name): variable for name, variable in _variables(model).items()}
+    # A state of before networks kept how their input is normalised has that of ImageNet, with which they are built.
+    variables = {name: v for name, v in variables.items() if name in arrays or not name.startswith("input/")}
     shapes = {name: tuple(v.shape) for name, v in variables.items()}
     shapes |= {f"average/{i:04d}": value.shape for i, value in enumerate(average.values)}
     if {name: array.shape for name, array in arrays.items()} != shapes:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -14,7 +15,16 @@ from PIL import Image
 from unreliable_server import Route, Server, drip, first, send, serving
 
 from aifashion.data_gen import fetch
-from aifashion.data_gen.fetch import Outcome, fetch_photos, photo_path, read_failures, whole_photo, write_failures
+from aifashion.data_gen.fetch import (
+    Decoding,
+    Outcome,
+    decoding_bytes,
+    fetch_photos,
+    photo_path,
+    read_failures,
+    whole_photo,
+    write_failures,
+)
 from aifashion.data_gen.images import ImageError, decode_image
 from aifashion.data_gen.web import Limits
 
@@ -256,3 +266,33 @@ def test_written_failures_can_be_read(tmp_path: Path) -> None:
     assert path.read_text() == "id,url,reason\n" and read_failures(path) == {}
     path.write_bytes(b"id,url,reason\na,b\n\xff,c,d\n")
     assert list(read_failures(path).values()) == [("c", "d")]
+
+
+def test_photos_are_decoded_together_only_as_far_as_they_fit() -> None:
+    decoding, together, most = Decoding(4, 100), [], 0
+    lock = threading.Lock()
+
+    def decode(size: int) -> None:
+        nonlocal most
+        with decoding.place(size):
+            with lock:
+                together.append(size)
+                most = max(most, len(together))
+                assert sum(together) <= 100 or together == [size]
+            time.sleep(0.005)
+            with lock:
+                together.remove(size)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(decode, [10, 40, 60, 1000, 30, 5] * 5))
+    assert 1 < most <= 4
+
+
+def test_what_decoding_takes_is_known_from_the_header() -> None:
+    stream = io.BytesIO()
+    Image.new("RGBA", (2000, 1000)).save(stream, "PNG")
+    assert decoding_bytes(stream.getvalue()[:200]) >= 2000 * 1000 * 4
+    stream = io.BytesIO()
+    Image.new("RGB", (200, 100)).save(stream, "JPEG")
+    assert decoding_bytes(stream.getvalue()) >= 200 * 100 * 3
+    assert decoding_bytes(b"") == decoding_bytes(b"no photo") == 0

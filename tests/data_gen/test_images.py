@@ -1,15 +1,33 @@
 import contextlib
 import io
+import os
+import re
 import struct
+import sys
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps, PngImagePlugin
 
-from aifashion.data_gen.images import ImageError, decode_image, image_size, read_image, read_reduced, resolve_image
+from aifashion.data_gen import heic, images
+from aifashion.data_gen.images import (
+    ImageError,
+    decode_image,
+    decode_reduced,
+    image_size,
+    read_bytes,
+    read_image,
+    read_reduced,
+    resolve_image,
+)
+from aifashion.data_gen.memory import Budget
 from links import link
 
 
@@ -82,6 +100,13 @@ def test_transparency_becomes_white() -> None:
     grey_alpha = np.array([[[100, 255], [100, 0]]], np.uint8)
     decoded = decode_image(encoded(Image.fromarray(grey_alpha, "LA"), "PNG"), "x")
     np.testing.assert_array_equal(decoded, [[[100] * 3, [255] * 3]])
+
+
+def test_every_transparency_is_rounded_to_the_nearest() -> None:
+    colour, alpha = np.meshgrid(np.arange(256), np.arange(256))
+    rgba = np.stack([colour, colour, colour, alpha], axis=-1).astype(np.uint8)
+    expected = np.rint((colour * alpha + 255 * (255 - alpha)) / 255)
+    np.testing.assert_array_equal(decode_image(encoded(Image.fromarray(rgba), "PNG"), "x")[..., 0], expected)
 
 
 def test_palettes_with_and_without_transparency() -> None:
@@ -224,7 +249,7 @@ def test_ids_that_leave_the_root_are_refused(tmp_path: Path, image_id: str) -> N
     assert repr(image_id) in str(caught.value)
 
 
-def test_symbolic_links_out_of_the_root_are_refused(tmp_path: Path) -> None:
+def test_links_out_of_the_root_are_followed_and_told_once(tmp_path: Path, caplog) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
     (root / "Images").mkdir(parents=True)
     outside.mkdir()
@@ -234,35 +259,306 @@ def test_symbolic_links_out_of_the_root_are_refused(tmp_path: Path) -> None:
     link(root / "Images" / "x.jpg", outside / "x.jpg")
     link(root / "Images" / "y.jpg", root / "Images" / "inside.jpg")
     link(root / "Images" / "circle.jpg", root / "Images" / "circle.jpg")
-    for image_id in ("Images/link/x.jpg", "Images/x.jpg", "Images/circle.jpg"):
-        with pytest.raises(ValueError, match="symbolic link"):
-            resolve_image(root, image_id)
+    caplog.set_level("INFO")
     resolve_image(root, "Images/y.jpg")
+    assert not caplog.messages
+    for image_id in ("Images/link/x.jpg", "Images/x.jpg", "Images/nowhere.jpg"):
+        assert resolve_image(root, image_id) == root / image_id
+    (told,) = caplog.messages
+    assert told.startswith(f"{root}: links lead out of it and are followed, such as {root / 'Images/link/x.jpg'} -> ")
+    for image_id in ("Images/circle.jpg", "Images/link/../../outside/x.jpg"):
+        with pytest.raises(ValueError, match=r"a loop of links|'..' leads out"):
+            resolve_image(root, image_id)
 
 
+@pytest.mark.parametrize("kind", ["jpg", "png"])
 @pytest.mark.parametrize(
     ("side", "expected"), [(None, (101, 60)), (101, (101, 60)), (51, (101, 60)), (50, (51, 30)), (12, (13, 8))]
 )
-def test_a_jpeg_is_decoded_no_larger_than_is_needed(tmp_path, side, expected):
+def test_a_photo_is_decoded_no_larger_than_is_needed(tmp_path, side, expected, kind):
     x, y = np.meshgrid(np.arange(101), np.arange(60))
     photo = np.stack([x * 2, y * 4, x + y], axis=-1).astype(np.uint8)
-    Image.fromarray(photo).save(tmp_path / "a.jpg", quality=95)
-    pixels, size = read_reduced(tmp_path / "a.jpg", side)
+    Image.fromarray(photo).save(tmp_path / f"a.{kind}", quality=95)
+    pixels, size, frame = read_reduced(tmp_path / f"a.{kind}", side)
     assert size == (101, 60) and pixels.shape == (expected[1], expected[0], 3)
     by = -(-101 // expected[0])
+    assert frame.scale == by
     h, w = 60 // by, 101 // by
     blocks = photo[: h * by, : w * by].reshape(h, by, w, by, 3).mean(axis=(1, 3))
-    assert np.abs(pixels[:h, :w] - blocks).mean() < 3
+    assert np.abs(pixels[:h, :w] - blocks).mean() < (3 if kind == "jpg" else 0.51)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    "size", [(8 * 30 + n, 8 * 26 + m) for n, m in zip(range(8), (1, 7, 3, 0, 5, 2, 6, 4), strict=True)]
+)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_frame_of_a_reduced_photo_leads_to_the_same_pixels(size, orientation, kind, axis):
+    ramp = np.mgrid[: size[1], : size[0]][axis].astype(np.uint8)  # in grey, which JPEG rounds less
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(Image.fromarray(ramp), kind, exif=exif, quality=100)
+    whole = decode_image(data, "x")[..., 0].astype(float)
+    for side in (100, 50, 25):  # by 2, 4 and 8
+        photo = decode_reduced(data, "x", side)
+        assert photo.size == (whole.shape[1], whole.shape[0])
+        rows, columns = photo.pixels.shape[:2]
+        # Away from the rim, where blocks can be incomplete; the ramps are linear, so a block has its centre's value.
+        at = np.array([(columns // 2, rows // 2), (2, 3), (columns - 4, rows - 3)])
+        for (column, row), (x, y) in zip(at, photo.frame.forward(at), strict=True):
+            around = whole[int(y) : int(y) + 2, int(x) : int(x) + 2].mean()  # a centre lies between pixels
+            # A pixel of the photo is 1; the quotient of the sides would be wrong by up to 7 of them.
+            np.testing.assert_allclose(photo.pixels[row, column, 0], around, rtol=0, atol=0.8)
 
 
 def test_a_reduced_photo_has_its_orientation_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (80, 40), (200, 30, 30)).save(tmp_path / "a.jpg", exif=exif)
-    pixels, size = read_reduced(tmp_path / "a.jpg", 40)
-    assert size == (40, 80) and pixels.shape == (40, 20, 3)
+    photo = read_reduced(tmp_path / "a.jpg", 40)
+    assert photo.size == (40, 80) and photo.pixels.shape == (40, 20, 3)
 
 
-def test_other_formats_are_decoded_at_full_size(tmp_path):
-    Image.new("RGB", (80, 40)).save(tmp_path / "a.png")
-    assert read_reduced(tmp_path / "a.png", 10)[0].shape == (40, 80, 3)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "LA", "L", "I;16"])
+@pytest.mark.parametrize("side", [None, 10])
+def test_decoding_in_strips_changes_nothing(mode, side, monkeypatch):
+    rng = np.random.default_rng(3)
+    if mode == "I;16":
+        image = Image.fromarray(rng.integers(0, 65536, (61, 47), dtype=np.uint16))
+    else:
+        image = Image.fromarray(rng.integers(0, 256, (61, 47, 4), dtype=np.uint8)).convert(mode)
+    options = {"transparency": 5} if mode == "P" else {}
+    data = encoded(image, "PNG", **options)
+    expected = decode_reduced(data, "x", side).pixels
+    monkeypatch.setattr(images, "_STRIP", 1)
+    np.testing.assert_array_equal(decode_reduced(data, "x", side).pixels, expected)
+
+
+@pytest.mark.parametrize("options", [{"quality": 80}, {"lossless": True}, {"quality": 60, "exif": b"Exif\0\0"}])
+def test_webp_agrees_with_pillow(photo: np.ndarray, options):
+    data = encoded(Image.fromarray(photo), "WEBP", **options)
+    np.testing.assert_array_equal(decode_image(data, "x"), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    assert decode_reduced(data, "x", 10).pixels.shape == (10, 15, 3)
+
+
+# ------------------------------------------------------------------------------------------------------- damaged photos
+
+
+def end_of_scan(jpeg: bytes) -> int:
+    return jpeg.rindex(b"\xff\xd9")
+
+
+@pytest.fixture
+def jpeg() -> bytes:
+    rng = np.random.default_rng(5)
+    small = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    return encoded(small.resize((400, 300)), "JPEG", quality=90)
+
+
+@pytest.mark.parametrize("side", [None, 100])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_half_a_jpeg_with_an_end_marker_is_an_error(jpeg: bytes, progressive: bool, side: int | None):
+    data = encoded(Image.open(io.BytesIO(jpeg)), "JPEG", progressive=progressive)
+    for share in (0.3, 0.5, 0.95):
+        with pytest.raises(ImageError, match=r"^half\.jpg: truncated or damaged: "):
+            decode_reduced(data[: int(len(data) * share)] + b"\xff\xd9", "half.jpg", side)
+
+
+def test_a_jpeg_with_a_zeroed_block_is_an_error(jpeg: bytes):
+    for options in ({}, {"restart_marker_rows": 2}, {"progressive": True}):
+        data = bytearray(encoded(Image.open(io.BytesIO(jpeg)), "JPEG", **options))
+        at = len(data) // 2
+        data[at : at + 2000] = bytes(2000)
+        with pytest.raises(ImageError, match="damaged"):
+            decode_image(bytes(data), "x")
+
+
+def test_a_damaged_cmyk_jpeg_is_an_error(jpeg: bytes):
+    data = encoded(Image.open(io.BytesIO(jpeg)).convert("CMYK"), "JPEG", quality=95)
+    assert decode_image(data, "x").shape == (300, 400, 3)
+    with pytest.raises(ImageError, match="damaged"):
+        decode_image(data[: len(data) // 2] + b"\xff\xd9", "x")
+
+
+def padded_before_end(jpeg: bytes) -> bytes:
+    return jpeg[: end_of_scan(jpeg)] + bytes(5) + jpeg[end_of_scan(jpeg) :]
+
+
+def padded_before_restart(jpeg: bytes) -> bytes:
+    data = encoded(Image.open(io.BytesIO(jpeg)), "JPEG", quality=90, restart_marker_rows=4)
+    at = data.index(b"\xff\xd3")
+    return data[:at] + bytes(7) + data[at:]
+
+
+@pytest.mark.parametrize("padded", [padded_before_end, padded_before_restart])
+def test_a_few_bytes_too_many_are_read_as_pillow_does_and_said(jpeg: bytes, padded, caplog):
+    data = padded(jpeg)
+    np.testing.assert_array_equal(decode_image(data, "a.jpg"), np.asarray(Image.open(io.BytesIO(data))))
+    assert re.fullmatch(
+        r"a\.jpg: read, but perhaps damaged: .* \d extraneous bytes before marker 0xd\d", caplog.messages[0]
+    )
+
+
+def with_jfif_2(jpeg: bytes) -> bytes:
+    at = jpeg.index(b"JFIF\0") + 5
+    return jpeg[:at] + b"\2" + jpeg[at + 1 :]
+
+
+def with_odd_adobe(jpeg: bytes) -> bytes:
+    adobe = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\x05"
+    return jpeg[:2] + adobe + jpeg[2:].replace(jpeg[2:20], b"", 1)
+
+
+def with_odd_scan(jpeg: bytes) -> bytes:
+    at = jpeg.index(b"\xff\xda")
+    end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
+    return jpeg[: end - 3] + b"\0\0\0" + jpeg[end:]
+
+
+def with_bad_profile(jpeg: bytes) -> bytes:
+    return jpeg[:2] + b"\xff\xe2\0\x12ICC_PROFILE\0\x05\x02xx" + jpeg[2:]
+
+
+def with_trailing_bytes(jpeg: bytes) -> bytes:
+    return jpeg + b"\0video\xff\xda\xff\xd8" * 100
+
+
+ODD = [with_jfif_2, with_odd_adobe, with_odd_scan, with_bad_profile, with_trailing_bytes]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_does_not_concern_the_pixels_is_no_damage(jpeg: bytes, odd, caplog):
+    np.testing.assert_array_equal(decode_image(odd(jpeg), "a.jpg"), decode_image(jpeg, "a.jpg"))
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("odd", ODD[:-1])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_odd_headers_do_not_hide_damage(jpeg: bytes, odd):
+    data = odd(jpeg)
+    with pytest.raises(ImageError, match="damaged"):
+        decode_image(data[: len(data) // 2] + b"\xff\xd9", "x")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 7), st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "TIFF", "JPEG2000"]))
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_flipped_bit_raises_only_image_errors(at: int, bit: int, kind: str):
+    y, x = np.mgrid[:40, :60]
+    data = bytearray(encoded(Image.fromarray((x * y % 256).astype(np.uint8)).convert("RGB"), kind))
+    data[at % len(data)] ^= 1 << bit
+    with contextlib.suppress(ImageError):
+        assert decode_image(bytes(data), "x", max_pixels=1_000_000).dtype == np.uint8
+
+
+# ------------------------------------------------------------------------------------------------------------- metadata
+
+
+def test_pngs_with_large_metadata_are_read(photo: np.ndarray, tmp_path: Path):
+    text, xmp = PngImagePlugin.PngInfo(), PngImagePlugin.PngInfo()
+    text.add_text("workflow", "x" * 3_000_000, zip=True)
+    xmp.add_itxt("XML:com.adobe.xmp", "y" * 3_000_000, zip=True)
+    for options in ({"pnginfo": text}, {"pnginfo": xmp}, {"icc_profile": bytes(2_500_000)}):
+        path = tmp_path / "a.png"
+        path.write_bytes(encoded(Image.fromarray(photo), "PNG", **options))
+        np.testing.assert_array_equal(read_image(path), photo)
+        assert image_size(path) == (60, 40)
+
+
+def test_a_png_whose_pixels_do_not_fit_their_checksum_is_an_error(photo: np.ndarray):
+    data = bytearray(encoded(Image.fromarray(photo), "PNG"))
+    data[data.index(b"IDAT") + 30] ^= 1
+    with pytest.raises(ImageError, match=r"a\.png: damaged: the checksum of a chunk 'IDAT'"):
+        decode_image(bytes(data), "a.png")
+
+
+# --------------------------------------------------------------------------------------------------- kinds of photos
+
+
+def test_jpeg_2000(photo: np.ndarray):
+    data = encoded(Image.fromarray(photo), "JPEG2000")
+    np.testing.assert_array_equal(decode_image(data, "x"), photo)
+    with pytest.raises(ImageError):
+        decode_image(data[: len(data) // 2], "x")
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_heic(photo: np.ndarray, orientation: int, tmp_path: Path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "a.heic"
+    pillow_heif.from_pillow(Image.fromarray(photo)).save(path, quality=100, chroma=444, exif=exif.tobytes())
+    turned = photo if orientation == 1 else np.rot90(photo, -1)
+    decoded = read_image(path)
+    assert decoded.shape == turned.shape and np.abs(decoded.astype(int) - turned).max() <= 6
+    assert image_size(path) == (turned.shape[1], turned.shape[0])
+    with pytest.raises(ImageError, match=r"a\.heic"):
+        decode_image(path.read_bytes()[:-200], "a.heic")
+
+
+def test_heic_without_its_package_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ImageError, match=r"^a\.heic: a HEIC photo; to read it: pip install 'aifashion\[heic\]'"):
+        decode_image(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), "a.heic")
+
+
+def test_heic_is_told_from_avif_of_the_same_family():
+    assert heic.is_heic(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic")
+    assert not heic.is_heic(b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif")
+    assert not heic.is_heic(b"\0\0\0\x18ftypisom\0\0\0\0mp41heic") and not heic.is_heic(b"")
+
+
+# ------------------------------------------------------------------------------------------------------------- limits
+
+
+def test_a_file_of_too_many_bytes_is_not_read(photo: np.ndarray, tmp_path: Path):
+    path = tmp_path / "long.jpg"
+    path.write_bytes(encoded(Image.fromarray(photo), "JPEG"))
+    with path.open("r+b") as file:
+        file.truncate(images.MAX_BYTES)  # a hole of zeros, which takes no space
+    assert read_image(path).shape == photo.shape
+    with path.open("r+b") as file:
+        file.truncate(images.MAX_BYTES + 1)
+    with pytest.raises(ImageError, match=r"long\.jpg: a file of 268,435,457 bytes; the limit is 268,435,456"):
+        read_image(path)
+    with pytest.raises(ImageError, match="the limit is"):
+        read_bytes(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes")
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.jpg")
+    for path in (tmp_path / "a.jpg", Path("/dev/zero")):
+        for read in (read_image, image_size, read_bytes):
+            with pytest.raises(ImageError, match="a device, pipe or socket; expected the file of a photo"):
+                read(path)
+
+
+def test_a_path_that_no_file_can_have():
+    with pytest.raises(ImageError, match="null"):
+        read_image(Path("a\0.jpg"))
+
+
+def test_large_photos_are_decoded_one_after_the_other(monkeypatch):
+    held, most = [0], [0]
+    budget = images.Budget(1000)
+
+    @contextlib.contextmanager
+    def spied(count: int):
+        with Budget.reserved(budget, count):
+            held[0] += count
+            most[0] = max(most[0], held[0])
+            time.sleep(0.005)
+            yield
+            held[0] -= count
+
+    monkeypatch.setattr(budget, "reserved", spied)
+    monkeypatch.setattr(images, "_DECODING", budget)
+    monkeypatch.setattr(images, "_SMALL", 10)
+    data = encoded(Image.new("RGB", (12, 10)), "PNG")  # 120 pixels of 7 bytes
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: decode_image(data, "x"), range(12)))
+    assert most[0] == 840

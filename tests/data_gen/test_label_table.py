@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from aifashion.data_gen.images import ImageError
-from aifashion.data_gen.label_table import LabelTable, PhotoFiles, TextColumn
+from aifashion.data_gen.label_table import LabelTable, PhotoFiles, TextColumn, check_labels
 from aifashion.records import HeadSpec
 
 NAMES = ["a.png", "shop 1/ü.png", "c.png"]
@@ -144,3 +144,40 @@ def test_a_column_is_iterated_in_chunks(monkeypatch):
     names = [f"{i}.jpg" for i in range(11)]
     assert list(column(names)) == names and list(column([])) == []
     assert list(PhotoFiles(Path("there"), column(names)).names) == names
+
+
+# ---------------------------------------------------------------------------------- what a training could not learn
+
+SKIRT = HeadSpec("skirt_length", "exclusive", ("short", "knee", "long"))
+SOFT = np.array([[1, 0, 0], [0.8, 0.2, 0], [0, 0.2, 0.8]], np.float32)
+
+
+def labelled(codes: list[int], head: HeadSpec = SKIRT, targets: np.ndarray | None = SOFT) -> LabelTable:
+    photos = PhotoFiles(Path(), [f"{row}.jpg" for row in range(len(codes))])
+    return LabelTable(photos, (head,), np.array(codes, np.int32).reshape(-1, 1), (targets,))
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "reason"),
+    [
+        (labelled([-1, -1]), labelled([0]), "sets: not one photo to train on has a label for skirt_length"),
+        (labelled([]), labelled([0]), "sets: not one photo to train on has a label for skirt_length"),
+        (labelled([0, 2]), labelled([-1]), "sets: not one photo to validate on has a label for skirt_length"),
+        # Marks can differ where the class does not.
+        (labelled([0, 1, 0, -1]), labelled([2]), "all photos to train on have the same label for skirt_length"),
+        (labelled([1, 1], targets=None), labelled([2]), "all photos to train on have the same label"),
+    ],
+)
+def test_labels_that_teach_or_score_nothing_are_refused(train, val, reason):
+    with pytest.raises(ValueError, match=reason):
+        check_labels(Path("sets"), train, val)
+
+
+def test_labels_that_differ_are_enough():
+    check_labels(Path("sets"), labelled([0, 2, -1]), labelled([0, -1]))
+    check_labels(Path("sets"), labelled([0, 1], targets=None), labelled([2], targets=None))
+    style = HeadSpec("style", "independent", ("sport", "lady", "girl"))
+    some = np.array([[0, 0, 0], [0, 1, 1]], np.float32)
+    check_labels(Path("sets"), labelled([0, 1], style, some), labelled([0], style, some))
+    with pytest.raises(ValueError, match="the same label for style"):
+        check_labels(Path("sets"), labelled([1, 1], style, some), labelled([0], style, some))

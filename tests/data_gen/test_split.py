@@ -88,7 +88,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path, photos: list[Sample])
     with pytest.raises(ValueError, match=rf"_split\.csv:\d+: .* is not among the 39 training samples; {advice}"):
         load_or_make_split(tmp_path, photos[1:])
     new = Sample("Images/skirt/new.png", tmp_path / "train/Images/skirt/new.png", "skirt")
-    with pytest.raises(ValueError, match=rf"1 samples are in neither half .*new\.png.*{advice}"):
+    with pytest.raises(ValueError, match=rf"1 samples, such as .*new\.png.*{advice}"):
         load_or_make_split(tmp_path, [*photos, new])
     train, val = tmp_path / "train_split.csv", tmp_path / "val_split.csv"
     whole = val.read_text()
@@ -205,7 +205,9 @@ def test_the_split_of_a_table_is_stored_beside_that_of_the_keypoints(tmp_path: P
 def test_photos_of_a_table_that_were_added_later_are_refused(tmp_path: Path) -> None:
     table = make_table(tmp_path)
     split_table(tmp_path, table.select(np.arange(50)))
-    with pytest.raises(ValueError, match=r"10 samples are in neither half.*delete attribute_train_split\.csv"):
+    with pytest.raises(
+        ValueError, match=r"10 samples, such as .*attribute_val_split\.csv; delete attribute_train_split\.csv"
+    ):
         split_table(tmp_path, table)
 
 
@@ -217,3 +219,24 @@ def test_a_table_of_photos_that_are_not_files_cannot_be_split(tmp_path: Path) ->
     table = LabelTable(Elsewhere(), HEADS, np.zeros((0, 3), np.int32), (None,) * 3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="needs photos in files; got Elsewhere"):
         split_table(tmp_path, table)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"", r"val_split\.csv:1: columns none, since the file is empty"),
+        (b"a,b\n", r"val_split\.csv:1: columns a,b; expected image_id,image_category,path"),
+        (b"image_id,image_category,path\n", r"val_split\.csv: no row below the header"),
+        (b"image_id,image_category,path\nx,skirt\n", r"val_split\.csv:2: 2 cells"),
+        (b"image_id,image_category,path\nx,skirt,a.png,b\n", r"val_split\.csv:2: 4 cells"),
+        (b'image_id,image_category,path\n"x,skirt,a.png\n', r"val_split\.csv:\d: not a CSV"),
+        (b"image_id,image_category,path\nx,skirt,\xff\n", r"val_split\.csv:2: not UTF-8 text"),
+        (b"\x1f\x8b\x08", r"val_split\.csv: the file is compressed \(gzip\)"),
+    ],
+)
+def test_a_damaged_file_of_the_split_is_named_with_its_line(tmp_path: Path, text: bytes, reason: str) -> None:
+    (tmp_path / "train_split.csv").write_text("image_id,image_category,path\na,skirt,a.png\n")
+    (tmp_path / "val_split.csv").write_bytes(text)
+    samples = [Sample(name, tmp_path / f"{name}.png", "skirt") for name in "ab"]
+    with pytest.raises(ValueError, match=rf"{reason}.*; delete train_split\.csv and val_split\.csv in "):
+        load_or_make_split(tmp_path, samples)

@@ -175,6 +175,10 @@ def test_an_index_that_does_not_belong_to_the_shard_is_detected(shards: list[Pat
     index = json.loads(index_path(shards[0]).read_text())
     index["places"][0], index["places"][1] = index["places"][1], index["places"][0]
     index_path(shards[0]).write_text(json.dumps(index))
+    with pytest.raises(ShardError, match="damaged, it is not as it was written"):
+        open_shards(shards[0].parent)
+    del index["digest"]  # as in those of before
+    index_path(shards[0]).write_text(json.dumps(index))
     with pytest.raises(ShardError, match="found photo 'photo 1', but the index has 'photo 0'"):
         open_shards(shards[0].parent).read(0)
     span = check_shard(shards[1])["photo 4"]
@@ -224,3 +228,45 @@ def test_a_shard_without_an_index_is_refused_but_its_photos_are_found(
     with pytest.raises(ShardError, match=r"photos-00000-of-00003\.index\.json"):
         open_shards(shards[0].parent)
     assert list(find_intact(shards[0])) == ["photo 0", "photo 1"]
+
+
+def test_an_index_of_before_has_no_digest_and_its_labels_are_compared(shards: list[Path]) -> None:
+    index = json.loads(index_path(shards[0]).read_text())
+    assert index.pop("digest")
+    index_path(shards[0]).write_text(json.dumps(index))
+    assert open_shards(shards[0].parent).read(0).shape == (20, 30, 3)
+    index["labels"][0][0] = 1
+    index_path(shards[0]).write_text(json.dumps(index))
+    with pytest.raises(ShardError, match="photo 'photo 0' has other labels than the index"):
+        open_shards(shards[0].parent).read(0)
+
+
+@pytest.mark.parametrize(
+    "change", [{"names": [1, 2, 3, 4]}, {"places": [[-1, 5]] * 4}, {"bytes": 10**30}, {"labels": 3}]
+)
+def test_an_index_of_other_kinds_is_told(shards: list[Path], change: dict) -> None:
+    index = json.loads(index_path(shards[0]).read_text()) | change
+    del index["digest"]
+    for text in (json.dumps(index), "[1]", "[" * 100_000):
+        index_path(shards[0]).write_text(text)
+        with pytest.raises(ShardError):
+            check_shard(shards[0])
+
+
+def test_a_record_that_claims_more_than_the_file_is_not_asked_for(shards: list[Path]) -> None:
+    size = struct.pack("<Q", 40 << 30)
+    data = shards[0].read_bytes()
+    shards[0].write_bytes(size + masked(size) + data[12:])
+    with pytest.raises(ShardError, match=r"the record at byte 0 claims 42,949,672,960 bytes of"):
+        read_record(shards[0], RecordSpan(0, 40 << 30))
+    assert find_intact(shards[0]) == {}
+
+
+def test_a_shard_with_fewer_photos_than_it_waited_for_is_not_written(shards: list[Path]) -> None:
+    before = [(path, path.read_bytes()) for path in (shards[0], index_path(shards[0]))]
+    for count in (1, 3):
+        with pytest.raises(ShardError, match=f"2 photos are there instead of {count}"):
+            write_shard(shards[0], map(record, range(2)), count)
+    with pytest.raises(ValueError, match="need different names"):
+        write_shard(shards[0], [record(1), record(1)])
+    assert all(path.read_bytes() == data for path, data in before)

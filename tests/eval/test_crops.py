@@ -3,11 +3,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from aifashion.data_gen.images import read_image, read_reduced
 from aifashion.data_gen.preprocess import PADDING, letterboxed
 from aifashion.eval.crops import Framed, classifier_input, cut, frame_garment
 from aifashion.eval.inference import PhotoResult
-from aifashion.geometry import letterbox
+from aifashion.geometry import letterbox, zoom
 from aifashion.heatmaps import HeatmapCodec
 from aifashion.records import Box, CropRule, Prediction, Sample
 from aifashion.vocabulary import Category, Vocabulary, load_vocabulary
@@ -129,14 +131,30 @@ def test_what_the_classifier_sees_is_the_box_of_a_reduced_photo_too():
     x, y = np.meshgrid(np.arange(200), np.arange(120))
     photo = np.stack([x, y, x + y // 2], axis=-1).astype(np.uint8)
     box = Box(40, 20, 120, 100)
-    whole = classifier_input(photo, box, 32, (200, 120))
+    whole = classifier_input(photo, box, 32)
     expected, _ = letterboxed(cut(photo, box), (32, 32))
     assert np.abs(whole.astype(int) - expected).max() <= 2
     reduced = cv2.resize(photo, (100, 60), interpolation=cv2.INTER_AREA)
-    assert np.abs(classifier_input(reduced, box, 32, (200, 120)).astype(int) - whole).max() <= 3
+    assert np.abs(classifier_input(reduced, box, 32, zoom(2)).astype(int) - whole).max() <= 3
+
+
+@pytest.mark.parametrize("over", range(1, 8))
+def test_the_classifier_sees_the_same_place_of_a_photo_reduced_by_8(over: int, tmp_path: Path):
+    size = (800 + over, 640 + over)
+    x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    stripes = 128 + 100 * np.sin(x / 23) * np.cos(y / 29)
+    path = tmp_path / "a.jpg"
+    Image.fromarray(np.rint(stripes).astype(np.uint8)).save(path, quality=98)
+    photo = read_reduced(path, 100)
+    assert photo.frame.scale == 8
+    box = Box(560, 400, 800, 640)
+    whole = classifier_input(read_image(path), box, 30).astype(float)
+    reduced = classifier_input(photo.pixels, box, 30, photo.frame).astype(float)
+    # A cell of the input is 8 px; shifted by a half of it, the pictures would differ by 14 on average.
+    assert np.abs(reduced - whole)[:-1, :-1].mean() < 4
 
 
 def test_what_lies_beyond_the_photo_is_padded_for_the_classifier():
     photo = np.full((50, 50, 3), 255, np.uint8)
-    seen = classifier_input(photo, Box(-50, 0, 50, 100), 20, (50, 50))
+    seen = classifier_input(photo, Box(-50, 0, 50, 100), 20)
     assert (seen[:9, 11:] == 255).all() and (seen[12:] == PADDING).all() and (seen[:, :9] == PADDING).all()

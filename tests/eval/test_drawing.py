@@ -1,6 +1,9 @@
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.eval.drawing import (
@@ -12,6 +15,9 @@ from aifashion.eval.drawing import (
     draw_box,
     draw_heatmaps,
     draw_keypoints,
+    draw_title,
+    encoded,
+    picture_kind,
     side_by_side,
 )
 from aifashion.records import Box
@@ -167,3 +173,21 @@ def test_contact_sheet_has_every_picture_in_its_cell():
         contact_sheet(images, 3, ["one"])
     with pytest.raises(ValueError, match="columns"):
         contact_sheet(images, 0)
+
+
+def test_a_picture_is_encoded_in_memory():
+    image = np.full((20, 30, 3), 200, np.uint8)
+    for suffix, kind in (("", "JPEG"), (".jpg", "JPEG"), (".PNG", "PNG")):
+        assert picture_kind(suffix) == kind
+        with Image.open(io.BytesIO(encoded(image, kind, quality=92))) as picture:
+            assert picture.format == kind and picture.size == (30, 20)
+    for suffix in (".csv", ".eps"):
+        with pytest.raises(ValueError, match="no picture is written with the ending"):
+            picture_kind(suffix)
+
+
+def test_a_title_stands_in_the_corner():
+    image = np.full((200, 300, 3), 200, np.uint8)
+    titled = draw_title(image, "skirt 98%")
+    changed = np.argwhere((titled != image).any(axis=2))
+    assert changed.min() == 0 and changed[:, 0].max() < 40 and 20 < changed[:, 1].max() < 150 and (image == 200).all()

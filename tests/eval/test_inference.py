@@ -256,3 +256,21 @@ def test_points_of_a_reduced_photo_are_in_its_own_pixels(tmp_path):
     assert reduced.size == (600, 800)
     np.testing.assert_allclose(reduced.prediction.xy, whole.prediction.xy, atol=4)  # half a cell of the heatmap
     np.testing.assert_allclose(reduced.prediction.xy, xy, atol=8)
+
+
+@pytest.mark.parametrize(("over", "kind"), [*((over, "jpg") for over in range(1, 8)), (1, "png"), (7, "png")])
+def test_points_of_a_reduced_photo_agree_with_those_of_the_whole_one(tmp_path: Path, over: int, kind: str):
+    """Sides that are no multiples of 8, reduced by 8 and 2: with the quotient of the sides, points lie px off."""
+    errors = []
+    for by, side in ((8, 128), (2, 400)):
+        size = (128 * 8 + over, 120 * 8 + 8 - over)
+        xy = np.array([[0.25, 0.3], [0.7, 0.26], [0.3, 0.7], [0.84, 0.83]]) * size
+        sample = save_spots(tmp_path / f"{by}.{kind}", xy, size, 30.0)
+        (whole,) = predict_photos(see_spots, [sample], SKIRT, CODEC, "soft-argmax")
+        (reduced,) = predict_photos(see_spots, [sample], SKIRT, CODEC, "soft-argmax", keep_photos=True, photo_side=side)
+        assert whole.prediction is not None and reduced.prediction is not None
+        assert reduced.photo is not None and reduced.photo.shape[1] == -(-size[0] // by)
+        assert reduced.reduced is not None and reduced.reduced.scale == by and reduced.size == size
+        errors.append(reduced.prediction.xy - whole.prediction.xy)
+        np.testing.assert_allclose(errors[-1], 0, rtol=0, atol=0.6)
+    assert np.abs(np.mean(errors, axis=(0, 1))).max() < 0.2

@@ -33,8 +33,8 @@ def test_files_are_matched_by_path(tmp_path):
     predicted.write_text("d.jpg 1\nc.jpg 7\ne.jpg 3\n")
     with pytest.raises(FormatError) as caught:
         score_product_files(truth, predicted)
-    assert f"{truth}: 'a b.jpg' has no row in {predicted}" in str(caught.value)
-    assert f"{predicted}: 'e.jpg' has no row in {truth}" in str(caught.value)
+    assert f"{truth}:1: 'a b.jpg' has no row in {predicted}" in str(caught.value)
+    assert f"{predicted}:3: 'e.jpg' has no row in {truth}" in str(caught.value)
 
 
 def test_many_missing_rows_are_counted(tmp_path):

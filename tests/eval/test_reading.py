@@ -4,7 +4,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from aifashion.eval.reading import full_batch, made_ahead, read_ahead, work_behind
+from aifashion.data_gen.memory import Budget
+from aifashion.eval.reading import AHEAD, full_batch, made_ahead, read_ahead, work_behind
 
 
 def test_groups_keep_the_order_and_the_last_holds_the_rest():
@@ -39,6 +40,59 @@ def test_at_most_two_groups_are_loaded_ahead():
     stream = read_ahead(items(), lambda item: item, 5)
     assert next(stream) == [0, 1, 2, 3, 4] and len(taken) <= 15
     assert next(stream) == [5, 6, 7, 8, 9] and len(taken) <= 20
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_large_items_are_read_ahead_by_bytes():
+    budget, loaded, most = Budget(1000), [0], [0]
+
+    def load(number: int) -> np.ndarray:
+        loaded[0] += 1
+        return np.zeros(100 if number < 20 else 1, np.uint8)
+
+    stream = read_ahead(range(60), load, 8, threads=3, budget=budget)
+    sizes = []
+    for group in stream:
+        most[0] = max(most[0], budget.used)
+        sizes.append(len(group))
+        budget.add(-sum(item.nbytes for item in group))
+    # A quarter of the budget closes a group. Full, it lets in what is waited for and what three threads had begun.
+    assert sizes[:6] == [3] * 6 and sum(sizes) == 60 and max(sizes) == 8
+    assert most[0] <= 1000 + 3 * 100 and budget.used == 0
+
+
+def test_a_full_budget_lets_in_only_what_is_waited_for():
+    budget, loaded = Budget(100), []
+
+    def load(number: int) -> np.ndarray:
+        loaded.append(number)
+        return np.zeros(100, np.uint8)
+
+    stream = read_ahead(range(50), load, 4, threads=2, budget=budget)
+    for number in range(5):
+        assert len(next(stream)) == 1  # nothing is given back, yet all of them come
+        assert len(loaded) <= number + 3
+    stream.close()  # type: ignore[attr-defined]
+    assert len(loaded) <= 8
+
+
+def test_without_a_shared_budget_each_group_gives_its_bytes_back():
+    groups = list(read_ahead(range(40), lambda number: np.zeros(AHEAD // 64, np.uint8), 4))
+    assert [len(group) for group in groups] == [4] * 10
+
+
+def test_a_full_budget_lets_items_be_made_only_when_they_are_asked_for():
+    budget, made = Budget(10), []
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            made.append(number)
+            budget.add(10)
+            yield number
+
+    stream = made_ahead(items(), 5, budget)
+    for number in range(6):
+        assert next(stream) == number and len(made) <= number + 2
     stream.close()  # type: ignore[attr-defined]
 
 

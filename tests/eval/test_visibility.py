@@ -68,7 +68,14 @@ def test_it_is_kept_as_json():
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"slope": [1.0]}, "no calibration of keypoints: 'offset'"),
+        ({"slope": [1.0]}, "no calibration of keypoints: expected slope, offset and found"),
+        ({"slope": [True], "offset": [0.0], "found": 0.1}, "a value is not a number"),
+        ({"slope": [1.0, -1.0], "offset": [0.0, 0.0], "found": 0.1}, "expected slopes from 0 up"),
+        ({"slope": [1.0, 1.0], "offset": [0.0, 0.0], "found": 1.1}, "for found a number from 0 to 1"),
+        ([], "no calibration of keypoints: expected slope, offset and found"),
+        ({"slope": [1.0, {}], "offset": [0.0, 0.0], "found": 0.1}, "a value is not a number"),
+        ({"slope": [1.0, 10**400], "offset": [0.0, 0.0], "found": 0.1}, "no calibration of keypoints"),
+        ({"slope": [1.0, 1.0], "offset": [0.0, 0.0], "found": None}, "a value is not a number"),
         ({"slope": [1.0], "offset": [0.0], "found": 0.1}, r"expected 2 finite slopes and offsets; got \(1,\)"),
         ({"slope": [1.0, float("nan")], "offset": [0.0, 0.0], "found": 0.1}, "expected 2 finite"),
     ],

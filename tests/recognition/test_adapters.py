@@ -3,18 +3,19 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from small_garments import CODEC, LENGTH, VOCABULARY, skirt
 
 from aifashion.data_gen.images import ImageError
 from aifashion.eval.inference import PhotoResult
 from aifashion.eval.two_stage import Recognition
-from aifashion.recognition.adapters import flat_row, table, to_pandas, to_supervision
+from aifashion.recognition.adapters import to_pandas, to_supervision
+from aifashion.recognition.columns import columns, flat_row
 from aifashion.recognition.garment import Garment
+from aifashion.records import Box
 from aifashion.vocabulary import load_vocabulary
 
-FIRST = ["photo", "error", "width", "height", "category", "category_probability"]
+FIRST = ["photo", "error", "width", "height", "garment", "category", "category_probability"]
 FIRST += ["region_left", "region_top", "region_right", "region_bottom"]
 
 
@@ -41,8 +42,8 @@ def test_a_row_in_one_level():
         "region_bottom": 22,
     }
     for name in ("waistband_left", "waistband_right", "hemline_left", "hemline_right"):
-        k = VOCABULARY.indices[name]
-        point = {"x": float(k), "y": 2.5 * k, "score": 0.5, "visible": 0.25 if "left" in name else 0.875}
+        k, left = VOCABULARY.indices[name], "left" in name
+        point = {"x": float(k), "y": 2.5 * k, "score": 0.5, "visible": 0.25 if left else 0.875, "hidden": left}
         expected |= {f"{name}_{part}": value for part, value in point.items()}
     expected |= {"skirt_length": "knee", "skirt_length_probability": 0.625, "style": "sport"}
     assert flat_row(skirt().to_dict()) == expected
@@ -52,18 +53,27 @@ def test_a_row_in_one_level():
 
 def test_a_row_without_a_region_and_one_without_a_photo():
     row = flat_row(skirt(fell_back=True).to_dict())
-    assert [row[name] for name in FIRST[6:]] == [None] * 4
+    assert [row[name] for name in FIRST[7:]] == [None] * 4
     bad = broken()
     assert flat_row(bad.to_dict()) == dict.fromkeys(FIRST) | {"photo": bad.name, "error": "a.jpg is cut short"}
+
+
+def test_a_region_lies_in_the_photo():
+    row = skirt(Box(-7, -3, 60, 64)).to_dict()
+    assert row["region"] == [0, 0, 40, 30]
+    assert skirt(Box(-7, 40, 60, 107)).to_dict()["region"] is None
+    assert skirt(Box(-7, -3, 60, 64)).region == Box(-7, -3, 60, 64)
 
 
 def test_a_table_of_garments():
     rows = to_pandas([skirt(), broken(), skirt(fell_back=True)])
     assert rows["category"].fillna("").tolist() == ["skirt", "", "skirt"]
-    assert rows["width"].dtype == rows["region_left"].dtype == "Int64"
+    assert rows["width"].dtype == rows["region_left"].dtype == "Int64" and rows["garment"].dtype == "boolean"
     assert rows["region_left"].fillna(-1).tolist() == [5, -1, -1]
-    assert to_pandas(skirt()).columns.tolist() == rows.columns.tolist() and len(to_pandas(skirt())) == 1
-    pd.testing.assert_frame_equal(table([skirt().to_dict()]), to_pandas(skirt()))
+    assert to_pandas(skirt()).columns.tolist() == [column.name for column in columns(VOCABULARY, skirt().heads)]
+    assert len(to_pandas(skirt())) == 1
+    # The broken one here is of no classifier, and has no columns of its own.
+    assert set(to_pandas(skirt())) == set(rows)
 
 
 def test_a_table_of_nothing():

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from aifashion.config import AttributeConfig
+from aifashion.files import sealed
 from aifashion.recognition.attribute_model import Calibration, load_attribute_model, read_calibration, read_heads
 from aifashion.records import HeadSpec
 from aifashion.serve.artifact import ArtifactError
@@ -75,6 +76,10 @@ def test_a_run_in_its_first_epoch_does_not_hide_those_before_it(tmp_path: Path, 
         load_attribute_model(tmp_path / "2026_01_02_00_00_00")
 
 
+def test_without_a_name_it_is_the_shipped_classifier():
+    assert load_attribute_model(None).run == SHIPPED / "attributes"
+
+
 def test_a_network_that_is_not_there_or_of_the_other_kind(tmp_path: Path):
     with pytest.raises(
         ValueError, match=r"no run in .*nowhere, which is not a folder: expected shipped, a run folder,"
@@ -82,3 +87,43 @@ def test_a_network_that_is_not_there_or_of_the_other_kind(tmp_path: Path):
         load_attribute_model(tmp_path / "nowhere")
     with pytest.raises(ArtifactError, match="expected an attribute artifact, got a keypoint artifact"):
         load_attribute_model(SHIPPED / "keypoints")
+
+
+def calibrated(run: Path, **changes: object) -> dict:
+    """Writes heads and a calibration with its sha256; then `changes` are made to it."""
+    (run / "heads.json").write_text(json.dumps([dataclasses.asdict(head) for head in HEADS]))
+    facts = {"temperatures": {"shape": 2.0, "style": [1.0, 3.0]}, "thresholds": {"style": [0.25, 0.5]}}
+    (run / "calibration.json").write_text(json.dumps(sealed(facts) | changes))
+    return facts
+
+
+def test_a_calibration_of_before_there_were_digests_is_read(tmp_path: Path):
+    facts = calibrated(tmp_path)
+    found = read_calibration(tmp_path)
+    (tmp_path / "calibration.json").write_text(json.dumps(facts))
+    assert read_calibration(tmp_path).thresholds == found.thresholds == facts["thresholds"]
+    assert float(read_calibration(tmp_path).temperatures["shape"]) == float(found.temperatures["shape"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"temperatures": {"shape": 2.5}}, "it was changed since it was written"),
+        ({"thresholds": {"style": [0.25, 0.75]}}, "it was changed since it was written"),
+        ({"record_sha256": "0" * 64}, "it was changed since it was written"),
+        ({"more": 1}, "expected temperatures and thresholds; got"),
+        ({"temperatures": {"shape": 0}}, "it was changed"),
+    ],
+)
+def test_a_changed_calibration_is_noticed(tmp_path: Path, changes: dict, message: str):
+    calibrated(tmp_path, **changes)
+    with pytest.raises(ValueError, match=rf"calibration\.json does not hold .*{message}"):
+        read_calibration(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "NaN", "Infinity", "true", "[1.0]", '"2"', "null"])
+def test_temperatures_are_finite_and_above_zero(tmp_path: Path, text: str):
+    calibrated(tmp_path)
+    (tmp_path / "calibration.json").write_text(f'{{"temperatures": {{"shape": {text}}}, "thresholds": {{}}}}')
+    with pytest.raises(ValueError, match=r"calibration\.json does not hold .*the temperature of shape is"):
+        read_calibration(tmp_path)

@@ -85,7 +85,7 @@ def test_the_picture_shows_crop_and_attributes_where_there_is_a_classifier():
 
 
 def test_a_sentence():
-    assert str(skirt()) == "skirt (75%), 4 keypoints, 2 of them hidden, knee (62%), sport"
+    assert str(skirt()) == "skirt (75%), 4 keypoints, 2 of them hidden, skirt length: knee (62%), style: sport"
     garment = skirt(visible=False, category_probability=None, heads=())
     assert str(garment) == "skirt, 4 keypoints, 2 of them hidden"
     assert repr(garment) == f"<Garment of {garment.name}: {garment}>"

@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import pytest
@@ -27,19 +28,30 @@ def runs(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("by_name", [False, True])
-def test_a_run_in_its_first_epoch_does_not_hide_those_before_it(runs, by_name):
-    model = load_keypoint_model(runs if by_name else None)
+def test_a_run_in_its_first_epoch_does_not_hide_those_before_it(runs):
+    model = load_keypoint_model(runs)
     assert model.run == runs / NEWER and model.maps == runs / NEWER / "models" / "epoch_001.weights.h5"
 
 
-def test_where_no_run_has_a_model_yet_the_default_is_the_one_that_ships(runs):
+def test_without_a_name_it_is_the_shipped_network_whatever_was_trained(runs, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("aifashion"), "propagate", True)
+    caplog.set_level(logging.INFO, "aifashion")
+    assert load_keypoint_model(None).run == SHIPPED / "keypoints"
+    expected = f"no --model: the keypoint network is the shipped one; --model {runs} uses your latest finished run"
+    assert caplog.messages[0] == expected
     for name in (OLDER, NEWER):
         (runs / name / "best.json").unlink()
-        (runs / name / "models" / "index.json").unlink()
-    assert load_keypoint_model(None).run == SHIPPED / "keypoints"
-    with pytest.raises(RunError, match=rf"{BEGUN} has no usable model yet"):
+    caplog.clear()
+    load_keypoint_model(None)
+    assert caplog.messages[0] == "no --model: the keypoint network is the shipped one"
+
+
+def test_a_folder_without_a_finished_run(runs):
+    for name in (OLDER, NEWER):
+        (runs / name / "history.csv").write_text("epoch\n1\n")
+    with pytest.raises(RunError, match=rf"no finished run \({BEGUN}: it has no model yet; {NEWER}: .* 1 of 30"):
         load_keypoint_model(runs)
+    assert load_keypoint_model(runs / NEWER).run == runs / NEWER
 
 
 def test_a_run_that_is_named_is_taken_or_nothing(runs):

@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from aifashion.recognition.photos import find_photos
+from links import link
 
 
 @pytest.fixture
@@ -38,8 +40,54 @@ def test_hidden_files_and_folders_that_are_called_like_photos_are_none(folder: P
 
 
 def test_photos_that_cannot_be_read_are_counted(folder: Path, caplog):
-    for name in ("x.heic", "sub/y.HEIC", "z.nef"):
+    for name in ("x.jxl", "sub/y.JXL", "z.nef"):
         (folder / name).write_bytes(b"")
     found = find_photos([folder])
-    assert not {path.suffix.lower() for path in found} & {".heic", ".nef"}
-    assert "left out: 2 .heic, 1 .nef" in caplog.text
+    assert not {path.suffix.lower() for path in found} & {".jxl", ".nef"}
+    assert "left out: 2 .jxl, 1 .nef" in caplog.text
+
+
+def test_linked_folders_are_searched_once_and_loops_end(folder: Path, tmp_path_factory, caplog):
+    caplog.set_level("INFO")
+    disk = tmp_path_factory.mktemp("disk")
+    (disk / "in").mkdir()
+    (disk / "in" / "z.jpg").write_bytes(b"")
+    link(folder / "linked", disk)
+    link(folder / "sub" / "again", disk / "in")
+    link(folder / "sub" / "up", folder)
+    link(folder / "inside", folder / "sub")
+    link(disk / "in" / "loop", disk)
+    link(folder / "w.jpg", disk / "in" / "z.jpg")
+    link(folder / "lost.jpg", disk / "nowhere.jpg")
+    names = [path.relative_to(folder).as_posix() for path in find_photos([folder])]
+    assert [name for name in names if name.startswith(("sub/", "linked", "inside", "w", "lost"))] == [
+        "linked/in/z.jpg",
+        "lost.jpg",
+        "sub/d.jpeg",
+        "sub/deep/c.webp",
+        "w.jpg",
+    ]
+    assert sum("links lead out of it and are followed" in text for text in caplog.messages) == 1
+
+
+def test_other_files_are_counted(folder: Path, caplog):
+    caplog.set_level("INFO")
+    (folder / "IMG_0001").write_bytes(b"")
+    find_photos([folder])
+    assert "other files, which are no photos: 1 .md, 1 .txt, 1 without an ending" in caplog.text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+def test_pipes_and_hidden_folders_are_no_photos(folder: Path):
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / ".trash").mkdir()
+    (folder / ".trash" / "g.jpg").write_bytes(b"")
+    names = {path.name for path in find_photos([folder])}
+    assert not names & {"pipe.jpg", "g.jpg"} and "b.jpg" in names
+
+
+def test_the_order_is_that_of_paths(tmp_path: Path):
+    for name in ("a b/x.jpg", "a/x.jpg", "a.jpg", "a/b.jpg", "A.jpg", "a-1/x.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert find_photos([tmp_path]) == sorted(find_photos([tmp_path]))

@@ -128,7 +128,7 @@ def test_an_unknown_category_is_refused_before_a_photo_is_read(recognizer: Recog
             call(photos(), category="hat")
     with pytest.raises(ValueError, match="unknown category 'hat'"):
         recognizer("nowhere.jpg", category="hat")
-    with pytest.raises(ValueError, match="batch_size = 0; expected a number of photos from 1"):
+    with pytest.raises(ValueError, match="batch_size = 0; expected a whole number of photos from 1"):
         recognizer(photos(), batch_size=0)
 
 
@@ -148,7 +148,8 @@ def test_in_a_list_such_a_photo_has_a_garment_with_an_error(recognizer: Recogniz
     assert first.error is last.error is None
     assert broken.error is not None and "text.jpg: not a readable image" in broken.error
     assert broken.name == str(tmp_path / "text.jpg") and str(broken) == broken.error
-    assert broken.to_dict() == {"photo": broken.name, "error": broken.error}
+    known = {name: value for name, value in broken.to_dict().items() if value}
+    assert known == {"photo": broken.name, "error": broken.error}
     for name in ("category", "keypoints", "attributes", "crop", "region", "heatmaps", "found", "photo", "size"):
         with pytest.raises(ImageError, match=r"text\.jpg: not a readable image"):
             getattr(broken, name)
@@ -207,3 +208,26 @@ def test_a_network_that_is_not_there(tmp_path: Path):
         load(tmp_path / "nothing")
     with pytest.raises(ValueError, match=r"no run in .*nothing"):
         load("shipped", attributes=str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("value", ["", " ", "a\0b", 5, b"shipped", ["shipped"]])
+def test_what_names_no_folder(value):
+    for name in ("model", "attributes"):
+        with pytest.raises(ValueError, match=rf"{name} = .*; expected shipped, or the path of a run folder"):
+            load(**{"model": "shipped", name: value})
+
+
+def test_an_address_is_no_folder():
+    with pytest.raises(ValueError, match="model = 'hf://garments/pair' is an address; download the folder first"):
+        load("hf://garments/pair")
+
+
+def test_arguments_of_other_types(recognizer: Recognizer):
+    for value in ("no", 1, None):
+        with pytest.raises(ValueError, match=r"augment = .*; expected True or False"):
+            load("shipped", augment=value)  # type: ignore[arg-type]
+    for value in (1.5, True, "3", None, float("nan"), -1):
+        with pytest.raises(ValueError, match=r"batch_size = .*; expected a whole number of photos from 1"):
+            recognizer([grey(0)], batch_size=value)  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match="expected a path, an array or an iterable of them; got bytes"):
+        recognizer(b"photo.jpg")  # type: ignore[call-overload]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aifashion.config import AttributeConfig, KeypointConfig
-from aifashion.recognition import keypoint_model, two_stage_model
+from aifashion.recognition import attribute_model, keypoint_model, two_stage_model
 from aifashion.recognition.attribute_model import AttributeModel, Calibration
 from aifashion.recognition.keypoint_model import KeypointModel
 from aifashion.recognition.two_stage_model import check_vocabularies, load_two_stage_model
@@ -16,7 +16,7 @@ from aifashion.vocabulary import vocabulary_from
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch) -> Path:
-    for module in (keypoint_model, two_stage_model):
+    for module in (keypoint_model, attribute_model):
         monkeypatch.setattr(module, "CHECKOUT", tmp_path)
     return tmp_path
 
@@ -50,11 +50,13 @@ def test_runs_in_their_first_epoch_do_not_hide_the_pair(checkout):
 
 
 @pytest.mark.slow
-def test_a_run_goes_before_the_pair_and_has_no_foreign_classifier(checkout, all_run):
-    shutil.copytree(all_run, checkout / "trained_models" / "all" / all_run.name)
-    model = load_two_stage_model(None, None)
-    assert model.keypoints.run.name == all_run.name and model.attributes is None
-    model = load_two_stage_model(None, Path("shipped"))
+def test_runs_are_not_used_until_they_are_named_and_have_no_foreign_classifier(checkout, all_run):
+    run = Path(shutil.copytree(all_run, checkout / "trained_models" / "all" / all_run.name))
+    assert load_two_stage_model(None, None).keypoints.run == SHIPPED / "keypoints"
+    model = load_two_stage_model(run, None)
+    assert model.keypoints.run == run and model.attributes is None
+    model = load_two_stage_model(run.parent, Path("shipped"))
+    assert model.keypoints.run == run
     assert model.attributes is not None and model.attributes.run == SHIPPED / "attributes"
 
 

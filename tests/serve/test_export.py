@@ -1,4 +1,6 @@
+import errno
 import json
+from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,6 +8,7 @@ import numpy as np
 import pytest
 from small_networks import CLASSES, CONFIG, HEADS, some_images
 
+from aifashion.files import locked
 from aifashion.serve.artifact import ArtifactError, Manifest
 from aifashion.serve.export import write_artifact
 from aifashion.serve.runtime import activation_net, load_network
@@ -22,7 +25,8 @@ def measured(network) -> dict:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """Of all but locks, which stay."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
 
 
 def test_an_artifact_is_measured_and_takes_the_place_of_the_one_before(attribute_net, tmp_path):
@@ -57,6 +61,53 @@ def test_bfloat16_that_cannot_be_measured_is_not_written(attribute_net, tmp_path
     with pytest.raises(ArtifactError, match=r"no bfloat16.*so bfloat16 cannot be measured here; use float32"):
         write_artifact(tmp_path / "own", serving, wanted, measured)
     assert not names(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.5])
+def test_in_float32_no_higher_precision_is_advised(attribute_net, tmp_path, value):
+    serving = attribute_serving_net(attribute_net, HEADS, 32, {})
+    with pytest.raises(ArtifactError) as caught:
+        write_artifact(tmp_path / "own", serving, manifest(), lambda network: {"probability": value, "excess": value})
+    assert "--precision" not in str(caught.value)
+    assert ("has the training diverged?" if np.isnan(value) else "choose another --format") in str(caught.value)
+    assert not names(tmp_path)
+
+
+def test_a_full_disk_is_named_whatever_the_library_says(attribute_net, tmp_path, monkeypatch):
+    serving = attribute_serving_net(attribute_net, HEADS, 32, {})
+    write_artifact(tmp_path / "own", serving, manifest(), measured)
+    before = (tmp_path / "own" / "manifest.json").read_bytes()
+    free = namedtuple("free", "free")
+
+    def cut_short(net, form, precision, folder, calibration) -> None:
+        (folder / "model.xml").write_text("<net")
+        (folder / "model.bin").write_text("")
+        monkeypatch.setattr("shutil.disk_usage", lambda folder: free(4096))
+
+    monkeypatch.setattr("aifashion.serve.export.convert", cut_short)
+    with pytest.raises(OSError, match=r"cannot write .*own: .* has 0\.0 MB free .*; nothing was replaced") as caught:
+        write_artifact(tmp_path / "own", serving, manifest(), measured)
+    assert caught.value.errno == errno.ENOSPC
+    assert names(tmp_path) == ["own"] and (tmp_path / "own" / "manifest.json").read_bytes() == before
+
+
+def test_what_killed_exports_left_is_swept_under_a_lock(attribute_net, tmp_path):
+    serving = attribute_serving_net(attribute_net, HEADS, 32, {})
+    for left in (".0123abcd-own", ".0123abcd-own.old", ".0123abcd-other"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "model.bin").write_bytes(b"half")
+    with locked(tmp_path / "own.export"), pytest.raises(BlockingIOError, match="another command is writing to"):
+        write_artifact(tmp_path / "own", serving, manifest(), measured)
+    assert len(names(tmp_path)) == 3
+    write_artifact(tmp_path / "own", serving, manifest(), measured)
+    assert names(tmp_path) == [".0123abcd-other", "own"]
+
+
+def test_a_link_stays_one(attribute_net, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "own").symlink_to(tmp_path / "disk")
+    write_artifact(tmp_path / "own", attribute_serving_net(attribute_net, HEADS, 32, {}), manifest(), measured)
+    assert (tmp_path / "own").is_symlink() and (tmp_path / "disk" / "manifest.json").is_file()
 
 
 def test_a_folder_of_other_things_is_left_alone(attribute_net, tmp_path):

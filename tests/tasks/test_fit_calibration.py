@@ -87,9 +87,9 @@ def test_thresholds_belong_to_the_scaled_probabilities(calibration, validated):
 
 def test_what_was_found_is_kept_with_the_run(calibration):
     found, run = calibration
-    again = read_calibration(run)
+    again = read_calibration(run, HEADS)
     assert set(again.temperatures) == set(found.temperatures) and again.thresholds == found.thresholds
     for name, value in again.temperatures.items():
         np.testing.assert_array_equal(value, found.temperatures[name])
-    assert set(json.loads((run / "calibration.json").read_text())) == {"temperatures", "thresholds"}
+    assert set(json.loads((run / "calibration.json").read_text())) == {"temperatures", "thresholds", "sha256"}
     assert [path.name for path in run.iterdir()] == ["calibration.json"]

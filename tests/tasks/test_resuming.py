@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.files import unsealed
 from aifashion.tasks.resuming import check_facts, data_facts, resumed_config
 from aifashion.unet.runs import RunError
 
@@ -28,7 +29,7 @@ def test_a_resume_that_changes_options_names_them():
 
 
 def test_facts_of_the_data():
-    facts = json.loads(data_facts(iter(["a.jpg", "b.jpg"]), iter(["c.jpg"]), debug=True))
+    facts = unsealed(json.loads(data_facts(iter(["a.jpg", "b.jpg"]), iter(["c.jpg"]), debug=True)))
     assert facts == {
         "train": 2,
         "val": 1,

@@ -4,14 +4,19 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rich.console import Console
 
 from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.data_gen.formats.fashionai_attributes import attribute_heads
+from aifashion.data_gen.label_table import LabelTable
+from aifashion.files import locked
+from aifashion.records import ABSENT, HIDDEN, VISIBLE, Keypoints, Sample
 from aifashion.tasks import training
 from aifashion.tasks.attributes import AttributeTask
 from aifashion.tasks.keypoints import KeypointTask
-from aifashion.tasks.training import run_to_resume, start_network
+from aifashion.tasks.training import run_to_resume, start_network, train_network
 from aifashion.tasks.training_options import TrainingOptions
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.runs import RunError, State, new_run, save_state
@@ -141,7 +146,7 @@ def test_which_run_goes_on(tmp_path, kind):
     assert run_to_resume(task, TrainingOptions(out=tmp_path, resume=True)) == newest
     assert run_to_resume(task, TrainingOptions(resume=True, load=older)) == older
     assert run_to_resume(task, TrainingOptions(load=older)) is None  # a new run from its weights
-    file = keep_model(older)
+    file = keep_model(tmp_path / "other")
     assert run_to_resume(task, TrainingOptions(resume=True, load=file)) is None
     with pytest.raises(RunError, match="is a run folder and knows its epoch"):
         run_to_resume(task, TrainingOptions(resume=True, load=older, init_epoch=3))
@@ -170,3 +175,56 @@ def test_options_that_make_no_sense(options, message):
     with pytest.raises(ValueError) as caught:
         TrainingOptions(**options)
     assert str(caught.value).startswith(message)
+
+
+# One training a run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_resume_of_a_run_is_refused_at_once(tmp_path, kind):
+    task = KINDS[kind]("lite")
+    run = new_run(tmp_path, "all", task.config)
+    before = sorted(path.name for path in run.iterdir())
+    options = TrainingOptions(data=tmp_path / "nowhere", resume=True, load=run)
+    with locked(run), pytest.raises(RunError) as caught:
+        train_network(task, options, Console(), lambda config: config)
+    assert str(caught.value).startswith(f"another training is at work in {run}: wait until it ends")
+    assert sorted(path.name for path in run.iterdir() if path.name != ".lock") == before
+    # Once it has ended, the run goes on, and here only lacks data.
+    with pytest.raises((OSError, ValueError), match="nowhere"):
+        train_network(task, options, Console(), lambda config: config)
+
+
+# Whether there will be a score
+
+
+def test_photos_of_keypoints_that_can_be_scored():
+    task = KINDS["keypoints"]("lite")
+    vocabulary = task.config.vocabulary
+    own = vocabulary.mask("skirt")
+    xy = np.arange(48.0).reshape(24, 2)
+
+    def sample(*states: int) -> Sample:
+        state = np.full(24, ABSENT, np.int8)
+        state[own] = states
+        return Sample("a", Path("a.jpg"), "skirt", Keypoints(xy, state))
+
+    assert task.can_score([sample(VISIBLE, HIDDEN, HIDDEN, HIDDEN)])
+    hidden, spanless = sample(HIDDEN, HIDDEN, HIDDEN, HIDDEN), sample(ABSENT, VISIBLE, VISIBLE, VISIBLE)
+    assert not task.can_score([hidden, spanless]) and not task.can_score([Sample("a", Path("a.jpg"), "skirt")])
+    assert task.can_score([hidden, sample(VISIBLE, VISIBLE, HIDDEN, HIDDEN)])
+
+
+def test_photos_of_attributes_that_can_be_scored():
+    task = KINDS["attributes"]("lite")
+
+    class Photos:
+        names = ("a", "b")
+
+        def __len__(self) -> int:
+            return 2
+
+    codes = np.full((2, 1), -1, np.int32)
+    assert not task.can_score(LabelTable(Photos(), HEADS[:1], codes, (None,)))
+    codes[1] = 2
+    assert task.can_score(LabelTable(Photos(), HEADS[:1], codes, (None,)))

@@ -92,7 +92,8 @@ def test_a_folder_called_like_a_word_is_not_meant(word, tmp_path, monkeypatch):
 def test_a_name_on_the_hub_is_fetched_at_a_commit_that_is_kept(hub, tmp_path, word, revision):
     start = find_start(f"hf://timm/resnet50d.ra2_in1k{word}")
     name = "timm/resnet50d.ra2_in1k"
-    assert hub.asked == [("info", name, revision), ("file", name, "model.safetensors", COMMIT)]
+    files = [("file", name, file, COMMIT) for file in ("model.safetensors", "config.json")]
+    assert hub.asked == [("info", name, revision), *files]
     assert start.weights == str(tmp_path / "model.safetensors")
     assert start.facts == {
         "weights": f"hf://{name}{word}",
@@ -106,7 +107,7 @@ def test_a_commit_that_was_fetched_before_needs_no_network(hub):
     hub.cached, hub.reachable = True, False
     start = find_start(f"hf://timm/x@{COMMIT}")
     assert start.facts["revision"] == COMMIT
-    assert hub.asked == [("file", "timm/x", "model.safetensors", COMMIT)]
+    assert hub.asked == [("file", "timm/x", file, COMMIT) for file in ("model.safetensors", "config.json")]
 
 
 def test_older_models_have_a_file_of_torch_save(hub):

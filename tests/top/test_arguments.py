@@ -9,7 +9,19 @@ import pytest
 import tyro
 
 from aifashion.top import arguments
-from aifashion.top.arguments import choose_device, option_value, read_arguments, run_command, tell, warn
+from aifashion.top.arguments import (
+    check_no_input,
+    choose_device,
+    console,
+    make_folder,
+    one_line,
+    option_value,
+    printable,
+    read_arguments,
+    run_command,
+    tell,
+    warn,
+)
 from aifashion.top.run_log import read_run_log
 
 
@@ -46,7 +58,7 @@ def test_both_spellings(tokens):
 
 @pytest.mark.parametrize("word", ["--gpuID", "--gpu-id", "--gpu_id", "--gpuId"])
 def test_runs_of_capitals(word):
-    assert read(word, "0,1").gpu_id == "0,1"
+    assert read(word, "1").gpu_id == "1"
 
 
 @pytest.mark.parametrize(
@@ -267,13 +279,112 @@ def test_lines_are_printed_as_they_are_however_long(capsys):
     assert capsys.readouterr().out == f"{text}\n{text}\n"
 
 
-def test_the_chosen_gpus_are_the_only_ones(monkeypatch):
+def test_the_chosen_gpu_is_the_only_one(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     choose_device(None)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
-    choose_device("0,1")
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+    for gpu in ("1", "-1", "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"):
+        choose_device(gpu)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu
 
 
-def test_the_default_folders_are_those_of_the_checkout():
-    assert (arguments.CHECKOUT / "pyproject.toml").is_file()
+@pytest.mark.parametrize("gpus", ["0,1", "0,", "0 1"])
+def test_several_gpus_are_refused_as_one_would_be_used(monkeypatch, gpus):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    with pytest.raises(ValueError, match=rf"--gpu-id {gpus}: networks are computed on one GPU; name one"):
+        choose_device(gpus)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+
+
+@pytest.mark.parametrize("gpu", ["", "first", "0x1", "-2", "cuda:0"])
+def test_what_is_no_gpu_is_refused_as_the_processor_would_be_used(gpu):
+    with pytest.raises(ValueError, match=f"--gpu-id {gpu}: expected the number of a GPU, such as 0, or -1 for none"):
+        choose_device(gpu)
+
+
+def test_the_default_folders_are_those_of_the_checkout_or_of_the_current_folder():
+    root = Path(arguments.__file__).resolve().parents[2]
+    checkout = root if (root / "pyproject.toml").is_file() else Path.cwd()
+    assert checkout == arguments.CHECKOUT
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain \u88d9.jpg", "plain \u88d9.jpg"),
+        ("a\x1b[31m\x07\x9b\tb", "a\\x1b[31m\\x07\\x9b\\tb"),
+        ("caf\udce9", "caf\\xe9"),
+        ("\u202egpj.exe", "\\u202egpj.exe"),
+        ("two\nlines \u3000wide", "two\nlines \u3000wide"),
+    ],
+)
+def test_names_cannot_control_the_terminal(text: str, shown: str, capsys):
+    assert printable(text) == shown and one_line(text) == shown.replace("\n", "\\n")
+    tell(text)
+    warn(text)
+    console.print(text, markup=False)
+    from rich.table import Table
+
+    table = Table("name")
+    table.add_row(text)
+    console.print(table)
+    out = capsys.readouterr().out
+    assert out.startswith(f"{shown}\n{shown}\n{shown}\n") and not set(out) & {
+        "\x1b",
+        "\x07",
+        "\x9b",
+        "\udce9",
+        "\u202e",
+    }
+
+
+def test_an_error_and_a_report_are_printable_too(capsys):
+    import logging
+
+    def body(options: Options) -> None:
+        logging.getLogger("aifashion.x").warning("report \x1b[2J")
+        raise ValueError("error \x1b[2J caf\udce9\n  second line")
+
+    with pytest.raises(SystemExit):
+        run_command("aifashion x", Options, [], body)
+    out, err = capsys.readouterr()
+    assert "report \\x1b[2J" in out and "error \\x1b[2J caf\\xe9\n  second line" in err and "\x1b[2J" not in out + err
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_the_encoding_of_the_terminal_does_not_end_a_command(encoding: str, monkeypatch):
+    import io
+    import sys
+
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    done = []
+
+    def body(options: Options) -> None:
+        tell("\u88d9 caf\udce9")
+        warn("\u88d9")
+        done.append(True)
+
+    run_command("aifashion x", Options, [], body)
+    streams[0].flush()
+    written = streams[0].buffer.getvalue().decode(encoding)
+    assert done and "caf\\xe9" in written and ("\\u88d9" in written) == (encoding != "utf-8")
+
+
+def test_outputs_that_are_refused(tmp_path: Path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError, match=r"--out .*file is a file, a device or a pipe; expected a folder"):
+        make_folder("--out", tmp_path / "file")
+    with pytest.raises(ValueError, match=r"--json .*file is what is read"):
+        check_no_input("--json", tmp_path / ".." / tmp_path.name / "file", tmp_path / "file")
+    check_no_input("--json", tmp_path / "other", tmp_path / "file", tmp_path / "nowhere")
+    check_no_input("--json", None, tmp_path / "file")
+
+
+def test_a_folder_behind_a_link_is_made(tmp_path: Path):
+    from links import link
+
+    link(tmp_path / "link", tmp_path / "disk" / "out")
+    make_folder("--out", tmp_path / "link")
+    assert (tmp_path / "disk" / "out").is_dir() and (tmp_path / "link").is_symlink()

@@ -13,6 +13,7 @@ from aifashion.data_gen.formats.fashionai_attributes import attribute_heads, loa
 from aifashion.data_gen.images import read_image
 from aifashion.data_gen.preprocess import PADDING
 from aifashion.eval.activation import ActivationNet
+from aifashion.files import locked
 from aifashion.recognition.attribute_model import AttributeModel, Calibration
 from aifashion.recognition.keypoint_model import KeypointModel
 from aifashion.records import CropRule
@@ -95,7 +96,9 @@ def crop(data: Path, out: Path, *words: str) -> None:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """All but the lock, which stays and is hidden."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in found if name != ".lock")
 
 
 def test_the_same_set_is_written_with_every_photo_cropped(data: Path, maps: Maps, tmp_path: Path, capsys):
@@ -287,3 +290,38 @@ def test_options_out_of_range_are_refused_before_anything_is_read(tmp_path: Path
     out = tmp_path / "crops"
     assert fails(crop_commands.crop, "--data", tmp_path / "no", "--out", out, option, value) == message
     assert not out.exists()
+
+
+def test_where_no_photo_can_be_read_no_list_is_written(data: Path, maps: Maps, tmp_path: Path, fails):
+    for photo in data.rglob("Images/*"):
+        photo.write_bytes(b"no photo")
+    error = fails(crop_commands.crop, "--data", data, "--out", tmp_path / "new")
+    assert "none of the 4 photos could be read; no list is written" in error
+    assert files(tmp_path / "new") == ["crops.json"]
+
+
+def test_strict_says_in_the_exit_code_that_photos_failed(data: Path, maps: Maps, tmp_path: Path, fails):
+    (data / "base" / "Images" / "c.jpg").write_bytes(b"no photo")
+    error = fails(crop_commands.crop, "--data", data, "--out", tmp_path / "crops", "--strict")
+    assert "1 of 4 photos could not be read" in error and "rank/Tests/question.csv" in files(tmp_path / "crops")
+
+
+def test_a_crop_is_encoded_whole_before_it_is_written(data: Path, maps: Maps, tmp_path: Path, fails, monkeypatch):
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "encoder error -2 when writing image file")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    assert "encoder error" in fails(crop_commands.crop, "--data", data, "--out", tmp_path / "crops")
+    assert files(tmp_path / "crops") == ["crops.json"]
+
+
+def test_two_at_once_and_what_a_killed_one_left(data: Path, maps: Maps, tmp_path: Path, fails):
+    out = tmp_path / "crops"
+    out.mkdir()
+    with locked(out):
+        assert "another command is writing to" in fails(crop_commands.crop, "--data", data, "--out", out)
+    left = out / "base" / "Images" / ".0123abcd-a.jpg"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"cut sh")
+    crop(data, out)
+    assert "base/Images/a.jpg" in files(out) and not left.exists()

@@ -22,7 +22,7 @@ def test_synthetic_data_as_asked_for(tmp_path, fails):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"")
     assert "holds other things (photo.jpg)" in fails(data_commands.synth, "--out", tmp_path / "mine", "--count", "4")
-    assert "count >= 1" in fails(data_commands.synth, "--out", tmp_path / "none", "--count", "0")
+    assert "0 photos to train on, 5 to test" in fails(data_commands.synth, "--out", tmp_path / "none", "--count", "0")
 
 
 def test_checking_sound_data(data, capsys):
@@ -100,3 +100,48 @@ def test_a_vocabulary_of_some_categories_leaves_the_others_out(data, tmp_path, c
     hats.write_text('name = "hats"\n[categories.hat]\nkeypoints = ["brim_left", "brim_right"]\n')
     error = fails(data_commands.to_coco, csv, "--out", tmp_path / "hats.json", "--vocabulary", hats)
     assert "is a FashionAI set and differs from the vocabulary hats" in error and not (tmp_path / "hats.json").exists()
+
+
+# ------------------------------------------------------------------------------- one bad part does not cost the others
+
+
+def test_garments_that_coco_cannot_hold_are_left_out_and_counted(own_data, tmp_path, capsys, fails):
+    table, coco = own_data / "train" / "Annotations" / "train.csv", tmp_path / "coco.json"
+    samples = read_keypoint_csv(table)
+    samples[0].path.unlink()
+    spoil(samples[1].path)
+    lines = table.read_text().splitlines()
+    lines[3] = ",".join([*lines[3].split(",")[:2], *["-1_-1_-1"] * 24])
+    lines[4] = lines[4].replace(",", ",no ", 1)
+    table.write_text("\n".join(lines) + "\n")
+    data_commands.to_coco([str(table), "--out", str(coco)])
+    assert len(json.loads(coco.read_text())["annotations"]) == len(samples) - 4
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{table}: left out 1 rows with problems, {len(samples) - 1} are used" in said
+    assert f"{table}: left out 3 garments with problems, {len(samples) - 4} are used" in said
+    assert "no keypoint is labelled" in said and f"Wrote {len(samples) - 4} garments" in said
+    for sample in samples:
+        sample.path.unlink(missing_ok=True)
+    before = coco.read_text()
+    assert "problems:" in fails(data_commands.to_coco, table, "--out", coco) and coco.read_text() == before
+
+
+def test_of_two_garments_in_a_photo_the_csv_gets_the_larger(tmp_path, capsys):
+    names = ["waistband_left", "waistband_right", "hemline_left", "hemline_right"]
+    points = {1: [10, 10, 2, 20, 10, 2, 10, 30, 2, 20, 30, 2], 2: [10, 10, 2, 90, 10, 2, 10, 95, 2, 90, 95, 2]}
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 99, "height": 99} for i in (1, 2)],
+        "categories": [{"id": 1, "name": "skirt", "keypoints": names}, {"id": 2, "name": "hat", "keypoints": names}],
+        "annotations": [
+            {"id": n, "image_id": image, "category_id": category, "keypoints": points[size]}
+            for n, (image, category, size) in enumerate([(1, 1, 1), (1, 1, 2), (2, 1, 1), (2, 2, 2)])
+        ],
+    }
+    source, out = tmp_path / "x.json", tmp_path / "x.csv"
+    source.write_text(json.dumps(content))
+    data_commands.from_coco([str(source), "--out", str(out)])
+    rows = [(s.image_id, s.category, s.keypoints.xy.max()) for s in read_keypoint_csv(out)]
+    assert rows == [("1.jpg", "skirt", 95), ("2.jpg", "skirt", 30)]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left out 1 garments of none of the categories blouse, dress, outwear, skirt, trousers" in said
+    assert "left out 1 garments: the CSV has one row per photo, which is the largest" in said

@@ -6,6 +6,7 @@ from PIL import Image
 
 from aifashion import load
 from aifashion.data_gen.formats.challenges import CATEGORIES
+from aifashion.files import locked
 from aifashion.top import demo
 from aifashion.vocabulary import load_vocabulary
 from small_runs import spoil
@@ -42,13 +43,48 @@ def test_the_shipped_networks(own_data, tmp_path, capsys):
     assert good == garment.to_dict() | {name: good[name] for name in ("picture", "crop", "model")}
     assert bad["error"].startswith(str(broken))
     text = capsys.readouterr().out
-    assert f"{photo}: {garment}\n" in text and f"left out: {broken}" in text
+    assert (
+        f"{photo}: {garment}\n" in text
+        and f"{next(iter(garment.attributes)).replace('_', ' ')}: " in text
+        and f"left out: {broken}" in text
+    )
     with Image.open(tmp_path / "out" / good["crop"]) as crop, Image.open(tmp_path / "out" / good["picture"]) as picture:
         assert crop.size == garment.crop.shape[1::-1] and picture.size == garment.draw().shape[1::-1]
 
 
 def test_no_run(fails, tmp_path):
     assert "no run in " in fails(demo.main, "--model", tmp_path, "--out", tmp_path / "out")
+
+
+def test_a_picture_does_not_replace_its_photo(own_data, fails):
+    photo = photos_of(own_data, "skirt")[0]
+    before = photo.read_bytes()
+    error = fails(demo.main, photo, "--model", "shipped", "--out", photo.parent)
+    assert "would replace a photo: choose another --out" in error and photo.read_bytes() == before
+
+
+def test_where_nothing_is_drawn_the_earlier_results_stay(own_data, tmp_path, fails):
+    (tmp_path / "results.json").write_text("earlier")
+    broken = spoil(photos_of(own_data, "dress")[0])
+    assert "none of the 1 photos could be read" in fails(demo.main, broken, "--model", "shipped", "--out", tmp_path)
+    assert (tmp_path / "results.json").read_text() == "earlier"
+
+
+def test_an_output_that_is_no_folder(own_data, tmp_path, fails):
+    (tmp_path / "file").write_text("mine")
+    error = fails(demo.main, photos_of(own_data, "dress")[0], "--model", "shipped", "--out", tmp_path / "file")
+    assert "is a file, a device or a pipe; expected a folder" in error and (tmp_path / "file").read_text() == "mine"
+
+
+def test_two_demos_at_once(own_data, tmp_path, fails):
+    with locked(tmp_path):
+        error = fails(demo.main, photos_of(own_data, "dress")[0], "--model", "shipped", "--out", tmp_path)
+    assert "another command is writing to" in error
+
+
+def test_names_of_pictures_differ_on_every_disk():
+    paths = [Path("a/x.jpg"), Path("b/X.png"), Path("c/x_2.jpg"), Path("caf\udce9.jpg")]
+    assert demo._unique_names(paths) == ["x", "X_2", "x_2_2", "caf\\xe9"]
 
 
 @pytest.mark.slow
@@ -58,7 +94,11 @@ def test_a_folder_of_photos(skirt_run, own_data, tmp_path, capsys):
     photos = photos_of(own_data, "skirt")
     text = capsys.readouterr().out
     assert f"Wrote {len(photos)} pictures, their crops and results.json to {out}; 0 photos left out" in text
-    assert {path.name for path in out.iterdir()} == {f"{p.stem}.jpg" for p in photos} | {"crops", "results.json"}
+    assert {path.name for path in out.iterdir()} == {f"{p.stem}.jpg" for p in photos} | {
+        "crops",
+        "results.json",
+        ".lock",
+    }
     assert {path.name for path in (out / "crops").iterdir()} == {f"{p.stem}.jpg" for p in photos}
     for facts, photo in zip(facts_in(out), photos, strict=True):
         assert facts["photo"] == str(photo) and facts["model"].startswith(str(skirt_run))
@@ -107,7 +147,7 @@ def test_photos_that_cannot_be_read_are_left_out(skirt_run, own_data, tmp_path, 
     assert "Wrote 2 pictures" in text and "; 1 photos left out" in text
     results = facts_in(tmp_path / "out")
     assert [facts.get("picture") for facts in results] == [f"{good.stem}.jpg", None, f"{good.stem}_2.jpg"]
-    assert bad.name in results[1]["error"] and "keypoints" not in results[1]
+    assert bad.name in results[1]["error"] and not results[1]["keypoints"]
     assert "none of the photos could be read" in fails(demo.main, bad, own_data / "nowhere.jpg", *options)
 
 

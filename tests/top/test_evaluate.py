@@ -25,6 +25,12 @@ def test_only_runs_are_evaluated(tmp_path, fails):
     assert not (tmp_path / "pictures").exists()
 
 
+@pytest.mark.parametrize("text", [b"{", b"\xff\xfe{}", b"[]", b"7"])
+def test_a_damaged_configuration_is_named(tmp_path, fails, text):
+    (tmp_path / "config.json").write_bytes(text)
+    assert "config.json" in fails(evaluate.main, tmp_path)
+
+
 def test_of_products_the_run_s_own_classes_count(tmp_path, monkeypatch):
     """A run of five classes, of which the lists name three, and a newer one that has no model yet."""
     for name in ("2026_01_01_00_00_00", "2026_01_02_00_00_00"):
@@ -71,6 +77,17 @@ def test_a_data_set_of_other_names_is_refused_by_name(tmp_path, bare_run, fails,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "train.json"]
 
 
+def test_the_shipped_networks_are_scored_where_the_data_allow_it(data, tmp_path, capsys, fails):
+    evaluate.main(["shipped", "--data", str(data), "--json", str(tmp_path / "score.json")])
+    scores = json.loads((tmp_path / "score.json").read_text(), parse_constant=pytest.fail)
+    assert set(scores) == {"keypoints"} and 0 < scores["keypoints"]["ne"] < 0.5
+    assert scores["keypoints"].keys() >= {"ne_skirt", "category_accuracy"}
+    assert "not scored: attributes: the photos in" in " ".join(capsys.readouterr().out.split())
+    error = fails(evaluate.main, "shipped", "--data", tmp_path)
+    assert "no photos to score the shipped networks on. keypoints: " in error and "; attributes: " in error
+    assert "--load goes with a run folder" in fails(evaluate.main, "shipped", "--load", "x.h5")
+
+
 @pytest.mark.slow
 def test_a_keypoint_run_scores_as_it_did_in_training(all_run, data, tmp_path):
     pictures = tmp_path / "pictures"
@@ -82,6 +99,6 @@ def test_a_keypoint_run_scores_as_it_did_in_training(all_run, data, tmp_path):
     before, after = numbers.pop("ece_visible_before"), numbers.pop("ece_visible_after")
     assert 0 <= after < before  # fitted on these very photos
     for name, value in numbers.items():
-        assert value == pytest.approx(float(best[name]), nan_ok=True, abs=1e-6)
+        assert (np.nan if value is None else value) == pytest.approx(float(best[name]), nan_ok=True, abs=1e-6)
     assert {path.name for path in pictures.iterdir()} == {"score.png", "reliability.png"}
     assert all(cv2.imread(str(path)) is not None for path in pictures.iterdir())

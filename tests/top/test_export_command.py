@@ -92,3 +92,26 @@ def test_what_does_not_go_together_is_said(all_run, artifact, data, tmp_path, fa
     assert "expected an attribute artifact, got a keypoint artifact" in said
     said = fails(export.main, all_run, "--precision", "bfloat16", "--data", tmp_path / "none")
     assert "none" in said
+
+
+def test_the_shipped_networks_become_artifacts_of_other_formats(tmp_path, data):
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    export.main(["shipped", "--format", "onnx", "--out", str(tmp_path / "pair"), "--data", str(tmp_path)])
+    for stage, name in (("keypoints", "points_px"), ("attributes", "probability")):
+        manifest = Manifest.read(tmp_path / "pair" / stage)
+        assert (manifest.stage, manifest.format, manifest.precision) == (stage, "onnx", "float32")
+        assert manifest.differences[name] < 1e-3 and manifest.source["exported_from"] == f"shipped {stage}"
+        assert manifest.temperatures.keys() == {head.name for head in manifest.heads}
+    words = ["--model", str(tmp_path / "pair" / "keypoints"), "--attributes", str(tmp_path / "pair" / "attributes")]
+    tables = []
+    for name, models in (("onnx", words), ("shipped", ["--model", "shipped", "--attributes", "shipped"])):
+        predict.main([str(data / "test" / "Images"), "--out", str(tmp_path / f"{name}.json"), *models])
+        tables.append(json.loads((tmp_path / f"{name}.json").read_text()))
+    assert [row["category"] for row in tables[0]] == [row["category"] for row in tables[1]]
+
+
+def test_what_cannot_be_exported_is_said(artifact, fails):
+    assert "is an artifact already" in fails(export.main, artifact)
+    assert "--epoch goes with a run folder" in fails(export.main, "shipped", "--epoch", "1")
+    assert "--size -32; expected a number of px" in fails(export.main, artifact, "--size", "-32")

@@ -115,7 +115,7 @@ def test_photos_and_labels_end_in_shards(
     for row, number in enumerate(numbers):
         np.testing.assert_array_equal(photos.read(row), decode_image(photo(number), "x"))
     np.testing.assert_array_equal(style_table(photos, photos.labels).counts(0), LABELS[numbers].sum(0))
-    assert sorted(path.name for path in out.iterdir()) == sorted([*states(out), "failed.csv", "fetch.json"])
+    assert sorted(path.name for path in out.glob("[!.]*")) == sorted([*states(out), "failed.csv", "fetch.json"])
     assert (out / "failed.csv").read_text().splitlines() == [
         "id,url,reason",
         f"id3,{server.url(3)},HTTP 404 Not Found",
@@ -306,6 +306,56 @@ def test_a_run_that_is_stopped_in_the_middle_goes_on(server: Server, styles: Pat
     assert not left.exists()
     assert len(open_shards(out)) == 10 and not (out / "loose").exists()
     assert {path for path, times in server.seen.items() if times > 1} == {"/7", "/8", "/9"}
+
+
+def test_two_at_once_lose_nothing(
+    server: Server, styles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    server.slow = {"/9"}
+    command = [sys.executable, "-m", "aifashion.top.cli", "data", "fetch-styles", str(styles), "--out", str(out)]
+    with subprocess.Popen([*command, "--shards", "2", "--allow-private", "True"], stdout=subprocess.DEVNULL) as first:
+        try:
+            start = time.monotonic()
+            while not shard_path(out, 0, 2).exists():
+                assert first.poll() is None and time.monotonic() - start < 60
+                time.sleep(0.02)
+            told = fails(styles, out, "--shards", "2", capsys=capsys)
+            assert f"another command is writing to {out}" in told
+            server.closing.set()
+            assert first.wait(timeout=60) == 0
+        finally:
+            first.kill()
+    assert len(open_shards(out)) == 10 and set(server.seen.values()) == {1}
+
+
+def test_a_photo_that_is_gone_before_its_shard_is_written_is_missed(
+    server: Server, styles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, fetch_photos = tmp_path / "out", fetch_styles.fetch_photos
+
+    def thief(*args, **options) -> Iterator[Outcome]:
+        for number, outcome in enumerate(fetch_photos(*args, **options)):
+            if number == 3 and outcome.path is not None:
+                outcome.path.unlink()
+            yield outcome
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fetch_styles, "fetch_photos", thief)
+        assert "was fetched and is gone; fetch again" in fails(styles, out, "--shards", "1", capsys=capsys)
+    assert not shard_path(out, 0, 1).exists()
+    run(styles, out)
+    assert len(open_shards(out)) == 10
+
+
+def test_a_folder_of_something_else_gets_no_lock(
+    server: Server, styles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "notes.txt").write_text("mine")
+    assert "holds other things (notes.txt)" in fails(styles, other, capsys=capsys)
+    assert [path.name for path in other.iterdir()] == ["notes.txt"] and not server.seen
 
 
 def test_the_command_is_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,9 @@
 import csv
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from aifashion.eval.two_stage import Recognition
 from aifashion.geometry import identity
 from aifashion.records import Box, HeadSpec, Prediction, Sample
 from aifashion.top import predict
-from aifashion.top.predict import listed_photos, read_partial, write_table
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 ALL = load_vocabulary()
@@ -76,144 +75,13 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
+def seen(folder: Path) -> list[str]:
+    """The files but for locks, which stay and are hidden."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
+
+
 def run(*arguments: object) -> None:
     predict.main([str(argument) for argument in arguments])
-
-
-# --------------------------------------------------------------------------------------------------------- the photos
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("a.jpg\nsub/b.jpg\n", ["a.jpg", "sub/b.jpg"]),
-        ("image_id,image_category\na.jpg,skirt\n\n  b.jpg ,dress\n", ["a.jpg", "b.jpg"]),
-        ("\ufeffa.jpg\n,x\nb.jpg\n", ["a.jpg", "b.jpg"]),
-        ("nowhere.jpg\na.jpg\n", ["nowhere.jpg", "a.jpg"]),  # a photo that is missing is an error, not a header
-        ("plain\na.jpg\n", ["plain", "a.jpg"]),  # a file of that name is there
-        ('"a, b.jpg",x\n', ["a, b.jpg"]),
-    ],
-)
-def test_photos_of_a_list(tmp_path: Path, text: str, names: list[str]):
-    if text.startswith("plain"):
-        (tmp_path / "plain").write_bytes(b"")
-    (tmp_path / "list.csv").write_text(text)
-    assert listed_photos(tmp_path / "list.csv") == [tmp_path / name for name in names]
-
-
-@pytest.mark.parametrize("text", ["", "\n\n", "photo\n", ",x\n"])
-def test_a_list_without_photos(tmp_path: Path, text: str):
-    (tmp_path / "list.csv").write_text(text)
-    with pytest.raises(ValueError, match=r"list\.csv lists no photos"):
-        listed_photos(tmp_path / "list.csv")
-
-
-# -------------------------------------------------------------------------------------------------------- the tables
-
-
-def facts(photo: str, **changes: Any) -> dict[str, Any]:
-    whole = {
-        "photo": photo,
-        "width": 64,
-        "height": 80,
-        "category": "skirt",
-        "category_probability": 0.5,
-        "region": [1, 2, 50, 51],
-        "keypoints": {"waistband_left": {"x": 10.5, "y": 20.0, "score": 0.5}},
-        "attributes": {
-            "skirt_length": {"class": "Knee Length", "probability": 0.75, "probabilities": {"Knee Length": 0.75}},
-            "style": {"labels": ["OL/commuter", "lady"], "probabilities": {}},
-        },
-    }
-    return whole | changes
-
-
-BROKEN = {"photo": "b.jpg", "error": "b.jpg is cut short"}
-FLAT = {
-    "photo": "a.jpg",
-    "error": None,
-    "width": 64,
-    "height": 80,
-    "category": "skirt",
-    "category_probability": 0.5,
-    "region_left": 1,
-    "region_top": 2,
-    "region_right": 50,
-    "region_bottom": 51,
-    "waistband_left_x": 10.5,
-    "waistband_left_y": 20.0,
-    "waistband_left_score": 0.5,
-    "skirt_length": "Knee Length",
-    "skirt_length_probability": 0.75,
-    "style": "OL/commuter;lady",
-}
-
-
-def test_tables_in_every_form_say_the_same(tmp_path: Path):
-    rows = [facts("a.jpg"), BROKEN]
-    for suffix in (".csv", ".json", ".parquet", ".CSV"):
-        write_table(tmp_path / f"out{suffix}", rows)
-    assert json.loads((tmp_path / "out.json").read_text()) == rows
-    with (tmp_path / "out.csv").open(newline="") as file:
-        first, second = csv.DictReader(file)
-    assert first == {name: "" if value is None else str(value) for name, value in FLAT.items()}
-    assert {name: value for name, value in second.items() if value} == BROKEN
-    assert (tmp_path / "out.CSV").read_bytes() == (tmp_path / "out.csv").read_bytes()
-    table = pd.read_parquet(tmp_path / "out.parquet")
-    assert table["photo"].tolist() == ["a.jpg", "b.jpg"] and table["style"][0] == "OL/commuter;lady"
-    assert table["width"][0] == 64 and pd.isna(table["width"][1])
-    assert not [path for path in tmp_path.iterdir() if not path.name.startswith("out")]
-
-
-# ------------------------------------------------------------------------------------------------ what was done before
-
-
-def partial(path: Path, *lines: object, end: str = "\n") -> Path:
-    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines) + end)
-    return path
-
-
-RUN1 = {"model": "run1", "networks": ["71"], "category": "auto"}
-RUN2 = RUN1 | {"model": "run2"}
-
-
-def stamped(photo: str) -> dict[str, Any]:
-    """A line of a file that is not there, or is not there any more."""
-    return facts(photo, stamp=[])
-
-
-def test_photos_that_failed_or_were_replaced_are_read_again(tmp_path: Path):
-    photo = tmp_path / "a.jpg"
-    photo.write_bytes(b"old")
-    state = photo.stat()
-    line = facts(str(photo), stamp=[state.st_size, state.st_mtime_ns])
-    path = partial(tmp_path / "out.csv.partial", RUN1, line, BROKEN | {"stamp": []}, facts("no stamp.jpg"))
-    assert list(read_partial(path, RUN1)) == [str(photo)]
-    photo.write_bytes(b"new and longer")
-    assert read_partial(path, RUN1) == {}
-
-
-def test_what_was_done_before_is_read_back(tmp_path: Path):
-    path = partial(tmp_path / "out.csv.partial", RUN1, stamped("a.jpg"))
-    assert read_partial(path, RUN1) == {"a.jpg": facts("a.jpg")}
-    assert read_partial(tmp_path / "nothing.partial", RUN1) == {}
-    assert read_partial(partial(path, RUN1), RUN1) == {}
-
-
-@pytest.mark.parametrize("cut", ['{"photo": "c.jpg", "wid', '{"photo": "c.j', "{", '{"photo": "c.jpg", "error": null'])
-def test_a_line_that_was_cut_short_is_left_out_for_good(tmp_path: Path, cut: str):
-    path = partial(tmp_path / "out.csv.partial", RUN1, stamped("a.jpg"), cut, end="")
-    assert list(read_partial(path, RUN1)) == ["a.jpg"]
-    # What is added now begins on a new line.
-    with path.open("a") as file:
-        file.write(json.dumps(stamped("b.jpg")) + "\n")
-    assert list(read_partial(path, RUN1)) == ["a.jpg", "b.jpg"]
-
-
-def test_answers_of_another_model_are_discarded(tmp_path: Path, capsys):
-    path = partial(tmp_path / "out.csv.partial", RUN1, stamped("a.jpg"))
-    assert read_partial(path, RUN2) == {} and not path.exists()
-    assert "comes from other networks or another --category: starting anew" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------------------------- the command
@@ -224,14 +92,19 @@ def test_a_folder_becomes_a_table(photos: Path, model: Model, tmp_path: Path, ca
     run(photos, "--out", out)
     rows = json.loads(out.read_text())
     assert [row["photo"] for row in rows] == [str(photos / name) for name in ("a.jpg", "b.jpg", "c bad.jpg", "d.jpg")]
-    assert rows[2] == {"photo": str(photos / "c bad.jpg"), "error": f"{photos / 'c bad.jpg'} is cut short"}
-    assert rows[0]["keypoints"]["waistband_left"] == {"x": 10.12, "y": 20.0, "score": 0.5}
+    assert {name: value for name, value in rows[2].items() if value} == {
+        "photo": str(photos / "c bad.jpg"),
+        "error": f"{photos / 'c bad.jpg'} is cut short",
+    }
+    assert rows[2].keys() == rows[0].keys()
+    point = {"x": 10.12, "y": 20.0, "score": 0.5, "visible": None, "hidden": None}
+    assert rows[0]["keypoints"]["waistband_left"] == point
     assert list(rows[0]["keypoints"]) == ["waistband_left", "waistband_right", "hemline_right"]
     assert rows[3]["attributes"]["skirt_length"]["class"] == "Knee Length"
     assert rows[3]["attributes"]["style"]["labels"] == ["OL/commuter", "lady"]
     text = capsys.readouterr().out
     assert f"no answer: {photos / 'c bad.jpg'} is cut short" in text and f"Wrote 4 rows to {out}, 1 of them" in text
-    assert [path.name for path in out.parent.iterdir()] == ["out.json"]
+    assert seen(out.parent) == ["out.json"]
     assert {sample.category for sample in model.asked} == {None}
 
 
@@ -248,13 +121,13 @@ def test_a_second_start_goes_on_from_the_first(photos: Path, model: Model, tmp_p
     resumed = out.read_bytes()
     run(photos, "--out", out)
     assert len(model.asked) == 2 + 4 and out.read_bytes() == resumed
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "photos"]
+    assert seen(tmp_path) == ["out.csv", "photos"]
 
 
 def test_an_answer_is_on_the_disk_before_the_next_photo(photos: Path, model: Model, tmp_path: Path):
     model.watched = tmp_path / "out.csv.partial"
     run(photos, "--out", tmp_path / "out.csv")
-    assert model.lines[1:] == [2, 3, 3]  # the model's name and a line for each photo that could be read
+    assert model.lines == [1, 2, 3, 4]  # the model's name and a line for each photo
 
 
 @pytest.mark.parametrize("changed", ["folder", "network", "category"])
@@ -290,9 +163,11 @@ def test_mistakes_are_reported_before_anything_is_done(photos: Path, model: Mode
     assert not model.asked and [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
-@pytest.mark.parametrize("name", ["nowhere", "nowhere.jpg", "nowhere.csv", "list.txt"])
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.jpg", "nowhere.csv", "list.pdf", "empty.txt", "folder"])
 def test_where_nothing_is_answered_an_earlier_table_stays(model: Model, tmp_path: Path, fails, name: str):
-    (tmp_path / "list.txt").write_text("a.jpg")
+    (tmp_path / "list.pdf").write_text("a.jpg")
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "folder").mkdir()
     out = tmp_path / "out.csv"
     out.write_text("earlier")
     error = fails(predict.main, tmp_path / name, "--out", out)
@@ -311,3 +186,73 @@ def test_photos_of_which_none_can_be_read_leave_the_table(model: Model, tmp_path
 def test_strict_says_in_the_exit_code_that_photos_failed(photos: Path, model: Model, tmp_path: Path, fails):
     error = fails(predict.main, photos, "--out", tmp_path / "out.csv", "--strict")
     assert "1 of 4 photos could not be read" in error and (tmp_path / "out.csv").exists()
+
+
+def test_the_columns_do_not_depend_on_the_photos(photos: Path, model: Model, tmp_path: Path):
+    run(photos, "--out", tmp_path / "all.csv")
+    run(photos / "a.jpg", "--out", tmp_path / "one.csv")
+    headers = {path.read_text().splitlines()[0] for path in tmp_path.glob("*.csv")}
+    assert len(headers) == 1 and "hemline_left_hidden" in headers.pop()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX links and pipes")
+def test_a_link_stays_and_a_pipe_is_written_into(photos: Path, model: Model, tmp_path: Path):
+    from threading import Thread
+
+    (tmp_path / "disk").mkdir()
+    link, pipe = tmp_path / "link.csv", tmp_path / "pipe.csv"
+    link.symlink_to(tmp_path / "disk" / "real.csv")
+    run(photos, "--out", link)
+    table = (tmp_path / "disk" / "real.csv").read_text()
+    assert link.is_symlink() and len(table.splitlines()) == 5
+    os.mkfifo(pipe)
+    came: list[str] = []
+    reader = Thread(target=lambda: came.append(pipe.read_text()))
+    reader.start()
+    run(photos, "--out", pipe)
+    reader.join()
+    assert came == [table] and pipe.is_fifo() and seen(tmp_path) == ["disk", "link.csv", "photos", "pipe.csv"]
+
+
+def test_two_at_once_do_not_lose_a_table(photos: Path, model: Model, tmp_path: Path, fails):
+    from aifashion.files import locked
+
+    out = tmp_path / "out.csv"
+    with locked(tmp_path / "out.csv.partial"):
+        assert "another command is writing to" in fails(predict.main, photos, "--out", out)
+    assert not out.exists() and not model.asked
+    run(photos, "--out", out)
+    assert len(out.read_text().splitlines()) == 5
+
+
+def test_what_a_killed_command_left_is_swept(photos: Path, model: Model, tmp_path: Path):
+    for name in (".0123abcd-out.csv", ".0123abcd-other.csv"):
+        (tmp_path / name).write_text("cut sh")
+    run(photos, "--out", tmp_path / "out.csv")
+    assert seen(tmp_path) == [".0123abcd-other.csv", "out.csv", "photos"]
+
+
+def test_a_list_is_not_replaced_by_its_table(photos: Path, model: Model, tmp_path: Path, fails):
+    (photos / "list.csv").write_text("a.jpg\n")
+    assert "is what is read" in fails(predict.main, photos / "list.csv", "--out", photos / "list.csv")
+    assert (photos / "list.csv").read_text() == "a.jpg\n"
+
+
+def test_codes_for_the_terminal_stay_away_from_it(photos: Path, model: Model, tmp_path: Path, capsys):
+    name = "x\x1b[2J bad\nWrote 9 rows.jpg"
+    (photos / name).write_bytes(b"")
+    run(photos, "--out", tmp_path / "out.csv")
+    text = capsys.readouterr().out
+    assert "\x1b[2J" not in text and "x\\x1b[2J bad\\nWrote 9 rows.jpg is cut short" in text
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert str(photos / name) in [row["photo"] for row in csv.DictReader(file)]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.uname().sysname == "Darwin", reason="file names are UTF-8 there")
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".parquet"])
+def test_a_name_that_is_not_utf8_has_its_row(photos: Path, model: Model, tmp_path: Path, suffix: str):
+    (photos / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"")
+    out = tmp_path / f"out{suffix}"
+    run(photos, "--out", out)
+    read = {".csv": pd.read_csv, ".json": pd.read_json, ".parquet": pd.read_parquet}[suffix]
+    assert str(photos / "caf\\xe9.jpg") in read(out)["photo"].tolist() and len(read(out)) == 5

@@ -114,3 +114,18 @@ def test_mistakes(data: Path, tmp_path: Path, fails):
     assert "no FashionAI attribute" in error
     error = fails(preview.main, *SMALL[:4], "--batch-size", "99", "--data", data, "--out", tmp_path / "x.jpg")
     assert "do not fill a batch of 99" in error and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("task", ["skirt_length", "keypoints"])
+def test_the_help_lists_what_changes_a_batch(task: str, capsys):
+    with pytest.raises(SystemExit):
+        preview.main(["--task", task, "--network", "lite", "--help"])
+    said = capsys.readouterr().out
+    assert all(option in said for option in ("--data", "--size", "--batch-size", "--rotate", "--erase", "--seed"))
+    assert not any(option in said for option in ("--epochs INT", "--optimizer", "--learning-rate", "--ema", "--tag"))
+
+
+def test_the_command_line_of_a_training_is_taken_as_it_is(data: Path, tmp_path: Path):
+    out = tmp_path / "preview.jpg"
+    preview.main([*SMALL, "--data", str(data), "--out", str(out), "--epochs", "3", "--optimizer", "sgd", "--tag", "a"])
+    assert out.is_file()

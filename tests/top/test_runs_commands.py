@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.files import locked
 from aifashion.top import runs_commands
 from aifashion.top.runs_commands import clear, find_runs, list_runs
 from links import link
@@ -192,7 +193,7 @@ def test_where_open_files_cannot_be_seen_the_time_decides(root: Path, monkeypatc
     assert [run.running for run in find_runs(root)] == [False, False, True, False]
 
 
-def test_damaged_files_of_a_run_do_not_matter(root: Path) -> None:
+def test_damaged_files_of_a_run_are_named_and_the_others_listed(root: Path, capsys) -> None:
     run = root / "all" / "2026_01_01_00_00_00"
     for text in ("", "{", "[]", '{"score": "?", "epoch": 1}', '{"score": null}'):
         (run / "best.json").write_text(text)
@@ -202,6 +203,30 @@ def test_damaged_files_of_a_run_do_not_matter(root: Path) -> None:
         assert find_runs(root)[0].epochs == (0, 2)
     (run / "config.json").write_text('{"kind": "keypoints", "epochs": "many"}')
     assert find_runs(root)[0].epochs == (0, 0) and find_runs(root)[0].tag == ""
+    (run / "data.json").write_bytes(b"\xff")
+    capsys.readouterr()
+    list_runs(["--folder", str(root)])
+    said = capsys.readouterr().out
+    for name in ("best.json", "history.csv", "data.json"):
+        assert f"{run / name} is damaged (" in said
+    assert "2026_01_04_00_00_00_001" in said
+
+
+def test_a_debug_run_is_listed_as_such(root: Path, capsys) -> None:
+    run = root / "skirt_length" / "2026_01_03_00_00_00"
+    (run / "data.json").write_text('{"train": 1, "val": 1, "debug": true, "photos_sha256": ""}')
+    list_runs(["--folder", str(root)])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.endswith(run.name)]
+    assert " debug " in line
+
+
+def test_a_run_that_a_training_has_locked_stays(root: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(runs_commands, "_open_files", lambda: [])
+    run = root / "skirt_length" / "2026_01_03_00_00_00"
+    with locked(run):
+        clear(["--tag", "try", "--folder", str(root), "--yes", "True"])
+    assert f"left alone, as a training is at work in it: {run}" in capsys.readouterr().out
+    assert (run / "config.json").exists() and not (root / "skirt_length" / "2026_01_02_00_00_00").exists()
 
 
 def test_a_deletion_that_was_cut_short_can_be_repeated(root: Path, monkeypatch) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -67,7 +68,9 @@ def test_predictions_of_other_photos(fails, data, tmp_path):
     lines = guess.read_text().splitlines(True)
     guess.write_text("".join(lines[:-2]))
     error = fails(score.keypoints, "--truth", answers(data), "--predicted", guess)
-    assert "2 images" in error and "without predictions; 12 images were expected, 10 came" in error
+    last = len(lines)
+    assert error.startswith("2 problems:") and f"{answers(data)}:{last}: " in error
+    assert error.count(f"has no prediction in {guess}") == 2
     guess.write_text("".join(lines[:2]).replace("_1,", "_one,", 1))
     assert "guess.csv:2:" in fails(score.keypoints, "--truth", answers(data), "--predicted", guess)
 
@@ -114,12 +117,56 @@ def test_several_garments_in_a_photo(tmp_path, capsys, fails):
     moved[2]["keypoints"] = [620, *moved[2]["keypoints"][1:]]
     files = ["--truth", str(truth), "--predicted", str(predicted), "--vocabulary", str(vocabulary)]
     numbers = tmp_path / "score.json"
-    # Only the order within a category counts.
-    predicted.write_text(json.dumps([moved[1], moved[0], moved[2]]))
+    # In any order: the two skirts are matched by their boxes.
+    predicted.write_text(json.dumps([moved[1], moved[2], moved[0]]))
     score.keypoints([*files, "--json", str(numbers)])
     found = json.loads(numbers.read_text())
     assert found["ne"] == pytest.approx(0.2 / 12) and found["points"] == 12 and found["garments"] == 3
     assert found["per_category"] == {"skirt": pytest.approx(0.2 / 8), "dress": 0}
+    assert "by the ids of the annotations 0 times, and by their boxes 1 times" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    # Ids say more than boxes do: here each result is that of the other skirt.
+    predicted.write_text(json.dumps([dict(moved[0], id=2), dict(moved[2], id=0), dict(moved[1], id=1)]))
+    score.keypoints([*files, "--json", str(numbers)])
+    assert json.loads(numbers.read_text())["per_category"]["skirt"] > 4
     capsys.readouterr()
     predicted.write_text(json.dumps(moved[:2]))
-    assert "1 image (a.jpg: skirt 2) without predictions" in fails(score.keypoints, *files)
+    error = fails(score.keypoints, *files)
+    assert f"{truth}: annotations, id 2 (skirt of 'a.jpg') has no prediction in {predicted}" in error
+
+
+def test_predictions_beyond_the_truth_are_counted_and_those_of_another_category_named(data, tmp_path, capsys, fails):
+    lines = answers(data).read_text().splitlines(True)
+    truth, guess = tmp_path / "truth.csv", tmp_path / "guess.csv"
+    truth.write_text("".join(lines[:3]))
+    guess.write_text("".join(lines))
+    score.keypoints(["--truth", str(truth), "--predicted", str(guess)])
+    assert f"{len(lines) - 3} predictions are of no garment of" in " ".join(capsys.readouterr().out.split())
+    cells = lines[1].rstrip().split(",")
+    other = "skirt" if cells[1] != "skirt" else "dress"
+    guess.write_text("".join([lines[0], lines[2], ",".join([cells[0], other, *["-1_-1_-1"] * 24]) + "\n"]))
+    error = fails(score.keypoints, "--truth", truth, "--predicted", guess)
+    assert error == f"{guess}:3: {cells[0]!r}: predicted as {other}, but {cells[1]} in {truth}:2"
+
+
+def test_a_truth_without_a_visible_keypoint_or_a_span_scores_nothing(data, tmp_path, fails):
+    text = answers(data).read_text()
+    truth, numbers = tmp_path / "truth.csv", tmp_path / "score.json"
+    numbers.write_text("earlier")
+    truth.write_text(re.sub(r"_1(?=[,\n])", "_0", text))
+    error = fails(score.keypoints, "--truth", truth, "--predicted", answers(data), "--json", numbers)
+    assert error == f"{truth}: nothing can be scored: of 12 garments 12 have no visible keypoint"
+    header, names = text.splitlines()[0], text.splitlines()[0].split(",")
+    point = {"waistband_left": "50_20_1", "waistband_right": "50_20_0", "hemline_left": "9_9_1"}
+    truth.write_text(f"{header}\na.jpg,skirt,{','.join(point.get(name, '-1_-1_-1') for name in names[2:])}\n")
+    error = fails(score.keypoints, "--truth", truth, "--predicted", truth, "--json", numbers)
+    assert error == f"{truth}: nothing can be scored: of 1 garments 1 have a span with an absent end or of length 0"
+    assert numbers.read_text() == "earlier"
+
+
+def test_answers_that_all_count_nowhere_are_no_score(tmp_path, fails):
+    (tmp_path / "truth.csv").write_text("a.jpg,skirt_length_labels,nymnnn\n")
+    (tmp_path / "guess.csv").write_text("a.jpg,skirt_length_labels,0;0.1;0.9;0;0;0\n")
+    error = fails(score.attributes, "--truth", tmp_path / "truth.csv", "--predicted", tmp_path / "guess.csv")
+    assert error.startswith(f"{tmp_path / 'truth.csv'}: nothing can be scored: the classes of all 1 answers of")

@@ -155,3 +155,12 @@ def test_photos_that_cannot_be_read_are_named_at_the_end(all_run, own_data, tmp_
 def test_an_epoch_that_is_not_kept(all_run, data, tmp_path, fails):
     words = ["--model", all_run, "--out", tmp_path, "--data", data, "--epoch", "7"]
     assert "keeps no model of epoch 7; it has those of epochs [1, 2]" in fails(command.main, *words)
+
+
+def test_where_no_photo_can_be_read_the_earlier_submission_stays(own_data, tmp_path, fails):
+    for photo in (own_data / "test" / "Images").rglob("*.jpg"):
+        photo.write_bytes(photo.read_bytes()[:300])
+    (tmp_path / "submission.csv").write_text("earlier")
+    error = fails(command.main, "--model", "shipped", "--data", own_data, "--out", tmp_path)
+    assert "none of the 12 photos could be read; no submission is written" in error
+    assert (tmp_path / "submission.csv").read_text() == "earlier"

@@ -130,6 +130,28 @@ def test_a_run_of_another_kind_is_not_resumed(fails, data, bare_run):
 # Whole runs
 
 
+def test_validation_photos_without_a_visible_keypoint(fails, own_data, tmp_path):
+    table = own_data / "train" / "Annotations" / "train.csv"
+    table.write_text(table.read_text().replace("_1,", "_0,").replace("_1\n", "_0\n"))
+    error = fails(train.main, *SMALL, "--data", own_data, "--out", tmp_path / "runs")
+    assert "validation photos in" in error and "can be scored" in error and "no epoch would be the best" in error
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_training_without_any_score_ends_with_an_error_and_keeps_its_models(fails, data, tmp_path, monkeypatch):
+    def numbers(seen, vocabulary):
+        return None, {"score": float("nan"), "ne": float("nan"), "category_accuracy": 0.0}
+
+    monkeypatch.setattr("aifashion.tasks.keypoints.validation_numbers", numbers)
+    words = ("--data", data, "--out", tmp_path, "--epochs", 2, "--category", "skirt")
+    error = fails(train.main, *SMALL, *words)
+    (run,) = tmp_path.glob("skirt/*")
+    assert error.startswith(f"no epoch of {run} got a score, so none is the best: ")
+    assert json.loads((run / "best.json").read_text())["score"] is None
+    assert [row["score"] for row in history(run)] == ["nan", "nan"] and (run / "calibration.json").exists()
+
+
 @pytest.mark.slow
 def test_a_run_of_one_category(skirt_run, data):
     config = read_keypoint_config(skirt_run)

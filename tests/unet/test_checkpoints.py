@@ -9,6 +9,7 @@ from torch_writer import tensors, write_torch_file
 
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.backbones.checkpoints import read_checkpoint
+from aifashion.unet.backbones.reading import Budget
 from aifashion.unet.backbones.weights import load_file
 
 STATE = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "a.count": np.array(3)}
@@ -36,8 +37,8 @@ def test_safetensors_in_bfloat16(tmp_path):
     np.testing.assert_array_equal(read_checkpoint(tmp_path / "x.safetensors")["x"], np.array([1.5, -4.0], np.float32))
 
 
-@pytest.mark.parametrize("wrapper", ["", "state_dict", "model"])
-@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("wrapper", ["", "state_dict", "model", "state_dict_ema", "model_ema"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "model.backbone.", "encoder."])
 def test_state_dicts_are_unwrapped(tmp_path, wrapper, prefix):
     content = tensors({f"{prefix}{name}": array for name, array in STATE.items()})
     path = write_torch_file(tmp_path / "x.pth", {wrapper: content, "epoch": 3} if wrapper else content)
@@ -97,3 +98,49 @@ def test_what_holds_no_state_dict(tmp_path):
     )
     assert "holds no state dict but a list" in fault(write_torch_file(tmp_path / "b.pth", [1, 2]))
     assert "holds no state dict but a dict" in fault(write_torch_file(tmp_path / "c.pth", {}))
+
+
+def test_what_was_taken_off_is_said(tmp_path, caplog):
+    caplog.set_level("INFO")
+    state = {f"_orig_mod.module.{name}": array for name, array in STATE.items()}
+    safetensors.numpy.save_file(state, tmp_path / "x.safetensors")
+    assert same(read_checkpoint(tmp_path / "x.safetensors"))
+    assert f"the names in {tmp_path / 'x.safetensors'} are taken without _orig_mod. and module." in caplog.text
+
+
+def test_parts_of_a_model_that_were_compiled(tmp_path):
+    state = {"a._orig_mod.weight": STATE["a.weight"], "a.count": STATE["a.count"]}
+    safetensors.numpy.save_file(state, tmp_path / "x.safetensors")
+    assert same(read_checkpoint(tmp_path / "x.safetensors"))
+    safetensors.numpy.save_file(state | {"a.weight": STATE["a.weight"]}, tmp_path / "x.safetensors")
+    assert "two tensors are called a.weight once a" in fault(tmp_path / "x.safetensors")
+
+
+def test_of_several_state_dicts_one_is_taken_and_said(tmp_path, caplog):
+    caplog.set_level("INFO")
+    averaged = {name: array + 1 for name, array in STATE.items()}
+    content = {"state_dict": {"model": tensors(STATE)}, "state_dict_ema": tensors(averaged)}
+    path = write_torch_file(tmp_path / "x.pth", content)
+    assert same(read_checkpoint(path))
+    assert f"{path} holds state_dict, state_dict_ema: state_dict is taken" in caplog.text
+    found = read_checkpoint(path, "state_dict_ema")
+    np.testing.assert_array_equal(found["a.weight"], averaged["a.weight"])
+    assert same(read_checkpoint(path, "state_dict.model"))
+    with pytest.raises(WeightsError, match="has no dict nothing; it holds state_dict, state_dict_ema"):
+        read_checkpoint(path, "nothing")
+
+
+def test_only_averaged_weights_are_taken_and_said(tmp_path, caplog):
+    caplog.set_level("INFO")
+    assert same(read_checkpoint(write_torch_file(tmp_path / "x.pth", {"model_ema": tensors(STATE), "epoch": 3})))
+    assert "the averaged weights are taken, model_ema" in caplog.text
+
+
+def test_safetensors_larger_than_the_budget(tmp_path):
+    path = tmp_path / "x.safetensors"
+    safetensors.numpy.save_file(STATE, path)
+    with pytest.raises(WeightsError, match=r"asks for more than is given to a file of weights: \d+ bytes$"):
+        read_checkpoint(path, budget=Budget(memory=100))
+    safetensors.numpy.save_file({f"{n:030}": np.ones(1, np.float32) for n in range(2000)}, path)
+    with pytest.raises(WeightsError, match="bytes of names"):
+        read_checkpoint(path, budget=Budget(parts=1000))

@@ -77,3 +77,33 @@ def test_another_artifact_beside_the_weights_is_refused(artifact):
     (folder / CONSTANTS).unlink()
     with pytest.raises(CompactError, match=r"refers to .*model\.bin, which is missing: copy the whole folder"):
         trained_attribute_net(CONFIG, HEADS, path)
+
+
+@pytest.mark.parametrize("name", ["../model.bin", "/etc/hostname", "other.bin"])
+def test_a_compact_file_refers_only_to_the_file_beside_it(artifact, name):
+    folder, kernel, _ = artifact
+    with h5py.File(folder / "whole.weights.h5", "w") as file:
+        file["a/vars/0"] = kernel
+    path = folder / "model.weights.h5"
+    write_compact(folder / "whole.weights.h5", folder, path)
+    with h5py.File(path, "a") as file:
+        file.attrs["artifact"] = name
+    with (
+        pytest.raises(CompactError, match=r"refers to '.*'; expected model\.bin, which lies beside it"),
+        whole_weights(path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("shape", [(-1, 1), (3,), ()])
+def test_a_constant_of_no_shape_is_refused(artifact, shape):
+    folder, kernel, _ = artifact
+    with h5py.File(folder / "whole.weights.h5", "w") as file:
+        file["a/vars/0"] = kernel
+    path = folder / "model.weights.h5"
+    write_compact(folder / "whole.weights.h5", folder, path)
+    with h5py.File(path, "a") as file:
+        assert "offset" in file["a/vars/0"].attrs
+        file["a/vars/0"].attrs["shape"] = np.array(shape, np.int64)
+    with pytest.raises(CompactError, match="expected 2 or 4 sides"), whole_weights(path):
+        pass

@@ -1,18 +1,22 @@
+import json
 import re
 from pathlib import Path
 
 import formula_weights
+import h5py
 import numpy as np
 import pytest
 import safetensors.numpy
 from torch_writer import tensors, write_torch_file
 
 from aifashion.unet.backbones import WeightsError
-from aifashion.unet.backbones.conversion import convert_checkpoint, load_state, targets
+from aifashion.unet.backbones.conversion import Known, convert_checkpoint, load_state, targets
+from aifashion.unet.backbones.input_statistics import read_statistics
 from aifashion.unet.backbones.pretrained import build_started
 from aifashion.unet.backbones.residual import RESIDUAL, Residual, build_residual
 from aifashion.unet.backbones.residual_blocks import Traits, basic, bottleneck
-from aifashion.unet.backbones.weights import told_backbone
+from aifashion.unet.backbones.weights import load_file, told_backbone
+from aifashion.unet.normalization import InputStatistics, input_layers
 
 NAME, OTHER = "narrow_basic", "narrow_bottleneck"
 SPECS = {
@@ -148,6 +152,10 @@ def test_numbers_that_are_none(state, refused, number):
     assert said == "it holds numbers that are not finite (1): layer1.0.conv2.weight"
 
 
+def test_whole_numbers_are_no_weights(state, refused):
+    assert "whole numbers for weights (1): bn1.bias" in refused(state | {"bn1.bias": np.ones(16, np.int64)})
+
+
 def test_variances_are_not_negative(state, refused):
     assert "negative variances (1): bn1.running_var" in refused(state | {"bn1.running_var": -state["bn1.running_var"]})
 
@@ -156,7 +164,7 @@ def test_another_architecture(tmp_path, state):
     path = write(tmp_path / "x.safetensors", state)
     with pytest.raises(WeightsError) as caught:
         convert_checkpoint(path, OTHER, tmp_path / "x.weights.h5")
-    assert "conv1.weight" in told(caught) and "conv1.0.weight" in told(caught)
+    assert "it lacks (37): conv1.weight, " in told(caught) and "has too many (" in told(caught)
     assert "layer1.0.conv1.weight 8x16x3x3 instead of 8x64x1x1" in told(caught)
 
 
@@ -179,8 +187,8 @@ def test_a_weights_file_that_is_not_finite(tmp_path, state):
 
 def test_names_that_are_none(tmp_path, state):
     path = write(tmp_path / "x.safetensors", state)
-    with pytest.raises(ValueError, match="no weights of PyTorch fit 'densenet121'; they do resnet18_torch, "):
-        convert_checkpoint(path, "densenet121", tmp_path / "x.weights.h5")
+    with pytest.raises(ValueError, match="no weights of PyTorch fit 'vgg'; expected one of resnet18_torch, "):
+        convert_checkpoint(path, "vgg", tmp_path / "x.weights.h5")
     with pytest.raises(ValueError, match=r"x\.h5 must end in \.weights\.h5"):
         convert_checkpoint(path, NAME, tmp_path / "x.h5")
     with pytest.raises(WeightsError, match=r"keras\.applications has no weights of narrow_basic"):
@@ -197,3 +205,125 @@ def test_a_full_disk_leaves_nothing(tmp_path, state, monkeypatch):
     with pytest.raises(OSError, match=r"cannot write .*x\.weights\.h5: No space left"):
         convert_checkpoint(path, NAME, tmp_path / "x.weights.h5")
     assert list(tmp_path.iterdir()) == [path]
+
+
+# ----------------------------------------------------------------------------------------------------------- prefixes
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.backbone."])
+@pytest.mark.parametrize("more", [{}, {"n_averaged": np.array(3)}])
+def test_known_prefixes_are_taken_off_and_said(tmp_path, state, caplog, prefix, more):
+    caplog.set_level("INFO")
+    longer = {f"{prefix}{name}": array for name, array in state.items()} | more
+    convert_checkpoint(write(tmp_path / "x.safetensors", longer), NAME, tmp_path / "x.weights.h5")
+    assert prefix in caplog.text
+    found, expected = build_started(NAME, (64, 64, 3), tmp_path / "x.weights.h5"), build_residual(NAME, (64, 64, 3))
+    load_state(expected, NAME, state, "x")
+    assert all(np.array_equal(a, b) for a, b in zip(found.get_weights(), expected.get_weights(), strict=True))
+
+
+def test_other_prefixes_are_told_and_taken_off_where_they_are_named(tmp_path, state, refused):
+    longer = {f"student.cnn.{name}": array for name, array in state.items()}
+    said = refused(longer)
+    count = len([name for name in state if not name.startswith("fc.") and "num_batches" not in name])
+    assert f"{count} of {count} tensors are there with the prefix student.cnn., which --prefix student.cnn. " in said
+    assert len(said) < 700
+    path, out = write(tmp_path / "x.safetensors", longer), tmp_path / "x.weights.h5"
+    assert convert_checkpoint(path, NAME, out, known=Known(prefix="student.cnn")) == ([], [])
+    with pytest.raises(WeightsError, match=r"has no tensor with the prefix teacher\.; it has student\.cnn\."):
+        convert_checkpoint(path, NAME, out, known=Known(prefix="teacher."))
+
+
+def test_a_long_mismatch_is_a_short_message(state, refused):
+    said = refused({f"x{number}": np.zeros(2, np.float32) for number in range(500)})
+    assert "it has too many (500): x0, x1, x10, x100, x101, ..." in said and len(said) < 500
+
+
+def test_what_is_larger_than_the_network_is_not_looked_at(state):
+    """It could be a tensor without end: one number that is repeated."""
+    endless = np.lib.stride_tricks.as_strided(np.ones(1, np.float32), (10**7, 10**7), (0, 0))
+    with pytest.raises(WeightsError, match=r"conv1\.0\.weight 10000000x10000000 instead of"):
+        load_state(build_residual(NAME, (None, None, 3)), NAME, state | {"conv1.0.weight": endless}, "x")
+
+
+# ----------------------------------------------------------------------------------------------- the input's statistics
+
+HALF = InputStatistics((0.5,) * 3, (0.5,) * 3)
+
+
+def normalised(net) -> np.ndarray:
+    """Black, grey and white as the network sees them."""
+    pixels = np.array([0.0, 127.5, 255.0], np.float32).reshape(1, 3, 1, 1).repeat(3, -1)
+    return np.asarray(net.get_layer("normalise")(pixels))[0, :, 0]
+
+
+def timm(mean: float, deviation: float, architecture: str = NAME) -> dict:
+    return {"architecture": architecture, "pretrained_cfg": {"tag": "x", "mean": [mean] * 3, "std": [deviation] * 3}}
+
+
+def test_the_hub_s_configuration_says_how_the_input_is_normalised(tmp_path, state, caplog):
+    path, out = write(tmp_path / "x.safetensors", state), tmp_path / "x.weights.h5"
+    (tmp_path / "config.json").write_text(json.dumps(timm(0.5, 0.5)))
+    convert_checkpoint(path, NAME, out)
+    assert not caplog.text
+    for weights in (path, out):  # the weights file keeps it, wherever it is moved to
+        (tmp_path / "config.json").rename(tmp_path / "other.json") if weights == out else None
+        found = normalised(build_started(NAME, (64, 64, 3), weights))
+        np.testing.assert_allclose(found, np.array([-1, 0, 1])[:, None].repeat(3, 1), atol=1e-6)
+
+
+def test_a_bare_file_has_those_of_imagenet_with_a_warning(tmp_path, state, caplog):
+    path = write(tmp_path / "x.safetensors", state)
+    grey = normalised(build_started(NAME, (64, 64, 3), path))[1]
+    assert f"{path} does not say how its input was normalised: the mean and deviation of ImageNet" in caplog.text
+    np.testing.assert_allclose(grey, (0.5 - np.array([0.485, 0.456, 0.406])) / [0.229, 0.224, 0.225], rtol=1e-5)
+
+
+def test_statistics_that_are_named_count_first(tmp_path, state, caplog):
+    path, out = write(tmp_path / "x.safetensors", state), tmp_path / "x.weights.h5"
+    (tmp_path / "config.json").write_text(json.dumps(timm(0.4, 0.2)))
+    convert_checkpoint(path, NAME, out, known=Known(statistics=HALF))
+    assert normalised(build_started(NAME, (64, 64, 3), out))[2] == pytest.approx([1, 1, 1])
+    assert not caplog.text
+
+
+def test_the_metadata_of_safetensors_say_it_too(tmp_path, state):
+    path = tmp_path / "x.safetensors"
+    metadata = {"format": "pt", "pretrained_cfg": json.dumps(timm(0.5, 0.25)["pretrained_cfg"])}
+    safetensors.numpy.save_file({name: np.ascontiguousarray(array) for name, array in state.items()}, path, metadata)
+    assert read_statistics(path, NAME) == InputStatistics((0.5,) * 3, (0.25,) * 3)
+
+
+def test_a_configuration_of_another_architecture_is_told(tmp_path, caplog):
+    (tmp_path / "config.json").write_text(json.dumps(timm(0.5, 0.5, "resnet50")))
+    assert read_statistics(tmp_path / "x.pth", "resnet50_torch") == HALF and not caplog.text
+    assert read_statistics(tmp_path / "x.pth", "resnet50d") == HALF
+    assert "is that of resnet50, not of resnet50d" in caplog.text
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "{}", '{"network": "lite"}', "[" * 100_000])
+def test_other_files_of_that_name_say_nothing(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    assert read_statistics(tmp_path / "x.pth", NAME) is None
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(127.5, 0.5), (0.5, 0), (0.5, -1), (float("nan"), 0.5), ("a", 0.5)])
+def test_statistics_that_are_none(tmp_path, mean, deviation):
+    (tmp_path / "config.json").write_text(json.dumps(timm(mean, deviation)))
+    with pytest.raises(WeightsError, match=r"config\.json says mean .* expected three numbers of 0\.\.1 each"):
+        read_statistics(tmp_path / "x.pth", NAME)
+
+
+def test_weights_files_of_before_have_those_of_imagenet(tmp_path, state):
+    net, path = build_residual(NAME, (64, 64, 3)), tmp_path / "old.weights.h5"
+    net.save_weights(path)
+    with h5py.File(path, "a") as file:
+        del file["layers/input_normalization"]
+    other = build_residual(NAME, (64, 64, 3))
+    next(input_layers(other)).assign(HALF)
+    load_file(other, path)
+    np.testing.assert_allclose(normalised(other), normalised(net))
+    with h5py.File(path, "a") as file:
+        file["layers/input_normalization/vars/0"], file["layers/input_normalization/vars/1"] = np.ones(3), np.zeros(3)
+    with pytest.raises(WeightsError, match="its input is normalised by the mean"):
+        load_file(other, path)

@@ -2,7 +2,14 @@ import keras
 import numpy as np
 import pytest
 
-from aifashion.unet.normalization import BatchNorm
+from aifashion.unet.normalization import (
+    IMAGENET,
+    BatchNorm,
+    InputNormalization,
+    InputStatistics,
+    input_layers,
+    is_input_statistic,
+)
 
 MOMENTUM, EPSILON = 0.9, 2e-5  # the fused kernel takes no epsilon below 1.001e-5
 
@@ -114,3 +121,32 @@ def test_it_is_saved_and_loaded(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
     assert isinstance(loaded.layers[0], BatchNorm)
     np.testing.assert_array_equal(loaded.predict_on_batch(numbers(batch())), model.predict_on_batch(numbers(batch())))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_the_input_is_normalised_as_by_keras(policy):
+    ours = InputNormalization(dtype=policy)
+    theirs = keras.layers.Normalization(mean=IMAGENET.pixels[0], variance=IMAGENET.pixels[1], dtype=policy)
+    x = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(numbers(ours(x)), numbers(theirs(x)))
+    assert not ours.trainable_weights and len(ours.non_trainable_weights) == 2
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation"), [((0.5, 0.5), (0.5, 0.5)), ((2, 0, 0), (1, 1, 1)), ((0,) * 3, (0,) * 3)]
+)
+def test_statistics_that_are_none(mean, deviation):
+    with pytest.raises(ValueError, match=r"expected three numbers each, of 0\.\.1, the deviations above 0"):
+        InputStatistics(mean, deviation)
+
+
+def test_how_the_input_is_normalised_is_saved_and_loaded(tmp_path):
+    layer = InputNormalization()
+    model = keras.Sequential([keras.Input((4, 6, 3)), layer])
+    layer.assign(InputStatistics((0.5, 0.25, 0.125), (0.5, 0.25, 0.125)))
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
+    x = np.full((1, 4, 6, 3), 255, np.float32)
+    np.testing.assert_allclose(loaded.predict_on_batch(x)[0, 0, 0], [1, 3, 7], rtol=1e-6)
+    assert list(input_layers(keras.Sequential([keras.Input((4, 6, 3)), model]))) == [layer]
+    assert [is_input_statistic(weight) for weight in model.weights] == [True, True]

@@ -1,17 +1,25 @@
 import errno
 import json
+import logging
 import math
 import os
 import re
+import shutil
 import stat
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aifashion.config import KeypointConfig
+from aifashion.files import SEAL, sealed
+from aifashion.run_files import epochs_done
+from aifashion.tasks.resuming import check_facts, data_facts
 from aifashion.unet import runs
 from aifashion.unet.runs import (
     RunError,
@@ -27,6 +35,7 @@ from aifashion.unet.runs import (
     read_keypoint_config,
     save_model,
     save_state,
+    tidy,
     write_history,
 )
 
@@ -72,7 +81,7 @@ def test_runs_are_named_after_the_time_and_a_taken_name_gets_a_number(tmp_path, 
         "skirt/2026_07_01_12_00_05_001",
         "skirt/2026_07_01_12_00_05_002",
     ]
-    assert [read_config(run) for run in made] == [config.to_json() for config in configs]
+    assert [json.loads(read_config(run)) for run in made] == [json.loads(config.to_json()) for config in configs]
     assert [read_keypoint_config(run) for run in made] == configs  # and with them their vocabulary
     assert find_run(tmp_path / "skirt") == made[-1]
 
@@ -91,8 +100,8 @@ def test_the_newest_trained_run_is_one_with_a_best_model(tmp_path):
     for name in ("2026_01_01_00_00_00", "2026_01_02_00_00_00", "2026_01_03_00_00_00"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}")
-    # While none has a model the newest is the one to complain about.
-    assert find_trained_run(tmp_path) == tmp_path / "2026_01_03_00_00_00"
+    with pytest.raises(RunError, match=r"has no finished run \(2026_01_03_00_00_00: it has no model yet; .*--model "):
+        find_trained_run(tmp_path)
     for name in ("2026_01_01_00_00_00", "2026_01_02_00_00_00"):
         (tmp_path / name / "best.json").write_text("{}")
     (tmp_path / "2026_01_04_00_00_00").mkdir()
@@ -197,7 +206,7 @@ def test_without_an_intact_state_nothing_starts_over(tmp_path):
 
 @pytest.mark.parametrize("writes", [0, 1])
 def test_a_disk_that_fills_up_while_saving_leaves_the_states_before(tmp_path, monkeypatch, writes):
-    """writes: how many files still fit; with one, the state is written and its entry in the index is not."""
+    """writes: how many files still fit; with one, the state is written, its entry in the index is not, and it goes."""
     for step in (1, 2):
         save_state(tmp_path, state(1, step))
     before = files_in(tmp_path / "states")
@@ -207,8 +216,7 @@ def test_a_disk_that_fills_up_while_saving_leaves_the_states_before(tmp_path, mo
             save_state(tmp_path, state(1, 3))
     assert caught.value.errno == errno.ENOSPC
     check_state(load_state(tmp_path, no_warning), 1, 2)
-    new = {"epoch_001_step_0000003.safetensors"} if writes else set()
-    assert set(files_in(tmp_path / "states")) == {*before, *new}
+    assert files_in(tmp_path / "states") == before
     save_state(tmp_path, state(1, 4))
     check_state(load_state(tmp_path, no_warning), 1, 4)
     assert len(files_in(tmp_path / "states")) == 3
@@ -217,7 +225,7 @@ def test_a_disk_that_fills_up_while_saving_leaves_the_states_before(tmp_path, mo
 def test_a_broken_index_says_so(tmp_path):
     save_state(tmp_path, state(1, 1))
     cut(tmp_path / "states" / "index.json")
-    with pytest.raises(RunError, match=r"index\.json is damaged .*: delete the folder"):
+    with pytest.raises(RunError, match=r"index\.json is damaged .*: restore it from a copy, or start a new run"):
         load_state(tmp_path, no_warning)
 
 
@@ -346,3 +354,171 @@ def test_epochs_without_a_score_are_json_and_agree_on_the_best(tmp_path):
     assert best["score"] is None and best["epoch"] == found.epoch == 2 and np.isnan(found.score)
     save_model(tmp_path, net, 3, 0.5, keep=3)
     assert best_model(tmp_path, pytest.fail).epoch == 3
+
+
+# What is read back from disk
+
+
+def sealed_run(run: Path, net: keras.Model, epochs: int = 2) -> Path:
+    """A run of two epochs with all that a training keeps of it."""
+    run.mkdir(parents=True)
+    config = KeypointConfig(network="lite", size=64, epochs=2)
+    (run / "config.json").write_text(json.dumps(sealed(json.loads(config.to_json()))))
+    (run / "data.json").write_text(data_facts(["a"], ["b"], False))
+    save_epochs(run, net, [0.2, 0.1][:epochs])
+    write_history(run, [{"epoch": epoch, "ne": 0.5} for epoch in range(1, epochs + 1)], "")
+    for step in (1, 2):
+        save_state(run, state(epochs, step))
+    return run
+
+
+def test_states_without_their_index_are_not_started_over(tmp_path):
+    for step in (1, 2):
+        save_state(tmp_path, state(3, step))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "states").iterdir() if path.name != "index.json"}
+    for text in (None, "[]"):
+        (tmp_path / "states" / "index.json").unlink(missing_ok=True)
+        if text:
+            (tmp_path / "states" / "index.json").write_text(text)
+        for find in (has_state, lambda run: load_state(run, no_warning)):
+            with pytest.raises(RunError, match=r"index\.json is missing, but the run has epoch_003_.*--load"):
+                find(tmp_path)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "states").glob("*.safetensors")} == before
+
+
+def test_models_without_any_state_are_not_started_over(tmp_path, net):
+    save_epochs(tmp_path, net, [0.2])
+    with pytest.raises(RunError, match=r"missing, but the run has epoch_001\.weights\.h5: a resume would start"):
+        has_state(tmp_path)
+
+
+def test_a_training_that_was_killed_before_its_first_index_starts_over(tmp_path):
+    save_state(tmp_path, state(1, 0))
+    (tmp_path / "states" / "index.json").unlink()
+    assert not has_state(tmp_path)
+
+
+def test_files_that_no_index_lists_stay(tmp_path, net):
+    for folder in ("states", "models"):
+        (tmp_path / folder).mkdir()
+        for name in ("mine.txt", "epoch_900.weights.h5", "epoch_900_step_0000001.safetensors", ".hidden"):
+            (tmp_path / folder / name).write_text("mine")
+    for step in range(4):
+        save_state(tmp_path, state(1, step))
+    save_epochs(tmp_path, net, [0.1, 0.2, 0.3, 0.4], keep=1)
+    tidy(tmp_path)
+    for folder in ("states", "models"):
+        kept = {path.name for path in (tmp_path / folder).iterdir() if path.read_bytes() == b"mine"}
+        assert kept == {"mine.txt", "epoch_900.weights.h5", "epoch_900_step_0000001.safetensors", ".hidden"}
+    assert epochs_kept(tmp_path) == [1, 4, 900] and len(files_in(tmp_path / "states")) == 3 + 4
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_a_kill_while_saving_leaves_nothing_behind(tmp_path, net, monkeypatch, moment):
+    """Stopped at each renaming of files, without any clearing up, as a kill does it."""
+
+    class Killed(BaseException):
+        pass
+
+    def save(epochs: range) -> None:
+        for epoch in epochs:
+            save_state(tmp_path, state(epoch, 1))
+            save_model(tmp_path, net, epoch, 0.5, keep=1)
+
+    save(range(1, 5))
+    expected = [files_in(tmp_path / folder) for folder in ("states", "models")]
+    for folder in ("states", "models"):
+        shutil.rmtree(tmp_path / folder)
+    save(range(1, 4))
+    real, calls = Path.replace, []
+
+    def replace(path: Path, target: Path) -> Path:
+        calls.append(path)
+        if len(calls) > moment:
+            raise Killed
+        return real(path, target)
+
+    with monkeypatch.context() as patch, suppress(Killed):
+        patch.setattr(Path, "replace", replace)
+        patch.setattr(runs, "_finish_change", lambda folder: None)  # a process that was killed clears nothing up
+        save(range(4, 5))
+    tidy(tmp_path)
+    save(range(4, 5))
+    assert [files_in(tmp_path / folder) for folder in ("states", "models")] == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["[{}]", "{}", "[1]", "null", '[{"file": "../x", "sha256": "", "epoch": 1}]', "\xff", ""]
+)
+@pytest.mark.parametrize("folder", ["models", "states"])
+def test_an_index_that_is_none_is_named(tmp_path, net, folder, text):
+    run = sealed_run(tmp_path / "run", net)
+    (run / folder / "index.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(RunError, match=rf"{folder}/index\.json is damaged .*estore it from a copy"):
+        best_model(run, pytest.fail) if folder == "models" else load_state(run, pytest.fail)
+
+
+READERS = {
+    "config.json": lambda run: read_keypoint_config(run),
+    "data.json": lambda run: check_facts(run, data_facts(["a"], ["b"], False), Path("data")),
+    "best.json": lambda run: best_model(run, pytest.fail),
+    "models/index.json": lambda run: best_model(run, pytest.fail),
+    "states/index.json": lambda run: load_state(run, pytest.fail),
+    "history.csv": lambda run: epochs_done(run),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_flipped_bit_is_named_or_changes_nothing(tmp_path_factory, net, name, data):
+    run = tmp_path_factory.mktemp("flipped") / "run"
+    sealed_run(run, net)
+    sound, content = READERS[name](run), bytearray((run / name).read_bytes())
+    bit = data.draw(st.integers(0, 8 * len(content) - 1))
+    content[bit // 8] ^= 1 << bit % 8
+    (run / name).write_bytes(content)
+    try:
+        found = READERS[name](run)
+    except ValueError as error:
+        assert str(run / name) in str(error)
+        return
+    assert name == "history.csv" or str(found) == str(sound)
+    if name == "history.csv":  # a digit of a score, which nobody believes: the state has the history
+        assert found == sound
+
+
+def test_what_falls_short_is_not_taken_from_a_folder_and_told_where_it_is_named(tmp_path, net, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("aifashion"), "propagate", True)
+    done = sealed_run(tmp_path / "2026_01_01_00_00_00", net)
+    debug = sealed_run(tmp_path / "2026_01_02_00_00_00", net)
+    (debug / "data.json").write_text(data_facts(["a"], ["b"], True))
+    begun = sealed_run(tmp_path / "2026_01_03_00_00_00", net, epochs=1)
+    broken = sealed_run(tmp_path / "2026_01_04_00_00_00", net)
+    (broken / "data.json").write_text("{")
+    assert find_trained_run(tmp_path) == done
+    told = caplog.messages[-1]
+    assert "2026_01_01_00_00_00 is used; newer runs are passed over: " in told
+    assert f"{debug.name}: it is a --debug run" in told and f"{begun.name}: it has trained 1 of 2 epochs" in told
+    assert f"{broken / 'data.json'} is damaged" in told
+    caplog.clear()
+    for run, reason in ((debug, "it is a --debug run"), (begun, "it has trained 1 of 2 epochs")):
+        assert find_trained_run(run) == run and caplog.messages[-1] == f"{run} is used, although {reason}"
+    caplog.clear()
+    assert find_trained_run(done) == done and not caplog.messages
+    shutil.rmtree(done)
+    with pytest.raises(RunError, match=r"no finished run \(2026_01_04.*_03.*_02.*name the run, as in --model"):
+        find_trained_run(tmp_path)
+
+
+def test_files_of_before_there_were_seals_are_read(tmp_path, net):
+    run = sealed_run(tmp_path / "run", net)
+    for name in ("config.json", "data.json", "best.json", "models/index.json", "states/index.json"):
+        content = json.loads((run / name).read_text())
+        for record in content if isinstance(content, list) else [content]:
+            assert record.pop(SEAL)
+        (run / name).write_text(json.dumps(content))
+    assert best_model(run, pytest.fail).epoch == 2 and read_keypoint_config(run).size == 64
+    check_state(load_state(run, pytest.fail), 2, 2)
+    check_facts(run, data_facts(["a"], ["b"], False), Path("data"))
+    assert find_trained_run(tmp_path) == run

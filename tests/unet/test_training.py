@@ -1,5 +1,6 @@
 import csv
 import errno
+import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -8,10 +9,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import safetensors
 import safetensors.numpy
 from rich.console import Console
 
 from aifashion.unet import training
+from aifashion.unet.normalization import IMAGENET, InputNormalization, InputStatistics, input_layers
 from aifashion.unet.optimizers import adamw, warmup_cosine
 from aifashion.unet.runs import RunError, best_model
 from aifashion.unet.training import Schedule, fit
@@ -346,3 +349,35 @@ def test_the_state_of_another_network_is_refused(tmp_path):
         train(run, feed=stopped_feed(1, 3))
     with pytest.raises(RunError, match="belongs to another network or optimizer"):
         train(run, net=tiny_net(width=5), resume=True)
+
+
+def normalising_net() -> keras.Model:
+    keras.utils.set_random_seed(3)
+    image = keras.Input((3,), name="image")
+    x = InputNormalization(name="normalise")(image)
+    return keras.Model({"image": image}, {"y": keras.layers.Dense(1, name="outer")(x)}, name="tiny")
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_state_keeps_how_the_input_is_normalised(tmp_path, older):
+    """States of before have nothing of it, and were all of networks with the statistics of ImageNet."""
+    run, started = tmp_path / "run", normalising_net()
+    if not older:
+        next(input_layers(started)).assign(InputStatistics((0.5,) * 3, (0.25,) * 3))
+    with pytest.raises(Stop):
+        train(run, net=started, feed=stopped_feed(1, 3))
+    index = run / "states" / "index.json"
+    entry = json.loads(index.read_text())[-1]
+    state = run / "states" / entry["file"]
+    with safetensors.safe_open(state, framework="numpy") as file:
+        progress = file.metadata()
+    arrays = safetensors.numpy.load_file(state)
+    assert sum(name.startswith("input/") for name in arrays) == 2
+    if older:
+        data = safetensors.numpy.save({n: a for n, a in arrays.items() if not n.startswith("input/")}, progress)
+        state.write_bytes(data)
+        index.write_text(json.dumps([entry | {"sha256": hashlib.sha256(data).hexdigest()}]))
+    resumed_net, _, _ = train(run, net=normalising_net(), resume=True)
+    found = [np.asarray(weight) for weight in next(input_layers(resumed_net)).weights]
+    expected = IMAGENET.pixels if older else ([127.5] * 3, [(255 / 4) ** 2] * 3)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -18,7 +18,7 @@ from ...files import write_atomic
 from ...records import HeadSpec
 from ..images import image_id_problem
 from ..label_table import LabelTable, PhotoFiles, TextColumn
-from .problems import FormatError, Problem
+from .problems import FormatError, Problem, leave_out, not_utf8, read_bytes
 
 HEAD = "product"
 TRAIN, VAL = "train.txt", "val.txt"
@@ -52,35 +52,43 @@ def read_product_lists(
     classes: int | None = None,
     class_names: Path | None = None,
     warn: Callable[[str], None] = lambda text: None,
+    strict: bool = False,
 ) -> tuple[LabelTable, LabelTable]:
     """The training and the validation photos, with the same exclusive head. The photo files need not exist yet.
+
+    Left out and counted in a warning are lines without a label, with a label that is no class, with a path that leads
+    out of the folder, and all lines of a photo but the first.
 
     Args:
         data: the folder of `train.txt` and `val.txt`.
         classes: the number of classes; by default that of `class_names`, otherwise the largest label + 1.
         class_names: a file with one class name per line, in the order of the labels; by default the class numbers.
         warn: called with each warning: classes without a training photo, photos in both lists.
+        strict: raise FormatError instead of leaving lines out.
 
     Raises:
         FileNotFoundError: one of the lists is missing.
-        ValueError: `classes` below 1.
-        FormatError: a line without a label, with a label that is no class, or with a path that leads out of the folder;
-            a photo that is listed twice; an empty list; or numbers of names and classes that differ.
+        ValueError: `classes` below 1 or above a million.
+        FormatError: a list without a sound line; or numbers of names and classes that differ.
     """
     paths = [Path(data) / name for name in (TRAIN, VAL)]
     for path in paths:
         if not path.is_file():
             raise FileNotFoundError(f"no {path.name} in {data}; {LAYOUT}")
-    if classes is not None and classes < 1:
-        raise ValueError(f"{classes} classes; expected 1 or more")
+    if classes is not None and not 1 <= classes <= _MAX_CLASSES:
+        raise ValueError(f"{classes:,} classes; expected 1 to {_MAX_CLASSES:,}")
     names = None if class_names is None else read_class_names(class_names)
     if names is not None and classes not in (None, len(names)):
         raise FormatError(
             [Problem(Path(str(class_names)), None, f"{len(names)} names; expected one for each of {classes} classes")]
         )
     limit = classes if names is None else len(names)
-    lists = [_read_labelled(path, limit) for path in paths]
-    head = HeadSpec(HEAD, "exclusive", names or tuple(map(str, range(limit or _count_classes(lists)))))
+    lists = [_read_labelled(path, limit, strict) for path in paths]
+    head = HeadSpec(
+        HEAD,
+        "exclusive",
+        names or tuple(map(str, range(limit or 1 + max(int(listed.labels.max()) for listed in lists)))),
+    )
     train, val = (
         LabelTable(PhotoFiles(Path(data), TextColumn(listed.names)), (head,), listed.labels[:, None], (None,))
         for listed in lists
@@ -92,31 +100,42 @@ def read_product_lists(
     return train, val
 
 
-def read_product_test(path: Path, root: Path | None = None) -> PhotoFiles:
+def read_product_test(path: Path, root: Path | None = None, strict: bool = False) -> PhotoFiles:
     """The photos of a list without labels, in its order. root: the folder of the paths, by default that of the list.
 
-    Raises FormatError as `read_product_lists`, OSError if the list cannot be read.
+    A path that leads out of the folder, or that comes again, is left out and counted in a warning. Raises FormatError
+    where no line is sound, with `strict` where one is not; OSError if the list cannot be read.
     """
     texts, lines = _read_lines(Path(path))
-    problems = _name_problems(Path(path), texts, lines)
-    if problems:
+    wrong, problems = _wrong_names(Path(path), texts, lines)
+    if strict and problems:
         raise FormatError(problems)
+    leave_out(Path(path), problems, int((~wrong).sum()), "lines", int(wrong.sum()))
+    texts = texts.filter(pa.array(~wrong)) if problems else texts
     return PhotoFiles(Path(path).parent if root is None else Path(root), TextColumn(texts))
 
 
-def read_product_labels(path: Path) -> tuple[list[str], np.ndarray]:
-    """Paths, and labels (N,) int32, of a list of lines `path label`: of photos, or a submission.
+def read_product_labels(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Paths, labels (N,) int32 and line numbers (N,) of a list of lines `path label`: of photos, or a submission.
 
-    Raises FormatError as `read_product_lists`, OSError if the list cannot be read.
+    Raises FormatError for a line that `read_product_lists` would leave out, OSError if the list cannot be read.
     """
-    listed = _read_labelled(Path(path), None)
-    return listed.names.to_pylist(), listed.labels
+    listed = _read_labelled(Path(path), None, strict=True)
+    return listed.names.to_pylist(), listed.labels, listed.lines
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """The names of the classes, one per line, class 0 first. Raises FormatError for a blank line or a repeated name."""
+    """The names of the classes, one per line, class 0 first.
+
+    Raises FormatError for a blank line, a repeated name, a control character, or more than a million names.
+    """
     texts, lines = _read_lines(Path(path))
-    again = _again(Path(path), texts, lines, "class name")
+    if len(texts) > _MAX_CLASSES:
+        reason = f"{len(texts):,} names; at most {_MAX_CLASSES:,} classes are possible"
+        raise FormatError([Problem(Path(path), None, reason)])
+    _, again = _again(Path(path), texts, lines, "class name")
+    hidden = [row for row, name in enumerate(texts.to_pylist()) if not name.isprintable()]
+    again += _problems(Path(path), lines, hidden, lambda row: f"{texts[row].as_py()!r} has a control character")
     if len(lines) != lines[-1]:
         gap = int(np.flatnonzero(lines != np.arange(1, len(lines) + 1))[0]) + 1
         again.append(Problem(Path(path), gap, "blank line; expected the name of a class"))
@@ -142,7 +161,7 @@ def write_product_submission(path: Path, names: Sequence[str], labels: np.ndarra
 
 def _read_lines(path: Path) -> _Rows:
     """Raises FormatError for a file that is empty or not UTF-8."""
-    data = path.read_bytes()
+    data = read_bytes(path)
     start = 3 if data.startswith(b"\xef\xbb\xbf") else 0
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
     bounds = np.concatenate([[start], ends, [len(data)] if not data.endswith(b"\n") else []]).astype(np.int64)
@@ -165,27 +184,35 @@ def _refuse_encoding(path: Path, data: bytes) -> NoReturn:
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        reason = f"not UTF-8 text: {error.reason} at byte {error.start} of the file"
-        raise FormatError([Problem(path, data.count(b"\n", 0, error.start) + 1, reason)]) from None
+        raise FormatError([not_utf8(path, data, error)]) from None
     raise FormatError([Problem(path, None, "not UTF-8 text")])
 
 
-def _read_labelled(path: Path, classes: int | None) -> _Labelled:
-    """The rows of a list `path label`. Raises FormatError with the problems of all lines."""
+def _read_labelled(path: Path, classes: int | None, strict: bool) -> _Labelled:
+    """The rows of a list `path label`; those with problems are left out, or with `strict` raised as FormatError."""
     names, texts, lines, problems = _split_lines(path)
+    unlabelled = len(problems)
     digits = pc.and_(pc.ascii_is_decimal(texts), pc.less_equal(pc.binary_length(texts), _MAX_DIGITS))
     whole = digits.to_numpy(zero_copy_only=False)
     labels = pc.if_else(digits, texts, "0").cast(pa.int32()).to_numpy()
-    last = "" if classes is None else f"..{classes - 1}"
+    last = " or above" if classes is None else f"..{classes - 1}"
 
     def not_a_class(row: int) -> str:
-        return f"label {texts[row].as_py()!r}; expected a class, a whole number 0{last or ' or above'}"
+        if classes is None and whole[row]:
+            return f"label {labels[row]} would make {labels[row] + 1:,} classes; number them from 0"
+        return f"label {texts[row].as_py()!r}; expected a class, a whole number 0{last}"
 
-    outside = ~whole if classes is None else ~whole | (labels >= classes)
+    outside = ~whole | (labels >= (classes or _MAX_CLASSES))
     problems += _problems(path, lines, np.flatnonzero(outside), not_a_class)
-    problems += _name_problems(path, names, lines)
+    wrong, found = _wrong_names(path, names, lines)
+    problems += found
     if problems:
-        raise FormatError(sorted(problems, key=lambda problem: problem.line or math.inf))
+        problems = sorted(problems, key=lambda problem: problem.line or math.inf)
+        if strict:
+            raise FormatError(problems)
+        kept = ~(outside | wrong)
+        leave_out(path, problems, int(kept.sum()), "lines", unlabelled + int((~kept).sum()))
+        names, labels, lines = names.filter(pa.array(kept)), labels[kept], lines[kept]
     return _Labelled(path, names, labels, lines)
 
 
@@ -206,7 +233,8 @@ def _split_lines(path: Path) -> tuple[pa.LargeStringArray, pa.LargeStringArray, 
     return pc.list_element(parts, 0), pc.list_element(parts, 1), lines, problems
 
 
-def _name_problems(path: Path, names: pa.LargeStringArray, lines: np.ndarray) -> list[Problem]:
+def _wrong_names(path: Path, names: pa.LargeStringArray, lines: np.ndarray) -> tuple[np.ndarray, list[Problem]]:
+    """(N,) bool: paths that lead out of the folder or were there before; and the problems of these rows."""
     suspect = pc.match_substring_regex(names, _SUSPECT).to_numpy(zero_copy_only=False)
     # The Unicode check is slow, so only texts with other characters than ASCII get it.
     rest = np.flatnonzero(~pc.ascii_is_printable(names).to_numpy(zero_copy_only=False))
@@ -216,20 +244,23 @@ def _name_problems(path: Path, names: pa.LargeStringArray, lines: np.ndarray) ->
         for row in np.flatnonzero(suspect).tolist()
         if (reason := image_id_problem(name := names[row].as_py()))
     }
-    return _problems(path, lines, list(reasons), reasons.__getitem__) + _again(path, names, lines, "path")
+    wrong, problems = _again(path, names, lines, "path")
+    wrong[list(reasons)] = True
+    return wrong, _problems(path, lines, list(reasons), reasons.__getitem__) + problems
 
 
-def _again(path: Path, texts: pa.LargeStringArray, lines: np.ndarray, what: str) -> list[Problem]:
-    """A problem for every text that repeats an earlier line."""
+def _again(path: Path, texts: pa.LargeStringArray, lines: np.ndarray, what: str) -> tuple[np.ndarray, list[Problem]]:
+    """(N,) bool: texts that repeat an earlier line; and their problems."""
     if pc.count_distinct(texts).as_py() == len(texts):
-        return []
+        return np.zeros(len(texts), bool), []
     codes = texts.dictionary_encode().indices.to_numpy()
     first = np.unique(codes, return_index=True)[1][codes]
 
     def reason(row: int) -> str:
         return f"{what} {texts[row].as_py()!r} again; first on line {lines[first[row]]}"
 
-    return _problems(path, lines, np.flatnonzero(first != np.arange(len(texts))), reason)
+    repeated = first != np.arange(len(texts))
+    return repeated, _problems(path, lines, np.flatnonzero(repeated), reason)
 
 
 def _problems(
@@ -238,17 +269,6 @@ def _problems(
     found = [Problem(path, int(lines[row]), reason(row)) for row in rows[:_MAX_PROBLEMS]]
     more = len(rows) - len(found)
     return found + ([Problem(path, None, f"{more} more lines like line {lines[rows[0]]}")] if more else [])
-
-
-def _count_classes(lists: Sequence[_Labelled]) -> int:
-    """The largest label + 1. Raises FormatError if that is implausibly large."""
-    largest = max(lists, key=lambda listed: listed.labels.max())
-    row = int(largest.labels.argmax())
-    count = int(largest.labels[row]) + 1
-    if count > _MAX_CLASSES:
-        reason = f"label {count - 1} would make {count:,} classes; number them from 0, or give their count (--classes)"
-        raise FormatError([Problem(largest.path, int(largest.lines[row]), reason)])
-    return count
 
 
 def _warn_of_gaps(path: Path, counts: np.ndarray, warn: Callable[[str], None]) -> None:

@@ -4,13 +4,15 @@ COCO keypoints are pixel indices: a coordinate is a pixel centre, as everywhere 
 Boxes have pixel edges: pixel i spans i to i + 1, so the box of one keypoint is 1 x 1. Visibility 2, 1, 0 becomes state
 1, 0, -1, and an absent keypoint (0, 0) becomes (-1, -1). All categories of a vocabulary are written with all its
 keypoints, because COCO tools use one list of sigmas for the whole file.
+
+An id can be a number in one place and its text in another: 7 and "7" are one id.
 """
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,8 @@ import numpy as np
 from ...geometry import Size
 from ...records import ABSENT, Keypoints, Prediction, Sample
 from ...vocabulary import Vocabulary
-from ..images import resolve_image
-from .problems import FormatError, Problem
+from ..images import image_size, resolve_image
+from .problems import FormatError, Problem, leave_out, read_json
 
 log = logging.getLogger(__name__)
 
@@ -35,28 +37,35 @@ there and two (cuff in, out) here; and a hem, which is a top hem, a hemline or a
 is not given there."""
 
 
+Id = int | str
+
+
 @dataclass(frozen=True, slots=True)
 class CocoCategory:
-    id: int
+    id: Id
     name: str
     keypoints: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CocoImage:
-    id: int
+    """size: None where neither the file nor the photo's header gives it."""
+
+    id: Id
     file_name: str
-    size: Size
+    size: Size | None
 
 
 @dataclass(frozen=True, slots=True)
 class CocoAnnotation:
-    """keypoints: one (K,) set in the order of the category's names, absent ones at (-1, -1)."""
+    """keypoints: one (K,) set in the order of the category's names, absent ones at (-1, -1). box: (left, top, width,
+    height) in px, None without one."""
 
-    id: int
+    id: Id
     image: CocoImage
     category: CocoCategory
     keypoints: Keypoints
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,45 +78,78 @@ class CocoSet:
     annotations: tuple[CocoAnnotation, ...]
 
 
-def read_coco(path: Path) -> CocoSet:
+def read_coco(path: Path, strict: bool = False) -> CocoSet:
     """Reads a COCO keypoint file.
 
-    What is sound and has no keypoints (categories, boxes, crowds) is left out and counted in a warning. Raises
-    FormatError with every malformed annotation, image and category.
+    What is sound and has no keypoints (categories, boxes, crowds) is left out and counted in a warning, and so is every
+    malformed category, image and annotation, with its reason. Where an image has no size, that is read from the photo,
+    below the folder of the file. Raises FormatError for a file of another kind, for one of which no image is sound, or
+    no annotation though it has some; with `strict`, for any malformed entry. A score needs all of them.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:  # also text that is not UTF-8
-        raise FormatError([Problem(path, getattr(error, "lineno", None), f"not JSON: {error}")]) from error
+    content = read_json(path)
     parts = {name: content.get(name) if isinstance(content, dict) else None for name in _READERS}
     absent = [name for name, entries in parts.items() if not isinstance(entries, list)]
     if absent:
         raise FormatError([Problem(path, None, f"no list of {', '.join(absent)}; expected a COCO keypoint file")])
     problems: list[Problem] = []
     left_out: Counter[str] = Counter()
-    without_keypoints: set[Any] = set()
-    read: dict[str, dict[int, Any]] = {}
+    without_keypoints: set[str] = set()
+    read: dict[str, dict[str, Any]] = {}
     for name, reader in _READERS.items():
         records = read[name] = {}
+        wrong = []
         for i, entry in enumerate(parts[name] or ()):
             label = f"entry {i}"
             try:
-                label = f"id {entry['id']}"
+                label = f"id {entry['id']!s:.80}"
+                key = _key(entry["id"])
                 if reason := _reason_to_leave_out(name, entry, without_keypoints):
                     left_out[reason] += 1
-                    without_keypoints.update([entry["id"]] if name == "categories" else [])
+                    without_keypoints.update([key] if name == "categories" else [])
                     continue
-                if entry["id"] in records:
+                if key in records:
                     raise ValueError("the id is repeated")
-                records[entry["id"]] = reader(entry, read)
+                records[key] = reader(entry, read)
             except _FAULTS as error:
-                problems.append(_problem(path, f"{name}, {label}", error))
-    if problems:
+                wrong.append(_problem(path, f"{name}, {label}", error))
+        if wrong and not records:
+            raise FormatError([*problems, *wrong])
+        problems += wrong
+    if strict and problems:
         raise FormatError(problems)
+    leave_out(path, problems, sum(map(len, read.values())), "entries")
     if left_out:
         log.warning(f"{path}: left out {_counted(left_out)}")
-    return CocoSet(path, *(tuple(records.values()) for records in read.values()))
+    coco = CocoSet(path, *(tuple(records.values()) for records in read.values()))
+    return coco if all(image.size for image in coco.images) else _with_sizes(coco)
+
+
+def _with_sizes(coco: CocoSet) -> CocoSet:
+    """The same, with the sizes in the photos' headers where the file has none."""
+    found: dict[Id, CocoImage] = {}
+    for image in coco.images:
+        found[image.id] = image
+        if image.size is None:
+            try:
+                size = image_size(resolve_image(coco.path.parent, image.file_name))
+                found[image.id] = replace(image, size=size)
+            except ValueError:  # of both: ImageError is one
+                continue
+    unknown = sum(image.size is None for image in found.values())
+    if unknown:
+        log.warning(f"{coco.path}: {unknown:,} images have no width and height, and their photos cannot be read")
+    annotations = tuple(replace(annotation, image=found[annotation.image.id]) for annotation in coco.annotations)
+    return replace(coco, images=tuple(found.values()), annotations=annotations)
+
+
+def _key(value: Any) -> str:
+    """What identifies an entry: the text of its id. Raises ValueError for what is no id."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        raise ValueError(f"the id is {value!r:.80}; expected a whole number or a text")
+    return str(value)
 
 
 def _reason_to_leave_out(part: str, entry: Any, without_keypoints: Container[Any]) -> str | None:
@@ -118,7 +160,7 @@ def _reason_to_leave_out(part: str, entry: Any, without_keypoints: Container[Any
         return None
     if entry.get("iscrowd"):
         return "annotations of crowds"
-    if entry.get("category_id") in without_keypoints:
+    if str(entry.get("category_id")) in without_keypoints:
         return "annotations of categories without keypoints"
     return "annotations without keypoints" if "keypoints" not in entry else None
 
@@ -128,21 +170,40 @@ def _counted(left_out: Mapping[str, int]) -> str:
 
 
 def samples_from_coco(
-    coco: CocoSet, root: Path, vocabulary: Vocabulary, names: Mapping[str, str] | None = None
+    coco: CocoSet,
+    root: Path,
+    vocabulary: Vocabulary,
+    names: Mapping[str, str] | None = None,
+    strict: bool = False,
 ) -> list[Sample]:
     """One sample for each annotation, with the keypoints of the vocabulary. root: the folder of the file names.
 
     names: the file's keypoint names -> those of the vocabulary (such as DEEPFASHION_KEYPOINTS); by default they are the
-    same. Keypoints with other names are ignored. A COCO category that is not in the vocabulary becomes None. Raises
-    FormatError, with the id of the annotation, for a file name that leaves `root` and for a keypoint that the category
-    does not have; ValueError if an annotation has no keypoint of the vocabulary.
+    same. Keypoints with other names are left out. A COCO category that is not in the vocabulary becomes None. Left out
+    and counted in a warning are annotations with a file name that leaves `root`, with a keypoint that the category does
+    not have, and without a keypoint of the vocabulary. Raises FormatError, with the ids of the annotations, where no
+    annotation is left, and with `strict` for the first two; ValueError where none has a keypoint of the vocabulary.
     """
+    return [sample for _, sample in garments_from_coco(coco, root, vocabulary, names, strict)]
+
+
+def garments_from_coco(
+    coco: CocoSet,
+    root: Path,
+    vocabulary: Vocabulary,
+    names: Mapping[str, str] | None = None,
+    strict: bool = False,
+) -> list[tuple[CocoAnnotation, Sample]]:
+    """`samples_from_coco`, each with its annotation."""
     keypoints = vocabulary.keypoints
     names = dict(zip(keypoints, keypoints, strict=True)) if names is None else names
     unknown = sorted(set(names.values()) - set(keypoints))
     if unknown:
-        raise ValueError(f"`names` maps to {', '.join(unknown)}; expected some of {', '.join(keypoints)}")
-    samples, problems = [], []
+        known = ", ".join(keypoints)
+        raise ValueError(
+            f"no keypoints {', '.join(unknown)} in the vocabulary {vocabulary.name}; expected some of {known}"
+        )
+    garments, problems = [], []
     others: Counter[CocoCategory] = Counter()
     dropped: set[str] = set()
     for annotation in coco.annotations:
@@ -160,12 +221,14 @@ def samples_from_coco(
             if len(foreign):
                 raise ValueError(f"a {category} has no {', '.join(keypoints[k] for k in foreign)}")
             path = resolve_image(root, annotation.image.file_name)
-            samples.append(Sample(annotation.image.file_name, path, category, Keypoints(xy, state)))
+            sample = Sample(annotation.image.file_name, path, category, Keypoints(xy, state))
+            garments.append((annotation, sample))
         except ValueError as error:
             problems.append(Problem(coco.path, None, f"annotations, id {annotation.id}: {error}"))
-    if problems:
+    if strict and problems:
         raise FormatError(problems)
-    if others and not samples:
+    leave_out(coco.path, problems, len(garments), "annotations")
+    if others and not garments:
         found = ", ".join(next(iter(others)).keypoints)
         raise ValueError(
             f"{coco.path}: none of the keypoints {found} is one of the vocabulary {vocabulary.name} "
@@ -176,7 +239,7 @@ def samples_from_coco(
         log.warning(f"{coco.path}: left out garments without a keypoint of the vocabulary: {counts}")
     if dropped:
         log.warning(f"{coco.path}: left out keypoints that are not in the vocabulary: {', '.join(sorted(dropped))}")
-    return samples
+    return garments
 
 
 def check_names(coco: CocoSet, vocabulary: Vocabulary) -> None:
@@ -233,32 +296,30 @@ def coco_results(
     return entries
 
 
-def read_coco_results(path: Path, coco: CocoSet, root: Path, vocabulary: Vocabulary) -> list[Sample]:
-    """The answers to the file `coco` as samples: a list of results, as `coco_results` gives it, or a COCO file itself.
+def read_coco_results(path: Path, coco: CocoSet) -> CocoSet:
+    """The answers to the file `coco`: a list of results, as `coco_results` gives it, or a COCO file itself.
 
-    Raises FormatError for what is neither.
+    A result without an id has `entry N` in its place. Raises FormatError for what is neither, and for every malformed
+    entry: a score with some left out would not be that of the file.
     """
-    try:
-        entries = json.loads(Path(path).read_bytes())
-    except ValueError as error:
-        raise FormatError([Problem(path, getattr(error, "lineno", None), f"not JSON: {error}")]) from error
+    path = Path(path)
+    entries = read_json(path)
     if isinstance(entries, dict):
-        return samples_from_coco(read_coco(path), root, vocabulary)
+        return read_coco(path, strict=True)
     if not isinstance(entries, list):
         raise FormatError([Problem(path, None, "not a list; expected COCO keypoint results")])
-    images = {image.id: image for image in coco.images}
-    categories = {category.id: category for category in coco.categories}
+    images = {_key(image.id): image for image in coco.images}
+    categories = {_key(category.id): category for category in coco.categories}
     read = {"images": images, "categories": categories}
     annotations, problems = [], []
     for number, entry in enumerate(entries):
         try:
-            annotations.append(_read_annotation({"id": number, **entry}, read))
+            annotations.append(_read_annotation({"id": f"entry {number}", **entry}, read))
         except _FAULTS as error:
             problems.append(_problem(path, f"entry {number}", error))
     if problems:
         raise FormatError(problems)
-    results = CocoSet(path, coco.categories, coco.images, tuple(annotations))
-    return samples_from_coco(results, root, vocabulary)
+    return CocoSet(path, coco.categories, coco.images, tuple(annotations))
 
 
 def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size], vocabulary: Vocabulary) -> dict[str, Any]:
@@ -315,39 +376,89 @@ def _annotation(sample: Sample, vocabulary: Vocabulary) -> dict[str, Any]:
     }
 
 
-_FAULTS = (KeyError, TypeError, ValueError, OverflowError)
+_FAULTS = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 """What an entry can raise that is not as the format has it."""
 
 
 def _problem(path: Path, label: str, error: Exception) -> Problem:
-    reason = f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, KeyError):
+        reason = f"no {error.args[0]}"
+    elif isinstance(error, TypeError | AttributeError):  # their texts speak of Python
+        reason = "not an object with the entries of the format"
+    else:
+        reason = str(error)
     return Problem(path, None, f"{label}: {reason}")
 
 
-def _read_category(entry: dict[str, Any], read: dict[str, dict[int, Any]]) -> CocoCategory:
-    names = tuple(entry["keypoints"])
-    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ValueError(f"keypoints must be distinct names; got {list(names)}")
-    return CocoCategory(entry["id"], str(entry["name"]), names)
+def _read_category(entry: dict[str, Any], read: dict[str, dict[str, Any]]) -> CocoCategory:
+    names = entry["keypoints"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"keypoints must be a list of distinct names; got {names!r:.200}")
+    return CocoCategory(entry["id"], _text(entry, "name"), tuple(names))
 
 
-def _read_image(entry: dict[str, Any], read: dict[str, dict[int, Any]]) -> CocoImage:
-    return CocoImage(entry["id"], str(entry["file_name"]), (int(entry["width"]), int(entry["height"])))
+def _read_image(entry: dict[str, Any], read: dict[str, dict[str, Any]]) -> CocoImage:
+    size = entry.get("width"), entry.get("height")
+    if all(value in (None, 0) for value in size):
+        return CocoImage(entry["id"], _text(entry, "file_name"), None)
+    numbers = [_number(value, "width and height") for value in size]
+    if min(numbers) < 1:
+        raise ValueError(f"width {size[0]!r} and height {size[1]!r} must be 1 or more")
+    return CocoImage(entry["id"], _text(entry, "file_name"), (int(numbers[0]), int(numbers[1])))
 
 
-def _read_annotation(entry: dict[str, Any], read: dict[str, dict[int, Any]]) -> CocoAnnotation:
-    image, category = read["images"].get(entry["image_id"]), read["categories"].get(entry["category_id"])
-    if image is None or category is None:
-        raise ValueError(f"image_id {entry['image_id']} or category_id {entry['category_id']} is not in the file")
-    values = np.asarray(entry["keypoints"], dtype=np.float64)
+def _read_annotation(entry: dict[str, Any], read: dict[str, dict[str, Any]]) -> CocoAnnotation:
+    image, category = _referred(entry, "image_id", read["images"]), _referred(entry, "category_id", read["categories"])
+    values = _numbers(entry["keypoints"])
     if values.shape != (3 * len(category.keypoints),):
         raise ValueError(f"{values.size} keypoint numbers; expected x, y, v for {len(category.keypoints)} keypoints")
     triples = values.reshape(-1, 3)
     if not np.isin(triples[:, 2], (0, 1, 2)).all():
-        raise ValueError(f"keypoint visibilities must be 0, 1 or 2; got {sorted(set(triples[:, 2].tolist()))}")
+        raise ValueError(f"keypoint visibilities must be 0, 1 or 2; got {sorted(set(triples[:, 2].tolist()))[:5]}")
     state = triples[:, 2].astype(np.int8) - 1
     xy = np.where(state[:, None] == ABSENT, -1, triples[:, :2])
-    return CocoAnnotation(entry["id"], image, category, Keypoints(xy, state))
+    return CocoAnnotation(entry["id"], image, category, Keypoints(xy, state), _box(entry.get("bbox")))
+
+
+def _referred(entry: dict[str, Any], name: str, records: dict[str, Any]) -> Any:
+    """The sound image or category that an annotation refers to by its id."""
+    found = records.get(_key(entry[name]))
+    if found is None:
+        part = "images" if name == "image_id" else "categories"
+        raise ValueError(f"{name} {entry[name]!r} is not the id of a sound entry of {part}")
+    return found
+
+
+def _box(value: Any) -> tuple[float, float, float, float] | None:
+    """The box of an annotation; None for one that is not there or not sound, since keypoints do not depend on it."""
+    try:
+        left, top, width, height = _numbers(value).tolist()
+    except ValueError:
+        return None
+    return (left, top, width, height) if isfinite(left + top + width + height) and width > 0 and height > 0 else None
+
+
+def _text(entry: dict[str, Any], name: str) -> str:
+    if not isinstance(entry[name], str):
+        raise ValueError(f"{name} is {entry[name]!r:.80}; expected a text")
+    return entry[name]
+
+
+def _number(value: Any, what: str) -> float:
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        number = None
+    if number is None or not isfinite(number):
+        raise ValueError(f"{what}: {value!r:.80}; expected a number")
+    return number
+
+
+def _numbers(values: Any) -> np.ndarray:
+    """A flat list of numbers as (N,) float64. Raises ValueError for anything else, such as texts or lists in it."""
+    if not isinstance(values, list) or not all(isinstance(v, int | float) for v in values):
+        raise ValueError(f"{values!r:.80}; expected a flat list of numbers")
+    return np.array(values, np.float64)
 
 
 _READERS = {"categories": _read_category, "images": _read_image, "annotations": _read_annotation}

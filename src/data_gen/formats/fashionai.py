@@ -21,7 +21,7 @@ from ...records import ABSENT, Keypoints, Sample
 from ..images import image_id_problem, resolve_image
 from .challenges import CATEGORIES, FASHIONAI, KEYPOINTS
 from .folders import Folders, drawn_below, find_files
-from .problems import FormatError, Problem
+from .problems import FormatError, Problem, leave_out, read_csv_rows
 
 ID_COLUMNS = ("image_id", "image_category")
 ANSWERS = "fashionAI_key_points_test_[ab]_answer_*.csv"
@@ -56,11 +56,13 @@ def read_keypoint_csv(path: Path, root: Path | None = None, strict: bool = True)
     """The samples of one CSV; `keypoints` is None if it has only the first two columns.
 
     root: the folder of the image ids, by default `image_root(path)`. Raises FormatError for any problem; with `strict`
-    False, rows with problems are left out instead. `scan_keypoint_csv` returns the problems.
+    False, rows with problems are left out and counted in a warning, unless all are. `scan_keypoint_csv` returns the
+    problems.
     """
     samples, problems = scan_keypoint_csv(path, root)
-    if problems and (strict or not samples):
+    if strict and problems:
         raise FormatError(problems)
+    leave_out(Path(path), problems, len(samples), count=len({problem.line for problem in problems}))
     return samples
 
 
@@ -122,6 +124,27 @@ def write_keypoint_csv(path: Path, samples: Sequence[Sample], decimals: int = 0)
     _write_rows(path, (*ID_COLUMNS, *KEYPOINTS), rows)
 
 
+def one_per_photo(samples: Sequence[Sample]) -> tuple[list[Sample], int]:
+    """The samples, of each photo the one with the largest box about its keypoints; and how many were left out.
+
+    A keypoint CSV has one row per photo.
+    """
+    largest: dict[str, Sample] = {}
+    for sample in samples:
+        other = largest.setdefault(sample.image_id, sample)
+        if _area(sample) > _area(other):
+            largest[sample.image_id] = sample
+    return list(largest.values()), len(samples) - len(largest)
+
+
+def _area(sample: Sample) -> float:
+    """Of the box about the labelled keypoints, px^2."""
+    if sample.keypoints is None or not (sample.keypoints.state != ABSENT).any():
+        return 0.0
+    xy = sample.keypoints.xy[sample.keypoints.state != ABSENT]
+    return float((xy.max(axis=0) - xy.min(axis=0) + 1).prod())
+
+
 def write_test_csv(path: Path, samples: Sequence[Sample]) -> None:
     """Writes the two columns of a test set, atomically. Raises ValueError for a sample without a category."""
     for sample in samples:
@@ -156,23 +179,26 @@ def load_training_samples(data: Path) -> list[Sample]:
     """All training samples below `data`, both seasons and the warm-up set together.
 
     The same image id in two sets means two photos, with different paths. A photo with the same row in two CSVs counts
-    once. Raises FileNotFoundError if there is no training CSV, FormatError for problems in one, or if two CSVs have
-    different keypoints for one photo.
+    once. Rows with problems are left out and counted in a warning, and so are rows with other keypoints than an earlier
+    CSV has for the photo. Raises FileNotFoundError if there is no training CSV, FormatError for one without a sound
+    row or without keypoints.
     """
     files = find_keypoint_sets(data).train
     if not files:
         raise FileNotFoundError(f"no FashionAI training CSV in {data}; {LAYOUT}{drawn_below(data)}")
     samples: dict[Path, Sample] = {}
     for file in files:
-        for sample in read_keypoint_csv(file):
+        found, lines, problems = scan_keypoint_rows(file)
+        conflicts = []
+        for sample, line in zip(found, lines, strict=True):
             if sample.keypoints is None:
                 raise FormatError([Problem(file, 1, "a training CSV needs the 24 keypoint columns")])
-            first = samples.setdefault(sample.path, sample)
-            if first != sample:
-                reason = (
-                    f"{sample.image_id}: other keypoints than in another CSV for the same photo; remove one of them"
-                )
-                raise FormatError([Problem(file, None, reason)])
+            if samples.setdefault(sample.path, sample) != sample:
+                reason = f"{sample.image_id}: other keypoints than in an earlier CSV for the same photo; remove one row"
+                conflicts.append(Problem(file, line, reason))
+        problems = sorted([*problems, *conflicts], key=lambda problem: problem.line or 0)
+        wrong = len({problem.line for problem in problems})
+        leave_out(file, problems, len(found) - len(conflicts), count=wrong)
     return list(samples.values())
 
 
@@ -182,13 +208,9 @@ Table = tuple[dict[str, Sequence[str]], list[int]]
 
 def _read_table(path: Path) -> tuple[Table | None, list[Problem]]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        rows = [(reader.line_num, row) for row in reader if row]
-    except UnicodeDecodeError as error:
-        return None, [Problem(path, None, f"not UTF-8 text: {error.reason} at byte {error.start}")]
-    except csv.Error as error:
-        return None, [Problem(path, reader.line_num, f"not a CSV: {error}")]
+        rows = read_csv_rows(path)
+    except FormatError as error:
+        return None, list(error.problems)
     if not rows:
         return None, [Problem(path, None, f"the file is empty; expected a header {','.join(ID_COLUMNS)},...")]
     header = [name.strip() for name in rows[0][1]]

@@ -6,8 +6,6 @@ rows. Paths are relative to the folder above `Annotations` or `Tests`. A photo w
 rows.
 """
 
-import csv
-import io
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from ..images import image_id_problem
 from ..label_table import LabelTable, PhotoFiles
 from .challenges import ATTRIBUTE_TASKS, LENGTHS
 from .folders import Folders, drawn_below, find_files
-from .problems import FormatError, Problem
+from .problems import FormatError, Problem, leave_out, read_csv_rows
 
 ANSWERS = "fashionAI_attributes_answer_*.csv"
 SUFFIX = "_labels"
@@ -116,12 +114,15 @@ def read_label_table(path: Path, root: Path | None = None, ordinal: bool | Colle
     return _table(attribute_root(path) if root is None else Path(root), rows, attribute_heads(ordinal))
 
 
-def read_labels(path: Path, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS) -> list[AttributeRow]:
+def read_labels(
+    path: Path, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS, strict: bool = True
+) -> list[AttributeRow]:
     """The rows of a label file or of released answers; `value` has the marks. classes: of every task.
 
-    Raises FormatError for any problem (`scan_labels` returns the problems), OSError if the file cannot be read.
+    Raises FormatError for any problem (`scan_labels` returns the problems), OSError if the file cannot be read. Without
+    `strict` rows with problems are left out and counted in a warning, unless all are.
     """
-    return _all_valid(*scan_labels(path, classes))
+    return _sound(Path(path), *scan_labels(path, classes), strict)
 
 
 def scan_labels(
@@ -141,13 +142,17 @@ def scan_labels(
 
 
 def read_questions(
-    path: Path, root: Path | None = None, classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS
+    path: Path,
+    root: Path | None = None,
+    classes: Mapping[str, tuple[str, ...]] = ATTRIBUTE_TASKS,
+    strict: bool = False,
 ) -> tuple[PhotoFiles, list[str]]:
     """The photos of a `question.csv` and the task of each; one photo for each row of the file.
 
-    root: as in `read_label_table`. Raises FormatError for any problem, for example marks instead of `?`.
+    root: as in `read_label_table`. Rows with problems, for example marks instead of `?`, are left out and counted in a
+    warning. Raises FormatError where no row is sound, with `strict` where one is not.
     """
-    rows = _all_valid(*scan_questions(path, classes))
+    rows = _sound(Path(path), *scan_questions(path, classes), strict)
     photos = PhotoFiles(attribute_root(path) if root is None else Path(root), [row.path for row in rows])
     return photos, [row.task for row in rows]
 
@@ -171,13 +176,9 @@ def scan_attribute_rows(
     """
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        cells = [(reader.line_num, row) for row in reader if row]
-    except UnicodeDecodeError as error:
-        return [], [Problem(path, None, f"not UTF-8 text: {error.reason} at byte {error.start}")]
-    except csv.Error as error:
-        return [], [Problem(path, reader.line_num, f"not a CSV: {error}")]
+        cells = read_csv_rows(path)
+    except FormatError as error:
+        return [], list(error.problems)
     expected = f"path,<task>{SUFFIX},{third}"
     if not cells:
         return [], [Problem(path, None, f"the file is empty; expected rows {expected}")]
@@ -231,8 +232,9 @@ def load_attribute_table(data: Path, heads: Sequence[HeadSpec] | None = None) ->
 
     A photo with labels for several tasks is one row. The file names of the challenge are hashes, and the second season
     repeats photos of the first, so photos with the same hash in two sets are one photo: the set that is last by path
-    gives the file, and the label if both have one. Photos with other names are identified by their path. Raises
-    FileNotFoundError if there is no label file, FormatError for problems in one.
+    gives the file, and the label if both have one. Photos with other names are identified by their path. Rows with
+    problems are left out and counted in a warning. Raises FileNotFoundError if there is no label file, FormatError for
+    one without a sound row.
     """
     heads = attribute_heads() if heads is None else heads
     files = find_attribute_sets(data).labels
@@ -241,7 +243,7 @@ def load_attribute_table(data: Path, heads: Sequence[HeadSpec] | None = None) ->
     rows: list[tuple[str, AttributeRow]] = []
     for file in files:
         folder = attribute_root(file).relative_to(data).as_posix()
-        for row in read_labels(file, {head.name: head.classes for head in heads}):
+        for row in read_labels(file, {head.name: head.classes for head in heads}, strict=False):
             path = row.path if folder == "." else f"{folder}/{row.path}"
             name = row.path.rpartition("/")[2].partition(".")[0]
             rows.append((name if _HASH_NAME.fullmatch(name) else path, row._replace(path=path)))
@@ -285,9 +287,10 @@ def _checked_rows(
     return [row for row, text in found if not text], sorted(problems, key=lambda problem: problem.line or 0)
 
 
-def _all_valid(rows: list[AttributeRow], problems: list[Problem]) -> list[AttributeRow]:
-    if problems:
+def _sound(path: Path, rows: list[AttributeRow], problems: list[Problem], strict: bool) -> list[AttributeRow]:
+    if strict and problems:
         raise FormatError(problems)
+    leave_out(path, problems, len(rows))
     return rows
 
 

@@ -1,8 +1,9 @@
 """The search for a challenge's files below a data folder."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+
+from ...files import walk
 
 CROPS_FILE = "crops.json"
 """In a folder of cropped photos: their origin and the settings."""
@@ -35,10 +36,10 @@ def challenge_folders(data: Path, drawn: bool) -> Iterator[tuple[Path, list[str]
     """`data` and the folders up to four levels below it that can contain a challenge's files, with their file names.
 
     Folders of crops and work folders of `recipes/shipped_networks.py` are searched only if they are `data` itself.
-    drawn: also search folders of synthetic photos below `data`.
+    drawn: also search folders of synthetic photos below `data`. Linked folders are searched as well.
     """
     markers = {CROPS_FILE, RECIPE_FILE} if drawn else {CROPS_FILE, RECIPE_FILE, DRAWN_FILE}
-    for folder, children, names in os.walk(data):
+    for folder, children, names in walk(data):
         here = Path(folder)
         depth = len(here.relative_to(data).parts)
         if depth and markers.intersection(names):

@@ -6,6 +6,7 @@ Challenge (2018). A first line that names the columns is read as a header.
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from ...files import write_atomic
 from ...records import HeadSpec
 from ..label_table import LabelTable, Photos
 from .challenges import STYLES
-from .problems import FormatError, Problem
+from .problems import FormatError, Problem, leave_out, read_csv_rows
 
 STYLE_HEAD = HeadSpec("style", "independent", STYLES)
 
@@ -43,16 +44,18 @@ class StyleList:
         return len(self.ids)
 
 
-def read_style_list(path: Path) -> StyleList:
-    """Reads a training list, a test list or a submission; the kind is known from the number of cells in the first row.
+def read_style_list(path: Path, strict: bool = True) -> StyleList:
+    """Reads a training list, a test list or a submission; the kind is known from the number of cells of most rows.
 
     Raises FormatError with all problems and their lines: another number of cells, a label that is not 0 or 1, an empty
-    or repeated id, an empty URL. URLs are not checked further here, but when they are fetched.
+    or repeated id, an empty URL. URLs are not checked further here, but when they are fetched. Without `strict` rows
+    with problems are left out and counted in a warning, unless all are.
     """
     path = Path(path)
     rows = _read_rows(path)
     header = rows[0][1][0].lower() in _ID_NAMES
-    width = len(rows[0][1])
+    widths = Counter(len(row) for _, row in rows if len(row) in _COLUMNS)
+    width = len(rows[0][1]) if header or not widths else widths.most_common(1)[0][0]
     problems = []
     if width not in _COLUMNS:
         problems.append(Problem(path, rows[0][0], f"{width} cells; expected {' or '.join(_COLUMNS.values())}"))
@@ -64,8 +67,11 @@ def read_style_list(path: Path) -> StyleList:
     if problems:
         raise FormatError(problems)
     problems = _check_rows(path, rows, width)
-    if problems:
+    if strict and problems:
         raise FormatError(problems)
+    wrong = {problem.line for problem in problems}
+    rows = [(line, row) for line, row in rows if line not in wrong]
+    leave_out(path, problems, len(rows), count=len(wrong))
     first_label = 1 if width == 1 + len(STYLES) else 2
     labels = None
     if width > 2:
@@ -113,14 +119,7 @@ Rows = list[tuple[int, list[str]]]
 
 
 def _read_rows(path: Path) -> Rows:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except UnicodeDecodeError as error:
-        raise FormatError([Problem(path, None, f"not UTF-8 text: {error.reason} at byte {error.start}")]) from error
-    except csv.Error as error:
-        raise FormatError([Problem(path, reader.line_num, f"not a CSV: {error}")]) from error
+    rows = [(line, [cell.strip() for cell in row]) for line, row in read_csv_rows(path)]
     if not rows:
         raise FormatError([Problem(path, None, f"the file is empty; expected {' or '.join(_COLUMNS.values())}")])
     return rows

@@ -7,23 +7,18 @@ A style is a rule about visible properties: the fabric and the category of the g
 garment in one fabric, in several photos.
 """
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
-from ...files import claim_folder, write_atomic
+from ...files import sweep, write_atomic
 from ..formats.challenges import CATEGORIES, STYLES
-from ..formats.folders import DRAWN_FILE
 from .cloth import PATTERNS, Cloth
+from .drawing import checked_test_count, drawn
 from .scene import render
-from .writer import checked_test_count, one_thread
+from .writer import claimed, packed_jpeg
 
 STYLE_LIST, STYLE_TEST, STYLE_ANSWER = "train.txt", "test.txt", "answer.txt"
 PRODUCT_ANSWER = "test_answer.txt"
@@ -67,13 +62,18 @@ def write_style_set(
     out = Path(out)
     test_count = checked_test_count(count, test_count, workers)
     facts = {"kind": "styles", "count": count, "seed": seed, "size": size, "test_count": test_count}
-    claim_folder(out, DRAWN_FILE, facts)
     names = [f"{number:06d}" for number in range(count + test_count)]
     jobs = [
         _Job(out / "Images" / f"{name}.jpg", (seed, 0, number), (seed, 1, number), size)
         for number, name in enumerate(names)
     ]
-    labels = list(_drawn(jobs, workers))
+    with claimed(out, facts):
+        sweep(out / "Images")
+        labels = list(drawn(_draw, jobs, workers))
+        _write_style_lists(out, names, labels, count, url)
+
+
+def _write_style_lists(out: Path, names: list[str], labels: list[str], count: int, url: str) -> None:
     base = url.rstrip("/")
     full = [f"{name},{base}/Images/{name}.jpg,{cells}" for name, cells in zip(names, labels, strict=True)]
     bare = [f"{name},{base}/Images/{name}.jpg" for name in names]
@@ -95,7 +95,7 @@ def write_product_set(
         raise ValueError(f"need at least 2 classes and 3 photos for each; got {classes} classes and {count} photos")
     test_count = checked_test_count(count, test_count, workers)
     arguments = {"kind": "products", "count": count, "classes": classes, "seed": seed, "size": size}
-    claim_folder(out, DRAWN_FILE, arguments | {"test_count": test_count})
+    arguments |= {"test_count": test_count}
     rng = np.random.default_rng([seed, 2])
     # Three photos of each product, and the rest by Zipf's law.
     probabilities = 1 / np.arange(1, classes + 1)
@@ -114,23 +114,16 @@ def write_product_set(
         jobs.append(_Job(out / name, (seed, 0, product), (seed, 1, number), size))
         rows[split].append(f"{name} {product}")
         counts[product] += 1
-    for _ in _drawn(jobs, workers):
-        pass
     answers = rows["test"]
     lists = {"train.txt": rows["train"], "val.txt": rows["val"], PRODUCT_ANSWER: answers}
     lists["test.txt"] = [row.partition(" ")[0] for row in answers]
-    for file, lines in lists.items():
-        write_atomic(out / file, "".join(f"{line}\n" for line in lines))
-
-
-def _drawn(jobs: list[_Job], workers: int) -> Iterable[str]:
-    """Draws every photo; yields its cells in a style list."""
-    console = Console(stderr=True)
-    if workers == 1:
-        yield from track(map(_draw, jobs), "Drawing photos", len(jobs), console=console)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
-        yield from track(pool.map(_draw, jobs, chunksize=16), "Drawing photos", len(jobs), console=console)
+    with claimed(out, arguments):
+        for folder in {job.path.parent for job in jobs}:
+            sweep(folder)
+        for _ in drawn(_draw, jobs, workers):
+            pass
+        for file, lines in lists.items():
+            write_atomic(out / file, "".join(f"{line}\n" for line in lines))
 
 
 def _draw(job: _Job) -> str:
@@ -139,7 +132,6 @@ def _draw(job: _Job) -> str:
     pattern = str(design.choice(list(PATTERNS)))
     cloth: Cloth = PATTERNS[pattern](design)
     photo = render(np.random.default_rng(job.number), job.size, category, cloth)
-    _, packed = cv2.imencode(".jpg", photo.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
     job.path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(job.path, packed.tobytes(), flush=False)
+    write_atomic(job.path, packed_jpeg(photo.image, 88), flush=False)
     return ",".join("1" if _RULES[style](category, pattern) else "0" for style in STYLES)

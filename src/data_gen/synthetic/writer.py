@@ -1,25 +1,26 @@
 """Writes synthetic photos as a data set in the official layout of keypoints and attributes."""
 
+import errno
+import logging
 import os
 import shutil
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ...files import claim_folder, write_atomic
+from ...files import claim_folder, locked, sweep, write_atomic
 from ...records import ABSENT, Keypoints
 from ..formats.challenges import CATEGORIES, KEYPOINTS
 from ..formats.folders import DRAWN_FILE
+from .drawing import checked_test_count, drawn
 from .scene import render
 
+log = logging.getLogger(__name__)
 ANSWER = "fashionAI_key_points_test_a_answer_synthetic.csv"
 ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_synthetic.csv"
 """Written after all other lists, also in a copy of the set with crops."""
@@ -52,14 +53,6 @@ class _Row:
     labels: dict[str, str]
 
 
-def checked_test_count(count: int, test_count: int | None, workers: int) -> int:
-    """`test_count`, by default a tenth of `count`, at least 5. Raises ValueError for counts that are too small."""
-    test_count = max(count // 10, 5) if test_count is None else test_count
-    if count < 1 or test_count < 0 or workers < 1:
-        raise ValueError(f"need count >= 1, test_count >= 0, workers >= 1; got {count}, {test_count}, {workers}")
-    return test_count
-
-
 def write_dataset(
     out: Path,
     count: int,
@@ -74,42 +67,32 @@ def write_dataset(
     labels: `one`, as in the challenge, labels each photo for one task of its garment; `all` for every task of it.
     Photo i depends only on (seed, i, size): the bytes are the same for any number of workers, and a call with the same
     arguments completes an interrupted one. Raises ValueError for counts that are too small, and FileExistsError for a
-    folder with anything but the same data set.
+    folder with anything but the same data set, BlockingIOError for one that another process is writing.
     """
     test_count = checked_test_count(count, test_count, workers)
     out = Path(out)
     facts = {"count": count, "seed": seed, "size": size, "test_count": test_count, "labels": labels}
-    claim_folder(out, DRAWN_FILE, facts, lambda found: {"labels": "one"} | found)
-    for split in ("train", "test"):
-        for category in CATEGORIES:
-            (out / split / "Images" / category).mkdir(parents=True, exist_ok=True)
-    jobs = [_Job(out, "train" if i < count else "test", i, seed, size, labels) for i in range(count + test_count)]
-    rows = list(_progress(_draw_all(jobs, workers), len(jobs)))
-    _write_lists(out, rows)
-    Console(stderr=True).print(f"wrote {count} training and {test_count} test photos to {out}")
+    with claimed(out, facts, lambda found: {"labels": "one"} | found):
+        for split in ("train", "test"):
+            for category in CATEGORIES:
+                folder = out / split / "Images" / category
+                folder.mkdir(parents=True, exist_ok=True)
+                sweep(folder)
+        jobs = [_Job(out, "train" if i < count else "test", i, seed, size, labels) for i in range(count + test_count)]
+        _write_lists(out, list(drawn(_draw, jobs, workers)))
+    log.info(f"wrote {count} training and {test_count} test photos to {out}")
 
 
-def _draw_all(jobs: list[_Job], workers: int) -> Iterable[_Row]:
-    if workers == 1:
-        yield from map(_draw, jobs)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
-        yield from pool.map(_draw, jobs, chunksize=16)
-
-
-def one_thread() -> None:
-    """Sets OpenCV to one thread: worker processes already use all cores."""
-    cv2.setNumThreads(1)
-
-
-def _progress(rows: Iterable[_Row], total: int) -> Iterable[_Row]:
-    columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}/s"),
-               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("photos", total=total, rate="-")
-        for row in rows:
-            bar.update(task, advance=1, rate=f"{bar.tasks[0].speed or 0:.0f}")
-            yield row
+@contextmanager
+def claimed(
+    out: Path, facts: Mapping[str, Any], upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+) -> Iterator[None]:
+    """The folder of a synthetic set with these facts, for this process alone. Errors as in `write_dataset`."""
+    # Before the lock, which leaves a file behind, and once more: another process can have been between.
+    claim_folder(out, DRAWN_FILE, facts, upgrade)
+    with locked(out):
+        claim_folder(out, DRAWN_FILE, facts, upgrade)
+        yield
 
 
 def _draw(job: _Job) -> _Row:
@@ -121,10 +104,17 @@ def _draw(job: _Job) -> _Row:
     task = str(rng.choice(sorted(photo.attributes)))
     image_id = f"Images/{category}/{name}.jpg"
     quality = int(rng.integers(80, 96))
-    _, packed = cv2.imencode(".jpg", photo.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    write_atomic(job.out / job.split / image_id, packed.tobytes(), flush=False)
+    write_atomic(job.out / job.split / image_id, packed_jpeg(photo.image, quality), flush=False)
     labels = photo.attributes if job.labels == "all" else {task: photo.attributes[task]}
     return _Row(job.split, image_id, category, _cells(photo.keypoints), task, labels)
+
+
+def packed_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """The JPEG of an RGB image. Raises OSError where the encoder fails."""
+    done, packed = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise OSError(errno.EIO, f"an image of {image.shape[1]} x {image.shape[0]} pixels could not be made a JPEG")
+    return packed.tobytes()
 
 
 def _cells(keypoints: Keypoints) -> str:

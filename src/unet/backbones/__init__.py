@@ -8,8 +8,9 @@ from keras import Model
 from . import efficientnet_lite, lite, resnet
 from .applications import PYRAMIDS, build_pyramid
 from .pretrained import build_started
+from .reading import WeightsError
 from .residual import RESIDUAL
-from .weights import Weights, WeightsError
+from .weights import Weights
 
 __all__ = ["BACKBONES", "Weights", "WeightsError", "build_backbone"]
 

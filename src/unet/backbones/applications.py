@@ -7,7 +7,7 @@ from ..normalization import BatchNorm
 from .caffe_files import is_caffe_file, load_caffe_file
 from .weights import Weights, WeightsError, check_finite, load_file
 
-_IMAGENET_MEAN, _IMAGENET_DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+_IMAGENET_MEAN, _IMAGENET_DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of 0..255
 _CAFFE_BGR_MEAN = (103.939, 116.779, 123.68)
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -40,12 +40,6 @@ class ReverseChannels(layers.Layer):
         return x[..., ::-1]
 
 
-def imagenet_normalised(image):
-    """An RGB input of 0..255 less the mean of ImageNet, by its deviation, as PyTorch's networks expect it."""
-    variance = tuple(deviation**2 for deviation in _IMAGENET_DEVIATION)
-    return layers.Normalization(mean=_IMAGENET_MEAN, variance=variance, name="normalise")(image)
-
-
 def normalised(image, application: str):
     """An RGB input of 0..255 as the network of keras.applications expects it. (B, H, W, 3) -> the same shape."""
     family = NORMALISATION[application]
@@ -55,7 +49,8 @@ def normalised(image, application: str):
     if family == "symmetric":
         return layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(image)
     if family == "torch":
-        return imagenet_normalised(image)
+        variance = tuple(deviation**2 for deviation in _IMAGENET_DEVIATION)
+        return layers.Normalization(mean=_IMAGENET_MEAN, variance=variance, name="normalise")(image)
     if family == "efficientnet":
         # The network itself subtracts the mean and divides by the deviation. That its published weights want more than
         # that, keras.applications knows only where it fetches them. About the mean, so that it stays where it is.

@@ -12,28 +12,50 @@ import h5py
 import keras
 import numpy as np
 
-from .weights import WeightsError
+from .hdf5_files import check_hdf5
+from .reading import WeightsError, shown
 
 _EPSILON = 1.1e-5
 """Of the normalisation of those files; that of the network is another, which its variances make up for."""
 _MARK = "bn_conv1"
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SHOWN = 5
+"""Faults that a message names."""
 
 
 def is_caffe_file(path: str | Path) -> bool:
-    """Whether the file is HDF5 with Caffe's names."""
+    """Whether the file is HDF5 with Caffe's names. Raises WeightsError where it reads other files, or is damaged."""
     try:
-        with h5py.File(path, "r") as file:
-            return _MARK in _layers(file)
+        with Path(path).open("rb") as stream:
+            if stream.read(8) != _SIGNATURE:
+                return False
     except OSError:
         return False
+    check_hdf5(Path(path))
+    with h5py.File(path, "r") as file:
+        return _MARK in _layer_names(_root(file))
 
 
 def load_caffe_file(body: keras.Model, path: str | Path) -> None:
     """Loads such a file into a ResNet50, 101 or 152 of keras.applications without its top.
 
     Raises WeightsError, naming the tensors, where one is missing, has another shape or is not finite, and then changes
-    nothing.
+    nothing; and where the file is damaged, or reads other files.
     """
+    check_hdf5(Path(path))
+    try:
+        found, faults = _found(body, path)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError) as error:
+        reason = str(error).strip("'\" ").partition("\n")[0] or type(error).__name__
+        raise WeightsError(f"{path} does not fit {body.name}: {shown(reason)}") from None
+    if faults:
+        raise WeightsError(f"{path} does not fit {body.name}: {'; '.join(faults)}")
+    for variable, value in found:
+        variable.assign(value)
+
+
+def _found(body: keras.Model, path: str | Path) -> tuple[list[tuple[keras.Variable, np.ndarray]], list[str]]:
+    """What to assign, and what is wrong with the file."""
     faults: list[str] = []
     found: list[tuple[keras.Variable, np.ndarray]] = []
     with h5py.File(path, "r") as file:
@@ -51,23 +73,32 @@ def load_caffe_file(body: keras.Model, path: str | Path) -> None:
                 faults.append(f"{caffe[0]} has the shapes {shapes}")
             elif not all(np.isfinite(value).all() for value in values):
                 faults.append(f"{caffe[0]} holds numbers that are not finite")
+            elif any(value.dtype.kind != "f" for value in values):
+                faults.append(f"{caffe[0]} has whole numbers for weights")
+            elif len(values) == 4 and (values[3] <= 0).any():
+                faults.append(f"{caffe[0]} holds negative variances")
             found += zip(variables, values, strict=False)
         faults += [f"it has {name} too many" for name in sorted(names) if arrays[name]]
-    if faults:
-        raise WeightsError(f"{path} does not fit {body.name}: {'; '.join(faults)}")
-    for variable, value in found:
-        variable.assign(value)
+    return found, faults[:_SHOWN] + ([f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else [])
 
 
 def _layers(file: h5py.File) -> dict[str, list[np.ndarray]]:
     """Layer -> its weights in their order; of Keras 1 as of Keras 2."""
-    root = file.get("model_weights", file)
-    names = [_text(name) for name in root.attrs.get("layer_names", [])]
+    root = _root(file)
+    names = _layer_names(root)
     return {name: [np.asarray(root[name][_text(w)]) for w in root[name].attrs["weight_names"]] for name in names}
 
 
+def _root(file: h5py.File) -> h5py.Group:
+    return file["model_weights"] if "model_weights" in file else file["/"]
+
+
+def _layer_names(root: h5py.Group) -> list[str]:
+    return [_text(name) for name in root.attrs.get("layer_names", [])]
+
+
 def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def _places(body: keras.Model) -> Iterator[tuple[list[keras.Variable], list[str]]]:

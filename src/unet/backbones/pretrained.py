@@ -6,8 +6,10 @@ import keras
 
 from .checkpoints import read_checkpoint
 from .conversion import load_state
+from .input_statistics import normalise_as_trained
+from .reading import WeightsError, shown
 from .residual import build_residual
-from .weights import CHECKPOINTS, Weights, WeightsError, check_finite, load_file, told_backbone
+from .weights import CHECKPOINTS, Weights, check_finite, load_file, told_backbone
 
 
 def build_started(name: str, image_shape: tuple[int | None, int | None, int], weights: Weights) -> keras.Model:
@@ -29,9 +31,10 @@ def build_started(name: str, image_shape: tuple[int | None, int | None, int], we
 def _load(net: keras.Model, name: str, path: Path) -> None:
     if path.suffix in CHECKPOINTS:
         load_state(net, name, read_checkpoint(path), path)
+        normalise_as_trained(net, name, path)
         return
     told = told_backbone(path)
     if told not in ("", name):
-        raise WeightsError(f"{path} holds the weights of {told}, not of {name}")
+        raise WeightsError(f"{path} holds the weights of {shown(told)}, not of {name}")
     load_file(net, path)
     check_finite(net, path)

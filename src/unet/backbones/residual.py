@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 from keras import KerasTensor, layers
 
-from .applications import imagenet_normalised
+from ..normalization import InputNormalization
 from .residual_blocks import (
     PLAIN,
     STAGE_WIDTHS,
@@ -96,11 +96,12 @@ RESIDUAL: dict[str, Residual] = {
 def build_residual(name: str, image_shape: tuple[int | None, int | None, int]) -> keras.Model:
     """RGB image 0..255 (B, H, W, 3) -> {"P2": stride 4, ..., "P5": stride 32}, at a random start.
 
-    The normalisation is that of ImageNet in PyTorch. Raises KeyError for an unknown name.
+    The input is normalised by the statistics of ImageNet until weights with others are loaded. Raises KeyError for an
+    unknown name.
     """
     spec = RESIDUAL[name]
     image = layers.Input(image_shape, name="image")
-    x = imagenet_normalised(image)
+    x = InputNormalization(name="normalise")(image)
     x = _stem(x, spec)
     outputs = {}
     for number, (depth, width) in enumerate(zip(spec.depths, STAGE_WIDTHS, strict=True), start=1):

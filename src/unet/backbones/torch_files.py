@@ -8,15 +8,16 @@ compared with a short list and never looked up, so nothing in a file can be call
 import io
 import math
 import pickletools
+import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 import numpy as np
 
-from .weights import WeightsError
+from .reading import BUDGET, Budget, WeightsError, shown
 
 BFLOAT16 = "bfloat16"
 Order = Literal["<", ">"]
@@ -42,7 +43,6 @@ _ORDERED, _TENSOR, _PARAMETER, _SIZE = (
 _ALLOWED = {_ORDERED, _TENSOR, _PARAMETER, _SIZE, *(f"torch.{name}" for name in _STORAGES)}
 _MAGIC = 0x1950A86A20F9469CFC6C
 """The number that files of PyTorch before 1.6 start with, pickled."""
-_MARK = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +71,86 @@ class _Refused(Exception):
     """What stands in the pickle and is not executed."""
 
 
-def read_torch_file(path: Path) -> Any:
+class _TooLarge(Exception):
+    """What the file asks for beyond the budget."""
+
+
+_FAULTS = (
+    *(zipfile.BadZipFile, ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError, struct.error),
+    *(RuntimeError, AssertionError),  # of an entry that asks for a password, and of damaged pickles
+)
+
+
+def read_torch_file(path: Path, budget: Budget = BUDGET) -> Any:
     """What torch.save wrote: dicts, lists and plain values as they are, tensors as arrays (bfloat16 as float32).
 
-    Raises WeightsError for a file that is damaged, or that holds more than tensors and plain values.
+    Raises WeightsError for a file that is damaged, that holds more than tensors and plain values, or that asks for more
+    than the budget.
     """
     try:
         with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size > budget.memory:
+                raise _TooLarge(f"{size:,} bytes of a file, of {budget.memory:,}")
+            file.seek(0)
             begin = file.read(4)
             file.seek(0)
-            return _read_archive(file) if begin == b"PK\x03\x04" else _read_legacy(file)
+            reader = _Bounded(file, size)
+            return (_read_archive if begin == b"PK\x03\x04" else _read_legacy)(reader, _Cost(budget), budget)
     except _Refused as error:
         raise WeightsError(f"{path} names {error}, which is not executed here. {_advice(path)}") from None
+    except _TooLarge as error:
+        raise WeightsError(f"{path} asks for more than is given to a file of weights: {error}") from None
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
-    except RecursionError:  # lists that hold themselves
-        raise WeightsError(f"{path} is damaged: its parts lie in each other without an end") from None
-    except (zipfile.BadZipFile, ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError) as error:
+    except _Endless as error:
+        raise WeightsError(f"{path} is damaged: its parts lie in each other {error}") from None
+    except MemoryError:
+        raise WeightsError(f"{path} asks for more memory than there is") from None
+    except _FAULTS as error:
         reason = str(error).strip("'\"") or type(error).__name__
-        raise WeightsError(f"{path} is damaged or cut short: {reason}") from None
+        raise WeightsError(f"{path} is damaged or cut short: {shown(reason)}") from None
+
+
+class _Endless(Exception):
+    """Parts that lie in each other too deep, or in a circle."""
+
+
+class _Cost:
+    """Counts what was taken of a budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget, self.parts = budget, 0
+
+    def add(self, parts: int = 1) -> None:
+        self.parts += parts
+        if self.parts > self.budget.parts:
+            raise _TooLarge(f"more than {self.budget.parts:,} values")
+
+    def enter(self, depth: int) -> None:
+        self.add()
+        if depth > self.budget.depth:
+            raise _Endless(f"more than {self.budget.depth} deep")
+
+
+class _Bounded:
+    """A file of `size` bytes that is asked for no more than `most` bytes at once, whatever the counts in it say."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file, self._size, self.most = file, size, size
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, count: int = -1) -> bytes:
+        left = max(0, self._size - self._file.tell())
+        count = left if count is None or count < 0 else count
+        if count > self.most:
+            if count > left:
+                raise EOFError(f"{count:,} bytes are to come, but {left:,} are left")
+            raise _TooLarge(f"{count:,} bytes of description, of {self.most:,}")
+        return self._file.read(count)
+
+    def readline(self) -> bytes:
+        return self._file.readline(self.most)
 
 
 def _advice(path: Path) -> str:
@@ -102,53 +163,78 @@ def _advice(path: Path) -> str:
     return f'Where you trust it, turn it into safetensors with PyTorch: python -c "{code}"'
 
 
-def _read_archive(file: IO[bytes]) -> Any:
-    with zipfile.ZipFile(file) as archive:
-        names = archive.namelist()
-        (pickled,) = [name for name in names if name.rpartition("/")[2] == "data.pkl"][:1] or [""]
+def _read_archive(file: _Bounded, cost: _Cost, budget: Budget) -> Any:
+    size = file.most
+    # The list of the entries is read at once, and what Python makes of it takes ten times as much.
+    file.most = max(1 << 17, budget.parts * 4)
+    with zipfile.ZipFile(cast(IO[bytes], file)) as archive:
+        file.most = size
+        entries = {info.filename: info for info in archive.infolist()}
+        if len(entries) < len(archive.infolist()):
+            raise ValueError("two of its entries have the same name")
+        (pickled,) = [name for name in entries if name.rpartition("/")[2] == "data.pkl"][:1] or [""]
         if not pickled:
             raise ValueError("a ZIP archive without data.pkl, so not one of torch.save")
         folder = pickled.removesuffix("data.pkl")
-        order: Order = ">" if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") == b"big" else "<"
+        taken = 0
 
-        def load(storage: _Storage) -> bytes:
-            entry = f"{folder}data/{storage.key}"
-            if entry not in names:
-                raise ValueError(f"it has no {entry}")
-            if archive.getinfo(entry).compress_type != zipfile.ZIP_STORED:
-                raise ValueError(f"{entry} is compressed, which torch.save does not do")
-            return archive.read(entry)
+        def content(name: str) -> bytes:
+            nonlocal taken
+            if name not in entries:
+                raise ValueError(f"it has no {name}")
+            info = entries[name]
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+                raise ValueError(f"{name} is compressed, which torch.save does not do")
+            taken += info.file_size
+            if taken > size:
+                raise _TooLarge("its entries overlap: together they are larger than the file")
+            return archive.read(name)
 
-        return _materialised(_run(io.BytesIO(archive.read(pickled))), load, order)
+        order: Order = ">" if f"{folder}byteorder" in entries and content(f"{folder}byteorder") == b"big" else "<"
+        if entries[pickled].file_size > budget.memory // _DESCRIPTION:
+            raise _TooLarge(f"{entries[pickled].file_size:,} bytes of description")
+        described = _run(io.BytesIO(content(pickled)), cost)
+        return _materialised(described, lambda storage: content(f"{folder}data/{storage.key}"), order, cost)
 
 
-def _read_legacy(file: IO[bytes]) -> Any:
+_DESCRIPTION = 16
+"""The share of the memory that names and shapes can take."""
+
+
+def _read_legacy(file: _Bounded, cost: _Cost, budget: Budget) -> Any:
     """Several pickles one after another, then the numbers of every storage behind their count."""
+    size, file.most = file.most, min(file.most, budget.memory // _DESCRIPTION)
     try:
-        magic = _run(file)
-    except (ValueError, IndexError, _Refused):
+        magic = _run(file, cost)
+    except (*_FAULTS, _Refused):
         magic = None
     if magic != _MAGIC:
         raise ValueError("it is not a file of torch.save")
-    _run(file)  # the version of the protocol
-    order: Order = "<" if _plain(_run(file), dict).get("little_endian", True) else ">"
-    content = _run(file)
+    _run(file, cost)  # the version of the protocol
+    order: Order = "<" if _plain(_run(file, cost), dict).get("little_endian", True) else ">"
+    content = _run(file, cost)
+    keys = _plain(_run(file, cost), list)
+    file.most = size
     found: dict[str, bytes] = {}
-    kinds = {storage.key: storage.kind for storage in _storages(content)}
-    for key in _run(file):
+    storages = {storage.key: storage for storage in _storages(content, cost)}
+    if sorted(map(_key, keys)) != sorted(storages):
+        raise ValueError("its list of storages is not that of its tensors")
+    for key in map(_key, keys):
         count = int.from_bytes(file.read(8), "little" if order == "<" else "big")
-        size = count * _item_size(kinds[key])
+        size = count * _item_size(storages[key].kind)
         found[key] = file.read(size)
         if len(found[key]) < size:
             raise ValueError(f"storage {key} has {len(found[key])} bytes instead of {size}")
-    return _materialised(content, lambda storage: found[storage.key], order)
+    return _materialised(content, lambda storage: found[storage.key], order, cost)
 
 
-def _storages(value: Any) -> list[_Storage]:
+def _storages(value: Any, cost: _Cost, depth: int = 0) -> Iterator[_Storage]:
+    cost.enter(depth)
     if isinstance(value, _Tensor):
-        return [value.storage]
-    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return [storage for part in parts for storage in _storages(part)]
+        yield value.storage
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    for part in parts:
+        yield from _storages(part, cost, depth + 1)
 
 
 def _item_size(kind: str) -> int:
@@ -162,7 +248,7 @@ def numbers(data: bytes, kind: str, order: Order = "<") -> np.ndarray:
     return (np.frombuffer(data, f"{order}u2").astype(np.uint32) << 16).view(np.float32)
 
 
-def _materialised(value: Any, load: Callable[[_Storage], bytes], order: Order) -> Any:
+def _materialised(value: Any, load: Callable[[_Storage], bytes], order: Order, cost: _Cost) -> Any:
     loaded: dict[str, np.ndarray] = {}
 
     def array(tensor: _Tensor) -> np.ndarray:
@@ -170,47 +256,67 @@ def _materialised(value: Any, load: Callable[[_Storage], bytes], order: Order) -
         if storage.key not in loaded:
             loaded[storage.key] = numbers(load(storage), storage.kind, order)
         flat = loaded[storage.key]
+        if len(flat) != storage.count:
+            raise ValueError(f"storage {storage.key} has {len(flat)} numbers, not the {storage.count} of its tensor")
+        count = math.prod(tensor.shape)
         last = tensor.start + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True))
-        empty = math.prod(tensor.shape) == 0
-        if tensor.start < 0 or min(tensor.strides, default=0) < 0 or (not empty and last >= len(flat)):
+        if min(tensor.start, *tensor.strides, *tensor.shape, 0) < 0 or (count and max(last + 1, count) > len(flat)):
             raise ValueError(f"storage {storage.key} has {len(flat)} numbers, too few for a shape of {tensor.shape}")
-        if empty:
+        if not count:
             return np.zeros(tensor.shape, flat.dtype)
+        if count == len(flat) and not _dense(tensor):
+            raise ValueError(f"the strides {tensor.strides} of a tensor do not go with its shape {tensor.shape}")
         steps = [step * flat.itemsize for step in tensor.strides]
         return np.lib.stride_tricks.as_strided(flat[tensor.start :], tensor.shape, steps, writeable=False)
 
-    def walked(part: Any) -> Any:
+    def walked(part: Any, depth: int) -> Any:
+        cost.enter(depth)
         if isinstance(part, _Tensor):
             return array(part)
         if isinstance(part, dict):
-            return {key: walked(inner) for key, inner in part.items()}
-        return type(part)(walked(inner) for inner in part) if type(part) in (list, tuple) else part
+            return {key: walked(inner, depth + 1) for key, inner in part.items()}
+        return type(part)(walked(inner, depth + 1) for inner in part) if type(part) in (list, tuple) else part
 
-    return walked(value)
+    return walked(value, 0)
 
 
-def _run(file: IO[bytes]) -> Any:
+def _dense(tensor: _Tensor) -> bool:
+    """Whether every number of the storage is in the tensor once, in whatever order of its axes."""
+    expected = 1
+    for step, n in sorted((step, n) for n, step in zip(tensor.shape, tensor.strides, strict=True) if n > 1):
+        if step != expected:
+            return False
+        expected *= n
+    return True
+
+
+def _run(file: IO[bytes] | _Bounded, cost: _Cost) -> Any:
     """Reads one pickle. Raises _Refused for opcodes and names that a state dict does not need."""
     stack: list[Any] = []
+    marks: list[int] = []
+    """How many values were on the stack at each mark that is still open."""
     memo: dict[int, Any] = {}
 
     def since_mark() -> list[Any]:
-        mark = max(i for i, value in enumerate(stack) if value is _MARK)
-        values = stack[mark + 1 :]
+        mark = marks.pop()
+        values = stack[mark:]
         del stack[mark:]
         return values
 
     def below(count: int) -> list[Any]:
-        if len(stack) < count:
+        if len(stack) - count < (marks[-1] if marks else 0):
             raise IndexError("its pickle is not one")
         values = stack[len(stack) - count :]
         del stack[len(stack) - count :]
         return values
 
-    for opcode, read, _ in pickletools.genops(file):
+    for opcode, read, _ in pickletools.genops(cast(IO[bytes], _Unplaced(file))):
+        cost.add()
         name, argument = opcode.name, cast(Any, read)
         if name in _CONSTANTS:
             stack.append(_CONSTANTS[name])
+        elif name == "MARK":
+            marks.append(len(stack))
         elif name in _LITERALS:
             stack.append(argument)
         elif name in ("EMPTY_DICT", "EMPTY_LIST"):
@@ -224,17 +330,18 @@ def _run(file: IO[bytes]) -> Any:
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(memo[argument])
         elif name in ("GLOBAL", "STACK_GLOBAL"):
-            parts = argument.split(" ") if name == "GLOBAL" else below(2)
-            stack.append(_allowed(".".join(map(str, parts))))
+            parts = argument.split(" ") if name == "GLOBAL" else [_plain(part, str) for part in below(2)]
+            stack.append(_allowed(".".join(parts)))
         elif name == "BINPERSID":
             stack.append(_storage(*below(1)))
         elif name == "REDUCE":
-            stack.append(_rebuilt(*below(2)))
+            function, arguments = below(2)
+            stack.append(_rebuilt(function, arguments, cost))
         elif name == "BUILD":
             below(1)  # what an OrderedDict has beside its entries: the versions of the modules
         elif name in ("SETITEM", "SETITEMS"):
             pairs = below(2) if name == "SETITEM" else since_mark()
-            _plain(stack[-1], dict).update(zip(pairs[::2], pairs[1::2], strict=True))
+            _fill(_plain(stack[-1], dict), zip(pairs[::2], pairs[1::2], strict=True))
         elif name in ("APPEND", "APPENDS"):
             values = below(1) if name == "APPEND" else since_mark()
             _plain(stack[-1], list).extend(values)
@@ -245,7 +352,28 @@ def _run(file: IO[bytes]) -> Any:
     raise EOFError("its pickle has no end")
 
 
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (), "MARK": _MARK}
+class _Unplaced:
+    """A file that does not say where it is, which pickletools would ask for at every opcode."""
+
+    def __init__(self, file: IO[bytes] | _Bounded) -> None:
+        self.read, self.readline = file.read, file.readline
+
+
+def _fill(into: dict, pairs: Iterable[tuple[Any, Any]]) -> None:
+    for key, value in pairs:
+        if _key(key) != key or key in into:
+            raise ValueError(f"a dict has the key {shown(str(key))} twice")
+        into[key] = value
+
+
+def _key(key: Any) -> Any:
+    """A key of a dict or storage as it is. Others can be built so that to look them up takes for ever."""
+    if type(key) not in (str, int, float, bool, type(None)):
+        raise TypeError(f"a key is a {type(key).__name__}")
+    return key
+
+
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _LITERALS = {
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES"),
@@ -254,7 +382,7 @@ _LITERALS = {
 
 def _allowed(path: str) -> _Name:
     if path not in _ALLOWED:
-        raise _Refused(path)
+        raise _Refused(shown(path))
     return _Name(path)
 
 
@@ -265,23 +393,33 @@ def _plain(value: Any, kind: type) -> Any:
 
 
 def _storage(description: Any) -> _Storage:
-    word, kind, key, _, count, *view = description
-    if word != "storage" or not isinstance(kind, _Name) or not isinstance(count, int) or any(view):
+    word, kind, key, _, count, *view = _plain(description, tuple)
+    if word != "storage" or type(kind) is not _Name or type(count) is not int or any(part is not None for part in view):
         raise _Refused("a storage that is a view or of an unknown kind")
-    return _Storage(str(key), _STORAGES[kind.path.removeprefix("torch.")], count)
+    return _Storage(_plain(key, str), _STORAGES[kind.path.removeprefix("torch.")], count)
 
 
-def _rebuilt(function: Any, arguments: Any) -> Any:
-    path = _plain(function, _Name).path
+def _rebuilt(function: Any, arguments: Any, cost: _Cost) -> Any:
+    path, arguments = _plain(function, _Name).path, _plain(arguments, tuple)
     if path == _ORDERED:
-        return dict(*arguments)
+        made: dict = {}
+        (pairs,) = arguments or ([],)
+        cost.add(len(_plain(pairs, list)))
+        _fill(made, ((key, value) for key, value in pairs))
+        return made
     if path == _PARAMETER:
         return _plain(arguments[0], _Tensor)
     if path == _SIZE:
-        return tuple(*arguments)
+        (sizes,) = arguments
+        cost.add(len(sizes))
+        return tuple(sizes)
     if path != _TENSOR:
         raise _Refused(f"a call of {path}")
     storage, start, shape, strides = arguments[:4]
-    if not all(type(n) is int for n in (start, *shape, *strides)):
-        raise TypeError("a tensor's shape is not whole numbers")
+    if len(shape) > _MOST_AXES or not all(type(n) is int for n in (start, *shape, *strides)):
+        raise TypeError("a tensor's shape is not a few whole numbers")
     return _Tensor(_plain(storage, _Storage), start, tuple(shape), tuple(strides))
+
+
+_MOST_AXES = 32
+"""Of a tensor, as many as every version of NumPy takes."""

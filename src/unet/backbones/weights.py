@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 from ..compact_weights import CompactError, whole_weights
+from .hdf5_files import digest, hdf5_fault
+from .reading import WeightsError, first, shown
 
 Weights = str | Path | None
 """`"imagenet"`, a Keras weights file or a checkpoint of PyTorch, or None for a random start."""
@@ -25,10 +27,8 @@ _BEGINNINGS = {
 }
 BACKBONE = "aifashion_backbone"
 """The attribute of a weights file that tells which backbone it belongs to."""
-
-
-class WeightsError(ValueError):
-    """Weights that cannot be had or do not fit; the message says why and what to do."""
+DIGEST = "aifashion_digest"
+"""The attribute of such a file that tells the sha256 of its numbers."""
 
 
 def beginning(path: Path) -> str:
@@ -54,6 +54,10 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     kind = beginning(path)
     if kind and "HDF5" not in kind:
         raise WeightsError(f"{path} does not fit {model.name}: it is no Keras weights file but {kind}")
+    if fault := hdf5_fault(path):
+        raise WeightsError(f"{path} does not fit {model.name}: {fault}")
+    if not _intact(path):
+        raise WeightsError(f"{path} is damaged: its numbers are not those that it was written with")
     try:
         with warnings.catch_warnings():
             # Keras only warns that a part is missing in the file, and leaves the start weights there.
@@ -64,16 +68,26 @@ def load_file(model: keras.Model, path: str | Path) -> None:
         raise
     except UserWarning:
         raise WeightsError(f"{path} does not fit {model.name}: it lacks a part of the network") from None
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise WeightsError(f"{path} does not fit {model.name}: {reason}") from None
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise WeightsError(f"{path} does not fit {model.name}: {shown(reason, 500)}") from None
+
+
+def _intact(path: Path) -> bool:
+    """Whether the numbers have the digest that the file tells, if it tells one."""
+    try:
+        with h5py.File(path, "r") as file:
+            told = file.attrs.get(DIGEST)
+            return told is None or told == digest(file)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+        return False
 
 
 def check_finite(model: keras.Model, path: str | Path) -> None:
     """Raises WeightsError, naming the weights, where some of a file are no numbers."""
     broken = [weight.path for weight in model.weights if not np.isfinite(keras.ops.convert_to_numpy(weight)).all()]
     if broken:
-        raise WeightsError(f"{path} holds numbers that are not finite: {', '.join(broken)}")
+        raise WeightsError(f"{path} holds numbers that are not finite: {first(broken)}")
 
 
 def told_backbone(path: Path) -> str:
@@ -81,7 +95,7 @@ def told_backbone(path: Path) -> str:
     try:
         with h5py.File(path, "r") as file:
             return str(file.attrs.get(BACKBONE, ""))
-    except OSError:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):  # a damaged file: what loads it says so
         return ""
 
 
@@ -90,3 +104,4 @@ def save_file(model: keras.Model, path: Path, backbone: str) -> None:
     model.save_weights(path)
     with h5py.File(path, "a") as file:
         file.attrs[BACKBONE] = backbone
+        file.attrs[DIGEST] = digest(file)

@@ -30,7 +30,7 @@ def load(folder: Path, *train: str, val: tuple[str, ...] = ("val/x.jpg 0",), **m
     write(folder / "train.txt", *train)
     write(folder / "val.txt", *val)
     warnings = []
-    tables = read_product_lists(folder, warn=warnings.append, **more)
+    tables = read_product_lists(folder, warn=warnings.append, **{"strict": True} | more)
     return Loaded(*tables, warnings)
 
 
@@ -87,7 +87,7 @@ def test_the_number_of_classes_can_be_given(tmp_path: Path) -> None:
     assert refused(tmp_path, "a.jpg 0", "b.jpg 20", classes=20) == [
         "train.txt:2: label '20'; expected a class, a whole number 0..19"
     ]
-    with pytest.raises(ValueError, match="0 classes; expected 1 or more"):
+    with pytest.raises(ValueError, match="0 classes; expected 1 to 1,000,000"):
         load(tmp_path, "a.jpg 0", classes=0)
 
 
@@ -158,7 +158,7 @@ def test_paths_that_leave_the_folder_or_are_not_printable_are_refused(path: str,
     assert refused(tmp_path, "a.jpg 0", f"{path} 1") == [f"train.txt:2: {expected}"]
     if path != " ":
         with pytest.raises(FormatError) as caught:
-            read_product_test(write(tmp_path / "test.txt", "a.jpg", path))
+            read_product_test(write(tmp_path / "test.txt", "a.jpg", path), strict=True)
         assert [problem.message for problem in caught.value.problems] == [expected]
 
 
@@ -207,7 +207,7 @@ def test_other_encodings_are_refused_with_the_line(tmp_path: Path) -> None:
 
 def test_large_ids_instead_of_classes_are_refused(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, "a.jpg 3", "b.jpg 520000123")
-    assert problem.startswith("train.txt:2: label 520000123 would make 520,000,124 classes; number them from 0, or")
+    assert problem.startswith("train.txt:2: label 520000123 would make 520,000,124 classes; number them from 0")
 
 
 def test_the_number_of_problems_is_limited(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_reads_a_list_of_test_photos(tmp_path: Path) -> None:
     assert names(found) == ["test/b 1.jpg", "test/a.jpg"] and found.path(1) == tmp_path / "test" / "a.jpg"
     assert read_product_test(tmp_path / "test.txt", tmp_path / "other").path(1) == tmp_path / "other" / "test" / "a.jpg"
     with pytest.raises(FormatError, match=r"test\.txt:3: path 'a' again; first on line 1"):
-        read_product_test(write(tmp_path / "test.txt", "a", "b", "a"))
+        read_product_test(write(tmp_path / "test.txt", "a", "b", "a"), strict=True)
 
 
 def test_a_submission_can_be_read_as_a_list(tmp_path: Path) -> None:
@@ -240,3 +240,32 @@ def test_a_submission_needs_a_class_for_every_photo(labels: list, tmp_path: Path
     with pytest.raises(ValueError, match="2 photos need 2 labels, whole numbers from 0"):
         write_product_submission(tmp_path / "x.txt", ["a.jpg", "b.jpg"], np.array(labels))
     assert not list(tmp_path.iterdir())
+
+
+def test_lines_with_problems_are_left_out_and_counted(tmp_path: Path, caplog) -> None:
+    lines = ("a.jpg 0", "alone", "../b.jpg 1", "a.jpg 1", "c.jpg x", "d.jpg 1")
+    found = load(tmp_path, *lines, val=("e.jpg 1", "f.jpg 520000123"), strict=False)
+    assert names(found.train.photos) == ["a.jpg", "d.jpg"] and found.train.codes[:, 0].tolist() == [0, 1]
+    assert names(found.val.photos) == ["e.jpg"] and len(found.train.heads[0].classes) == 2
+    assert "train.txt: left out 4 lines with problems, 2 are used" in caplog.text
+    assert "train.txt:2: 'alone' has no label" in caplog.text and "... and 1 more" in caplog.text
+    assert "val.txt:2: label 520000123 would make 520,000,124 classes" in caplog.text
+    photos = read_product_test(write(tmp_path / "test.txt", "a.jpg", "../b.jpg", "a.jpg"))
+    assert names(photos) == ["a.jpg"] and "test.txt: left out 2 lines with problems, 1 are used" in caplog.text
+
+
+def test_a_list_without_a_sound_line_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"train\.txt:1: 'a,0' has no label"):
+        load(tmp_path, "a,0", "b,1", strict=False)
+    with pytest.raises(FormatError, match=r"test\.txt:1: path '/a'"):
+        read_product_test(write(tmp_path / "test.txt", "/a"))
+
+
+def test_more_classes_than_can_be_are_refused_before_any_is_made(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="1,000,000,000,000 classes; expected 1 to 1,000,000"):
+        load(tmp_path, "a.jpg 0", classes=10**12)
+
+
+def test_class_names_with_control_characters_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"x\.txt:2: 'a\\x1b' has a control character"):
+        read_class_names(write(tmp_path / "x.txt", "b", "a\x1b"))

@@ -1,9 +1,14 @@
+import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from aifashion.data_gen.formats.challenges import CATEGORIES, KEYPOINTS
 from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, coco_from_samples, read_coco, samples_from_coco
@@ -97,7 +102,7 @@ def test_keypoints_of_another_vocabulary_can_be_mapped(tmp_path: Path, foreign: 
     assert present == {"neckline_left": [0, 1], "neckline_right": [10, 11], "waistline_right": [50, 51]}
     with pytest.raises(ValueError, match="none of the keypoints left collar"):
         samples_from_coco(coco, tmp_path, ALL)
-    with pytest.raises(ValueError, match="maps to collar"):
+    with pytest.raises(ValueError, match="no keypoints collar in the vocabulary"):
         samples_from_coco(coco, tmp_path, ALL, {"left collar": "collar"})
 
 
@@ -109,7 +114,7 @@ def test_keypoints_of_another_vocabulary_can_be_mapped(tmp_path: Path, foreign: 
         ({"keypoints": [float("nan"), 2, 1] * 8}, "annotations, id 5: a keypoint that is present"),
         ({"keypoints": ["x"] * 24}, "annotations, id 5: "),
         ({"keypoints": [10**400] * 24}, "annotations, id 5: "),
-        ({"image_id": 4}, "annotations, id 5: image_id 4 or category_id 7 is not in the file"),
+        ({"image_id": 4}, "annotations, id 5: image_id 4 is not the id of a sound entry of images"),
         ({"id": [5]}, r"annotations, id \[5\]: "),
     ],
 )
@@ -121,14 +126,18 @@ def test_invalid_annotations_are_named(tmp_path: Path, foreign: dict[str, Any], 
 
 def test_invalid_files_are_refused(tmp_path: Path, foreign: dict[str, Any]) -> None:
     path = tmp_path / "x.json"
-    for content, message in ((b"\n{", r"x\.json:2: not JSON"), (b"\xff", "not JSON"), (b"[]", "no list of categories")):
+    for content, message in (
+        (b"\n{", r"x\.json:2: not JSON"),
+        (b"\xff", "not UTF-8 text"),
+        (b"[]", "no list of categories"),
+    ):
         path.write_bytes(content)
         with pytest.raises(FormatError, match=message):
             read_coco(path)
     foreign["annotations"] = ["x"]
     foreign["images"] *= 2
     with pytest.raises(FormatError, match=r"images, id 3: the id is repeated(.|\n)*annotations, entry 0: "):
-        read_coco(save(path, foreign))
+        read_coco(save(path, foreign), strict=True)
 
 
 def test_file_names_that_leave_the_root_and_wrong_keypoints_are_refused(tmp_path: Path) -> None:
@@ -137,7 +146,7 @@ def test_file_names_that_leave_the_root_and_wrong_keypoints_are_refused(tmp_path
     content["annotations"][1]["keypoints"][:3] = [1, 1, 2]
     coco = read_coco(save(tmp_path / "x.json", content))
     with pytest.raises(FormatError, match=r"id 1: image id '\.\./x\.jpg'(.|\n)*id 2: a skirt has no neckline_left"):
-        samples_from_coco(coco, tmp_path, ALL)
+        samples_from_coco(coco, tmp_path, ALL, strict=True)
 
 
 # ------------------------------------------------------------------------------------------- what has no keypoints
@@ -187,3 +196,126 @@ def test_garments_and_keypoints_of_other_vocabularies_are_named(tmp_path: Path, 
     assert len(samples) == 3
     assert "left out garments without a keypoint of the vocabulary: 1 person" in caplog.text
     assert "left out keypoints that are not in the vocabulary: hemline_rigth" in caplog.text
+
+
+# ------------------------------------------------------------------------------- one bad entry does not cost the others
+
+
+def sound(foreign: dict[str, Any]) -> dict[str, Any]:
+    """`foreign` with a second image and annotation."""
+    foreign["images"].append({"id": 4, "file_name": "img/b.jpg", "width": 200, "height": 250})
+    foreign["annotations"].append({**foreign["annotations"][0], "id": 6, "image_id": 4})
+    return foreign
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "reason"),
+    [
+        ("annotations", {"keypoints": [1, 2, 2]}, "annotations, id 5: 3 keypoint numbers"),
+        ("annotations", {"keypoints": [[1, 2, 2]] * 8}, r"annotations, id 5: \[\[1, 2, 2\]"),
+        ("annotations", {"keypoints": ["1"] * 24}, "annotations, id 5: .*expected a flat list of numbers"),
+        ("annotations", {"image_id": None}, "annotations, id 5: the id is None; expected a whole number or a text"),
+        ("images", {"file_name": None}, "images, id 3: file_name is None; expected a text"),
+        ("images", {"width": -5}, "images, id 3: width -5 and height 250 must be 1 or more"),
+        ("images", {"width": float("inf")}, "images, id 3: width and height: inf; expected a number"),
+    ],
+)
+def test_a_bad_entry_is_left_out_and_counted(tmp_path: Path, foreign, caplog, part, change, reason) -> None:
+    content = sound(foreign)
+    content[part][0].update(change)
+    path = save(tmp_path / "x.json", content)
+    assert [annotation.id for annotation in read_coco(path).annotations] == [6]
+    assert "x.json: left out " in caplog.text and re.search(reason, caplog.text)
+    with pytest.raises(FormatError, match=reason):
+        read_coco(path, strict=True)
+
+
+@pytest.mark.parametrize("entry", [None, 7, "x", [], {}, {"id": {}}, {"id": True}, {"id": 1.5}, {"id": 8}])
+@pytest.mark.parametrize("part", ["categories", "images", "annotations"])
+def test_entries_of_another_type_are_left_out(tmp_path: Path, foreign, caplog, part, entry) -> None:
+    content = sound(foreign)
+    content[part].append(entry)
+    assert len(read_coco(save(tmp_path / "x.json", content)).annotations) == 2
+    assert "left out 1 " in caplog.text and "Python" not in caplog.text and "NoneType" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", [str, float, lambda value: str(value) if value % 2 else value])
+def test_ids_of_another_type_are_the_same_ids(tmp_path: Path, foreign, kind) -> None:
+    content = sound(foreign)
+    for annotation in content["annotations"]:
+        annotation["image_id"], annotation["category_id"] = (
+            kind(annotation["image_id"]),
+            kind(annotation["category_id"]),
+        )
+    coco = read_coco(save(tmp_path / "x.json", content), strict=True)
+    assert [annotation.image.file_name for annotation in coco.annotations] == ["img/a.jpg", "img/b.jpg"]
+    # As they stand in the file, so that results can be written for it.
+    assert [image.id for image in coco.images] == [3, 4]
+
+
+@pytest.mark.parametrize("value", ["absent", None, 0])
+def test_sizes_that_are_missing_are_those_of_the_photos(tmp_path: Path, foreign, caplog, value) -> None:
+    content = sound(foreign)
+    for image in content["images"]:
+        for side in ("width", "height"):
+            image.pop(side) if value == "absent" else image.update({side: value})
+    (tmp_path / "img").mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "img" / "a.jpg")
+    coco = read_coco(save(tmp_path / "x.json", content))
+    assert [image.size for image in coco.images] == [(30, 20), None] and coco.annotations[0].image.size == (30, 20)
+    assert "x.json: 1 images have no width and height, and their photos cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        (b'{"images": ' + b"9" * 5000 + b"}", "not JSON"),
+        (gzip.compress(b"{}"), r"compressed \(gzip\); unpack it first"),
+        (b"", "not JSON"),
+    ],
+)
+def test_files_that_are_no_json_are_refused_with_the_reason(tmp_path: Path, text: bytes, reason: str) -> None:
+    (tmp_path / "x.json").write_bytes(text)
+    with pytest.raises(FormatError, match=reason):
+        read_coco(tmp_path / "x.json")
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "x.json").open("wb") as stream:
+        stream.truncate(40 << 30)  # a hole, which takes no room
+    with pytest.raises(FormatError, match=r"x\.json: 42\.9 GB or more; a list can have 1\.1 GB"):
+        read_coco(tmp_path / "x.json")
+
+
+FIELDS = ("id", "name", "keypoints", "file_name", "width", "image_id", "category_id", "bbox", "iscrowd")
+FIELDS = ("id", "name", "keypoints", "file_name", "width", "image_id", "category_id", "bbox", "iscrowd")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=40)
+@given(
+    part=st.sampled_from(["categories", "images", "annotations"]),
+    field=st.sampled_from(FIELDS),
+    value=VALUES,
+)
+def test_any_value_in_any_field_costs_its_entry_alone(tmp_path_factory, part, field, value) -> None:
+    names = ["waistband_left", "waistband_right"]
+    content = {
+        "categories": [{"id": i, "name": f"c{i}", "keypoints": names} for i in (1, 2)],
+        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 9, "height": 9} for i in (1, 2)],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": i, "keypoints": [1, 1, 2, 5, 5, 1], "bbox": [0, 0, 5, 5]}
+            for i in (1, 2)
+        ],
+    }
+    content[part][0][field] = value
+    path = save(tmp_path_factory.mktemp("any") / "x.json", content)
+    coco = read_coco(path)
+    assert coco.annotations[-1].id == 2
+    assert samples_from_coco(coco, path.parent, ALL)[-1].image_id == "2.jpg"

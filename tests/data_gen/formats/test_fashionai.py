@@ -134,13 +134,25 @@ def test_the_message_has_the_number_of_problems_and_the_first_ten(tmp_path: Path
     assert [p.line for p in caught.value.problems[:4]] == [2, 2, 3, 3]
 
 
-def test_a_link_out_of_the_set_is_found_in_a_folder_checked_before(tmp_path: Path) -> None:
+def test_a_link_out_of_the_set_is_told_in_a_folder_checked_before(tmp_path: Path, caplog) -> None:
     (tmp_path / "set" / "Images").mkdir(parents=True)
     (tmp_path / "secret.jpg").touch()
     link(tmp_path / "set" / "Images" / "b.jpg", tmp_path / "secret.jpg")
     path = write(tmp_path / "set" / "x.csv", HEADER, row("Images/a.jpg"), row("Images/b.jpg"))
+    caplog.set_level("INFO")
     samples, problems = scan_keypoint_csv(path)
-    assert len(samples) == 1 and "symbolic link" in problems[0].message
+    assert len(samples) == 2 and not problems and f"b.jpg -> {tmp_path / 'secret.jpg'}" in caplog.text
+
+
+def test_linked_folders_are_searched_and_loops_of_links_end(tmp_path: Path) -> None:
+    train = write(tmp_path / "disk" / "train" / "Annotations" / "train.csv", HEADER, row())
+    (tmp_path / "set").mkdir()
+    link(tmp_path / "set" / "season1", tmp_path / "disk" / "train")
+    link(tmp_path / "set" / "loop", tmp_path / "set")
+    link(tmp_path / "disk" / "train" / "up", tmp_path)
+    link(tmp_path / "set" / "again", tmp_path / "disk" / "train")
+    (found,) = find_keypoint_sets(tmp_path / "set").train
+    assert found == tmp_path / "set" / "again" / "Annotations" / "train.csv" and found.samefile(train)
 
 
 def random_samples(root: Path, count: int, seed: int = 0) -> list[Sample]:
@@ -260,7 +272,7 @@ def test_the_error_without_training_sets_names_synthetic_photos(tmp_path: Path) 
         load_training_samples(tmp_path)
 
 
-def test_seasons_are_merged(tmp_path: Path) -> None:
+def test_seasons_are_merged(tmp_path: Path, caplog) -> None:
     write(tmp_path / "train1" / "Annotations" / "train.csv", HEADER, row())
     write(tmp_path / "train2" / "Annotations" / "train.csv", HEADER, row(), row("Images/skirt/b.jpg"))
     write(tmp_path / "train2" / "Annotations" / "annotations.csv", HEADER, row())
@@ -271,8 +283,11 @@ def test_seasons_are_merged(tmp_path: Path) -> None:
         "train2/Images/skirt/b.jpg",
     ]
     write(tmp_path / "train2" / "Annotations" / "annotations.csv", HEADER, row(hemline_left="1_1_1"))
-    with pytest.raises(FormatError, match="other keypoints than in another CSV"):
-        load_training_samples(tmp_path)
+    write(tmp_path / "train2" / "Annotations" / "train.csv", HEADER, row(), row("Images/skirt/b.jpg"), row("../c.jpg"))
+    assert len(load_training_samples(tmp_path)) == 3
+    assert "train.csv: left out 2 rows with problems, 1 are used" in caplog.text
+    assert "train.csv:2: Images/skirt/a.jpg: other keypoints than in an earlier CSV" in caplog.text
+    assert "train.csv:4: column 'image_id': image id '../c.jpg'" in caplog.text
 
 
 def test_a_training_set_needs_keypoints(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_bom_and_crlf_are_accepted(tmp_path: Path) -> None:
     ]
 
 
-def test_questions_give_photos_and_tasks(tmp_path: Path) -> None:
+def test_questions_give_photos_and_tasks(tmp_path: Path, caplog) -> None:
     path = write(tmp_path / "rank/Tests/question.csv", f"{NECK},?", f"{SKIRT},?")
     photos, tasks = read_questions(path)
     assert tasks == ["neck_design", "skirt_length"]
@@ -181,8 +181,13 @@ def test_questions_give_photos_and_tasks(tmp_path: Path) -> None:
     with pytest.raises(
         FormatError, match=r"question\.csv:2: the third column of a list of questions must be \?"
     ) as caught:
-        read_questions(path)
+        read_questions(path, strict=True)
     assert [problem.line for problem in caught.value.problems] == [2, 3]
+    assert read_questions(path)[1] == ["neck_design"]
+    assert "question.csv: left out 2 rows with problems, 1 are used" in caplog.text
+    write(path, f"{NECK},nnynn")
+    with pytest.raises(FormatError, match=r"question\.csv:1: the third column"):
+        read_questions(path)
 
 
 def test_both_seasons_and_the_warm_up_set_are_found(tmp_path: Path) -> None:
@@ -291,3 +296,16 @@ def test_sets_are_merged_and_photos_with_the_same_hash_count_once(tmp_path: Path
 def test_names_of_a_set_in_the_data_folder_itself_have_no_prefix(tmp_path: Path) -> None:
     write(tmp_path / "Annotations/label.csv", f"{SKIRT},nynnnn")
     assert load_attribute_table(tmp_path).photos.name(0) == "Images/skirt_length_labels/a.jpg"
+
+
+def test_rows_with_problems_are_left_out_of_a_training_and_counted(tmp_path: Path, caplog) -> None:
+    rows = (f"{SKIRT},nynnnn", f"{SKIRT},ynnnnn", "a.jpg,hat_labels,ny", "b.jpg,skirt_length_labels,nnmmnn", "c.jpg")
+    path = write(tmp_path / "base/Annotations/label.csv", *rows, "d.jpg,skirt_length_labels,ynnnnn")
+    table = load_attribute_table(tmp_path)
+    assert [name.rpartition("/")[2] for name in table.photos.names] == [SKIRT.split(",")[0].rpartition("/")[2], "d.jpg"]
+    assert "label.csv: left out 4 rows with problems, 2 are used" in caplog.text
+    assert "label.csv:2: " in caplog.text and "label.csv:3: unknown task 'hat_labels'" in caplog.text
+    # Rows that are all n and m say nothing, and a file of such rows is refused.
+    write(path, "b.jpg,skirt_length_labels,nnmmnn", "c.jpg,skirt_length_labels,nnnnnn")
+    with pytest.raises(FormatError, match=r"label\.csv:1: marks 'nnmmnn': 0 y; expected exactly one"):
+        load_attribute_table(tmp_path)

@@ -154,3 +154,19 @@ def test_a_table_without_labels_is_unlabelled(tmp_path: Path) -> None:
 def test_labels_of_other_shapes_or_values_are_refused(tmp_path: Path, labels: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"need labels \(2, 13\)"):
         style_table(PhotoFiles(tmp_path, ["a", "b"]), labels)
+
+
+def test_rows_with_problems_can_be_left_out_and_counted(tmp_path: Path, caplog) -> None:
+    cells = ",".join("01" * 6 + "1")
+    path = tmp_path / "x.txt"
+    rows = [f"a,http://x/a,{cells}", "b,http://x/b", f"c,,{cells}", f"a,http://x/a2,{cells}", f"d,http://x/d,{cells}"]
+    # The row of most cells, not the first, says what kind of list it is.
+    path.write_text("\n".join(["e,http://x/e", *rows]))
+    found = read_style_list(path, strict=False)
+    assert found.ids == ("a", "d") and found.lines == (2, 6) and found.labels.shape == (2, 13)
+    assert "x.txt: left out 4 rows with problems, 2 are used" in caplog.text
+    with pytest.raises(FormatError, match="4 problems"):
+        read_style_list(path)
+    path.write_text("a,b,c\n")
+    with pytest.raises(FormatError, match=r"x\.txt:1: 3 cells"):
+        read_style_list(path, strict=False)

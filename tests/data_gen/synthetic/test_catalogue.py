@@ -71,6 +71,6 @@ def test_too_few_classes_or_photos_are_refused(tmp_path, count, classes):
 
 @pytest.mark.parametrize("counts", [{"count": 0}, {"count": 6, "test_count": -1}, {"count": 6, "workers": 0}])
 def test_counts_that_are_too_small_are_refused_before_writing(tmp_path, counts):
-    with pytest.raises(ValueError, match="need count >= 1, test_count >= 0, workers >= 1"):
+    with pytest.raises(ValueError, match="expected at least 1, 0 and 1, and at most 10,000,000 photos"):
         write_style_set(tmp_path / "set", seed=0, size=32, **counts)
     assert not (tmp_path / "set").exists()

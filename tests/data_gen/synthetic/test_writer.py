@@ -2,12 +2,14 @@ import csv
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from aifashion.data_gen.check import check_dataset
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, CATEGORY_KEYPOINTS, KEYPOINTS
 from aifashion.data_gen.synthetic import writer
-from aifashion.data_gen.synthetic.writer import ANSWER, ATTRIBUTE_ANSWER, write_dataset
+from aifashion.data_gen.synthetic.writer import ANSWER, ATTRIBUTE_ANSWER, packed_jpeg, write_dataset
+from aifashion.files import locked
 
 COUNT, TEST_COUNT, SIZE = 15, 5, 64
 
@@ -25,7 +27,9 @@ def rows(path: Path) -> list[list[str]]:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    """All but the lock, which stays and is hidden."""
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != ".lock")
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_a_real_data_set_is_never_written_over(out, tmp_path):
 
 
 def test_counts_that_are_too_small_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="count >= 1"):
+    with pytest.raises(ValueError, match=r"0 photos to train on, .*expected at least 1, 0 and 1"):
         write_dataset(tmp_path, 0, seed=0)
 
 
@@ -172,3 +176,21 @@ def test_without_test_photos_there_are_no_test_lists(tmp_path):
     write_dataset(tmp_path / "set", 6, seed=0, size=48, test_count=0)
     assert not list((tmp_path / "set").rglob("*answer*")) and not list((tmp_path / "set").rglob("question.csv"))
     assert not check_dataset(tmp_path / "set").problems
+
+
+def test_two_at_once_and_what_a_killed_one_left(tmp_path: Path):
+    left = tmp_path / "out" / "train" / "Images" / "skirt" / ".0123abcd-x.jpg"
+    write_dataset(tmp_path / "out", 2, seed=0, size=SIZE, test_count=0)
+    left.write_bytes(b"cut sh")
+    before = content(tmp_path / "out")
+    with locked(tmp_path / "out"), pytest.raises(BlockingIOError, match="another command is writing to"):
+        write_dataset(tmp_path / "out", 2, seed=0, size=SIZE, test_count=0)
+    assert content(tmp_path / "out") == before
+    write_dataset(tmp_path / "out", 2, seed=0, size=SIZE, test_count=0)
+    assert not left.exists()
+
+
+def test_an_encoder_that_fails_is_an_error(monkeypatch):
+    monkeypatch.setattr("cv2.imencode", lambda *rest: (False, None))
+    with pytest.raises(OSError, match="an image of 8 x 4 pixels could not be made a JPEG"):
+        packed_jpeg(np.zeros((4, 8, 3), np.uint8), 90)

@@ -1,0 +1,40 @@
+"""What of a PNG makes its pixels: checked against the file's checksums, without text, profiles and other metadata.
+
+Pillow limits metadata, which sound photos exceed, and does not compare the checksums of the pixels.
+"""
+
+import io
+import zlib
+from typing import BinaryIO
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_KEPT = (b"tRNS", b"eXIf")
+_LONGEST = 1 << 30
+
+
+class DamagedPngError(ValueError):
+    """A checksum does not fit; the message names the chunk."""
+
+
+def pixel_chunks(stream: BinaryIO, whole: bool = True) -> bytes:
+    """The PNG without what does not change its pixels. whole: up to its end, else only what comes before the pixels.
+
+    Raises DamagedPngError where a checksum does not fit. A file that is cut short stays so.
+    """
+    kept = [stream.read(len(SIGNATURE))]
+    while len(head := stream.read(8)) == 8:
+        kind, length = head[4:], int.from_bytes(head[:4]) + 4
+        if kind == b"IDAT" and not whole:
+            kept.append(head)
+            break
+        # The type of what must be understood starts with a capital letter.
+        if kind[0] & 0x20 and kind not in _KEPT:
+            stream.seek(length, io.SEEK_CUR)
+            continue
+        body = stream.read(min(length, _LONGEST))
+        kept += [head, body]
+        if len(body) == length and zlib.crc32(memoryview(body)[:-4], zlib.crc32(kind)) != int.from_bytes(body[-4:]):
+            raise DamagedPngError(f"damaged: the checksum of a chunk {kind.decode('latin-1')!r} does not fit")
+        if kind == b"IEND":
+            break
+    return b"".join(kept)

@@ -1,0 +1,189 @@
+"""The score of a keypoint submission: the official CSV, or COCO results, against a file of the truth.
+
+In COCO files a photo can have several garments of one category. Their results are matched by the ids of the
+annotations where the results have these, and else so that the boxes of results and garments overlap most.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..data_gen.formats.challenges import FASHIONAI
+from ..data_gen.formats.coco import (
+    CocoAnnotation,
+    check_names,
+    garments_from_coco,
+    read_coco,
+    read_coco_results,
+)
+from ..data_gen.formats.fashionai import scan_keypoint_rows
+from ..data_gen.formats.problems import FormatError, Problem
+from ..data_gen.spans import scorable
+from ..records import ABSENT, Keypoints, Sample
+from ..vocabulary import Vocabulary
+from .keypoint_metrics import KeypointScore, score_keypoints
+
+log = logging.getLogger(__name__)
+
+Garment = tuple[CocoAnnotation, Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A garment of a file. line: its line in a CSV. label: what messages call it."""
+
+    line: int | None
+    label: str
+    sample: Sample
+
+
+def score_keypoint_files(truth: Path, predicted: Path, vocabulary: Vocabulary) -> KeypointScore:
+    """Scores a submission against the truth: two CSVs in the FashionAI format, or two COCO files (`.json`).
+
+    vocabulary: of COCO files. Predictions of photos that the truth does not have are left out and counted in a report.
+    Raises FormatError, naming file and line (in a COCO file the id or number of the entry), for whatever is wrong with
+    either file, for garments of the truth without a prediction, and for predictions of another category; ValueError
+    where the truth has nothing that can be scored.
+    """
+    truth, predicted = Path(truth), Path(predicted)
+    kinds = {path.suffix.lower() == ".json" for path in (truth, predicted)}
+    if len(kinds) > 1:
+        raise ValueError(f"{truth} and {predicted} must both be CSV files, or both COCO files (.json)")
+    if kinds.pop():
+        return _score(truth, predicted, *_coco_rows(truth, predicted, vocabulary), vocabulary)
+    return _score(truth, predicted, _csv_rows(truth), _csv_rows(predicted), FASHIONAI)
+
+
+def _score(
+    truth: Path, predicted: Path, expected: Mapping[str, _Row], found: Mapping[str, _Row], vocabulary: Vocabulary
+) -> KeypointScore:
+    """expected, found: the rows of both files, by what matches them."""
+    problems = [
+        Problem(truth, row.line, f"{row.label} has no prediction in {predicted}")
+        for key, row in expected.items()
+        if key not in found
+    ]
+    for key, row in expected.items():
+        other = found.get(key)
+        if other is not None and other.sample.category != row.sample.category:
+            categories = f"predicted as {other.sample.category}, but {row.sample.category} in {truth}"
+            where = "" if row.line is None else f":{row.line}"
+            problems.append(Problem(predicted, other.line, f"{other.label}: {categories}{where}"))
+    if problems:
+        raise FormatError(problems)
+    samples = [row.sample for row in expected.values()]
+    counts = scorable(samples, vocabulary)
+    if not counts.scored:
+        raise ValueError(f"{truth}: nothing can be scored: of {counts.garments:,} garments {counts.reasons()}")
+    beyond = len(found.keys() - expected.keys())
+    if beyond:
+        log.warning(f"{predicted}: {beyond:,} predictions are of no garment of {truth} and are not scored")
+    try:
+        return score_keypoints(samples, [found[key].sample for key in expected], vocabulary)
+    except ValueError as error:
+        raise ValueError(f"{predicted}: {error}") from None
+
+
+def _csv_rows(path: Path) -> dict[str, _Row]:
+    samples, lines, problems = scan_keypoint_rows(path)
+    if not problems and any(sample.keypoints is None for sample in samples):
+        problems = [Problem(path, 1, "the 24 keypoint columns are missing; a list of photos alone cannot be scored")]
+    if problems:
+        raise FormatError(problems)
+    return {s.image_id: _Row(line, repr(s.image_id), s) for s, line in zip(samples, lines, strict=True)}
+
+
+def _coco_rows(truth: Path, predicted: Path, vocabulary: Vocabulary) -> tuple[dict[str, _Row], dict[str, _Row]]:
+    coco, root = read_coco(truth, strict=True), truth.parent
+    check_names(coco, vocabulary)
+    expected = _by_photo(garments_from_coco(coco, root, vocabulary, strict=True))
+    results = read_coco_results(predicted, coco)
+    found = _by_photo(garments_from_coco(results, root, vocabulary, strict=True))
+    rows: tuple[dict[str, _Row], dict[str, _Row]] = ({}, {})
+    several = by_id = 0
+    for photo, garments in expected.items():
+        answers = found.pop(photo, [])
+        if len(garments) > 1:
+            several += 1
+            by_id += _have_ids(garments, answers)
+        pairs = _pairs(garments, answers)
+        for i, (annotation, sample) in enumerate(garments):
+            key = f"{photo}/{i}"
+            rows[0][key] = _labelled(annotation, sample, key)
+            if i in pairs:
+                rows[1][key] = _labelled(*answers[pairs[i]], key)
+        for j in sorted(set(range(len(answers))) - set(pairs.values())):
+            rows[1][f"{photo}/other {j}"] = _labelled(*answers[j], f"{photo}/other {j}")
+    for photo, answers in found.items():
+        rows[1].update({f"{photo}/{j}": _labelled(*answer, f"{photo}/{j}") for j, answer in enumerate(answers)})
+    if several:
+        log.info(
+            f"{several:,} times a photo has several garments of one category: their results were matched by the ids "
+            f"of the annotations {by_id:,} times, and by their boxes {several - by_id:,} times"
+        )
+    return rows
+
+
+def _labelled(annotation: CocoAnnotation, sample: Sample, key: str) -> _Row:
+    entry = annotation.id if str(annotation.id).startswith("entry ") else f"id {annotation.id}"
+    label = f"annotations, {entry} ({sample.category} of {sample.image_id!r})"
+    return _Row(None, label, Sample(key, sample.path, sample.category, sample.keypoints))
+
+
+def _by_photo(garments: Iterable[Garment]) -> dict[tuple[str, str | None], list[Garment]]:
+    """The garments of each photo and category."""
+    found: dict[tuple[str, str | None], list[Garment]] = defaultdict(list)
+    for annotation, sample in garments:
+        found[sample.image_id, sample.category].append((annotation, sample))
+    return dict(found)
+
+
+def _have_ids(garments: Sequence[Garment], answers: Sequence[Garment]) -> bool:
+    """Whether all results name their garments by the ids of the annotations."""
+    ids = [str(annotation.id) for annotation, _ in answers]
+    return (
+        bool(ids) and len(set(ids)) == len(ids) and {str(annotation.id) for annotation, _ in garments}.issuperset(ids)
+    )
+
+
+def _pairs(garments: Sequence[Garment], answers: Sequence[Garment]) -> dict[int, int]:
+    """Index of a garment -> index of its result, for as many as there are of both."""
+    if len(garments) == len(answers) == 1:
+        return {0: 0}
+    if _have_ids(garments, answers):
+        index = {str(annotation.id): j for j, (annotation, _) in enumerate(answers)}
+        return {i: index[str(a.id)] for i, (a, _) in enumerate(garments) if str(a.id) in index}
+    if not garments or not answers:
+        return {}
+    from scipy.optimize import linear_sum_assignment  # slow to load, and few files need it
+
+    boxes = [np.array([_corners(*garment) for garment in side]) for side in (garments, answers)]
+    return dict(zip(*(part.tolist() for part in linear_sum_assignment(-_overlaps(*boxes))), strict=True))
+
+
+def _corners(annotation: CocoAnnotation, sample: Sample) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of the annotation's box, or of the one about its keypoints."""
+    if annotation.box is not None:
+        left, top, width, height = annotation.box
+        return left, top, left + width, top + height
+    keypoints = sample.keypoints or Keypoints(np.zeros((0, 2)), np.zeros(0))
+    xy = keypoints.xy[keypoints.state != ABSENT]
+    if not len(xy):
+        return 0.0, 0.0, 0.0, 0.0
+    return (*xy.min(axis=0).tolist(), *(xy.max(axis=0) + 1).tolist())
+
+
+def _overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(N, 4) and (M, 4) corners -> (N, M): intersection over union; for boxes apart, below 0 by their distance."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=-1)
+    areas = [(box[:, 2:] - box[:, :2]).prod(axis=-1) for box in (first, second)]
+    union = areas[0][:, None] + areas[1][None] - shared
+    centres = [(box[:, :2] + box[:, 2:]) / 2 for box in (first, second)]
+    apart = np.linalg.norm(centres[0][:, None] - centres[1][None], axis=-1)
+    return np.where(shared > 0, shared / np.maximum(union, 1e-9), -apart / (1 + apart.max()))

@@ -1,0 +1,80 @@
+"""The columns of the table of garments: one schema for a pair of networks, whatever the photos are.
+
+docs/files.md has them as a table, which a test compares with this module.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..records import HeadSpec
+from ..vocabulary import Vocabulary
+
+Kind = Literal["text", "whole", "number", "bool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Name and type of a column. Every cell can be empty."""
+
+    name: str
+    kind: Kind
+
+
+REGION = ("region_left", "region_top", "region_right", "region_bottom")
+FIRST = (
+    Column("photo", "text"),
+    Column("error", "text"),
+    Column("width", "whole"),
+    Column("height", "whole"),
+    Column("garment", "bool"),
+    Column("category", "text"),
+    Column("category_probability", "number"),
+    *(Column(name, "whole") for name in REGION),
+)
+"""The columns that all tables begin with."""
+OF_KEYPOINT: Mapping[str, Kind] = {
+    "x": "number",
+    "y": "number",
+    "score": "number",
+    "visible": "number",
+    "hidden": "bool",
+}
+"""Ends of the names of a keypoint's columns."""
+PROBABILITY = "_probability"
+
+
+def columns(vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> tuple[Column, ...]:
+    """The columns of a table of garments, in their order: those of the photo, of all keypoints, of all attributes.
+
+    heads: of the classifier, empty without one. Raises ValueError where two columns would have one name.
+    """
+    found = list(FIRST)
+    found += [Column(f"{name}_{part}", kind) for name in vocabulary.keypoints for part, kind in OF_KEYPOINT.items()]
+    for head in heads:
+        found.append(Column(head.name, "text"))
+        # Independent labels each have their own.
+        found += [] if head.kind == "independent" else [Column(head.name + PROBABILITY, "number")]
+    (name, count), *_ = Counter(column.name for column in found).most_common(1)
+    if count > 1:
+        raise ValueError(f"two names of the vocabulary give the table the column {name!r}: rename one of them")
+    return tuple(found)
+
+
+def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells of a row of `Garment.to_dict()` that are not empty, by column.
+
+    Of independent labels those that hold stand in one cell, between semicolons.
+    """
+    flat = {name: row.get(name) for name in ("photo", "error", "width", "height", "garment")}
+    flat |= {name: row.get(name) for name in ("category", "category_probability")}
+    flat |= dict(zip(REGION, row.get("region") or [None] * len(REGION), strict=True))
+    for name, point in (row.get("keypoints") or {}).items():
+        flat |= {f"{name}_{part}": value for part, value in point.items()}
+    for task, answer in (row.get("attributes") or {}).items():
+        if "labels" in answer:
+            flat[task] = ";".join(answer["labels"])
+        else:
+            flat |= {task: answer["class"], task + PROBABILITY: answer["probability"]}
+    return flat

@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from aifashion.recognition.partial_table import PartialTable, stamp
+
+SETTINGS = {"model": "run1", "networks": ["71"], "category": "auto"}
+
+
+def row(name: str, error: str | None = None) -> dict:
+    return {"photo": name, "error": error}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[str]:
+    for name in "abc":
+        (tmp_path / name).write_bytes(name.encode())
+    return [str(tmp_path / name) for name in "abc"]
+
+
+def fill(path: Path, photos: list[str], count: int, error: str | None = None) -> None:
+    with PartialTable(path, photos, SETTINGS) as table:
+        for index in list(table.left())[:count]:
+            table.add(index, row(photos[index], error), stamp(photos[index]))
+
+
+def again(path: Path, photos: list[str], settings: dict = SETTINGS) -> tuple[bool | None, list[int]]:
+    with PartialTable(path, photos, settings) as table:
+        return table.same, list(table.left())
+
+
+def test_rows_come_back_in_the_order_of_the_photos(tmp_path: Path, photos: list[str]):
+    path, twice = tmp_path / "partial", [*photos, photos[0]]
+    assert again(path, twice) == (None, [0, 1, 2, 3])
+    with PartialTable(path, twice, SETTINGS) as table:
+        for index in (2, 0, 3, 1):
+            table.add(index, row(twice[index]) | {"number": index}, stamp(twice[index]))
+        assert table.done == 4 and [line["number"] for line in table.rows()] == [0, 1, 2, 3]
+
+
+def test_it_goes_on_where_it_was(tmp_path: Path, photos: list[str]):
+    path = tmp_path / "partial"
+    fill(path, photos, 2)
+    assert again(path, photos) == (True, [2])
+    assert again(path, [photos[2], photos[1], "nowhere"]) == (True, [0, 2])
+    fill(path, photos, 1)
+    with PartialTable(path, photos, SETTINGS) as table:
+        assert table.done == 3 and [line["photo"] for line in table.rows()] == photos
+
+
+def test_photos_that_failed_or_were_replaced_are_done_again(tmp_path: Path, photos: list[str]):
+    path = tmp_path / "partial"
+    fill(path, photos, 3)
+    Path(photos[1]).write_bytes(b"another")
+    assert again(path, photos) == (True, [1])
+    fill(tmp_path / "failed", photos, 3, "cut short")
+    assert again(tmp_path / "failed", photos) == (True, [0, 1, 2])
+
+
+@pytest.mark.parametrize("cut", [1, 9, 40])
+def test_a_line_cut_short_is_done_again(tmp_path: Path, photos: list[str], cut: int):
+    path = tmp_path / "partial"
+    fill(path, photos, 2)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert again(path, photos) == (True, [1, 2])
+    fill(path, photos, 2)
+    assert again(path, photos) == (True, [])
+
+
+def test_a_line_that_was_changed_is_done_again(tmp_path: Path, photos: list[str]):
+    path = tmp_path / "partial"
+    fill(path, photos, 3)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b'"error": null', b'"error": 1234')
+    path.write_bytes(b"".join(lines))
+    assert again(path, photos) == (True, [1])
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\n", json.dumps(SETTINGS).encode() + b"\n"])
+def test_another_file_is_begun_anew(tmp_path: Path, photos: list[str], data: bytes):
+    path = tmp_path / "partial"
+    path.write_bytes(data)
+    assert again(path, photos) == (False, [0, 1, 2]) and again(path, photos) == (True, [0, 1, 2])
+    fill(path, photos, 2)
+    assert again(path, photos, SETTINGS | {"model": "run2"}) == (False, [0, 1, 2])
