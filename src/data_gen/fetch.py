@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from ..files import write_atomic
-from .images import ImageError, decode_image
+from .images import ImageError, decode_reduced
 from .web import LONGEST_WAIT, Client, Failure, Hosts, Limits, Resolver, resolve
 
 DEFAULT_LIMITS = Limits()
@@ -54,13 +54,13 @@ def whole_photo(data: bytes, longest: int = 0) -> bytes:
 
     Raises ImageError for data that cannot be decoded completely; the content type of the server is ignored.
     """
-    image = decode_image(data, "the downloaded file")
-    height, width = image.shape[:2]
+    decoded = decode_reduced(data, "the downloaded file", longest or 1)
+    width, height = decoded.size
     if not longest or max(height, width) <= longest:
         return data
     scale = longest / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    reduced = cv2.resize(image[..., ::-1], size, interpolation=cv2.INTER_AREA)
+    reduced = cv2.resize(decoded.pixels[..., ::-1], size, interpolation=cv2.INTER_AREA)
     return cv2.imencode(".jpg", reduced, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
 
 

@@ -127,3 +127,20 @@ def test_other_files_are_none(tmp_path):
     with h5py.File(tmp_path / "y.h5", "w") as file:
         file["x"] = 1
     assert not is_caffe_file(tmp_path / "y.h5")
+
+
+def test_weights_of_a_layer_in_another_order_are_told(tmp_path):
+    """They have the same shape: only their names tell."""
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.BatchNormalization(name="conv1_bn")(keras.layers.Conv2D(64, 7, name="conv1_conv")(image))
+    body = keras.Model(image, x, name="small")
+    layers = {name: parts for name, parts in caffe_layers(50).items() if name in ("conv1", "bn_conv1", "scale_conv1")}
+    load_caffe_file(body, write(tmp_path / "x.h5", layers))
+    parts = layers["bn_conv1"]
+    layers["bn_conv1"] = {name: parts[name] for name in sorted(parts)}  # beta before gamma
+    with pytest.raises(WeightsError, match=r"bn_conv1 has bn_conv1_beta, .* expected gamma, beta, mean"):
+        load_caffe_file(body, write(tmp_path / "x.h5", layers))
+    layers["bn_conv1"] = parts
+    layers["scale_conv1"] = {name: array.astype(int) for name, array in layers["scale_conv1"].items()}
+    with pytest.raises(WeightsError, match="scale_conv1 has whole numbers for weights"):
+        load_caffe_file(body, write(tmp_path / "x.h5", layers))

@@ -402,8 +402,8 @@ def _read_image(entry: dict[str, Any], read: dict[str, dict[str, Any]]) -> CocoI
     if all(value in (None, 0) for value in size):
         return CocoImage(entry["id"], _text(entry, "file_name"), None)
     numbers = [_number(value, "width and height") for value in size]
-    if min(numbers) < 1:
-        raise ValueError(f"width {size[0]!r} and height {size[1]!r} must be 1 or more")
+    if min(numbers) < 1 or any(number != int(number) for number in numbers):
+        raise ValueError(f"width {size[0]!r} and height {size[1]!r} must be whole numbers from 1")
     return CocoImage(entry["id"], _text(entry, "file_name"), (int(numbers[0]), int(numbers[1])))
 
 

@@ -19,6 +19,8 @@ _EPSILON = 1.1e-5
 """Of the normalisation of those files; that of the network is another, which its variances make up for."""
 _MARK = "bn_conv1"
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_PARTS = {"bn": ("gamma", "beta", "mean", "std|var"), "scale": ("gamma", "beta")}
+"""What the names of a layer's weights have in them, in order, by how the layer's name begins."""
 _SHOWN = 5
 """Faults that a message names."""
 
@@ -73,8 +75,6 @@ def _found(body: keras.Model, path: str | Path) -> tuple[list[tuple[keras.Variab
                 faults.append(f"{caffe[0]} has the shapes {shapes}")
             elif not all(np.isfinite(value).all() for value in values):
                 faults.append(f"{caffe[0]} holds numbers that are not finite")
-            elif any(value.dtype.kind != "f" for value in values):
-                faults.append(f"{caffe[0]} has whole numbers for weights")
             elif len(values) == 4 and (values[3] <= 0).any():
                 faults.append(f"{caffe[0]} holds negative variances")
             found += zip(variables, values, strict=False)
@@ -85,8 +85,17 @@ def _found(body: keras.Model, path: str | Path) -> tuple[list[tuple[keras.Variab
 def _layers(file: h5py.File) -> dict[str, list[np.ndarray]]:
     """Layer -> its weights in their order; of Keras 1 as of Keras 2."""
     root = _root(file)
-    names = _layer_names(root)
-    return {name: [np.asarray(root[name][_text(w)]) for w in root[name].attrs["weight_names"]] for name in names}
+    found = {}
+    for layer in _layer_names(root):
+        names = [_text(name) for name in root[layer].attrs["weight_names"]]
+        expected = next((parts for start, parts in _PARTS.items() if layer.startswith(start)), ())
+        # They are told apart by their order alone, since most have the same shape.
+        if names and expected and not all(map(re.search, expected, names)):
+            raise ValueError(f"{layer} has {', '.join(names)}; expected {', '.join(expected)} in this order")
+        found[layer] = [np.asarray(root[layer][name]) for name in names]
+        if any(array.dtype.kind != "f" for array in found[layer]):
+            raise ValueError(f"{layer} has whole numbers for weights")
+    return found
 
 
 def _root(file: h5py.File) -> h5py.Group:
