@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import keras
 from keras import KerasTensor, layers
 
-from ..normalization import BatchNorm
-from .weights import Weights, WeightsError, check_finite, load_file
+from ..normalization import BatchNorm, InputNormalization, InputStatistics
 
 STEM = 32
 _START = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
@@ -50,6 +49,8 @@ EFFICIENTNET_LITE: dict[str, tuple[float, float]] = {
 }
 """Name -> how many times wider and deeper than the first."""
 
+STATISTICS = InputStatistics((127 / 255,) * 3, (128 / 255,) * 3)
+"""By what the input of all of them is normalised, so that 0..255 becomes about -1..1."""
 HEAD = ("_conv_head", "_bn1", "_fc")
 """Modules of a checkpoint that belong to its classifier of ImageNet, which a backbone leaves out."""
 
@@ -67,7 +68,8 @@ def build_efficientnet_lite(name: str, image_shape: tuple[int | None, int | None
     """
     wider, deeper = EFFICIENTNET_LITE[name]
     image = layers.Input(image_shape, name="image")
-    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(image)
+    mean, variance = STATISTICS.pixels
+    x = InputNormalization(mean, variance, name="normalise")(image)
     x = _norm(_conv(x, STEM, 3, "conv_stem", stride=2), "bn0")
     outputs, number = {}, 0
     for index, stage in enumerate(STAGES):
@@ -79,17 +81,6 @@ def build_efficientnet_lite(name: str, image_shape: tuple[int | None, int | None
         if index in LEVELS:
             outputs[LEVELS[index]] = x
     return keras.Model(image, outputs, name=f"{name}_backbone")
-
-
-def build(name: str, image_shape: tuple[int | None, int | None, int], weights: Weights) -> keras.Model:
-    """`build_efficientnet_lite` with weights: a Keras weights file, or None for a random start."""
-    if weights == "imagenet":
-        raise WeightsError(f"keras.applications has no weights of {name}: give --weights a checkpoint")
-    net = build_efficientnet_lite(name, image_shape)
-    if weights is not None:
-        load_file(net, weights)
-        check_finite(net, weights)
-    return net
 
 
 def _rounded(width: float, step: int = 8) -> int:
