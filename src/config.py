@@ -243,6 +243,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
 BACKBONE_NETWORKS: tuple[str, ...] = (
     *(f"densenet{depth}" for depth in (121, 169, 201)),
     *(f"efficientnetb{number}" for number in range(8)),
+    *(f"efficientnet_lite{number}" for number in range(5)),
     *(f"resnet{depth}_torch" for depth in (18, 34, 50, 101, 152)),
     *(f"resnet{depth}d" for depth in (18, 34, 50, 101, 152)),
     *("resnext50_32x4d", "resnext101_32x4d", "resnext101_32x8d", "resnext101_64x4d"),
@@ -257,6 +258,8 @@ BACKBONE_NETWORKS: tuple[str, ...] = (
 
 def keypoint_preset(network: str) -> KeypointConfig:
     """The configuration that a network is trained with by default. Raises ValueError for an unknown one."""
+    if network.startswith("efficientnet_lite") and network in BACKBONE_NETWORKS:
+        return KeypointConfig(network=network, **_PRESETS["lite"])
     if network in BACKBONE_NETWORKS:
         return KeypointConfig(network=network, **_PRESETS["v11"])
     if network not in _PRESETS:
@@ -266,7 +269,7 @@ def keypoint_preset(network: str) -> KeypointConfig:
 
 def attribute_preset(network: str) -> AttributeConfig:
     """The configuration that a backbone is trained with by default."""
-    if network == "lite":
+    if network == "lite" or network.startswith("efficientnet_lite"):
         return AttributeConfig(network=network, size=160, batch_size=32, learning_rate=2e-3)
     return AttributeConfig(network=network)
 

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from .backbones import BACKBONES, Weights, build_backbone
+from .backbones.efficientnet_lite import EFFICIENTNET_LITE
 from .blocks import basic_block, bottleneck, conv_bn, merged_bn, merged_bottleneck, upsample
 
 LEVELS = ("P5", "P4", "P3", "P2")
@@ -28,9 +29,15 @@ NETWORKS: dict[str, NetworkSpec] = {
     "v11": NetworkSpec("resnet101", 256, False),
     "resnet50": NetworkSpec("resnet50", 256, False),
     "lite": NetworkSpec("lite", 48, True),
-    **{name: NetworkSpec(name, 256, False) for name in BACKBONES if name not in ("lite", "resnet50", "resnet101")},
+    **{name: NetworkSpec(name, 48, True) for name in EFFICIENTNET_LITE},
+    **{
+        name: NetworkSpec(name, 256, False)
+        for name in BACKBONES
+        if name not in ("lite", "resnet50", "resnet101", *EFFICIENTNET_LITE)
+    },
 }
-"""`v11` and `lite` have names of their own; every other network is named after its backbone and built like v11."""
+"""`v11` and `lite` have names of their own; every other network is named after its backbone. EfficientNet-Lites are
+built like lite, all others like v11."""
 
 
 def build_keypoint_net(

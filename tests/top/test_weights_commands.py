@@ -3,14 +3,15 @@ import hashlib
 import numpy as np
 import pytest
 import safetensors.numpy
-from torch_writer import tensors, write_torch_file
 
 from aifashion.top import weights_commands
 from aifashion.unet.backbones.conversion import targets
 from aifashion.unet.backbones.pretrained import build_started
+from aifashion.unet.backbones.published import PUBLISHED, residual
 from aifashion.unet.backbones.residual import RESIDUAL, Residual, build_residual
 from aifashion.unet.backbones.residual_blocks import basic
 from aifashion.unet.normalization import input_layers
+from torch_writer import tensors, write_torch_file
 
 NAME = "narrow"
 
@@ -19,6 +20,7 @@ NAME = "narrow"
 def checkpoint(monkeypatch, tmp_path):
     monkeypatch.setattr("aifashion.unet.backbones.residual.STAGE_WIDTHS", (8, 16, 24, 32))
     monkeypatch.setitem(RESIDUAL, NAME, Residual((1, 1, 1, 1), basic, "none"))
+    monkeypatch.setitem(PUBLISHED, NAME, residual(NAME))
     shapes = {name: target.shape for name, target in targets(build_residual(NAME, (None, None, 3))).items()}
     path = tmp_path / "x.safetensors"
     safetensors.numpy.save_file({name: np.ones(shape, np.float32) for name, shape in shapes.items()}, path)

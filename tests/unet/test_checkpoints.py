@@ -5,12 +5,12 @@ import keras
 import numpy as np
 import pytest
 import safetensors.numpy
-from torch_writer import tensors, write_torch_file
 
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.backbones.checkpoints import read_checkpoint
 from aifashion.unet.backbones.reading import Budget
 from aifashion.unet.backbones.weights import load_file
+from torch_writer import tensors, write_torch_file
 
 STATE = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "a.count": np.array(3)}
 

@@ -7,16 +7,17 @@ import h5py
 import numpy as np
 import pytest
 import safetensors.numpy
-from torch_writer import tensors, write_torch_file
 
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.backbones.conversion import Known, convert_checkpoint, load_state, targets
 from aifashion.unet.backbones.input_statistics import read_statistics
 from aifashion.unet.backbones.pretrained import build_started
+from aifashion.unet.backbones.published import PUBLISHED, residual
 from aifashion.unet.backbones.residual import RESIDUAL, Residual, build_residual
 from aifashion.unet.backbones.residual_blocks import Traits, basic, bottleneck
 from aifashion.unet.backbones.weights import load_file, told_backbone
 from aifashion.unet.normalization import InputStatistics, input_layers
+from torch_writer import tensors, write_torch_file
 
 NAME, OTHER = "narrow_basic", "narrow_bottleneck"
 SPECS = {
@@ -29,6 +30,7 @@ def put_in_place(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("aifashion.unet.backbones.residual.STAGE_WIDTHS", (8, 16, 24, 32))
     for name, spec in SPECS.items():
         patch.setitem(RESIDUAL, name, spec)
+        patch.setitem(PUBLISHED, name, residual(name))
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,9 @@ from aifashion.serve.export import write_artifact
 from aifashion.serve.serving_net import attribute_serving_net, keypoint_serving_net
 from aifashion.unet.attribute_losses import attribute_objective, loss_names
 from aifashion.unet.backbones import BACKBONES
-from aifashion.unet.backbones.classifiers import CLASSIFIERS, build_residual_classifier
+from aifashion.unet.backbones.classifiers import CLASSIFIERS, build_published_classifier
 from aifashion.unet.backbones.pretrained import build_started
+from aifashion.unet.backbones.published import PUBLISHED, residual
 from aifashion.unet.backbones.residual import RESIDUAL
 from aifashion.unet.keypoint_net import NETWORKS, NetworkSpec
 from aifashion.unet.losses import keypoint_objective
@@ -34,8 +35,9 @@ STEPS, SIDE = 3, 64
 @pytest.fixture(autouse=True)
 def small(kind, monkeypatch):
     monkeypatch.setitem(RESIDUAL, kind, SMALL[kind])
+    monkeypatch.setitem(PUBLISHED, kind, residual(kind))
     monkeypatch.setitem(BACKBONES, kind, partial(build_started, kind))
-    monkeypatch.setitem(CLASSIFIERS, kind, partial(build_residual_classifier, kind))
+    monkeypatch.setitem(CLASSIFIERS, kind, partial(build_published_classifier, kind))
     monkeypatch.setitem(NETWORKS, kind, NetworkSpec(kind, 16, True))
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch_writer import Tensor, tensors, write_old_torch_file, write_torch_file
 
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.backbones.reading import Budget
 from aifashion.unet.backbones.torch_files import read_torch_file
+from torch_writer import Tensor, tensors, write_old_torch_file, write_torch_file
 
 STATE = {
     "conv1.weight": np.random.default_rng(0).normal(size=(4, 3, 2, 2)).astype(np.float32),

@@ -8,8 +8,8 @@ from keras import Model
 from . import lite, resnet
 from .applications import PYRAMIDS, build_pyramid
 from .pretrained import build_started
+from .published import PUBLISHED
 from .reading import WeightsError
-from .residual import RESIDUAL
 from .weights import Weights
 
 __all__ = ["BACKBONES", "Weights", "WeightsError", "build_backbone"]
@@ -19,7 +19,7 @@ BACKBONES: dict[str, Callable[[tuple[int, int, int], Weights], Model]] = {
     "resnet50": resnet.build_resnet50,
     "resnet101": resnet.build_resnet101,
     **{name.lower(): partial(build_pyramid, name) for name in PYRAMIDS},
-    **{name: partial(build_started, name) for name in RESIDUAL},
+    **{name: partial(build_started, name) for name in PUBLISHED},
 }
 """name -> build(image_shape, weights): RGB image 0..255 (B, H, W, 3) -> {"P2": stride 4, ..., "P5": stride 32}."""
 

@@ -12,7 +12,7 @@ from keras import layers
 from . import lite
 from .applications import NORMALISATION, application_body, normalised
 from .pretrained import build_started
-from .residual import RESIDUAL
+from .published import PUBLISHED
 from .weights import Weights
 
 ANY_SIZE = (None, None, 3)
@@ -23,8 +23,8 @@ def build_lite(weights: Weights) -> keras.Model:
     return _last_level(lite.build(ANY_SIZE, weights))
 
 
-def build_residual_classifier(name: str, weights: Weights) -> keras.Model:
-    """A network of the residual family, up to its last features."""
+def build_published_classifier(name: str, weights: Weights) -> keras.Model:
+    """A network whose weights were published for PyTorch, up to its last features."""
     return _last_level(build_started(name, ANY_SIZE, weights))
 
 
@@ -42,7 +42,7 @@ def build_application(application: str, weights: Weights) -> keras.Model:
 CLASSIFIERS: dict[str, Callable[[Weights], keras.Model]] = {
     "lite": build_lite,
     **{name.lower(): partial(build_application, name) for name in NORMALISATION},
-    **{name: partial(build_residual_classifier, name) for name in RESIDUAL},
+    **{name: partial(build_published_classifier, name) for name in PUBLISHED},
 }
 """name -> build(weights): RGB image 0..255 (B, H, W, 3) -> features (B, h, w, F)."""
 

@@ -1,8 +1,8 @@
-"""Tensors of PyTorch into a network of the residual family."""
+"""Tensors of PyTorch into a network that they were published for."""
 
 import fnmatch
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from ...files import atomic_path
 from ..normalization import InputStatistics
 from .checkpoints import read_checkpoint
 from .input_statistics import normalise_as_trained
+from .published import PUBLISHED, residual_module
 from .reading import WeightsError, first, shown
-from .residual import RESIDUAL, build_residual
 from .tensor_names import is_known, nearest, prefix_of, without_prefix
 from .weights import save_file
 
@@ -24,29 +24,37 @@ log = logging.getLogger(__name__)
 
 _UNUSED = ("num_batches_tracked",)
 """What normalisation keeps in PyTorch and nothing here needs."""
+_OF_HEADS = ("weight", "bias", "running_mean", "running_var")
 _STEPS = "n_averaged"
 """What an average of weights keeps beside them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A weight of a network. shape: that of the tensor in PyTorch, where kernels are (out, in, h, w)."""
+    """A weight of a network. shape: that of the tensor in PyTorch, where kernels are (out, in, h, w). depthwise: a
+    kernel of one input a channel."""
 
     variable: Any
     shape: tuple[int, ...]
+    depthwise: bool = False
 
     def value(self, tensor: np.ndarray) -> np.ndarray:
-        """The tensor as float32 in the order of Keras, where kernels are (h, w, in, out)."""
+        """The tensor as float32 in the order of Keras: kernels are (h, w, in, out), depthwise ones (h, w, out, 1)."""
         tensor = tensor.astype(np.float32)
-        return tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+        if tensor.ndim != 4:
+            return tensor
+        return tensor.transpose((2, 3, 0, 1) if self.depthwise else (2, 3, 1, 0))
 
 
-def targets(net: keras.Model) -> dict[str, Target]:
-    """Tensor name in PyTorch -> weight, for all weights of a network of `residual.build_residual`."""
+def targets(net: keras.Model, module_of: Callable[[str], str] = residual_module) -> dict[str, Target]:
+    """Tensor name in PyTorch -> weight, for all weights of a network of `PUBLISHED`; module_of: its way to name."""
     found = {}
     for layer in net.layers:
-        module = layer.name.replace("-", ".")
-        if isinstance(layer, layers.Conv2D):
+        module = module_of(layer.name)
+        if isinstance(layer, layers.DepthwiseConv2D):
+            height, width, channels, _ = layer.kernel.shape
+            found[f"{module}.weight"] = Target(layer.kernel, (channels, 1, height, width), depthwise=True)
+        elif isinstance(layer, layers.Conv2D):
             height, width, inputs, outputs = layer.kernel.shape
             found[f"{module}.weight"] = Target(layer.kernel, (outputs, inputs, height, width))
             if layer.use_bias:
@@ -78,10 +86,11 @@ def load_state(
     logged. Returns both as found. Raises WeightsError, which counts what is at fault and names the first of each kind,
     and then changes nothing.
     """
-    wanted, head = targets(net), RESIDUAL[backbone].head
+    published = PUBLISHED[backbone]
+    wanted = targets(net, published.module)
     state, hint = _from_prefix(state, wanted, prefix, source)
-    known = set(wanted) | {f"{head}.weight", f"{head}.bias"}
-    modules = {name.rpartition(".")[0] for name in wanted}
+    modules = {name.rpartition(".")[0] for name in wanted} | set(published.head)
+    known = set(wanted) | {f"{head}.{part}" for head in published.head for part in _OF_HEADS}
     extra = [name for name in state if name not in known and not _unused(name, modules)]
     missing = [name for name in wanted if name not in state]
     present = [name for name in wanted if name in state]
@@ -139,13 +148,13 @@ def convert_checkpoint(
     unknown backbone or a file name that Keras does not write to, WeightsError where the checkpoint cannot be read or
     does not fit, OSError where `out` cannot be written.
     """
-    if backbone not in RESIDUAL:
-        raise ValueError(f"no weights of PyTorch fit {backbone!r}; {nearest(backbone, RESIDUAL)}")
+    if backbone not in PUBLISHED:
+        raise ValueError(f"no weights of PyTorch fit {backbone!r}; {nearest(backbone, PUBLISHED)}")
     if not out.name.endswith(".weights.h5"):
         raise ValueError(f"{out} must end in .weights.h5, by which Keras knows a weights file")
     known = known or Known()
     state = read_checkpoint(path, known.entry)
-    net = build_residual(backbone, (None, None, 3))
+    net = PUBLISHED[backbone].build((None, None, 3))
     accepted = load_state(net, backbone, state, path, accept_missing, accept_unexpected, known.prefix)
     normalise_as_trained(net, backbone, path, known.statistics)
     with atomic_path(out) as beside:

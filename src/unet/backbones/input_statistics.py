@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from ..normalization import InputStatistics, input_layers
+from .published import PUBLISHED
 from .reading import WeightsError, shown
 from .weights import SAFETENSORS
 
@@ -25,11 +26,14 @@ def normalise_as_trained(
 ) -> None:
     """Sets by what the network normalises its input: the statistics given, or those that belong to the checkpoint.
 
-    Where nothing says them they stay those of ImageNet, which is logged as a warning. Raises WeightsError where what
+    Where nothing says them they are those that all checkpoints of the backbone have, or else those of ImageNet, which
+    is logged as a warning. Raises WeightsError where what
     says them makes no sense.
     """
     if statistics is None:
         statistics = read_statistics(path, backbone)
+    if statistics is None:
+        statistics = PUBLISHED[backbone].statistics
     if statistics is None:
         log.warning(
             f"{path} does not say how its input was normalised: the mean and deviation of ImageNet are taken. Some "

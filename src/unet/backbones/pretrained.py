@@ -1,4 +1,4 @@
-"""Networks of the residual family with the weights that they start from."""
+"""Networks whose weights were published for PyTorch, with the weights that they start from."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ import keras
 from .checkpoints import read_checkpoint
 from .conversion import load_state
 from .input_statistics import normalise_as_trained
+from .published import PUBLISHED
 from .reading import WeightsError, shown
-from .residual import build_residual
 from .weights import CHECKPOINTS, Weights, check_finite, load_file, told_backbone
 
 
 def build_started(name: str, image_shape: tuple[int | None, int | None, int], weights: Weights) -> keras.Model:
-    """`build_residual` with weights: a Keras weights file, a checkpoint of PyTorch, or None for a random start.
+    """The network of `PUBLISHED` with weights: a Keras weights file, a checkpoint of PyTorch, or None: at random.
 
     Raises WeightsError for weights that cannot be had or do not fit.
     """
@@ -22,7 +22,7 @@ def build_started(name: str, image_shape: tuple[int | None, int | None, int], we
             f"keras.applications has no weights of {name}: give --weights a checkpoint of timm, converted by "
             f"`aifashion weights convert`, or its name on the hub, such as hf://timm/{name}.TAG"
         )
-    net = build_residual(name, image_shape)
+    net = PUBLISHED[name].build(image_shape)
     if weights is not None:
         _load(net, name, Path(weights))
     return net
