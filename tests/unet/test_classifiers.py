@@ -10,7 +10,7 @@ from aifashion.unet.attribute_net import build_attribute_net
 from aifashion.unet.backbones import WeightsError, classifiers
 from aifashion.unet.backbones.applications import FAMILIES, NORMALISATION, normalised
 from aifashion.unet.backbones.classifiers import CLASSIFIERS, build_classifier_backbone
-from aifashion.unet.backbones.residual import RESIDUAL
+from aifashion.unet.backbones.published import PUBLISHED
 from aifashion.unet.weight_average import WeightAverage
 
 SMALL = ("lite", "mobilenetv3small")
@@ -38,7 +38,7 @@ APPLICATIONS = [name.lower() for name in NORMALISATION]
 
 
 def test_the_menu():
-    assert set(CLASSIFIERS) == {"lite", *APPLICATIONS, *RESIDUAL}
+    assert set(CLASSIFIERS) == {"lite", *APPLICATIONS, *PUBLISHED}
     assert len(NORMALISATION) == sum(map(len, FAMILIES.values()))  # none in two families
     for wanted in ("resnet152v2", "inceptionv3", "xception", "densenet201", "efficientnetb7", "vgg16"):
         assert wanted in CLASSIFIERS
