@@ -21,7 +21,7 @@ from shipped_networks import (
 )
 from small_artifacts import small_manifest, write_artifact
 
-from aifashion.serve.artifact import MANIFEST, Manifest, Numbers
+from aifashion.serve.artifact import MANIFEST, Manifest, Numbers, Stage
 from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
 from aifashion.top import crop_commands, data_commands, evaluate, export, predict, score, test_attributes
 from aifashion.top import test as test_command
@@ -50,7 +50,7 @@ def pretend(step: Step) -> None:
         written(folder / "config.json")
         written(folder / "best.json", json.dumps({"file": "best.weights.h5"}))
     if step.function == export.main:
-        stage = next(stage for stage in STAGES if folder.parent.name.startswith(stage))
+        stage: Stage = next(stage for stage in STAGES if folder.parent.name.startswith(stage))
         facts = {"precision": value(step.options, "--precision"), "source": {"run": Path(step.options[0]).name}}
         write_artifact(folder, replace(small_manifest(stage), **facts))
     else:
