@@ -13,7 +13,7 @@ from installing import write_weights
 from model_cards import about
 
 from aifashion.files import write_atomic
-from aifashion.serve.artifact import Manifest
+from aifashion.serve.artifact import ArtifactError, Manifest
 from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WEIGHTS
 from aifashion.unet.compact_weights import is_compact
 
@@ -23,8 +23,13 @@ OLDER_RECIPE = "aifashion weights make"
 
 
 def update(folder: Path) -> None:
-    """Writes a stage of a pair anew. Raises ArtifactError where it is damaged."""
+    """Writes a stage of a pair anew.
+
+    Raises ArtifactError, and changes nothing, where it is damaged or is no part of a pair.
+    """
     manifest = Manifest.read(folder)
+    if "made_by" not in manifest.source:
+        raise ArtifactError(f"{manifest.path} does not say what made it, as a pair must (source: made_by)")
     config = manifest.keypoint_config if manifest.stage == "keypoints" else manifest.attribute_config
     made_by = [command.replace(OLDER_RECIPE, RECIPE) for command in manifest.source["made_by"]]
     source = manifest.source | {"made_by": made_by}

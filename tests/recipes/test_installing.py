@@ -1,33 +1,25 @@
-import json
 import shutil
-import typing
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from installing import Part, check_out, install
+from small_artifacts import NETWORK, small_manifest, write_artifact
 
-from aifashion.config import attribute_preset, keypoint_preset
-from aifashion.serve.artifact import Manifest, Numbers
+from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
-from aifashion.vocabulary import load_vocabulary
-
-CONFIGS = {"keypoints": keypoint_preset("lite"), "attributes": attribute_preset("lite")}
-FLOAT32 = typing.get_args(Numbers)[0]
 
 
 def part(folder: Path, stage, text: str = "one") -> Part:
     """Of a run in `folder`, exported."""
     run, artifact = folder / "runs" / stage / f"2026_01_01_{text}", folder / stage / "artifact"
-    for path, content in ((artifact / "model.xml", "<net><layers /></net>"), (artifact / "model.bin", text)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
     run.mkdir(parents=True)
     with h5py.File(run / "best.h5", "w") as file:
         file["kernel"] = np.full((3, 3), len(text))
-    source, config = {"run": run.name}, json.loads(CONFIGS[stage].to_json())
-    Manifest(stage, "openvino", FLOAT32, config, load_vocabulary(), source=source).write(artifact)
+    manifest = replace(small_manifest(stage), source={"run": run.name})
+    write_artifact(artifact, manifest, NETWORK | {"model.bin": text})
 
     def card(beside: Path) -> str:
         return f"{text}, with {', '.join(sorted(Manifest.read(beside).files))}"

@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,10 @@ from model_cards import (
     labels_right,
     real_name,
 )
+from small_artifacts import small_manifest, write_artifact
 
 from aifashion.config import KeypointConfig, attribute_preset
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
-from aifashion.serve.artifact import Manifest
-from aifashion.vocabulary import load_vocabulary
 
 COMMANDS = ["python recipes/shipped_networks.py --seed 1", "python recipes/shipped_networks.py --seed 2"]
 
@@ -29,13 +29,10 @@ def put(path: Path, content: object) -> Path:
 
 
 def artifact(folder: Path, stage, config) -> Path:
-    put(folder / "model.xml", "x" * 400_000)
-    put(folder / "model.bin", "x" * 1_100_000)
-    put(folder / "model.weights.h5", "x" * 7_200_000)
+    files = {"model.xml": "x" * 400_000, "model.bin": "x" * 1_100_000, "model.weights.h5": "x" * 7_200_000}
     source = {"run": "2026_01_01_00_00_00", "epoch": 3, "score": 0.05, "made_by": COMMANDS}
-    config, differences = json.loads(config.to_json()), {"ne": 0.05}
-    Manifest(stage, "openvino", "int8", config, load_vocabulary(), source=source, differences=differences).write(folder)
-    return folder
+    manifest = replace(small_manifest(stage, config), precision="int8", source=source, differences={"ne": 0.05})
+    return write_artifact(folder, manifest, files)
 
 
 def photo_list(path: Path, rows: dict[str, str]) -> Path:

@@ -19,6 +19,7 @@ from shipped_networks import (
     steps,
     train_precision,
 )
+from small_artifacts import small_manifest, write_artifact
 
 from aifashion.serve.artifact import MANIFEST, Manifest, Numbers
 from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
@@ -26,7 +27,6 @@ from aifashion.top import crop_commands, data_commands, evaluate, export, predic
 from aifashion.top import test as test_command
 from aifashion.top import train as train_command
 from aifashion.top import train_attributes as train_attributes_command
-from aifashion.vocabulary import load_vocabulary
 
 FLOAT32, BFLOAT16, _ = typing.get_args(Numbers)
 TRAININGS = (train_command.main, train_attributes_command.main)
@@ -50,9 +50,9 @@ def pretend(step: Step) -> None:
         written(folder / "config.json")
         written(folder / "best.json", json.dumps({"file": "best.weights.h5"}))
     if step.function == export.main:
-        written(folder / "model.xml")
-        source = {"run": Path(step.options[0]).name}
-        Manifest("keypoints", "openvino", FLOAT32, {}, load_vocabulary(), source=source).write(folder)
+        stage = next(stage for stage in STAGES if folder.parent.name.startswith(stage))
+        facts = {"precision": value(step.options, "--precision"), "source": {"run": Path(step.options[0]).name}}
+        write_artifact(folder, replace(small_manifest(stage), **facts))
     else:
         written(folder / last)
 
@@ -113,10 +113,7 @@ def test_a_training_starts_from_the_pair_that_the_folder_was_begun_from(fails, t
 
     def ship(*commands: str) -> None:
         for stage in STAGES:
-            written(shipping / stage / "model.xml")
-            Manifest(stage, "openvino", FLOAT32, {}, load_vocabulary(), source={"made_by": commands}).write(
-                shipping / stage
-            )
+            write_artifact(shipping / stage, replace(small_manifest(stage), source={"made_by": commands}))
 
     ship("the first")
     words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "out"), "--start", "shipped", "--seed", "2"]
