@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
-from ..files import tell_link
 from ..geometry import Frame, Size, identity, shift, zoom
+from ..paths import tell_link
 from . import heic, jpegs, pngs
 from .memory import Budget
 

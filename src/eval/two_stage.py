@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..data_gen.memory import Budget, array_bytes
-from ..files import readable_name
 from ..geometry import Size
 from ..heatmaps import HeatmapCodec
+from ..paths import readable_name
 from ..records import ABSENT, HIDDEN, Box, CropRule, HeadSpec, Sample
 from ..vocabulary import Vocabulary
 from .activation import ActivationNet, frame_by_activation

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data_gen.formats.problems import FormatError, Problem
-from ..files import raw_name
+from ..paths import raw_name
 from .photos import SUFFIXES, UNREADABLE
 
 log = logging.getLogger(__name__)

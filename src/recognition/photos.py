@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..files import walk
+from ..paths import walk
 
 log = logging.getLogger(__name__)
 _NAMES = (

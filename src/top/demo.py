@@ -14,7 +14,8 @@ from PIL import Image
 
 from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.eval.drawing import contact_sheet, encoded
-from aifashion.files import CHECKOUT, locked, readable_name, sweep, write_atomic
+from aifashion.files import CHECKOUT, locked, sweep, write_atomic
+from aifashion.paths import readable_name
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.recognizer import Recognizer, load
 from aifashion.top.arguments import choose_device, make_folder, one_line, run_command, tell, warn

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ...files import walk
+from ...paths import walk
 
 CROPS_FILE = "crops.json"
 """In a folder of cropped photos: their origin and the settings."""
