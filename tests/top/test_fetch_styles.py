@@ -284,7 +284,9 @@ def test_ctrl_c_keeps_what_is_done(
 def test_a_run_that_is_stopped_in_the_middle_goes_on(server: Server, styles: Path, tmp_path: Path, how: int) -> None:
     out = tmp_path / "out"
     server.slow = {"/7", "/8", "/9"}
-    command = [sys.executable, "-m", "aifashion.top.cli", "data", "fetch-styles", str(styles), "--out", str(out)]
+    # Tests that run in the background of a shell ignore the signal, and so would what they start.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from aifashion.top import cli"
+    command = [sys.executable, "-c", f"{heeding}; cli.main()", "data", "fetch-styles", str(styles), "--out", str(out)]
     more = ["--shards", "2", "--workers", "4", "--allow-private", "True"]
     with subprocess.Popen([*command, *more], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         try:
