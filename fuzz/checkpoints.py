@@ -62,7 +62,7 @@ def make_targets() -> dict[str, Target]:
     import_keras()
     import keras
 
-    from aifashion.unet.backbones import residual
+    from aifashion.unet.backbones import published, residual
     from aifashion.unet.backbones.caffe_files import load_caffe_file
     from aifashion.unet.backbones.checkpoints import read_checkpoint
     from aifashion.unet.backbones.conversion import load_state
@@ -71,6 +71,7 @@ def make_targets() -> dict[str, Target]:
 
     residual.STAGE_WIDTHS = (8, 8, 8, 8)
     residual.RESIDUAL[NAME] = residual.Residual((1, 1, 1, 1), basic, "none")
+    published.PUBLISHED[NAME] = published.residual(NAME)
     net = residual.build_residual(NAME, (None, None, 3))
     image = x = keras.Input((16, 16, 3))
     for name in ("conv1", "conv2_block1_1"):
