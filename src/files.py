@@ -120,6 +120,17 @@ def sweep(folder: Path, *names: str) -> None:
                 path.unlink(missing_ok=True)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Makes `target`, and its folder, a hard link to a file, or a copy if the file system has no hard links; replaces
+    what is there. Raises OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def replace_folder(out: Path, beside: Path) -> None:
     """Replaces the folder `out` with `beside`, a folder next to it, by renaming: `out` is never half written.
 

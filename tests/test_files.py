@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aifashion.files import atomic_path, claim_folder, is_stream, locked, sweep, write_atomic
+from aifashion.files import atomic_path, claim_folder, is_stream, link_or_copy, locked, sweep, write_atomic
 
 
 def test_replaces_whole_files_and_keeps_line_ends(tmp_path: Path) -> None:
@@ -209,3 +209,19 @@ def test_leftovers_of_killed_writers_are_swept_and_nothing_else(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(set(kept) - {".0123abcd-other.csv"})
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_is_linked_or_copied_and_replaces_what_is_there(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    source, target = tmp_path / "source", tmp_path / "new" / "target"
+    source.write_text("content")
+    for _ in range(2):
+        link_or_copy(source, target)
+        assert target.read_text() == "content" and target.samefile(source) == links

@@ -12,15 +12,13 @@ photos of a training; `report` is a test set, which no training and no choice se
 
 import csv
 import hashlib
-import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..files import claim_folder, write_atomic
+from ..files import claim_folder, link_or_copy, write_atomic
 from ..records import Sample
 from .formats.fashionai import read_keypoint_csv, write_keypoint_csv, write_test_csv
 from .formats.fashionai_attributes import SUFFIX, AttributeRow, read_labels
@@ -141,7 +139,7 @@ def _write_keypoints(out: Path, source: Path, rows: Sequence[tuple[Photograph, S
     for photo, sample in rows:
         folder = out / ("test" if photo.part == "report" else "train")
         name = f"Images/{photo.category}/{_flat(photo.path)}"
-        _link(source / photo.path, folder / name)
+        link_or_copy(source / photo.path, folder / name)
         parts[photo.part].append(Sample(name, folder / name, photo.category, sample.keypoints))
     write_keypoint_csv(_made(out / "train/Annotations/train.csv"), parts["learn"] + parts["choose"])
     write_split(out, (parts["learn"], parts["choose"]))
@@ -156,7 +154,7 @@ def _write_attributes(out: Path, source: Path, rows: Sequence[tuple[Photograph, 
     for photo, labels in rows:
         folder = out / "attributes" / ("rank" if photo.part == "report" else "base")
         name = f"Images/{labels[0].task}{SUFFIX}/{_flat(photo.path)}"
-        _link(source / photo.path, folder / name)
+        link_or_copy(source / photo.path, folder / name)
         lines[photo.part] += [f"{name},{row.task}{SUFFIX},{row.value}" for row in labels]
         if photo.part == "report":
             questions += [f"{name},{row.task}{SUFFIX},?" for row in labels]
@@ -181,12 +179,3 @@ def _made(path: Path) -> Path:
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
     write_atomic(_made(path), "".join(f"{line}\n" for line in lines))
-
-
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

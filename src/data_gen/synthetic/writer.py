@@ -2,8 +2,6 @@
 
 import errno
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from ...files import claim_folder, locked, sweep, write_atomic
+from ...files import claim_folder, link_or_copy, locked, sweep, write_atomic
 from ...records import ABSENT, Keypoints
 from ..formats.challenges import CATEGORIES, KEYPOINTS
 from ..formats.folders import DRAWN_FILE
@@ -129,16 +127,6 @@ def _write_lines(path: Path, lines: list[str]) -> None:
     write_atomic(path, "".join(f"{line}\n" for line in lines))
 
 
-def _link(source: Path, target: Path) -> None:
-    """A hard link to a file, or a copy if the file system has no hard links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
 def _write_lists(out: Path, rows: list[_Row]) -> None:
     header = ",".join(("image_id", "image_category", *KEYPOINTS))
     labels: dict[str, list[str]] = {"train": [], "test": []}
@@ -146,7 +134,7 @@ def _write_lists(out: Path, rows: list[_Row]) -> None:
     for row in rows:
         part = "base" if row.split == "train" else "rank"
         path = f"Images/{row.task}_labels/{Path(row.image_id).name}"
-        _link(out / row.split / row.image_id, out / "attributes" / part / path)
+        link_or_copy(out / row.split / row.image_id, out / "attributes" / part / path)
         labels[row.split] += [f"{path},{task}_labels,{label}" for task, label in row.labels.items()]
         if part == "rank":
             questions += [f"{path},{task}_labels,?" for task in row.labels]
