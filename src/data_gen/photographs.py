@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..files import claim_folder, link_or_copy, write_atomic
+from ..files import claim_folder, link_or_copy, locked, write_atomic
 from ..records import Sample
 from .formats.fashionai import read_keypoint_csv, write_keypoint_csv, write_test_csv
 from .formats.fashionai_attributes import SUFFIX, AttributeRow, read_labels
@@ -105,7 +105,8 @@ def join_photographs(annotations: Path, source: Path, out: Path) -> Joined:
     annotations: the folder of the lists. source: the checkout, the folder of `train` and `validation`. out: a new or
     empty folder, or one written before, which is completed. Photos are linked where the file system can, else copied.
     Photos that are missing in the checkout, or are other files than were annotated, are left out. Raises FormatError
-    for invalid lists, FileNotFoundError where the checkout has none of the photos.
+    for invalid lists, FileNotFoundError where the checkout has none of the photos, FileExistsError for a folder with
+    anything else, BlockingIOError for one that another process is writing.
     """
     annotations, source, out = Path(annotations), Path(source), Path(out)
     listed = {photo.path: photo for photo in read_photographs(annotations) if photo.part}
@@ -129,8 +130,9 @@ def join_photographs(annotations: Path, source: Path, out: Path) -> Joined:
         reason = f"none of the {len(listed)} annotated photos, such as {next(iter(listed), '')}"
         raise FileNotFoundError(f"{source} has {reason}; give the folder that has train/ and validation/")
     claim_folder(out, CLAIM, {"photographs": hashlib.sha256((annotations / PHOTOS).read_bytes()).hexdigest()})
-    _write_keypoints(out, source, [(photo, points[photo.path]) for photo in found if photo.path in points])
-    _write_attributes(out, source, [(photo, labels[photo.path]) for photo in found if photo.path in labels])
+    with locked(out):
+        _write_keypoints(out, source, [(photo, points[photo.path]) for photo in found if photo.path in points])
+        _write_attributes(out, source, [(photo, labels[photo.path]) for photo in found if photo.path in labels])
     return Joined(Counter(photo.part for photo in found), missing, changed)
 
 
