@@ -126,7 +126,7 @@ def link_or_copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
-        os.link(source, target)
+        os.link(source.resolve(), target)  # of a link, the file behind it: a link moved elsewhere can lead nowhere
     except OSError:
         shutil.copyfile(source, target)
 
@@ -197,7 +197,12 @@ def claim_folder(
     if names and manifest not in names:
         raise FileExistsError(f"{folder} holds other things ({', '.join(names[:5])}); give an empty or a new folder")
     if names:
-        found = json.loads((folder / manifest).read_text(encoding="utf-8"))
+        try:
+            found = json.loads((folder / manifest).read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise FileExistsError(f"{folder / manifest} is damaged ({error}); give an empty or a new folder") from None
+        if not isinstance(found, dict):
+            raise FileExistsError(f"{folder / manifest} is damaged (no object); give an empty or a new folder")
         found = upgrade(found) if upgrade else found
         differing = [name for name in {**found, **facts} if found.get(name) != facts.get(name)]
         if differing:

@@ -26,7 +26,7 @@ def read_json(path: Path, mend: str) -> Any:
     """The content of a JSON file. Raises RunError with `mend`, what to do, where it is not JSON; OSError."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise damaged(path, error, mend) from None
 
 

@@ -225,3 +225,10 @@ def test_a_file_is_linked_or_copied_and_replaces_what_is_there(
     for _ in range(2):
         link_or_copy(source, target)
         assert target.read_text() == "content" and target.samefile(source) == links
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "5", "[" * 100_000])
+def test_a_damaged_claim_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "claim.json").write_text(text)
+    with pytest.raises(FileExistsError, match=r"claim\.json is damaged .*; give an empty or a new folder"):
+        claim_folder(tmp_path, "claim.json", {"seed": 1})

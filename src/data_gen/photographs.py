@@ -105,8 +105,9 @@ def join_photographs(annotations: Path, source: Path, out: Path) -> Joined:
     annotations: the folder of the lists. source: the checkout, the folder of `train` and `validation`. out: a new or
     empty folder, or one written before, which is completed. Photos are linked where the file system can, else copied.
     Photos that are missing in the checkout, or are other files than were annotated, are left out. Raises FormatError
-    for invalid lists, FileNotFoundError where the checkout has none of the photos, FileExistsError for a folder with
-    anything else, BlockingIOError for one that another process is writing.
+    for invalid lists, ValueError for a folder within the checkout, FileNotFoundError where the checkout has none of the
+    photos, FileExistsError for a folder with anything else or more photos, BlockingIOError for one that another process
+    is writing.
     """
     annotations, source, out = Path(annotations), Path(source), Path(out)
     listed = {photo.path: photo for photo in read_photographs(annotations) if photo.part}
@@ -129,6 +130,14 @@ def join_photographs(annotations: Path, source: Path, out: Path) -> Joined:
     if not found:
         reason = f"none of the {len(listed)} annotated photos, such as {next(iter(listed), '')}"
         raise FileNotFoundError(f"{source} has {reason}; give the folder that has train/ and validation/")
+    if out.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"{out} lies in {source}, from which photos are taken; give a folder elsewhere")
+    before = _count(out)
+    if before > len(found):
+        raise FileExistsError(
+            f"{out} has {before} photos, but {source} has only {len(found)} of the annotated ones: give the whole copy "
+            "of the photos, or a new folder"
+        )
     claim_folder(out, CLAIM, {"photographs": hashlib.sha256((annotations / PHOTOS).read_bytes()).hexdigest()})
     with locked(out):
         _write_keypoints(out, source, [(photo, points[photo.path]) for photo in found if photo.path in points])
@@ -167,6 +176,12 @@ def _write_attributes(out: Path, source: Path, rows: Sequence[tuple[Photograph, 
     if questions:
         _write_lines(out / "attributes/rank/Tests/question.csv", questions)
         _write_lines(out / "attributes" / ATTRIBUTE_ANSWER, lines["report"])
+
+
+def _count(out: Path) -> int:
+    """How many photos are in the keypoint lists of the folder."""
+    lists = (out / "train/Annotations/train.csv", out / ANSWER)
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) - 1 for path in lists if path.is_file())
 
 
 def _flat(path: str) -> str:

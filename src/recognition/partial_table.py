@@ -24,19 +24,34 @@ def stamp(photo: str) -> Stamp:
     return state.st_size, state.st_mtime_ns
 
 
+def _is_foreign(path: Path) -> bool:
+    """Whether there is something at the path that no version of this module wrote: each began with a line of JSON."""
+    if path.is_symlink():
+        return True
+    if not path.is_file():
+        return path.exists()
+    with path.open("rb") as file:
+        first = file.readline(1 << 20)
+    if not first.strip() or (len(first) < 10 and not first.endswith(b"\n")):  # cut short when it was written
+        return False
+    return b"{" not in first[:10]
+
+
 class PartialTable:
     """The rows of `photos` so far, in the file `path`.
 
     settings: what the answers depend on. same: whether the file was made with the same settings, and so goes on; it is
     None where there was no file. done: how many photos it has answers for, those not counted that could not be read or
     that have been replaced since.
-    Raises OSError where the file cannot be read or written.
+    Raises OSError where the file cannot be read or written, FileExistsError where it is another file.
     """
 
     def __init__(self, path: Path, photos: Sequence[str], settings: Mapping[str, Any]) -> None:
         self.path, self.photos = path, photos
         self.same: bool | None = None
         self._positions = array("q", [-1]) * len(photos)
+        if _is_foreign(path):
+            raise FileExistsError(f"{path} is no unfinished table of this command: move it away, or name another table")
         if path.is_file():
             self.same = self._read_back(settings)
         self._file = path.open("r+b" if self.same else "wb")

@@ -111,3 +111,29 @@ def test_invalid_lists_are_refused_with_their_line(
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(FormatError, match=message):
         read_photographs(folders[0])
+
+
+def test_a_smaller_copy_does_not_replace_a_whole_set(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    lists, source = folders
+    join_photographs(lists, source, tmp_path / "out")
+    before = (tmp_path / "out/train/Annotations/train.csv").read_bytes()
+    (source / "train/skirt/b.jpg").unlink()
+    with pytest.raises(FileExistsError, match=r"has 3 photos, but .* has only 2 of the annotated ones"):
+        join_photographs(lists, source, tmp_path / "out")
+    assert (tmp_path / "out/train/Annotations/train.csv").read_bytes() == before
+
+
+def test_a_copy_of_links_gives_whole_photos(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    lists, source = folders
+    photo = source / "train/skirt/a.jpg"
+    photo.rename(source / "photo")
+    photo.symlink_to("../../photo")
+    join_photographs(lists, source, tmp_path / "out")
+    assert (tmp_path / "out/train/Images/skirt/train-skirt-a.jpg").read_bytes() == b"photo 0"
+
+
+def test_a_folder_among_the_photos_is_refused(folders: tuple[Path, Path]) -> None:
+    lists, source = folders
+    with pytest.raises(ValueError, match="from which photos are taken; give a folder elsewhere"):
+        join_photographs(lists, source, source / "out")
+    assert not (source / "out").exists()

@@ -84,3 +84,18 @@ def test_another_file_is_begun_anew(tmp_path: Path, photos: list[str], data: byt
     assert again(path, photos) == (False, [0, 1, 2]) and again(path, photos) == (True, [0, 1, 2])
     fill(path, photos, 2)
     assert again(path, photos, SETTINGS | {"model": "run2"}) == (False, [0, 1, 2])
+
+
+@pytest.mark.parametrize("kind", ["notes", "link", "folder"])
+def test_what_is_no_unfinished_table_stays(tmp_path: Path, photos: list[str], kind: str):
+    path = tmp_path / "table.csv.partial"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        notes = tmp_path / "notes" if kind == "link" else path
+        notes.write_text("my notes\n")
+        if kind == "link":
+            path.symlink_to(notes)
+    with pytest.raises(FileExistsError, match="is no unfinished table of this command: move it away"):
+        PartialTable(path, photos, SETTINGS)
+    assert path.is_dir() if kind == "folder" else path.read_text() == "my notes\n"
