@@ -9,7 +9,7 @@ import csv
 import io
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +93,27 @@ def read_photo_list(path: Path) -> list[str]:
             log.warning(f"{where}; those of column {likely[0] + 1} lead nowhere")
         else:
             log.info(where)
+        others = _other_columns(path.parent, rows[:_SAMPLE], reading.column)
+        if others:
+            log.warning(
+                f"{path}: column {', '.join(map(str, others))} has paths of photos as well, which are left out: one photo "
+                "a row is read; make a list of one column for all of them"
+            )
     return names
+
+
+def _other_columns(folder: Path, rows: Sequence[_Row], column: int) -> list[int]:
+    """The numbers, from 1, of further columns whose cells lead to files that look like photos."""
+    width = max((len(row.cells) for row in rows), default=0)
+    return [
+        other + 1
+        for other in range(width)
+        if other != column
+        and any(
+            other < len(row.cells) and _looks_like_photo(row.cells[other]) and _is_there(folder, row.cells[other])
+            for row in rows
+        )
+    ]
 
 
 def _text(path: Path) -> str:

@@ -127,3 +127,11 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes, name: str):
         assert all(isinstance(photo, str) for photo in read_photo_list(tmp_path / name))
     except FormatError as error:
         assert name in str(error)
+
+
+def test_photos_in_a_second_column_are_told(folder: Path, caplog):
+    assert listed(folder, "list.csv", "front,back\nph/p1.png,ph/p2.png\n") == ["ph/p1.png"]
+    assert "column 2 has paths of photos as well, which are left out: one photo a row is read" in caplog.text
+    caplog.clear()
+    listed(folder, "other.csv", "photo,crop\nph/p1.png,nowhere.png\n")
+    assert not caplog.records
