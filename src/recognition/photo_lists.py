@@ -96,8 +96,8 @@ def read_photo_list(path: Path) -> list[str]:
         others = _other_columns(path.parent, rows[:_SAMPLE], reading.column)
         if others:
             log.warning(
-                f"{path}: column {', '.join(map(str, others))} has paths of photos as well, which are left out: one photo "
-                "a row is read; make a list of one column for all of them"
+                f"{path}: column {', '.join(map(str, others))} has paths of photos as well, which are left out: one "
+                "photo a row is read; make a list of one column for all of them"
             )
     return names
 
