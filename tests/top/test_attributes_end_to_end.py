@@ -234,7 +234,7 @@ def test_an_exact_resume_changes_no_option_and_no_data(whole, data, fails, tmp_p
     error = fails(train_attributes.main, *words, "--learning-rate", "0.1", "--mixup", "0")
     assert f"{whole} was trained with another learning_rate, mixup; an exact resume changes nothing" in error
     error = fails(train_attributes.main, *words, "--debug")
-    assert f"{whole} was trained on other data, or with another split" in error
+    assert f"{whole} is not a --debug run: resume it in the same way" in error
 
 
 @pytest.mark.parametrize("task", ["style", "product"])

@@ -9,6 +9,7 @@ import io
 import math
 import pickletools
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -310,7 +311,7 @@ def _run(file: IO[bytes] | _Bounded, cost: _Cost) -> Any:
         del stack[len(stack) - count :]
         return values
 
-    for opcode, read, _ in pickletools.genops(cast(IO[bytes], _Unplaced(file))):
+    for opcode, read in _opcodes(file):
         cost.add()
         name, argument = opcode.name, cast(Any, read)
         if name in _CONSTANTS:
@@ -350,6 +351,19 @@ def _run(file: IO[bytes] | _Bounded, cost: _Cost) -> Any:
         elif name not in ("PROTO", "FRAME"):
             raise _Refused(f"the opcode {name}")
     raise EOFError("its pickle has no end")
+
+
+def _opcodes(file: Any) -> Iterator[tuple[Any, Any]]:
+    """The opcodes of a pickle with their arguments, read one by one."""
+    opcodes = pickletools.genops(cast(IO[bytes], _Unplaced(file)))
+    while True:
+        with warnings.catch_warnings():
+            # Of odd escapes in texts, which Python warns of as if they stood in its code.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = next(opcodes, None)
+        if found is None:
+            return
+        yield found[:2]
 
 
 class _Unplaced:
