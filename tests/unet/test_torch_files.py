@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aifashion.unet.backbones import WeightsError
@@ -264,6 +264,7 @@ def test_escape_characters_of_a_file_do_not_reach_the_terminal(tmp_path):
 
 @settings(max_examples=60)
 @given(st.binary(max_size=60), st.integers(0, 400))
+@example(b"\x00\x00\\", 151)  # an odd escape, of which Python warns
 def test_any_change_of_an_older_file_is_read_or_refused(tmp_path_factory, noise, place):
     path = tmp_path_factory.mktemp("x") / "x.pth"
     data = write_old_torch_file(path, {"a": Tensor(np.ones(4, np.float32))}).read_bytes()
