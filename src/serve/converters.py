@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..extras import explained
 from .artifact import MODEL_FILES, ArtifactError, Format, Numbers
 
 # OpenVINO's converter and NNCF report their use to their makers through this package, unless it is not there.
@@ -38,10 +39,7 @@ def convert(net: keras.Model, form: Format, precision: Numbers, folder: Path, ca
                 net, precision, target, Path(scratch), calibration
             )
         except ImportError as error:
-            raise ArtifactError(
-                f"{form} in {precision} needs a package that is not there ({error.name}): "
-                "pip install 'aifashion[export]'"
-            ) from None
+            raise ArtifactError(str(explained(error, f"{form} in {precision}"))) from None
 
 
 def _saved_model(net: keras.Model, precision: Numbers, target: Path, scratch: Path, calibration: Batches) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from ..extras import explained
 from ..files import write_atomic
 from ..serve.artifact import Stage
 from ..serve.shipped import WORD, is_shipped, shipped_weights
@@ -109,10 +110,8 @@ def _kept(hub: ModuleType, name: str, commit: str) -> str:
 def _library(word: str) -> ModuleType:
     try:
         import huggingface_hub  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise ValueError(
-            f"{word} needs huggingface_hub: pip install 'aifashion[hub]', or fetch {_FILES[0]} and give its path"
-        ) from None
+    except ImportError as error:
+        raise ValueError(f"{explained(error, word)}, or fetch {_FILES[0]} and give its path") from None
     return huggingface_hub
 
 

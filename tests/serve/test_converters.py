@@ -1,7 +1,4 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -135,34 +132,3 @@ def test_int8_keeps_points_and_probabilities_in_float(keypoint_net, attribute_ne
     np.testing.assert_allclose(told["colour"].sum(axis=1), 1, atol=1e-5)
     for name, logits in expected.items():
         assert np.abs(told[f"logits_{name}"] - logits).max() < 0.15 * np.abs(logits).max()
-
-
-@pytest.mark.slow
-def test_no_address_is_asked_for_during_a_conversion(tmp_path):
-    """In a process of its own, since what was imported before stays."""
-    pytest.importorskip("nncf")
-    code = f"""
-import socket, sys
-asked = []
-def refuse(*arguments, **named):
-    asked.append(arguments[:2])
-    raise OSError("no network here")
-socket.getaddrinfo = socket.create_connection = socket.socket.connect = refuse
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from pathlib import Path
-import keras
-import numpy as np
-from keras import layers
-from aifashion.serve.converters import convert
-image = layers.Input((64, 64, 3), dtype="uint8", name="image")
-x = layers.Conv2D(8, 3, strides=4)(layers.Rescaling(1 / 64)(image))
-net = keras.Model({{"image": image}}, {{"out": layers.Identity(name="out_x")(layers.Conv2D(4, 3)(x))}})
-images = [{{"image": np.full((1, 64, 64, 3), 9 * n, np.uint8)}} for n in range(4)]
-convert(net, "openvino", "int8", Path({str(tmp_path)!r}), images)
-import time
-time.sleep(2)  # reports are sent by another thread
-print("asked:", asked, sys.modules.get("openvino_telemetry"))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "asked: [] None"
