@@ -8,6 +8,8 @@ import csv
 import json
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,15 @@ def read_json(path: Path, mend: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
+        raise damaged(path, error, mend) from None
+
+
+@contextmanager
+def _damage_named(path: Path, mend: str) -> Iterator[None]:
+    """A ValueError within the block becomes the RunError of a damaged file."""
+    try:
+        yield
+    except ValueError as error:
         raise damaged(path, error, mend) from None
 
 
@@ -61,12 +72,10 @@ def read_index(folder: Path, mend: str) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     fields = MODEL_FIELDS if folder.name == "models" else STATE_FIELDS
-    try:
+    with _damage_named(path, mend):
         if not isinstance(entries, list):
             raise ValueError(f"expected a list, found {type(entries).__name__}")
         return [_checked_entry(unsealed(entry, fields, older=True)) for entry in entries]
-    except ValueError as error:
-        raise damaged(path, error, mend) from None
 
 
 def read_best(run: Path) -> dict[str, Any] | None:
@@ -77,13 +86,11 @@ def read_best(run: Path) -> dict[str, Any] | None:
         record = read_json(path, mend)
     except FileNotFoundError:
         return None
-    try:
+    with _damage_named(path, mend):
         entry = unsealed(record, older=True)
         if not {"epoch", "score"} <= set(entry) <= set(MODEL_FIELDS):
             raise ValueError(f"expected the fields {', '.join(MODEL_FIELDS)}, found {', '.join(map(str, entry))}")
         return _checked_entry({"file": "", "sha256": "", **entry})
-    except ValueError as error:
-        raise damaged(path, error, mend) from None
 
 
 def read_data_facts(run: Path) -> dict[str, Any] | None:
@@ -94,12 +101,10 @@ def read_data_facts(run: Path) -> dict[str, Any] | None:
         record = read_json(path, mend)
     except FileNotFoundError:
         return None
-    try:
+    with _damage_named(path, mend):
         facts = unsealed(record, DATA_FIELDS, older=True)
         if type(facts["debug"]) is not bool or type(facts["train"]) is not int or type(facts["val"]) is not int:
             raise ValueError("expected two counts, and whether it is a debug run")
-    except ValueError as error:
-        raise damaged(path, error, mend) from None
     return facts
 
 
