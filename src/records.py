@@ -13,6 +13,8 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 ABSENT, HIDDEN, VISIBLE = -1, 0, 1
+NO_GARMENT = "none"
+"""The category of photos to train on that show no garment of the vocabulary: their heatmaps are empty."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 

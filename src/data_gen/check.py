@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..geometry import Size, inside
-from ..records import ABSENT, HIDDEN, VISIBLE, Sample
+from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Sample
 from .duplicates import Fingerprint, fingerprint, group_fingerprints
 from .formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, FASHIONAI, KEYPOINTS
 from .formats.fashionai import find_keypoint_sets, scan_keypoint_rows
@@ -168,7 +168,7 @@ def _keypoint_lists(data: Path, problems: list[Problem]) -> _Lists:
     for kind, found in (("train", lists.train), ("tests", lists.tests), ("answers", lists.answers)):
         for file in getattr(sets, kind):
             try:
-                samples, lines, wrong = scan_keypoint_rows(file)
+                samples, lines, wrong = scan_keypoint_rows(file, training=True)
             except OSError as error:
                 samples, lines, wrong = [], [], [Problem(file, None, str(error))]
             problems += wrong
@@ -317,7 +317,7 @@ def _never_visible(rows: Sequence[_Row], data: Path) -> Iterator[Problem]:
     """A warning for each category, with its keypoints that no training photo shows."""
     states: dict[str, list[np.ndarray]] = {}
     for row in rows:
-        if isinstance(row.row, Sample) and row.row.keypoints is not None:
+        if isinstance(row.row, Sample) and row.row.keypoints is not None and row.row.category != NO_GARMENT:
             states.setdefault(str(row.row.category), []).append(row.row.keypoints.state)
     for category, found in sorted(states.items()):
         never = FASHIONAI.mask(category) & ~(np.stack(found) == VISIBLE).any(axis=0)
@@ -344,6 +344,9 @@ def _groups(paths: Sequence[Path], labels: np.ndarray) -> tuple[tuple[Path, ...]
 
 def _summarise(rows: Sequence[_Row]) -> Iterator[SetSummary]:
     for (file, category), samples in _by_list(rows).items():
+        if category == NO_GARMENT:
+            yield SetSummary(file, category, len(samples), 0, 0, 0, 0, 0)
+            continue
         annotated = [s.keypoints for s in samples if s.keypoints is not None]
         mask = FASHIONAI.mask(category)
         states = np.array([k.state[mask] for k in annotated])

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..config import KeypointConfig
 from ..geometry import inside, letterbox
-from ..records import HIDDEN, VISIBLE, Sample
+from ..records import HIDDEN, NO_GARMENT, VISIBLE, Sample
 from ..vocabulary import Vocabulary
 from .augment import change_pixels, random_frame, warp_keypoints
 from .batches import Batch, prepared_batches, steps_per_epoch
@@ -21,14 +21,18 @@ from .preprocess import sample_image
 
 @dataclass(frozen=True, slots=True)
 class KeypointExamples:
-    """Makes one training example of a sample; picklable, for worker processes."""
+    """Makes one training example of a sample; picklable, for worker processes.
+
+    A photo that shows no garment teaches every heatmap to be empty, and no category.
+    """
 
     samples: Sequence[Sample]
     config: KeypointConfig
     epoch: int
 
     def __call__(self, index: int) -> Batch:
-        """Index of a sample -> image (S, S, 3) uint8, mask (K,), heatmaps (h, w, K), labelled (K,), category ().
+        """Index of a sample -> image (S, S, 3) uint8, mask (K,), heatmaps (h, w, K), labelled (K,), category () and
+        categorised () bool, whether that is known.
 
         A photo that cannot be read gives a blank example without labels, with `readable` False; `index` is the sample.
         """
@@ -60,12 +64,15 @@ def training_example(rng: np.random.Generator, photo: np.ndarray, sample: Sample
     weight = (points.state == VISIBLE) + config.hidden_weight * (points.state == HIDDEN)
     labelled = (weight * inside(points.xy, size)).astype(np.float32)
     heatmaps = config.codec.encode(points.xy, labelled > 0)
+    if sample.category == NO_GARMENT:
+        labelled = np.ones_like(labelled)
     return _category_targets(sample, vocabulary) | {"image": image, "heatmaps": heatmaps, "labelled": labelled}
 
 
 def _blank_example(sample: Sample, config: KeypointConfig) -> Batch:
     vocabulary = config.vocabulary
     return _category_targets(sample, vocabulary) | {
+        "categorised": np.bool_(False),
         "image": np.zeros((config.size, config.size, 3), np.uint8),
         "heatmaps": np.zeros((*config.codec.shape, len(vocabulary.keypoints)), np.float32),
         "labelled": np.zeros(len(vocabulary.keypoints), np.float32),
@@ -73,10 +80,15 @@ def _blank_example(sample: Sample, config: KeypointConfig) -> Batch:
 
 
 def _category_targets(sample: Sample, vocabulary: Vocabulary) -> Batch:
-    category = str(sample.category)
+    if sample.category == NO_GARMENT:
+        mask, category = np.ones(len(vocabulary.keypoints), bool), 0
+    else:
+        mask = vocabulary.mask(str(sample.category))
+        category = vocabulary.category_index(str(sample.category))
     return {
-        "mask": vocabulary.mask(category).astype(np.float32),
-        "category": np.int32(vocabulary.category_index(category)),
+        "mask": mask.astype(np.float32),
+        "category": np.int32(category),
+        "categorised": np.bool_(sample.category != NO_GARMENT),
     }
 
 

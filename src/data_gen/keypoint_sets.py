@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config import KeypointConfig
-from ..records import ABSENT, HIDDEN, VISIBLE, Sample
+from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Sample
 from ..vocabulary import Vocabulary, differences
 from .formats.challenges import FASHIONAI
 from .formats.coco import CocoSet, check_names, read_coco, samples_from_coco
@@ -39,6 +39,7 @@ class ListedPhotos:
 def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample], list[Sample]]:
     """(train, val): the annotated photos of the configuration's categories, with the keypoints of its vocabulary.
 
+    Photos that show no garment, which a FashionAI list can have with the category `none`, are among them.
     The split is made once and stored beside the data, except if a COCO folder has a `val.json`. Rows and entries with
     problems are left out and counted in a warning. Raises ValueError if a part is empty, if there is nothing to learn
     or to score in it (`check_parts`), or if names differ between data set and vocabulary (the message lists them);
@@ -58,14 +59,21 @@ def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample
     else:
         parts = load_or_make_split(data, load_training_samples(data), config.val_fraction, config.seed)
         parts = fashionai_samples(parts[0], vocabulary, data), fashionai_samples(parts[1], vocabulary, data)
-    chosen = [[sample for sample in part if sample.category in vocabulary.categories] for part in parts]
-    if not all(chosen):
+    known = {*vocabulary.categories, NO_GARMENT}
+    chosen = [[sample for sample in part if sample.category in known] for part in parts]
+    garments = [len(with_garment(part)) for part in chosen]
+    if not all(garments):
         raise ValueError(
-            f"{data} has {len(chosen[0])} photos of {', '.join(vocabulary.categories)} to train on and "
-            f"{len(chosen[1])} to validate on; both are needed"
+            f"{data} has {garments[0]} photos of {', '.join(vocabulary.categories)} to train on and "
+            f"{garments[1]} to validate on; both are needed"
         )
     check_parts(data, chosen[0], chosen[1], config)
     return chosen[0], chosen[1]
+
+
+def with_garment(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples, without photos that show no garment."""
+    return [sample for sample in samples if sample.category != NO_GARMENT]
 
 
 def check_parts(data: Path, train: Sequence[Sample], val: Sequence[Sample], config: KeypointConfig) -> None:
@@ -122,9 +130,12 @@ def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
 def fashionai_samples(samples: Sequence[Sample], vocabulary: Vocabulary, data: Path) -> list[Sample]:
     """Samples with the 24 official keypoints -> those of the vocabulary's categories, with its keypoints in its order.
 
+    Photos that show no garment are among them.
+
     Raises ValueError if a category has other keypoints in the vocabulary than in the challenge; the message lists them.
     """
     others = [name for name in vocabulary.categories if name not in FASHIONAI.categories]
+    known = {*vocabulary.categories, NO_GARMENT}
     unknown = [f"it has no categories {', '.join(others)}"] if others else []
     for category in vocabulary.categories:
         if unknown or not any(sample.category == category for sample in samples):
@@ -138,7 +149,7 @@ def fashionai_samples(samples: Sequence[Sample], vocabulary: Vocabulary, data: P
             "Choose another --vocabulary, or give the data as COCO keypoints"
         )
     chosen = np.array([FASHIONAI.indices[name] for name in vocabulary.keypoints])
-    found = [sample for sample in samples if sample.category in vocabulary.categories]
+    found = [sample for sample in samples if sample.category in known]
     return [replace(s, keypoints=None if s.keypoints is None else s.keypoints.select(chosen)) for s in found]
 
 

@@ -14,12 +14,15 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
+
 from ..files import claim_folder, link_or_copy, locked, write_atomic
-from ..records import Sample
+from ..records import ABSENT, Keypoints, Sample
+from .formats.challenges import KEYPOINTS as KEYPOINT_NAMES
 from .formats.fashionai import read_keypoint_csv, write_keypoint_csv, write_test_csv
 from .formats.fashionai_attributes import SUFFIX, AttributeRow, read_labels
 from .formats.problems import FormatError, Problem
@@ -33,8 +36,6 @@ PHOTOS, KEYPOINTS, ATTRIBUTES = "photographs.csv", "keypoints.csv", "attributes.
 ANSWER = "fashionAI_key_points_test_a_answer_photographs.csv"
 ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_photographs.csv"
 CLAIM = "photographs.json"
-NO_GARMENT = "none"
-"""The category of photos without a garment that FashionAI knows."""
 _COLUMNS = ("photo", "sha256", "sender", "part", "category", "remark")
 
 
@@ -99,18 +100,24 @@ def _row_problem(row: Mapping[str, str | None], seen: set[str]) -> str | None:
     return None
 
 
-def join_photographs(annotations: Path, source: Path, out: Path) -> Joined:
+def join_photographs(annotations: Path, source: Path, out: Path, category_only: bool = False) -> Joined:
     """Writes the annotated photos of a checkout as a data set in the layout of FashionAI, with the parts as its split.
 
     annotations: the folder of the lists. source: the checkout, the folder of `train` and `validation`. out: a new or
     empty folder, or one written before, which is completed. Photos are linked where the file system can, else copied.
-    Photos that are missing in the checkout, or are other files than were annotated, are left out. Raises FormatError
+    Photos that are missing in the checkout, or are other files than were annotated, are left out. category_only: photos
+    of which only the category is known, and those without a garment, are training and validation photos as well, with
+    no keypoint; what their senders' other photos are for decides which, and of other senders all are for training.
+    Raises FormatError
     for invalid lists, ValueError for a folder within the checkout, FileNotFoundError where the checkout has none of the
     photos, FileExistsError for a folder with anything else or more photos, BlockingIOError for one that another process
     is writing.
     """
     annotations, source, out = Path(annotations), Path(source), Path(out)
-    listed = {photo.path: photo for photo in read_photographs(annotations) if photo.part}
+    photos = read_photographs(annotations)
+    listed = {photo.path: photo for photo in photos if photo.part}
+    if category_only:
+        listed |= {photo.path: photo for photo in _with_parts(photos) if photo.part != "report"}
     points = {s.image_id: s for s in read_keypoint_csv(annotations / KEYPOINTS, annotations)}
     labels: dict[str, list[AttributeRow]] = {}
     for row in read_labels(annotations / ATTRIBUTES):
@@ -138,20 +145,29 @@ def join_photographs(annotations: Path, source: Path, out: Path) -> Joined:
             f"{out} has {before} photos, but {source} has only {len(found)} of the annotated ones: give the whole copy "
             "of the photos, or a new folder"
         )
-    claim_folder(out, CLAIM, {"photographs": hashlib.sha256((annotations / PHOTOS).read_bytes()).hexdigest()})
+    facts = {"photographs": hashlib.sha256((annotations / PHOTOS).read_bytes()).hexdigest()}
+    claim_folder(out, CLAIM, facts | ({"category_only": True} if category_only else {}))
     with locked(out):
-        _write_keypoints(out, source, [(photo, points[photo.path]) for photo in found if photo.path in points])
+        rows = [(photo, points[photo.path].keypoints if photo.path in points else None) for photo in found]
+        _write_keypoints(out, source, rows)
         _write_attributes(out, source, [(photo, labels[photo.path]) for photo in found if photo.path in labels])
     return Joined(Counter(photo.part for photo in found), missing, changed)
 
 
-def _write_keypoints(out: Path, source: Path, rows: Sequence[tuple[Photograph, Sample]]) -> None:
+def _with_parts(photos: Sequence[Photograph]) -> list[Photograph]:
+    """The photos that have no part, each with that of its sender."""
+    parts = {photo.sender: photo.part for photo in photos if photo.part}
+    return [replace(photo, part=parts.get(photo.sender, "learn")) for photo in photos if not photo.part]
+
+
+def _write_keypoints(out: Path, source: Path, rows: Sequence[tuple[Photograph, Keypoints | None]]) -> None:
+    absent = Keypoints(np.full((len(KEYPOINT_NAMES), 2), -1.0), np.full(len(KEYPOINT_NAMES), ABSENT))
     parts: dict[str, list[Sample]] = {"learn": [], "choose": [], "report": []}
-    for photo, sample in rows:
+    for photo, keypoints in rows:
         folder = out / ("test" if photo.part == "report" else "train")
         name = f"Images/{photo.category}/{_flat(photo.path)}"
         link_or_copy(source / photo.path, folder / name)
-        parts[photo.part].append(Sample(name, folder / name, photo.category, sample.keypoints))
+        parts[photo.part].append(Sample(name, folder / name, photo.category, keypoints or absent))
     write_keypoint_csv(_made(out / "train/Annotations/train.csv"), parts["learn"] + parts["choose"])
     write_split(out, (parts["learn"], parts["choose"]))
     if parts["report"]:

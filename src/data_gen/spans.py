@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import ABSENT, VISIBLE, Sample
+from ..records import ABSENT, NO_GARMENT, VISIBLE, Sample
 from ..vocabulary import Vocabulary
 
 
@@ -33,8 +33,8 @@ class Scorable:
 
 
 def scorable(samples: Sequence[Sample], vocabulary: Vocabulary) -> Scorable:
-    """How many of the annotated samples can be scored. Their categories and keypoints are those of the vocabulary."""
-    found = [sample for sample in samples if sample.keypoints is not None and sample.category is not None]
+    """How many of the annotated garments can be scored. Their categories and keypoints are those of the vocabulary."""
+    found = [s for s in samples if s.keypoints is not None and s.category not in (None, NO_GARMENT)]
     if not found:
         return Scorable(0, 0, 0)
     categories = [str(sample.category) for sample in found]

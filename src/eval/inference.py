@@ -10,7 +10,7 @@ from ..data_gen.memory import Budget, array_bytes
 from ..data_gen.preprocess import letterboxed
 from ..geometry import Frame, Size
 from ..heatmaps import Decoder, HeatmapCodec
-from ..records import ABSENT, HIDDEN, VISIBLE, Prediction, Sample
+from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Prediction, Sample
 from ..vocabulary import Vocabulary
 from .reading import full_batch, new_budget, read_ahead, work_behind
 from .visibility import THRESHOLD, Visibility, mean_peak
@@ -61,7 +61,8 @@ def predict_photos(
 ) -> Iterator[PhotoResult]:
     """The results in the order of `samples`; a photo that cannot be read gives a result with `error`.
 
-    A sample whose category is None gets the most probable one. keep_photos: for those who go on to crop them.
+    A sample whose category is None, or that of photos without a garment, gets the most probable one.
+    keep_photos: for those who go on to crop them.
     photo_side: a longer side in px to which large photos may be reduced while they are decoded.
     visibility: says which keypoints are visible, and whether there is a garment.
     budget: of the bytes of photos that are kept, if whoever handles them later gives them back.
@@ -131,8 +132,9 @@ def _decode(
     xy, peaks = codec.decode(heatmaps, decoder)
     for index, (sample, (_, frame, size, photo, reduced)) in enumerate(readable):
         guessed = vocabulary.categories[int(probabilities[index].argmax())]
-        category = sample.category or guessed
-        probability = None if sample.category else float(probabilities[index].max())
+        given = None if sample.category == NO_GARMENT else sample.category
+        category = given or guessed
+        probability = None if given else float(probabilities[index].max())
         present = vocabulary.mask(category)
         points = frame.back(xy[index])
         # A decoded point may lie in the padding about the photo; the garment does not.

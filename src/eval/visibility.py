@@ -66,13 +66,16 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [None]
 
 
-def fit_visibility(peaks: np.ndarray, visible: np.ndarray, present: np.ndarray) -> Visibility:
-    """The curves that make the visibility of validation photos likeliest.
+def fit_visibility(
+    peaks: np.ndarray, visible: np.ndarray, present: np.ndarray, without: np.ndarray | None = None
+) -> Visibility:
+    """The curves that make the visibility of validation photos likeliest, and what tells photos without a garment.
 
     Args:
         peaks: (N, K) heatmap peaks.
         visible: (N, K) bool, annotated as visible.
         present: (N, K) bool, the keypoints that the garment's category has; only they count.
+        without: (M,) the `mean_peak` of photos that show no garment, where there are some.
 
     Raises:
         ValueError: shapes that differ, peaks that are not finite, or a photo without a present keypoint.
@@ -91,7 +94,15 @@ def fit_visibility(peaks: np.ndarray, visible: np.ndarray, present: np.ndarray) 
         [_curve(logits[present[:, k], k], visible[present[:, k], k], shared, _STRENGTH) for k in range(peaks.shape[1])]
     )
     means = (np.clip(peaks, 0, 1) * present).sum(axis=1) / present.sum(axis=1)
-    return Visibility(curves[:, 0], curves[:, 1], float(np.quantile(means, LOST)))
+    return Visibility(curves[:, 0], curves[:, 1], _least_peak(means, np.asarray([] if without is None else without)))
+
+
+def _least_peak(means: np.ndarray, without: np.ndarray) -> float:
+    """The mean peak below which a photo shows no garment: `LOST` of the garments lie below it, or fewer where the
+    photos without one lie lower still; then the middle of the two."""
+    upper = float(np.quantile(means, LOST))
+    lower = float(np.quantile(without, 1 - LOST)) if len(without) else upper
+    return (upper + min(lower, upper)) / 2
 
 
 def mean_peak(peaks: np.ndarray, present: np.ndarray) -> float:

@@ -11,10 +11,10 @@ from ..config import KeypointConfig
 from ..eval.calibration import Reliability, reliability
 from ..eval.inference import KeypointPredict, PhotoResult, predict_photos
 from ..eval.keypoint_metrics import KeypointScore, score_arrays
-from ..eval.visibility import Visibility, fit_visibility
+from ..eval.visibility import Visibility, fit_visibility, mean_peak
 from ..files import sealed, write_atomic
 from ..recognition.keypoint_model import CALIBRATION
-from ..records import VISIBLE, Sample
+from ..records import ABSENT, NO_GARMENT, VISIBLE, Sample
 from ..vocabulary import Vocabulary
 
 
@@ -47,8 +47,10 @@ def predict_validation(
 def validation_numbers(seen: list[PhotoResult], vocabulary: Vocabulary) -> tuple[KeypointScore, dict[str, float]]:
     """The official score of annotated photos, and its numbers by name; `score` is the one that training lowers.
 
-    The numbers are the NE, over all and by category, and the accuracy of the category head.
+    The numbers are the NE, over all and by category, and the accuracy of the category head. Photos that show no garment
+    have none of them.
     """
+    seen = [result for result in seen if result.sample.category != NO_GARMENT]
     truth = [result.sample.keypoints for result in seen if result.sample.keypoints]
     categories = [str(result.sample.category) for result in seen]
     score = score_arrays(
@@ -69,7 +71,9 @@ def validation_numbers(seen: list[PhotoResult], vocabulary: Vocabulary) -> tuple
 
 def fit_calibration(run: Path, seen: Sequence[PhotoResult], config: KeypointConfig) -> Visibility:
     """Fits the visibility of the keypoints on validation results, and keeps it in the run's `calibration.json`."""
-    found = fit_visibility(*visibility_answers(seen, config.vocabulary))
+    shown = [r.prediction for r in seen if r.prediction and r.sample.category == NO_GARMENT]
+    without = [mean_peak(p.score, config.vocabulary.mask(p.category)) for p in shown]
+    found = fit_visibility(*visibility_answers(seen, config.vocabulary), np.array(without))
     write_atomic(run / CALIBRATION, json.dumps(sealed(found.to_json()), indent=1) + "\n")
     return found
 
@@ -95,8 +99,12 @@ def visibility_reliabilities(
 def visibility_answers(
     seen: Sequence[PhotoResult], vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The peaks (N, K) of annotated photos, which keypoints are visible, and which their categories have."""
+    """The peaks (N, K) of annotated photos, which keypoints are visible, and which their categories have.
+
+    Photos without any labelled keypoint say nothing of their visibility.
+    """
     pairs = [(r.prediction, r.sample.keypoints) for r in seen if r.prediction and r.sample.keypoints]
+    pairs = [(prediction, truth) for prediction, truth in pairs if (truth.state != ABSENT).any()]
     peaks = np.stack([prediction.score for prediction, _ in pairs])
     visible = np.stack([truth.state == VISIBLE for _, truth in pairs])
     return peaks, visible, np.stack([vocabulary.mask(prediction.category) for prediction, _ in pairs])

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..config import KeypointConfig
 from ..data_gen.images import read_image
-from ..data_gen.keypoint_sets import ListedPhotos, load_training_parts
+from ..data_gen.keypoint_sets import ListedPhotos, load_training_parts, with_garment
 from ..eval.drawing import draw_keypoints
 from ..eval.inference import KeypointPredict, PhotoResult
 from ..eval.keypoint_metrics import score_arrays
@@ -20,7 +20,7 @@ from ..eval.tta import with_flip
 from ..eval.visibility import Visibility
 from ..files import write_atomic
 from ..recognition.keypoint_model import load_keypoint_model, read_visibility
-from ..records import ABSENT, VISIBLE, Prediction, Sample
+from ..records import ABSENT, NO_GARMENT, VISIBLE, Prediction, Sample
 from ..serve.artifact import Manifest, Stage
 from ..serve.shipped import shipped, shipped_weights
 from . import spread
@@ -100,7 +100,7 @@ class KeypointTask:
 
     def can_score(self, val: list[Sample]) -> bool:
         """Whether answers to the photos can get a score: some keypoint is visible, and its garment has a span."""
-        known = [sample for sample in val if sample.keypoints is not None]
+        known = [sample for sample in with_garment(val) if sample.keypoints is not None]
         if not known:
             return False
         xy, state = (np.stack([getattr(s.keypoints, part) for s in known]) for part in ("xy", "state"))
@@ -119,7 +119,8 @@ class KeypointTask:
         for i, image in enumerate(batch["image"]):
             state = np.where(peaks[i] > 0.5, VISIBLE, ABSENT)
             picture = draw_keypoints(image, xy[i], state, vocabulary, names=False, longer_side=512)
-            drawn.append((picture, vocabulary.categories[int(batch["category"][i])]))
+            category = vocabulary.categories[int(batch["category"][i])] if batch["categorised"][i] else NO_GARMENT
+            drawn.append((picture, category))
         return drawn
 
     # ----------------------------------------------------------------------------------------------------- network

@@ -110,6 +110,8 @@ class PhotographsArguments:
     command"""
     annotations: Path = CHECKOUT / "data" / "photographs"
     """folder of the annotations"""
+    category_only: bool = False
+    """to learn from as well: the photos of which only the category is known, and those without a garment"""
 
 
 def synth(arguments: Sequence[str] | None = None) -> None:
@@ -157,7 +159,7 @@ def photographs(arguments: Sequence[str] | None = None) -> None:
     def write(args: PhotographsArguments) -> None:
         from aifashion.data_gen.photographs import join_photographs
 
-        joined = join_photographs(args.annotations, args.source, args.out)
+        joined = join_photographs(args.annotations, args.source, args.out, args.category_only)
         for names, reason in ((joined.missing, "not there"), (joined.changed, "another file than was annotated")):
             for name in names[:SHOWN]:
                 warn(f"left out: {args.source / name} is {reason}")

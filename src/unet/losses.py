@@ -41,8 +41,8 @@ def hardest_keypoint_loss(target, predicted, labelled, keep, sigma: float):
 def keypoint_objective(targets: Tensors, outputs: Tensors, sigma: float, hard_fraction: float, category_weight: float):
     """Every loss of a CPN by name, scalars: `global` (summed over the levels), `refined` and, with a head, `category`.
 
-    targets: heatmaps (B, h, w, K), labelled (B, K), mask (B, K), category (B,). RefineNet learns from the worst
-    `hard_fraction` of the keypoints that the category has, rounded up.
+    targets: heatmaps (B, h, w, K), labelled (B, K), mask (B, K), category (B,), categorised (B,).
+    RefineNet learns from the worst `hard_fraction` of the keypoints that the category has, rounded up.
     """
     heat, labelled = targets["heatmaps"], targets["labelled"]
     levels = [keypoint_loss(heat, outputs[key], labelled, sigma) for key in sorted(outputs) if key.startswith("global")]
@@ -51,7 +51,7 @@ def keypoint_objective(targets: Tensors, outputs: Tensors, sigma: float, hard_fr
     parts = {"global": ops.mean(sum(levels)), "refined": ops.mean(refined)}
     if "category" in outputs:
         entropy = losses.sparse_categorical_crossentropy(targets["category"], outputs["category"], from_logits=True)
-        # A photo that could not be read has no labels at all and says nothing of its category.
-        known = ops.cast(targets["readable"], "float32")
+        # Photos that could not be read, or show no garment, say nothing of a category.
+        known = ops.cast(targets["categorised"], "float32")
         parts["category"] = category_weight * ops.sum(entropy * known) / ops.maximum(ops.sum(known), 1.0)
     return parts

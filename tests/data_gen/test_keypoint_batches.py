@@ -10,7 +10,7 @@ from PIL import Image
 from aifashion.config import KeypointConfig
 from aifashion.data_gen.keypoint_batches import KeypointExamples, keypoint_batches
 from aifashion.data_gen.preprocess import PADDING
-from aifashion.records import Keypoints, Sample
+from aifashion.records import ABSENT, NO_GARMENT, Keypoints, Sample
 from aifashion.vocabulary import load_vocabulary
 
 ALL = load_vocabulary()
@@ -90,8 +90,11 @@ def test_shapes_and_types(samples):
         "category": ((4,), np.int32),
         "index": ((4,), np.int32),
         "readable": ((4,), bool),
+        "categorised": ((4,), bool),
     }
-    assert batch["mask"].all() and batch["readable"].all() and not batch["category"].any()
+    assert (
+        batch["mask"].all() and batch["readable"].all() and batch["categorised"].all() and not batch["category"].any()
+    )
 
 
 def test_batches_are_reproducible(samples):
@@ -248,6 +251,14 @@ def test_masks_and_categories_of_a_network_for_all_categories(spots):
     assert np.flatnonzero(example["heatmaps"].any(axis=(0, 1))).tolist() == [15, 16, 17, 18]
 
 
+def test_a_photo_without_a_garment_teaches_every_heatmap_to_be_empty_and_no_category(samples):
+    points = Keypoints(np.full((4, 2), -1.0), np.full(4, ABSENT))
+    sample = replace(samples[0], category=NO_GARMENT, keypoints=points)
+    batch = next(keypoint_batches([sample] * 4, SKIRT, epoch=0))
+    assert batch["labelled"].all() and batch["mask"].all() and not batch["heatmaps"].any()
+    assert batch["readable"].all() and not batch["categorised"].any() and batch["image"].any()
+
+
 def test_an_unreadable_photo_gives_a_blank_example_marked_unreadable(samples, tmp_path: Path):
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     broken, missing = skirt(tmp_path / "broken.png", "broken"), skirt(tmp_path / "missing.png", "missing")
@@ -258,7 +269,7 @@ def test_an_unreadable_photo_gives_a_blank_example_marked_unreadable(samples, tm
     for index, sample in enumerate(mixed):
         position = order.index(index)
         readable = sample in (samples[0], samples[1])
-        assert batch["readable"][position] == readable
+        assert batch["readable"][position] == batch["categorised"][position] == readable
         for name in ("image", "heatmaps", "labelled"):
             assert batch[name][position].any() == readable, name
         assert batch["mask"][position].all()

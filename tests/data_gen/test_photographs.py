@@ -137,3 +137,26 @@ def test_a_folder_among_the_photos_is_refused(folders: tuple[Path, Path]) -> Non
     with pytest.raises(ValueError, match="from which photos are taken; give a folder elsewhere"):
         join_photographs(lists, source, source / "out")
     assert not (source / "out").exists()
+
+
+def test_photos_without_keypoints_come_with_their_senders(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    lists, source = folders
+    for sender, photo, category in (("1", "d", "skirt"), ("2", "e", "none"), ("3", "f", "skirt"), ("9", "g", "dress")):
+        path = source / f"train/hat/{photo}.jpg"
+        path.write_bytes(photo.encode())
+        row = f"train/hat/{photo}.jpg,{hashlib.sha256(photo.encode()).hexdigest()},{sender},,{category},\n"
+        with (lists / "photographs.csv").open("a") as file:
+            file.write(row)
+    joined = join_photographs(lists, source, tmp_path / "all", category_only=True)
+    assert joined.written == {"learn": 4, "choose": 2, "report": 1}  # photo f is of a sender to report on
+    train, val = load_training_parts(tmp_path / "all", KeypointConfig())
+    assert sorted((s.path.name, s.category) for s in train) == [
+        ("train-hat-c.jpg", "none"),
+        ("train-hat-d.jpg", "skirt"),
+        ("train-hat-g.jpg", "dress"),
+        ("train-skirt-a.jpg", "skirt"),
+    ]
+    assert [s.category for s in val] == ["skirt", "none"]
+    bare = [s.keypoints for s in train if "hat" in s.path.name]
+    assert all(points is not None and (points.state == -1).all() for points in bare)
+    assert join_photographs(lists, source, tmp_path / "few").written == {"learn": 1, "choose": 1, "report": 1}

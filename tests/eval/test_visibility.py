@@ -57,6 +57,15 @@ def test_a_photo_whose_points_are_all_low_shows_no_garment():
     assert mean_peak(np.ones(4), np.zeros(4, bool)) == 0
 
 
+def test_photos_without_a_garment_lower_what_counts_as_none_but_never_raise_it():
+    peaks, present = np.full((1000, 2), 0.6), np.ones((1000, 2), bool)
+    peaks[:10] = 0.5
+    alone = fit_visibility(peaks, present, present).found
+    assert alone == pytest.approx(0.5)
+    assert fit_visibility(peaks, present, present, np.full(50, 0.1)).found == pytest.approx(0.3)
+    assert fit_visibility(peaks, present, present, np.full(50, 0.7)).found == alone
+
+
 def test_it_is_kept_as_json():
     found = Visibility(np.array([1.0, 2.0]), np.array([0.5, -0.5]), 0.25)
     again = Visibility.from_json(json.loads(json.dumps(found.to_json())), 2)

@@ -92,7 +92,7 @@ def test_every_weight_learns_those_of_the_last_keypoint_too(lite):
         "labelled": mask,
         "mask": mask,
         "category": np.array([4, 4], np.int32),
-        "readable": np.array([True, True]),
+        "categorised": np.array([True, True]),
     }
     with tf.GradientTape() as tape:
         outputs = lite({"image": photos(), "mask": mask}, training=True)

@@ -153,7 +153,7 @@ def targets_for(heatmaps: np.ndarray, mask: np.ndarray, category: Sequence[int] 
         "labelled": mask.astype(np.float32),
         "mask": mask.astype(np.float32),
         "category": np.broadcast_to(np.asarray(category, np.int32), count),
-        "readable": np.ones(count, bool),
+        "categorised": np.ones(count, bool),
     }
 
 
@@ -181,14 +181,14 @@ def test_the_global_losses_of_all_levels_add_up():
     assert numbers(parts["refined"]) == 0
 
 
-def test_the_category_loss_leaves_out_photos_that_could_not_be_read():
+def test_the_category_loss_leaves_out_photos_without_a_known_category():
     heat = heatmaps_with([[1.0], [1.0], [1.0]])
     logits = np.array([[2.0, 0.0], [0.0, 1.0], [50.0, -50.0]], np.float32)
-    readable = np.array([True, True, False])
-    targets = targets_for(heat, np.ones((3, 1)), [0, 0, 1]) | {"readable": readable}
+    known = np.array([True, True, False])
+    targets = targets_for(heat, np.ones((3, 1)), [0, 0, 1]) | {"categorised": known}
     outputs = {"refined": heat, "global_p2": heat, "category": logits}
     entropy = [math.log(1 + math.exp(-2)), math.log(1 + math.exp(1))]
     parts = keypoint_objective(targets, outputs, SIGMA, 0.5, 0.3)
     assert numbers(parts["category"]) == pytest.approx(0.3 * sum(entropy) / 2, rel=1e-5)
-    unread = keypoint_objective(targets | {"readable": np.zeros(3, bool)}, outputs, SIGMA, 0.5, 0.3)
+    unread = keypoint_objective(targets | {"categorised": np.zeros(3, bool)}, outputs, SIGMA, 0.5, 0.3)
     assert numbers(unread["category"]) == 0

@@ -81,7 +81,7 @@ def test_keypoints(kind, precision, tmp_path):
         "heatmaps": np.stack([config.codec.encode(xy, np.ones(points, bool))] * 2),
         "labelled": np.ones((2, points), np.float32),
         "category": np.array([0, 3]),
-        "readable": np.ones(2, bool),
+        "categorised": np.ones(2, bool),
     }
     objective = partial(keypoint_objective, sigma=config.sigma, hard_fraction=0.5, category_weight=0.1)
     train(net, objective, ["global", "refined", "category"], inputs, targets)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ...files import write_atomic
-from ...records import ABSENT, Keypoints, Sample
+from ...records import ABSENT, NO_GARMENT, Keypoints, Sample
 from ..images import image_id_problem, resolve_image
 from .challenges import CATEGORIES, FASHIONAI, KEYPOINTS
 from .folders import Folders, drawn_below, find_files
@@ -30,6 +30,9 @@ _NUMBER = r"-?[0-9]{1,7}(?:\.[0-9]{1,15})?"
 _CELL = rf"{_NUMBER}_{_NUMBER}_(?:-1|0|1)"
 _COLUMN = re.compile(rf"(?>{_CELL}\n)*+")
 _NO_POINT = "-1_-1_-1"
+
+_MASKS = {category: FASHIONAI.mask(category) for category in CATEGORIES}
+_MASKS[NO_GARMENT] = np.zeros(len(KEYPOINTS), bool)
 
 LAYOUT = """expected, for example,
   train/Annotations/train.csv (or annotations.csv) beside train/Images/<category>/
@@ -75,15 +78,20 @@ def scan_keypoint_csv(path: Path, root: Path | None = None) -> tuple[list[Sample
     return samples, problems
 
 
-def scan_keypoint_rows(path: Path, root: Path | None = None) -> tuple[list[Sample], list[int], list[Problem]]:
-    """(samples, line number of each sample, problems), otherwise as `scan_keypoint_csv`."""
+def scan_keypoint_rows(
+    path: Path, root: Path | None = None, training: bool = False
+) -> tuple[list[Sample], list[int], list[Problem]]:
+    """(samples, line number of each sample, problems), otherwise as `scan_keypoint_csv`.
+
+    training: rows of the category `none`, without any keypoint, are sound: photos that show no garment.
+    """
     path = Path(path)
     table, problems = _read_table(path)
     if table is None:
         return [], [], problems
     columns, lines = table
     ids, categories = (columns[name] for name in ID_COLUMNS)
-    paths, found = _check_rows(path, image_root(path) if root is None else Path(root), ids, categories, lines)
+    paths, found = _check_rows(path, image_root(path) if root is None else Path(root), ids, categories, lines, training)
     problems += found
     xy = state = None
     if len(columns) > len(ID_COLUMNS):
@@ -109,14 +117,14 @@ def write_keypoint_csv(path: Path, samples: Sequence[Sample], decimals: int = 0)
     for sample in samples:
         if sample.category is None or sample.keypoints is None or len(sample.keypoints.state) != len(KEYPOINTS):
             raise ValueError(f"{sample.image_id}: the format needs a category and all {len(KEYPOINTS)} keypoints")
-        if sample.category not in CATEGORIES:
+        if sample.category not in (*CATEGORIES, NO_GARMENT):
             raise ValueError(
                 f"{sample.image_id}: unknown category {sample.category!r}; expected one of {', '.join(CATEGORIES)}"
             )
-        foreign = np.flatnonzero((sample.keypoints.state != ABSENT) & ~FASHIONAI.mask(sample.category))
+        foreign = np.flatnonzero((sample.keypoints.state != ABSENT) & ~_MASKS[sample.category])
         if foreign.size:
             names = ", ".join(KEYPOINTS[k] for k in foreign)
-            raise ValueError(f"{sample.image_id}: a {sample.category} has no {names}")
+            raise ValueError(f"{sample.image_id}: {_named(sample.category)} has no {names}")
         if sample.image_id in seen:
             raise ValueError(f"{sample.image_id} has several samples, but the format has one row per photo: keep one")
         seen.add(sample.image_id)
@@ -188,7 +196,7 @@ def load_training_samples(data: Path) -> list[Sample]:
         raise FileNotFoundError(f"no FashionAI training CSV in {data}; {LAYOUT}{drawn_below(data)}")
     samples: dict[Path, Sample] = {}
     for file in files:
-        found, lines, problems = scan_keypoint_rows(file)
+        found, lines, problems = scan_keypoint_rows(file, training=True)
         conflicts = []
         for sample, line in zip(found, lines, strict=True):
             if sample.keypoints is None:
@@ -241,14 +249,14 @@ def _read_table(path: Path) -> tuple[Table | None, list[Problem]]:
 
 
 def _check_rows(
-    path: Path, root: Path, ids: Sequence[str], categories: Sequence[str], lines: list[int]
+    path: Path, root: Path, ids: Sequence[str], categories: Sequence[str], lines: list[int], training: bool
 ) -> tuple[list[Path], list[Problem]]:
     """The photo path of every row (not valid for rows with a problem), and the problems of the first two columns."""
     problems, paths, first, safe = [], [], {}, set()
     for image_id, category, line in zip(ids, categories, lines, strict=True):
         photo = root / image_id
         paths.append(photo)
-        if category not in CATEGORIES:
+        if category not in CATEGORIES and not (training and category == NO_GARMENT):
             reason = f"column 'image_category': unknown category {category!r}; expected one of {', '.join(CATEGORIES)}"
             problems.append(Problem(path, line, reason))
         if image_id in first:
@@ -279,11 +287,12 @@ def _parse_keypoints(
             reason = f"column {name!r}: {columns[name][i]!r}; expected x_y_v with v one of -1, 0, 1, as in 120_85_1"
             problems.append(Problem(path, lines[i], reason))
     xy, state = values[..., :2], values[..., 2].astype(np.int8)
-    masks: dict[str, np.ndarray] = {category: FASHIONAI.mask(category) for category in CATEGORIES}
-    allowed = np.array([masks.get(category, np.ones(len(KEYPOINTS), bool)) for category in categories])
+    allowed = np.array([_MASKS.get(category, np.ones(len(KEYPOINTS), bool)) for category in categories])
     for i, k in np.argwhere((state != ABSENT) & ~allowed):
         cell, category = columns[KEYPOINTS[k]][i], categories[i]
-        reason = f"column {KEYPOINTS[k]!r}: {cell!r}; a {category} does not have this keypoint, expected {_NO_POINT}"
+        reason = (
+            f"column {KEYPOINTS[k]!r}: {cell!r}; {_named(category)} does not have this keypoint, expected {_NO_POINT}"
+        )
         problems.append(Problem(path, lines[i], reason))
     xy[state == ABSENT] = -1
     return xy, state, problems
@@ -303,6 +312,10 @@ def _parse_column(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
         text = "".join([f"{cells[i]}\n" for i in rows])
     values[rows] = np.fromstring(text.replace("\n", "_"), sep="_").reshape(-1, 3)
     return values, wrong
+
+
+def _named(category: str | None) -> str:
+    return "a photo without a garment" if category == NO_GARMENT else f"a {category}"
 
 
 def _cells(keypoints: Keypoints, decimals: int) -> list[str]:

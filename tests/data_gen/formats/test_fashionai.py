@@ -294,3 +294,17 @@ def test_a_training_set_needs_keypoints(tmp_path: Path) -> None:
     write(tmp_path / "Annotations" / "train.csv", "image_id,image_category", "a.jpg,skirt")
     with pytest.raises(FormatError, match="24 keypoint columns"):
         load_training_samples(tmp_path)
+
+
+def test_photos_without_a_garment_are_in_training_lists_only(tmp_path: Path) -> None:
+    path = tmp_path / "train" / "Annotations" / "train.csv"
+    path.parent.mkdir(parents=True)
+    absent = Keypoints(np.full((24, 2), -1.0), np.full(24, ABSENT))
+    write_keypoint_csv(path, [Sample("Images/none/a.jpg", tmp_path, "none", absent)])
+    (sample,) = load_training_samples(tmp_path)
+    assert sample.category == "none" and sample.keypoints == absent
+    with pytest.raises(FormatError, match="unknown category 'none'"):
+        read_keypoint_csv(path)
+    shown = Keypoints(absent.xy, np.eye(24, dtype=int)[0] - 1)
+    with pytest.raises(ValueError, match="a photo without a garment has no neckline_left"):
+        write_keypoint_csv(path, [Sample("Images/none/a.jpg", tmp_path, "none", shown)])
