@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,31 +17,61 @@ REAL_FILES = ("test.csv", "answers.csv", "label.csv")
 Answers = list[tuple[dict[str, str], dict[str, Any]]]
 """Of each photo of a test list its row, and the answer of `aifashion predict`."""
 
-_KEYPOINT_LIMITS = (
-    "It has seen drawn garments only, and is worse on photographs; finetune it on yours.",
-    "One garment a photo. The category decides which keypoints are answered; where it is wrong, so are they.",
-    "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
+_DRAWN = "- **Data**: synthetic garments, drawn by this project; no photograph was trained on"
+_PHOTOGRAPHED = (
+    "- **Data**: synthetic garments, drawn by this project, and photographs: of clothes that lie or hang "
+    "(github.com/alexeygrigorev/clothing-dataset-small, CC0 1.0) and of clothes that people wear "
+    "(github.com/bearpaw/clothing-co-parsing, Apache-2.0), annotated by this project"
 )
-_ATTRIBUTE_LIMITS = (
-    "It has seen crops of drawn garments only, made with the keypoint network beside it: give it such crops.",
-    "Fine kinds of necklines, lapels and collars are hard to tell apart at its input size.",
-    "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
-)
+_KEYPOINT_LIMITS = {
+    False: (
+        "It has seen drawn garments only, and is worse on photographs; finetune it on yours.",
+        "One garment a photo. The category decides which keypoints are answered; where it is wrong, so are they.",
+        "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
+    ),
+    True: (
+        "One garment a photo: of a person who wears several, give the part of the photo about one of them.",
+        "The category decides which keypoints are answered; where it is wrong, so are they.",
+        "Garments that lie upside down or are folded, seen from the side, or covered by others are often wrong.",
+        "Probabilities are calibrated on photographs of few people.",
+    ),
+}
+_ATTRIBUTE_LIMITS = {
+    False: (
+        "It has seen crops of drawn garments only, made with the keypoint network beside it: give it such crops.",
+        "Fine kinds of necklines, lapels and collars are hard to tell apart at its input size.",
+        "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
+    ),
+    True: (
+        "It has seen crops made with the keypoint network beside it, of drawn garments and of photographs of clothes "
+        "that lie or hang: give it such crops. It has seen few of some classes.",
+        "Fine kinds of necklines, lapels and collars are hard to tell apart at its input size.",
+        "Probabilities are calibrated on photographs of few people.",
+    ),
+}
 
 
-def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> str:
-    """The card of the keypoint artifact in `folder`; `scores` is what the recipe measured.
+@dataclass(frozen=True)
+class Photographs:
+    """Photos that networks are scored on, drawn or not. name: of their folder of scores, where it is another."""
 
-    test: the test list of the drawn photos. real: a folder of annotated photographs. Raises ValueError where the
-    scores are of other photos.
+    test: Path
+    answers: Path
+    name: str | None = None
+
+
+def keypoint_card(folder: Path, scores: Path, pair_scores: Path, sets: Mapping[str, Photographs]) -> str:
+    """The card of the keypoint artifact in `folder`; `scores` is what the recipe measured of it, and `pair_scores` of
+    both networks, on the photos of `sets`.
+
+    Raises ValueError where the scores are of other photos.
     """
     manifest = Manifest.read(folder)
-    lists, folders = {"synthetic": test}, {"synthetic": "synthetic"}
-    if real is not None:
-        lists["real"], folders["real"] = real / "test.csv", real_name(real)
+    lists = {name: photos.test for name, photos in sets.items()}
+    folders = {name: photos.name or name for name, photos in sets.items()}
     pairs = [(n, t) for n in lists for t in ("plain", "tta")]
     measured = {(n, t): _json(scores / f"keypoints_{folders[n]}_{t}" / "score.json") for n, t in pairs}
-    auto = {n: answered_photos(scores / f"auto_{folders[n]}" / "answers.json", lists[n]) for n in lists}
+    auto = {n: answered_photos(pair_scores / f"auto_{folders[n]}" / "answers.json", lists[n]) for n in lists}
     right = {n: category_accuracy(auto[n]) for n in lists}
     columns = list(measured)
     header = [f"{n}, {'ten passes' if t == 'tta' else 'one pass'}" for n, t in columns]
@@ -67,7 +98,7 @@ def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> 
                 f"{measured[n, 'plain']['garments']} whose span is there"
                 for n in lists
             ),
-            f"- validation photos (synthetic): NE {_percent(validated['ne'])}, "
+            f"- validation photos: NE {_percent(validated['ne'])}, "
             f"category right of {_percent(validated['category_accuracy'])}; expected calibration error of the "
             f"visibility {_percent(validated['ece_visible_after'])}, of the bare heatmaps "
             f"{_percent(validated['ece_visible_before'])}",
@@ -76,22 +107,36 @@ def keypoint_card(folder: Path, scores: Path, test: Path, real: Path | None) -> 
             "",
             *_table(["", *header], [row(name, "per_keypoint") for name in KEYPOINTS]),
             "",
-            *_limits(_KEYPOINT_LIMITS, real),
+            *_limits(_KEYPOINT_LIMITS[_photographed(manifest)], "real" in sets),
         ]
     )  # fmt: skip
 
 
-def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
-    """The card of the classifier's artifact in `folder`; `scores` is what the recipe measured."""
+def attribute_card(folder: Path, scores: Path, sets: Sequence[str], real: Path | None) -> str:
+    """The card of the classifier's artifact in `folder`; `scores` is what the recipe measured on the photos of `sets`,
+    synthetic or others."""
     manifest = Manifest.read(folder)
-    score = _json(scores / "attributes_synthetic" / "score.json")
+    measured = {name: _json(scores / f"attributes_{name}" / "score.json") for name in sets}
     validated = _json(scores / "validation_attributes.json")
-    rows = [["all", _percent(score["map"]), _percent(score["basic_precision"]), str(score["images"]), ""]]
+    totals = [
+        (_percent(score["map"]), _percent(score["basic_precision"]), str(score["images"]))
+        for score in measured.values()
+    ]
+    rows = [["all", *(cell for cells in totals for cell in cells), ""]]
     for task in ATTRIBUTE_TASKS:
-        part = score["per_task"].get(task)
-        if part:
-            numbers = _percent(part["ap"]), _percent(part["basic_precision"]), str(part["images"])
-            rows.append([task, *numbers, _percent(validated.get(f"ece_{task}_after"))])
+        parts = [score["per_task"].get(task) for score in measured.values()]
+        if any(parts):
+            cells = [
+                cell
+                for part in parts
+                for cell in (
+                    (_percent(part["ap"]), _percent(part["basic_precision"]), str(part["images"]))
+                    if part
+                    else ("–",) * 3
+                )
+            ]
+            rows.append([task, *cells, _percent(validated.get(f"ece_{task}_after"))])
+    header = [f"{name}: {what}" for name in sets for what in ("mAP", "BasicPrecision", "labels")]
     lines = [
         "# Garment attributes",
         "",
@@ -100,10 +145,10 @@ def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
         "  probabilities; lengths as steps in their order.",
         "- **Crops**: the largest connected region of the keypoint network's heatmaps, squared.",
         "",
-        "Hidden synthetic photos, each also mirrored; and on the validation photos, on which the temperatures were",
-        "found, the expected calibration error (ECE):",
+        "Photos that were not trained on, each also mirrored; and on the validation photos, on which the temperatures",
+        "were found, the expected calibration error (ECE):",
         "",
-        *_table(["", "mAP", "BasicPrecision", "labels", "ECE"], rows),
+        *_table(["", *header, "ECE"], rows),
         "",
     ]
     if real is not None:
@@ -113,7 +158,7 @@ def attribute_card(folder: Path, scores: Path, real: Path | None) -> str:
             f"Photographs, from the photo alone, without a category or crop given: {right} of {total} labels right.",
             "",
         ]
-    return "\n".join([*lines, *_limits(_ATTRIBUTE_LIMITS, real)])
+    return "\n".join([*lines, *_limits(_ATTRIBUTE_LIMITS[_photographed(manifest)], real is not None)])
 
 
 def real_name(real: Path) -> str:
@@ -180,17 +225,18 @@ def about(manifest: Manifest, folder: Path) -> list[str]:
         f"them, {_megabytes(weights)}",
         f"- **Made by** {commands}, epoch {source['epoch']} of the last phase, with {versions}",
         f"- **Measured against its run**: {apart}",
-        "- **Data**: synthetic garments, drawn by this project; no photograph was trained on",
+        _PHOTOGRAPHED if _photographed(manifest) else _DRAWN,
         "- **Licence**: Apache-2.0, as the code",
     ]
 
 
-def _limits(limits: Iterable[str], real: Path | None) -> list[str]:
-    note = (
-        []
-        if real is None
-        else ["- The photographs are few, annotated by hand: differences of some points mean nothing."]
-    )
+def _photographed(manifest: Manifest) -> bool:
+    """Whether one of the commands that made it trains on photographs."""
+    return any("photograph_networks" in command for command in manifest.source["made_by"])
+
+
+def _limits(limits: Iterable[str], few: bool) -> list[str]:
+    note = ["- The real photos are few, annotated by hand: differences of some points mean nothing."] * few
     return ["Limits:", "", *(f"- {limit}" for limit in limits), *note, ""]
 
 

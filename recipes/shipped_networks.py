@@ -3,8 +3,7 @@
 Synthetic photos are drawn; a keypoint network is trained on them at growing sizes, each phase going on from the best
 model of the one before; the photos are cropped to the regions of its heatmaps; a classifier of all 8 attribute tasks is
 trained on the crops, from the keypoint network's backbone; both become artifacts, are scored, and get a model card.
-Every step is a function of the package, called in a new process: Keras keeps state, and what makes a training
-repeatable is set before TensorFlow starts. A step can be stopped; run again, the recipe goes on where it was.
+A step can be stopped; run again, the recipe goes on where it was.
 The trainings start from nothing or from the pair that ships already, then without the phases on the smallest photos.
 
 In the folder to work in, what is made with an artifact lies beside it, apart from what is made in another precision:
@@ -16,28 +15,26 @@ In the folder to work in, what is made with an artifact lies beside it, apart fr
 
 import json
 import math
-import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from installing import Part, check_out, check_source, install
-from model_cards import REAL_FILES, attribute_card, keypoint_card, real_name
+from model_cards import REAL_FILES, Photographs, attribute_card, keypoint_card, real_name
+from steps import Step, best_weights, export_step, only_run, run_step, score_step, train_precision, training_step
 
 from aifashion.config import Precision
 from aifashion.data_gen.formats.folders import RECIPE_FILE
 from aifashion.data_gen.synthetic.writer import ANSWER, ATTRIBUTE_ANSWER
 from aifashion.files import claim_folder, write_atomic
 from aifashion.recognition.attribute_model import FOLDER
-from aifashion.recognition.keypoint_model import CALIBRATION
-from aifashion.serve.artifact import MANIFEST, Manifest, Numbers, Stage
+from aifashion.serve.artifact import Manifest, Numbers, Stage
 from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WORD, shipped
 from aifashion.top import (
     crop_commands,
     data_commands,
     evaluate,
-    export,
     predict,
     score,
     test,
@@ -107,29 +104,6 @@ class MakeArguments:
     """of the classifier's artifact, which loses more in int8 than an export allows"""
     real: Path | None = None
     """folder of annotated photographs (test.csv, answers.csv and label.csv), on which the cards then have scores"""
-
-
-@dataclass(frozen=True)
-class Step:
-    """function, options: what is called, with what. folder, last: once it has ended well, a file in that folder has a
-    path of this pattern, which it writes last of all. hint: what else to say where it fails.
-    """
-
-    function: Callable[[Sequence[str]], None]
-    options: tuple[str | Path, ...]
-    folder: Path
-    last: str
-    hint: str = ""
-
-    @property
-    def name(self) -> str:
-        """Such as train_attributes.main."""
-        return f"{self.function.__module__.rpartition('.')[2]}.{self.function.__name__}"
-
-    @property
-    def done(self) -> Path | None:
-        """The file that it writes last, where it has ended well."""
-        return next(self.folder.glob(self.last), None)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -233,10 +207,10 @@ def steps(args: MakeArguments) -> Iterator[Step]:
         start = ("--load", best_weights(runs[-1])) if runs else before
         options = (*KEYPOINT_OPTIONS, "--data", photos, "--out", phase_folder(args, "keypoints", index))
         folder = runs_folder(args, "keypoints", index)
-        yield _training(train.main, (*options, *_phase_options(phase, args)), folder, start)
+        yield training_step(train.main, (*options, *_phase_options(phase, args)), folder, start)
         runs.append(only_run(folder))
     keypoints = runs[-1]
-    yield _export(keypoints, artifacts["keypoints"], photos, "keypoint", args.keypoint_precision)
+    yield export_step(keypoints, artifacts["keypoints"], photos, "keypoint", args.keypoint_precision)
     check_source(artifacts["keypoints"], keypoints)
 
     cropping = ("--data", photos / "attributes", "--out", crops, "--crop", "heatmap", "--batch-size", "32")
@@ -246,9 +220,9 @@ def steps(args: MakeArguments) -> Iterator[Step]:
         start = ("--load", runs[-1]) if runs else before or ("--weights", keypoints)
         options = (*ATTRIBUTE_OPTIONS, "--data", crops, "--out", phase_folder(args, "attributes", index))
         folder = runs_folder(args, "attributes", index)
-        yield _training(train_attributes.main, (*options, *_phase_options(phase, args)), folder, start)
+        yield training_step(train_attributes.main, (*options, *_phase_options(phase, args)), folder, start)
         runs.append(only_run(folder))
-    yield _export(runs[-1], artifacts["attributes"], crops, "attribute", args.attribute_precision)
+    yield export_step(runs[-1], artifacts["attributes"], crops, "attribute", args.attribute_precision)
     check_source(artifacts["attributes"], runs[-1])
     scores = made_with(args, "attributes") / "scores"
     yield from score_steps(artifacts, scores, photos, crops, args.real)
@@ -288,7 +262,7 @@ def score_steps(
             folder = scores / f"keypoints_{name}_{passes}"
             options = ("--model", artifacts["keypoints"], "--data", tests[name], augment, "--out", folder)
             yield Step(test.main, options, folder, "submission.csv")
-            yield _score(score.keypoints, truth, folder, "submission.csv")
+            yield score_step(score.keypoints, truth, folder, "submission.csv")
         folder = scores / f"auto_{name}"
         pair = ("--model", artifacts["keypoints"], "--attributes", artifacts["attributes"])
         yield Step(predict.main, (tests[name], *pair, "--out", folder / "answers.json"), folder, "answers.json")
@@ -296,82 +270,13 @@ def score_steps(
     questions = crops / "rank" / "Tests" / "question.csv"
     options = ("--model", artifacts["attributes"], "--flip", "--out", folder, "--data", questions)
     yield Step(test_attributes.main, options, folder, "attribute_submission.csv")
-    yield _score(score.attributes, crops / ATTRIBUTE_ANSWER, folder, "attribute_submission.csv")
-
-
-def _score(function: Callable[[Sequence[str]], None], truth: Path, folder: Path, submission: str) -> Step:
-    options = ("--truth", truth, "--predicted", folder / submission, "--json", folder / "score.json")
-    return Step(function, options, folder, "score.json")
+    yield score_step(score.attributes, crops / ATTRIBUTE_ANSWER, folder, "attribute_submission.csv")
 
 
 def _phase_options(phase: Phase, args: MakeArguments) -> tuple[str, ...]:
     epochs = max(1, round(phase.epochs * args.epochs))
     sizes = ("--size", str(phase.size), "--epochs", str(epochs), "--learning-rate", str(phase.learning_rate))
     return (*sizes, "--precision", args.precision)
-
-
-def _training(
-    function: Callable[[Sequence[str]], None],
-    options: tuple[str | Path, ...],
-    runs: Path,
-    start: tuple[str | Path, ...],
-) -> Step:
-    """A phase that has begun goes on exactly; its run is calibrated last of all."""
-    begun = next(runs.glob("*/states/index.json"), None) is not None
-    return Step(function, (*options, *(("--resume",) if begun else start)), runs, f"*/{CALIBRATION}")
-
-
-def _export(run: Path, out: Path, data: Path, stage: str, precision: str) -> Step:
-    options = (run, "--precision", precision, "--data", data, "--out", out)
-    return Step(export.main, options, out, MANIFEST, f" (its --precision is --{stage}-precision here)")
-
-
-def run_step(step: Step) -> None:
-    """Calls a step's function in a new process.
-
-    Raises ValueError where it fails, after it has said why, or leaves the step undone.
-    """
-    options = [str(option) for option in step.options]
-    tell(f"> {step.name} {' '.join(options)}")
-    process = multiprocessing.get_context("spawn").Process(target=step.function, args=(options,))
-    process.start()
-    try:
-        process.join()
-    except KeyboardInterrupt:  # the step has it from the terminal as well, and says how to go on
-        process.join()
-        raise
-    if process.exitcode:
-        raise ValueError(
-            f"{step.name} ended with {process.exitcode}; correct what it says{step.hint} and run the recipe again"
-        )
-    if step.done is None:
-        last = step.folder / step.last
-        raise ValueError(
-            f"{step.name} ended well without its last file, {last}; see what it says and run the recipe again"
-        )
-
-
-def train_precision(asked: str, cpu: Path = Path("/proc/cpuinfo")) -> str:
-    """For `auto` what is faster here: without matrix units (AMX) bfloat16 trains more slowly than float32.
-
-    cpu: where Linux lists what the processor has; elsewhere there is no such file.
-    """
-    if asked != "auto":
-        return asked
-    return "bfloat16" if cpu.is_file() and "amx_bf16" in cpu.read_text() else "float32"
-
-
-def only_run(folder: Path) -> Path:
-    """The run of a phase. Raises ValueError where there is none, as in a step that is still to come."""
-    runs = sorted(path.parent for path in folder.glob("*/config.json"))
-    if not runs:
-        raise ValueError(f"no run in {folder}: the phase was not trained; run the recipe again")
-    return runs[-1]
-
-
-def best_weights(run: Path) -> Path:
-    """The weights file of the best epoch of a run."""
-    return run / "models" / json.loads((run / "best.json").read_text(encoding="utf-8"))["file"]
 
 
 def made_by(args: MakeArguments, stage: Stage) -> list[str]:
@@ -386,12 +291,14 @@ def made_by(args: MakeArguments, stage: Stage) -> list[str]:
 def part_of_pair(args: MakeArguments, stage: Stage) -> Part:
     """What a stage of the pair is made of, once all steps are done."""
     run, scores = only_run(runs_folder(args, stage, -1)), made_with(args, "attributes") / "scores"
-    tests = args.work / "photos" / "test" / "test.csv"
+    sets = {"synthetic": Photographs(args.work / "photos" / "test" / "test.csv", args.work / "photos" / ANSWER)}
+    if args.real is not None:
+        sets["real"] = Photographs(args.real / "test.csv", args.real / "answers.csv", real_name(args.real))
 
     def card(folder: Path) -> str:
         if stage == "keypoints":
-            return keypoint_card(folder, scores, tests, args.real)
-        return attribute_card(folder, scores, args.real)
+            return keypoint_card(folder, scores, scores, sets)
+        return attribute_card(folder, scores, ("synthetic",), args.real)
 
     artifact = made_with(args, stage) / "artifact"
     return Part(stage, artifact, run, best_weights(run), made_by(args, stage), card)

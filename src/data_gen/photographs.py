@@ -1,10 +1,13 @@
 """Annotations of public photographs, and the data set that they make with a checkout of the photos.
 
-The annotations lie in `data/photographs/` of the repository, the photos do not. A folder of annotations has
+The annotations lie in `data/photographs/` and `data/street/` of the repository, the photos do not. A folder of
+annotations has
 
     photographs.csv        every photo: path, digest of the file, sender, part, category, remark
     keypoints.csv          rows of FashionAI, with the path as image id
-    attributes.csv         rows of FashionAI's attributes
+    attributes.csv         rows of FashionAI's attributes; not every folder has them
+    boxes.csv              of photos with several garments the box of the annotated one: photo,left,top,right,bottom in
+                           px, right and bottom excluded; then its surroundings are cut out of the photo
 
 Parts are made by sender, so that no two of them share one: `learn` and `choose` are the training and the validation
 photos of a training; `report` is a test set, which no training and no choice sees.
@@ -18,24 +21,29 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+import cv2
 import numpy as np
 
 from ..files import claim_folder, link_or_copy, locked, write_atomic
-from ..records import ABSENT, Keypoints, Sample
+from ..records import ABSENT, Box, Keypoints, Sample
 from .formats.challenges import KEYPOINTS as KEYPOINT_NAMES
 from .formats.fashionai import read_keypoint_csv, write_keypoint_csv, write_test_csv
 from .formats.fashionai_attributes import SUFFIX, AttributeRow, read_labels
-from .formats.problems import FormatError, Problem
-from .images import image_id_problem
+from .formats.problems import FormatError, Problem, read_csv_rows
+from .images import image_id_problem, read_image
 from .split import ATTRIBUTE_PREFIX, write_split
 
 Part = Literal["learn", "choose", "report", ""]
 """Empty for photos of which only the category is known."""
 
-PHOTOS, KEYPOINTS, ATTRIBUTES = "photographs.csv", "keypoints.csv", "attributes.csv"
+PHOTOS, KEYPOINTS, ATTRIBUTES, BOXES = "photographs.csv", "keypoints.csv", "attributes.csv", "boxes.csv"
 ANSWER = "fashionAI_key_points_test_a_answer_photographs.csv"
 ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_photographs.csv"
 CLAIM = "photographs.json"
+MARGIN = 0.15
+"""What is kept around a box, as a fraction of its longer side."""
+_JPEG_QUALITY = 95
+_BOX_COLUMNS = ("photo", "left", "top", "right", "bottom")
 _COLUMNS = ("photo", "sha256", "sender", "part", "category", "remark")
 
 
@@ -108,10 +116,9 @@ def join_photographs(annotations: Path, source: Path, out: Path, category_only: 
     Photos that are missing in the checkout, or are other files than were annotated, are left out. category_only: photos
     of which only the category is known, and those without a garment, are training and validation photos as well, with
     no keypoint; what their senders' other photos are for decides which, and of other senders all are for training.
-    Raises FormatError
-    for invalid lists, ValueError for a folder within the checkout, FileNotFoundError where the checkout has none of the
-    photos, FileExistsError for a folder with anything else or more photos, BlockingIOError for one that another process
-    is writing.
+    Raises FormatError for invalid lists, ValueError for a folder within the checkout, FileNotFoundError where the
+    checkout has none of the photos, FileExistsError for a folder with anything else or more photos, BlockingIOError for
+    one that another process is writing.
     """
     annotations, source, out = Path(annotations), Path(source), Path(out)
     photos = read_photographs(annotations)
@@ -120,9 +127,10 @@ def join_photographs(annotations: Path, source: Path, out: Path, category_only: 
         listed |= {photo.path: photo for photo in _with_parts(photos) if photo.part != "report"}
     points = {s.image_id: s for s in read_keypoint_csv(annotations / KEYPOINTS, annotations)}
     labels: dict[str, list[AttributeRow]] = {}
-    for row in read_labels(annotations / ATTRIBUTES):
+    for row in read_labels(annotations / ATTRIBUTES) if (annotations / ATTRIBUTES).is_file() else ():
         labels.setdefault(row.path, []).append(row)
-    unknown = sorted({*points, *labels} - set(listed))
+    boxes = _read_boxes(annotations / BOXES) if (annotations / BOXES).is_file() else {}
+    unknown = sorted({*points, *labels, *boxes} - set(listed))
     if unknown:
         raise FormatError([Problem(annotations / PHOTOS, 1, f"lacks {unknown[0]}, which has annotations")])
     found, missing, changed = [], [], []
@@ -149,9 +157,51 @@ def join_photographs(annotations: Path, source: Path, out: Path, category_only: 
     claim_folder(out, CLAIM, facts | ({"category_only": True} if category_only else {}))
     with locked(out):
         rows = [(photo, points[photo.path].keypoints if photo.path in points else None) for photo in found]
-        _write_keypoints(out, source, rows)
-        _write_attributes(out, source, [(photo, labels[photo.path]) for photo in found if photo.path in labels])
+        place = _Placer(source, boxes)
+        _write_keypoints(out, place, rows)
+        if labels:
+            _write_attributes(out, place, [(photo, labels[photo.path]) for photo in found if photo.path in labels])
     return Joined(Counter(photo.part for photo in found), missing, changed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placer:
+    """Puts a photo of the checkout, or what is to be cut out of it, into the data set."""
+
+    source: Path
+    boxes: Mapping[str, Box]
+
+    def __call__(self, path: str, target: Path) -> tuple[int, int]:
+        """(x, y) of the new photo's first pixel in the old one."""
+        if path not in self.boxes:
+            link_or_copy(self.source / path, target)
+            return 0, 0
+        photo, box = read_image(self.source / path), self.boxes[path]
+        margin = round(MARGIN * max(box.width, box.height))
+        left, top = max(0, box.left - margin), max(0, box.top - margin)
+        cut = photo[top : box.bottom + margin, left : box.right + margin, ::-1]
+        if not cut.size:
+            raise ValueError(f"{path} has {photo.shape[1]} x {photo.shape[0]} px; its box in {BOXES} lies outside")
+        done, packed = cv2.imencode(".jpg", cut, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        if not done:
+            raise ValueError(f"{path}: the part about its box cannot be encoded as JPEG")
+        write_atomic(_made(target), packed.tobytes())
+        return left, top
+
+
+def _read_boxes(path: Path) -> dict[str, Box]:
+    boxes: dict[str, Box] = {}
+    (_, header), *rows = read_csv_rows(path) or [(1, [])]
+    if tuple(header) != _BOX_COLUMNS:
+        raise FormatError([Problem(path, 1, f"columns {header}; expected {list(_BOX_COLUMNS)}")])
+    for line, row in rows:
+        if len(row) != len(_BOX_COLUMNS):
+            raise FormatError([Problem(path, line, f"{len(row)} cells; expected {len(_BOX_COLUMNS)}")])
+        try:
+            boxes[row[0]] = Box(*map(int, row[1:]))
+        except ValueError as error:
+            raise FormatError([Problem(path, line, f"no box in whole pixels: {error}")]) from None
+    return boxes
 
 
 def _with_parts(photos: Sequence[Photograph]) -> list[Photograph]:
@@ -160,28 +210,31 @@ def _with_parts(photos: Sequence[Photograph]) -> list[Photograph]:
     return [replace(photo, part=parts.get(photo.sender, "learn")) for photo in photos if not photo.part]
 
 
-def _write_keypoints(out: Path, source: Path, rows: Sequence[tuple[Photograph, Keypoints | None]]) -> None:
+def _write_keypoints(out: Path, place: "_Placer", rows: Sequence[tuple[Photograph, Keypoints | None]]) -> None:
     absent = Keypoints(np.full((len(KEYPOINT_NAMES), 2), -1.0), np.full(len(KEYPOINT_NAMES), ABSENT))
     parts: dict[str, list[Sample]] = {"learn": [], "choose": [], "report": []}
     for photo, keypoints in rows:
         folder = out / ("test" if photo.part == "report" else "train")
         name = f"Images/{photo.category}/{_flat(photo.path)}"
-        link_or_copy(source / photo.path, folder / name)
+        left, top = place(photo.path, folder / name)
+        if keypoints is not None:
+            moved = np.where(keypoints.state[:, None] == ABSENT, -1, keypoints.xy - (left, top))
+            keypoints = Keypoints(moved, keypoints.state)
         parts[photo.part].append(Sample(name, folder / name, photo.category, keypoints or absent))
-    write_keypoint_csv(_made(out / "train/Annotations/train.csv"), parts["learn"] + parts["choose"])
+    write_keypoint_csv(_made(out / "train/Annotations/train.csv"), parts["learn"] + parts["choose"], decimals=1)
     write_split(out, (parts["learn"], parts["choose"]))
     if parts["report"]:
         write_test_csv(_made(out / "test/test.csv"), parts["report"])
-        write_keypoint_csv(out / ANSWER, parts["report"])
+        write_keypoint_csv(out / ANSWER, parts["report"], decimals=1)
 
 
-def _write_attributes(out: Path, source: Path, rows: Sequence[tuple[Photograph, list[AttributeRow]]]) -> None:
+def _write_attributes(out: Path, place: "_Placer", rows: Sequence[tuple[Photograph, list[AttributeRow]]]) -> None:
     lines: dict[str, list[str]] = {"learn": [], "choose": [], "report": []}
     questions, halves = [], {"learn": [], "choose": []}
     for photo, labels in rows:
         folder = out / "attributes" / ("rank" if photo.part == "report" else "base")
         name = f"Images/{labels[0].task}{SUFFIX}/{_flat(photo.path)}"
-        link_or_copy(source / photo.path, folder / name)
+        place(photo.path, folder / name)
         lines[photo.part] += [f"{name},{row.task}{SUFFIX},{row.value}" for row in labels]
         if photo.part == "report":
             questions += [f"{name},{row.task}{SUFFIX},?" for row in labels]

@@ -3,7 +3,9 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from aifashion.config import KeypointConfig
 from aifashion.data_gen.formats.challenges import KEYPOINTS
@@ -160,3 +162,39 @@ def test_photos_without_keypoints_come_with_their_senders(folders: tuple[Path, P
     bare = [s.keypoints for s in train if "hat" in s.path.name]
     assert all(points is not None and (points.state == -1).all() for points in bare)
     assert join_photographs(lists, source, tmp_path / "few").written == {"learn": 1, "choose": 1, "report": 1}
+
+
+def test_a_garment_with_a_box_is_cut_out_with_its_surroundings(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    lists, source = folders
+    photo = np.zeros((80, 100, 3), np.uint8)
+    photo[20:60, 30:70] = 255
+    rows = (lists / "photographs.csv").read_text().splitlines()
+    Image.fromarray(photo).save(source / "train/skirt/a.jpg", quality=95)
+    digest = hashlib.sha256((source / "train/skirt/a.jpg").read_bytes()).hexdigest()
+    rows[1] = f"train/skirt/a.jpg,{digest},1,learn,skirt,"
+    (lists / "photographs.csv").write_text("".join(f"{row}\n" for row in rows))
+    (lists / "boxes.csv").write_text("photo,left,top,right,bottom\ntrain/skirt/a.jpg,5,20,45,60\n")
+    (lists / "attributes.csv").unlink()
+    join_photographs(lists, source, tmp_path / "out")
+    assert not (tmp_path / "out/attributes").exists()
+    (sample,), _ = load_training_parts(tmp_path / "out", KeypointConfig())
+    cut = np.asarray(Image.open(sample.path))
+    assert cut.shape == (52, 51, 3)  # 6 px more on each side, but on the left the photo ends after 5
+    assert np.abs(cut.astype(int) - photo[14:66, 0:51]).max() < 40
+    assert sample.keypoints is not None and sample.keypoints.xy[KEYPOINTS.index("waistband_left")].tolist() == [10, -9]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("photo,left\n", "columns"),
+        ("photo,left,top,right,bottom\na,1,2,3\n", ":2: 4 cells; expected 5"),
+        ("photo,left,top,right,bottom\na,5,2,3,x\n", "no box in whole pixels"),
+        ("photo,left,top,right,bottom\na,5,2,3,9\n", "an empty box"),
+        ("photo,left,top,right,bottom\nother.jpg,1,2,3,9\n", "lacks other.jpg"),
+    ],
+)
+def test_invalid_boxes(folders: tuple[Path, Path], tmp_path: Path, text: str, message: str) -> None:
+    (folders[0] / "boxes.csv").write_text(text)
+    with pytest.raises(FormatError, match=message):
+        join_photographs(*folders, tmp_path / "out")

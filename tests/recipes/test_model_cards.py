@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from model_cards import (
     REAL_FILES,
+    Photographs,
     answered_photos,
     attribute_card,
     category_accuracy,
@@ -18,6 +19,7 @@ from small_artifacts import small_manifest, write_artifact
 
 from aifashion.config import KeypointConfig, attribute_preset
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
+from aifashion.serve.artifact import Manifest
 
 COMMANDS = ["python recipes/shipped_networks.py --seed 1", "python recipes/shipped_networks.py --seed 2"]
 
@@ -85,9 +87,14 @@ def drawn(tmp_path: Path) -> Path:
     return tmp_path / "photos" / "test" / "test.csv"
 
 
+def sets(tmp_path: Path, real: Path | None) -> dict[str, Photographs]:
+    found = {"synthetic": Photographs(drawn(tmp_path), tmp_path)}
+    return found if real is None else found | {"real": Photographs(real / "test.csv", tmp_path, real_name(real))}
+
+
 def test_keypoints(tmp_path, scores, real):
     folder = artifact(tmp_path / "keypoints", "keypoints", KeypointConfig(network="lite", size=192))
-    card = keypoint_card(folder, scores, drawn(tmp_path), real)
+    card = keypoint_card(folder, scores, scores, sets(tmp_path, real))
     assert "| all | 5.12% | 4.62% | 20.00% | 19.50% |" in card
     assert "| skirt | 3.10% | 3.10% | 3.10% | 3.10% |" in card and "| dress | – | – | – | – |" in card
     assert "calibration error of the visibility 1.50%, of the bare heatmaps 25.00%" in card
@@ -98,7 +105,7 @@ def test_keypoints(tmp_path, scores, real):
     )
     assert "`lite` at 192 px" in card and "int8 1.5 MB" in card and "7.2 MB" in card
     assert f"**Made by** `{COMMANDS[0]}`, and from its weights by `{COMMANDS[1]}`, epoch 3 of the last phase" in card
-    assert "real" not in keypoint_card(folder, scores, drawn(tmp_path), None).replace("real ", "")
+    assert "real" not in keypoint_card(folder, scores, scores, sets(tmp_path, None)).replace("real ", "")
 
 
 def test_attributes(tmp_path, scores, real):
@@ -106,10 +113,34 @@ def test_attributes(tmp_path, scores, real):
     task = {"ap": 0.9, "basic_precision": 0.8, "images": 5}
     score = {"map": 0.88, "basic_precision": 0.75, "images": 11, "per_task": {"skirt_length": task}}
     put(scores / "attributes_synthetic" / "score.json", score)
-    card = attribute_card(folder, scores, real)
-    assert "| all | 88.00% | 75.00% | 11 |  |" in card and "| skirt_length | 90.00% | 80.00% | 5 | 4.20% |" in card
+    put(scores / "attributes_laid" / "score.json", score | {"map": 0.5, "images": 3, "per_task": {}})
+    card = attribute_card(folder, scores, ("synthetic", "laid"), real)
+    assert "| all | 88.00% | 75.00% | 11 | 50.00% | 75.00% | 3 |  |" in card
+    assert "| skirt_length | 90.00% | 80.00% | 5 | – | – | – | 4.20% |" in card
     assert "1 of 3 labels right" in card
-    assert "labels right" not in attribute_card(folder, scores, None)
+    assert "labels right" not in attribute_card(folder, scores, ("synthetic",), None)
+
+
+@pytest.mark.parametrize("stage", ["keypoints", "attributes"])
+def test_networks_that_were_taught_by_photographs_say_so(tmp_path, scores, stage):
+    put(
+        scores / "attributes_synthetic" / "score.json",
+        {"map": 0.5, "basic_precision": 0.5, "images": 3, "per_task": {}},
+    )
+    config = KeypointConfig(network="lite") if stage == "keypoints" else attribute_preset("lite")
+    cards = []
+    for number, command in enumerate(("shipped_networks.py", "photograph_networks.py")):
+        folder = artifact(tmp_path / f"{stage}{number}", stage, config)
+        manifest = Manifest.read(folder)
+        manifest.source["made_by"] = [f"python recipes/{command}"]
+        manifest.write(folder)
+        if stage == "keypoints":
+            cards.append(keypoint_card(folder, scores, scores, sets(tmp_path, None)))
+        else:
+            cards.append(attribute_card(folder, scores, ("synthetic",), None))
+    assert "no photograph was trained on" in cards[0] and "clothing-co-parsing" not in cards[0]
+    assert "no photograph was trained on" not in cards[1] and "clothing-co-parsing" in cards[1]
+    assert "drawn garments only" in cards[0] and "drawn garments only" not in cards[1]
 
 
 def test_what_counts_as_right(scores, real):
@@ -120,12 +151,13 @@ def test_what_counts_as_right(scores, real):
 
 def test_scores_are_of_the_photographs_wherever_they_and_the_checkout_lie(tmp_path, scores, real):
     folder = artifact(tmp_path / "keypoints", "keypoints", KeypointConfig(network="lite", size=192))
-    card = keypoint_card(folder, scores, drawn(tmp_path), real)
+    card = keypoint_card(folder, scores, scores, sets(tmp_path, real))
     elsewhere = tmp_path / "elsewhere"
     for name in ("scores", "photos", "real"):
         shutil.move(tmp_path / name, elsewhere / name)
     moved = elsewhere / "real"
-    assert keypoint_card(folder, elsewhere / "scores", drawn(elsewhere), moved) == card
+    scores = elsewhere / "scores"
+    assert keypoint_card(folder, scores, scores, sets(elsewhere, moved)) == card
     answers = answered_photos(elsewhere / "scores" / f"auto_{real_name(moved)}" / "answers.json", moved / "test.csv")
     assert labels_right(answers, moved) == (1, 3)
 

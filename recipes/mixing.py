@@ -1,0 +1,125 @@
+"""Mixes data sets in the FashionAI layout into one, so that an epoch sees of each as much as it should.
+
+A photo that an epoch is to see several times has several names, which are links to one file. The validation photos are
+those of the sets that are to choose the best epoch, each once.
+"""
+
+import csv
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aifashion.data_gen.formats.fashionai import load_training_samples, write_keypoint_csv
+from aifashion.data_gen.formats.fashionai_attributes import SUFFIX, find_attribute_sets, read_labels
+from aifashion.data_gen.split import ATTRIBUTE_PREFIX, VAL_FILE, load_or_make_split, write_split
+from aifashion.files import claim_folder, link_or_copy, locked, write_atomic
+from aifashion.records import ABSENT, Sample
+
+CLAIM = "mix.json"
+
+
+@dataclass(frozen=True)
+class Share:
+    """A data set and how much of it is in the mix.
+
+    name: of its folder in the mix. folder: the set, with its split. repeat: how often an epoch sees each photo.
+    most: so many training photos at most, chosen at random. bare: of each category, and without a garment, at most so
+    many of the photos that have no keypoint. validates: its validation photos choose the best epoch. split: the set
+    whose split holds, by file names, for crops of its photos; where there is none, all are to train on.
+    """
+
+    name: str
+    folder: Path
+    repeat: int = 1
+    most: int | None = None
+    bare: int | None = None
+    validates: bool = True
+    split: Path | None = None
+
+    def facts(self) -> dict[str, str | int | None]:
+        return {"name": self.name, "repeat": self.repeat, "most": self.most, "bare": self.bare}
+
+
+def mix_keypoints(out: Path, shares: Sequence[Share], seed: int = 0) -> tuple[int, int]:
+    """Writes a training set for keypoints; returns how many photos it has to train on and to validate on.
+
+    Raises FileExistsError where `out` holds another mix or anything else; errors of the sets as in a training.
+    """
+    claim_folder(out, CLAIM, {"seed": seed, "shares": [share.facts() for share in shares]})
+    halves: tuple[list[Sample], list[Sample]] = [], []
+    with locked(out):
+        for share in shares:
+            rng = random.Random(f"{seed} {share.name}")
+            train, val = load_or_make_split(share.folder, load_training_samples(share.folder))
+            train = _few(_few_bare(train, share.bare, rng), share.most, rng)
+            for part, samples, times in ((0, train, share.repeat), (1, val if share.validates else [], 1)):
+                for sample in samples:
+                    for number in range(times):
+                        name = f"Images/{share.name}_{number}/{sample.image_id.replace('/', '-')}"
+                        path = out / "train" / name
+                        link_or_copy(sample.path, path)
+                        halves[part].append(replace(sample, image_id=name, path=path))
+        lists = out / "train" / "Annotations"
+        lists.mkdir(parents=True, exist_ok=True)
+        write_keypoint_csv(lists / "train.csv", [*halves[0], *halves[1]], decimals=1)
+        write_split(out, halves)
+    return len(halves[0]), len(halves[1])
+
+
+def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0) -> tuple[int, int]:
+    """Writes a training set for attributes, as `mix_keypoints`."""
+    claim_folder(out, CLAIM, {"seed": seed, "attributes": [share.facts() for share in shares]})
+    halves: tuple[list[Sample], list[Sample]] = [], []
+    lines: list[str] = []
+    with locked(out):
+        for share in shares:
+            rng = random.Random(f"{seed} {share.name}")
+            photos: dict[Path, list[str]] = defaultdict(list)
+            for file in find_attribute_sets(share.folder).labels:
+                for row in read_labels(file):
+                    photos[file.parent.parent / row.path].append(f"{row.task}{SUFFIX},{row.value}")
+            samples = [Sample(path.name, path, rows[0].split(SUFFIX)[0]) for path, rows in photos.items()]
+            held = set() if share.split is None else _names(share.split / f"{ATTRIBUTE_PREFIX}{VAL_FILE}")
+            val = [sample for sample in samples if sample.image_id in held]
+            train = _few([sample for sample in samples if sample.image_id not in held], share.most, rng)
+            for part, chosen, times in ((0, train, share.repeat), (1, val if share.validates else [], 1)):
+                for sample in chosen:
+                    for number in range(times):
+                        name = f"Images/{sample.category}{SUFFIX}/{share.name}_{number}_{sample.path.name}"
+                        path = out / "base" / name
+                        link_or_copy(sample.path, path)
+                        lines += [f"{name},{row}" for row in photos[sample.path]]
+                        halves[part].append(replace(sample, image_id=name, path=path))
+        (out / "base" / "Annotations").mkdir(parents=True, exist_ok=True)
+        write_atomic(out / "base" / "Annotations" / "label.csv", "".join(f"{line}\n" for line in lines))
+        write_split(out, halves, ATTRIBUTE_PREFIX)
+    return len(halves[0]), len(halves[1])
+
+
+def _names(split: Path) -> set[str]:
+    """The file names of the photos in one half of a split."""
+    with split.open(newline="", encoding="utf-8") as file:
+        return {Path(row["path"]).name for row in csv.DictReader(file)}
+
+
+def _few(samples: list[Sample], most: int | None, rng: random.Random) -> list[Sample]:
+    if most is None or len(samples) <= most:
+        return samples
+    chosen = set(rng.sample(range(len(samples)), most))
+    return [sample for index, sample in enumerate(samples) if index in chosen]
+
+
+def _few_bare(samples: list[Sample], most: int | None, rng: random.Random) -> list[Sample]:
+    """The samples, but at most so many of a category without any keypoint."""
+    if most is None:
+        return samples
+    bare: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.keypoints is not None and (sample.keypoints.state == ABSENT).all():
+            bare[str(sample.category)].append(sample)
+    left_out = {id(s) for group in bare.values() for s in group} - {
+        id(s) for group in bare.values() for s in _few(group, most, rng)
+    }
+    return [sample for sample in samples if id(sample) not in left_out]
