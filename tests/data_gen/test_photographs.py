@@ -1,6 +1,7 @@
 """Annotations joined with the photos that they belong to, on a checkout of four tiny files."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,37 @@ def test_invalid_boxes(folders: tuple[Path, Path], tmp_path: Path, text: str, me
     (folders[0] / "boxes.csv").write_text(text)
     with pytest.raises(FormatError, match=message):
         join_photographs(*folders, tmp_path / "out")
+
+
+LISTS = [Path(__file__).parents[2] / "data" / name for name in ("photographs", "street")]
+
+
+@pytest.mark.parametrize("lists", LISTS, ids=lambda path: path.name)
+def test_the_annotations_of_the_project_are_sound(lists: Path) -> None:
+    photos = {photo.path: photo for photo in read_photographs(lists)}
+    garments = read_keypoint_csv(lists / "keypoints.csv", lists)
+    assert {garment.image_id for garment in garments} == {path for path, photo in photos.items() if photo.part}
+    assert all(photos[garment.image_id].category == garment.category for garment in garments)
+    coco = json.loads((lists / "keypoints.json").read_text())
+    sizes = {image["file_name"]: (image["width"], image["height"]) for image in coco["images"]}
+    assert list(sizes) == [garment.image_id for garment in garments]
+    for garment, annotation in zip(garments, coco["annotations"], strict=True):
+        assert garment.keypoints is not None
+        shown = garment.keypoints.state >= 0
+        points = garment.keypoints.xy[shown]
+        found = np.array(annotation["keypoints"]).reshape(-1, 3)
+        np.testing.assert_array_equal(found[found[:, 2] > 0, :2], points)
+        assert ((points >= 0) & (points <= sizes[garment.image_id])).all(), garment.image_id
+
+
+def test_the_boxes_of_the_project_hold_their_garments() -> None:
+    lists = LISTS[1]
+    boxes = (lists / "boxes.csv").read_text().splitlines()[1:]
+    found = {row.split(",")[0]: [int(side) for side in row.split(",")[1:]] for row in boxes}
+    garments = read_keypoint_csv(lists / "keypoints.csv", lists)
+    assert set(found) == {garment.image_id for garment in garments}
+    for garment in garments:
+        assert garment.keypoints is not None
+        points = garment.keypoints.xy[garment.keypoints.state >= 0]
+        left, top, right, bottom = found[garment.image_id]
+        assert (points >= (left - 1, top - 1)).all() and (points <= (right, bottom)).all(), garment.image_id
