@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import write_atomic
+from ..files import regular, write_atomic
 from ..records import Sample
 from .duplicates import duplicate_groups
 from .formats.problems import FormatError, read_csv_rows
@@ -104,7 +104,7 @@ def write_split(data: Path, halves: tuple[Sequence[Sample], Sequence[Sample]], p
         text = io.StringIO(newline="")
         rows = [(sample.image_id, sample.category, _key(sample, data)) for sample in half]
         csv.writer(text, lineterminator="\n").writerows([_HEADER, *rows])
-        write_atomic(data / f"{prefix}{name}", text.getvalue())
+        write_atomic(regular(data / f"{prefix}{name}"), text.getvalue())
 
 
 def split_table(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data_gen.formats.problems import FormatError, Problem
+from ..files import read_regular
 from ..paths import raw_name
 from .photos import SUFFIXES, UNREADABLE
 
@@ -118,7 +119,7 @@ def _other_columns(folder: Path, rows: Sequence[_Row], column: int) -> list[int]
 
 def _text(path: Path) -> str:
     """The text of the file; bytes that are no UTF-8 as surrogates, since file names can have them."""
-    data = path.read_bytes()
+    data = read_regular(path)
     for start, kind in _PACKED.items():
         if data.startswith(start):
             raise FormatError(

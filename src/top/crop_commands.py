@@ -16,7 +16,7 @@ from aifashion.eval.activation import frame_by_activation
 from aifashion.eval.crops import Framed, cut, frame_garment
 from aifashion.eval.drawing import encoded
 from aifashion.eval.reading import read_ahead, work_behind
-from aifashion.files import claim_folder, locked, sweep, write_atomic
+from aifashion.files import claim_folder, locked, read_regular, sweep, write_atomic
 from aifashion.recognition.attribute_model import load_attribute_model
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.recognition.network_digest import network_digest
@@ -110,7 +110,7 @@ def _write_crops(args: CropArguments, crops: "Cropper", photos: dict[str, "_Phot
     for csv in lists:
         target = args.out / csv.relative_to(args.data)
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, csv.read_bytes())
+        write_atomic(target, read_regular(csv))
     tell(
         f"Wrote {len(missing) - unreadable} crops to {args.out}, {len(photos) - len(missing)} were there already; "
         f"{whole} are whole photos, since no garment was found in them; {unreadable} photos cannot be read"

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...files import open_regular
 from ...records import HeadSpec
 from ..images import image_id_problem
 from ..label_table import LabelTable, PhotoFiles
@@ -296,6 +297,8 @@ def _sound(path: Path, rows: list[AttributeRow], problems: list[Problem], strict
 
 def _third_cell(path: Path) -> str | None:
     """The third cell of the first row if the row has the form of the challenge, otherwise None."""
-    with path.open(encoding="utf-8-sig", errors="replace") as stream:
-        cells = stream.readline(4096).split(",")
+    if not path.is_file():  # a pipe, or a link that leads nowhere
+        return None
+    with open_regular(path) as stream:
+        cells = stream.readline(4096).decode("utf-8-sig", "replace").split(",")
     return cells[2].strip() if len(cells) == 3 and cells[1].endswith(SUFFIX) else None
