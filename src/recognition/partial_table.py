@@ -88,7 +88,7 @@ class PartialTable:
         with self.path.open("rb") as file:
             for index, position in enumerate(self._positions):
                 file.seek(position)
-                line = _read(file.readline())
+                line = read_checked(file.readline())
                 if line is None or line.get("name") != self.photos[index]:
                     raise ValueError(f"{self.path} was changed while it was in use; run the command again")
                 yield line["row"]
@@ -104,7 +104,7 @@ class PartialTable:
             first = file.readline()
             for position in self._others:
                 file.seek(position)
-                line = _read(text := file.readline())
+                line = read_checked(text := file.readline())
                 if line is not None and stamp(line["name"]) in ((), tuple(line["stamp"])):
                     kept.append(text)
         if kept:
@@ -114,9 +114,8 @@ class PartialTable:
         return len(kept)
 
     def _write(self, facts: Mapping[str, Any]) -> int:
-        text = json.dumps(facts).encode()
         position = self._file.tell()
-        self._file.write(b"%08x %b\n" % (zlib.crc32(text), text))
+        self._file.write(checked_line(facts))
         self._file.flush()
         return position
 
@@ -128,9 +127,9 @@ class PartialTable:
         """Fills the positions from the file. False for one of other settings, without rows."""
         found: dict[str, int] = {}
         with self.path.open("rb") as file:
-            made_with = _read(file.readline())
+            made_with = read_checked(file.readline())
             if made_with != settings:
-                rows = sum(bool(text.strip()) and not _is_error(_read(text)) for text in file)
+                rows = sum(bool(text.strip()) and not _is_error(read_checked(text)) for text in file)
                 if rows:
                     raise FileExistsError(
                         f"{self.path} keeps {rows} finished rows of an interrupted call {_other(made_with, settings)}, "
@@ -140,7 +139,7 @@ class PartialTable:
             position = file.tell()
             gone: dict[str, int] = {}
             for text in file:
-                line = _read(text)
+                line = read_checked(text)
                 if line is not None and not line["row"]["error"]:
                     now = stamp(line["name"])
                     if now == tuple(line["stamp"]):
@@ -168,8 +167,14 @@ def _is_error(line: Mapping[str, Any] | None) -> bool:
     return line is not None and bool(line["row"]["error"])
 
 
-def _read(line: bytes) -> dict[str, Any] | None:
-    """The facts of a line; None for one that is not whole."""
+def checked_line(facts: Mapping[str, Any]) -> bytes:
+    """A line of JSON behind its checksum."""
+    text = json.dumps(facts).encode()
+    return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+def read_checked(line: bytes) -> dict[str, Any] | None:
+    """The facts of such a line; None for one that is not whole."""
     checksum, _, text = line.rstrip(b"\n").partition(b" ")
     if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
         return None
