@@ -329,7 +329,7 @@ def test_two_at_once_and_what_a_killed_one_left(data: Path, maps: Maps, tmp_path
     assert "base/Images/a.jpg" in files(out) and not left.exists()
 
 
-# ------------------------------------------------------------------------------------- photos and crops that changed since
+# ----------------------------------------------------------------------------- photos and crops that changed since
 
 
 def older(out: Path) -> None:
@@ -370,8 +370,11 @@ def test_a_photo_that_is_replaced_by_an_older_one_is_noticed(data: Path, maps: M
     assert read_image(out / "base/Images/b.jpg").shape == (44, 44, 3)
 
 
-@pytest.mark.parametrize("from_earlier_version", [False, True])
-@pytest.mark.parametrize("damage", ["cut short", "empty", "another picture"])
+@pytest.mark.parametrize(
+    ("damage", "from_earlier_version"),
+    # Nothing tells another picture from a crop of an earlier version.
+    [("cut short", False), ("cut short", True), ("empty", False), ("empty", True), ("another picture", False)],
+)
 def test_a_crop_that_is_not_whole_is_made_again(
     data: Path, maps: Maps, tmp_path: Path, damage: str, from_earlier_version: bool
 ):
@@ -383,8 +386,6 @@ def test_a_crop_that_is_not_whole_is_made_again(
         older(out)
     if damage == "another picture":
         save(path, (0, 255, 0))
-        if from_earlier_version:
-            return  # nothing tells it from a crop
     else:
         path.write_bytes(whole[:-40] if damage == "cut short" else b"")
     maps.seen = 0
