@@ -246,9 +246,14 @@ def load_attribute_table(data: Path, heads: Sequence[HeadSpec] | None = None) ->
         folder = attribute_root(file).relative_to(data).as_posix()
         for row in read_labels(file, {head.name: head.classes for head in heads}, strict=False):
             path = row.path if folder == "." else f"{folder}/{row.path}"
-            name = row.path.rpartition("/")[2].partition(".")[0]
-            rows.append((name if _HASH_NAME.fullmatch(name) else path, row._replace(path=path)))
+            rows.append((photo_identity(path), row._replace(path=path)))
     return _table(Path(data), rows, heads)
+
+
+def photo_identity(path: str) -> str:
+    """What makes rows with these paths, relative to the data folder, rows of one photo: its hash, if it is named so."""
+    name = path.rpartition("/")[2].partition(".")[0]
+    return name if _HASH_NAME.fullmatch(name) else path
 
 
 def _table(root: Path, rows: Sequence[tuple[str, AttributeRow]], heads: Sequence[HeadSpec]) -> LabelTable:
