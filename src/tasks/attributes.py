@@ -91,6 +91,7 @@ class AttributeTask:
     # ------------------------------------------------------------------------------------------------------ photos
 
     def parts(self, data: Path) -> tuple[Any, Any]:
+        self.kind.find(data)
         check_crop(data, self.config.crop)
         if self.lists is not None:
             return self.lists

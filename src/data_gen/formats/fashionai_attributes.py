@@ -226,6 +226,14 @@ def _by_kind(folders: Folders) -> tuple[list[Path], ...]:
     return labels, questions, answers
 
 
+def find_attribute_labels(data: Path) -> tuple[Path, ...]:
+    """The label files below `data`. Raises FileNotFoundError, with the expected layout, if there is none."""
+    files = find_attribute_sets(data).labels
+    if not files:
+        raise FileNotFoundError(f"no FashionAI attribute labels in {data}; {LAYOUT}{drawn_below(data)}")
+    return files
+
+
 def load_attribute_table(data: Path, heads: Sequence[HeadSpec] | None = None) -> LabelTable:
     """All labelled photos below `data`, both seasons and the warm-up set together; names are paths relative to `data`.
 
@@ -238,9 +246,7 @@ def load_attribute_table(data: Path, heads: Sequence[HeadSpec] | None = None) ->
     one without a sound row.
     """
     heads = attribute_heads() if heads is None else heads
-    files = find_attribute_sets(data).labels
-    if not files:
-        raise FileNotFoundError(f"no FashionAI attribute labels in {data}; {LAYOUT}{drawn_below(data)}")
+    files = find_attribute_labels(data)
     rows: list[tuple[str, AttributeRow]] = []
     for file in files:
         folder = attribute_root(file).relative_to(data).as_posix()
