@@ -32,6 +32,8 @@ _KNOWN = {name.replace("_", ""): rank for rank, name in enumerate(COLUMNS)} | {
 _ENDINGS = SUFFIXES | UNREADABLE
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_BYTES = re.compile("[\udc80-\udcff]")
+"""Those that are no UTF-8, in a text that was read with surrogates."""
 _HEADER_CELL = re.compile(r"[^\W\d][\w .()/-]{0,63}")
 _PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "a ZIP archive or an Excel file", b"PAR1": "Parquet", b"BZh": "bzip2"}
 
@@ -68,9 +70,15 @@ def read_photo_list(path: Path) -> list[str]:
     if reading.error is not None:
         raise FormatError([reading.error])
     rows = reading.rows[1:] if reading.header else reading.rows
-    names, empty, problems = [], [], []
+    names, empty = [], []
+    problems = []
+    if _BYTES.search(text):
+        problems = [Problem(path, row.line, reason) for row in reading.rows if (reason := _encoding(path.parent, row))]
     width = max(len(reading.rows[0].cells), reading.column + 1) if reading.rows else 1
+    wrong = {problem.line for problem in problems}
     for row in rows:
+        if row.line in wrong:
+            continue
         cell = row.cells[reading.column] if reading.column < len(row.cells) else ""
         reason = _problem(path.parent, row, cell, width)
         if reason:
@@ -80,7 +88,7 @@ def read_photo_list(path: Path) -> list[str]:
         else:
             names.append(_file(path.parent, cell))
     if problems:
-        raise FormatError(problems)
+        raise FormatError(sorted(problems, key=lambda problem: problem.line or 0))
     if not names:
         raise FormatError([Problem(path, None, "the file lists no photos")])
     if empty:
@@ -231,9 +239,15 @@ def _problem(folder: Path, row: _Row, cell: str, width: int) -> str | None:
         return (
             f"{name!r} is a URL; expected the path of a file: download the photos first" if _URL.match(name) else None
         )
-    if any("\udc80" <= character <= "\udcff" for character in name):
-        return f"{_shown(name)} is not UTF-8 text, and there is no such file; save the list as UTF-8"
     return f"{_shown(name)} has a line end or another control character, and there is no such file"
+
+
+def _encoding(folder: Path, row: _Row) -> str | None:
+    """Why the row is in another encoding, in any of its columns; names of files can have any bytes."""
+    for cell in row.cells:
+        if _BYTES.search(cell) and not _is_there(folder, cell):
+            return f"{_shown(cell.strip())} is not UTF-8 text, and there is no such file; save the list as UTF-8"
+    return None
 
 
 def _shown(name: str) -> str:
