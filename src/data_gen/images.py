@@ -24,7 +24,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from ..geometry import Frame, Size, identity, shift, zoom
 from ..paths import tell_link
-from . import depths, heic, jpegs, pngs
+from . import containers, depths, heic, jpegs, pngs
 from .memory import Budget
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ _FILES, _DECODING = Budget(MAX_BYTES), Budget(384 << 20)
 _SMALL = 32 << 20  # what needs less is decoded without waiting
 _STRIP = 1 << 20  # bytes, few enough for the processor's cache
 _HEAD = 64
+_ODD = "aifashion_odd"  # in the info of an image: what its file says of itself and is not so
 
 
 class ImageError(ValueError):
@@ -184,20 +185,21 @@ def _open(stream: BinaryIO, name: str, whole: bool = True) -> Image.Image:
     head = b""
     try:
         head = stream.read(_HEAD)
+        odd = containers.fault(stream, head) if whole else None
         stream.seek(0)
         if heic.is_heic(head):
-            return heic.open_heic(stream)
+            return _noted(heic.open_heic(stream), _ODD, odd)
         if head.startswith(pngs.SIGNATURE):
             data = pngs.pixel_chunks(stream, whole)
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
             image.info["depth"], bits = pngs.depths(data)
             return _noted(image, depths.SIGNIFICANT, bits)
-        return Image.open(stream, formats=_FORMATS)
+        return _noted(Image.open(stream, formats=_FORMATS), _ODD, odd)
     except UnidentifiedImageError:
         stream.seek(0)
         reason = f"not a readable image ({', '.join(_FORMATS)})" if stream.read(1) else "the file is empty"
         if head[:4] in _TIFFS:
-            reason = "a TIFF of a kind that cannot be read; convert it to 8 bits, in grey or RGB"
+            reason = "a TIFF that is damaged, or of a kind that cannot be read; convert it to 8 bits, in grey or RGB"
         raise ImageError(f"{name}: {reason}") from None
     except Exception as error:  # bad headers: Pillow also raises struct.error, SyntaxError, KeyError and others
         raise ImageError(f"{name}: {_reason(error)}") from error
@@ -218,9 +220,12 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int, side: int | None = Non
         by = _reduction(max(width, height), side)
         try:
             with _reserved(_DECODING, _needed(image, by)):
+                containers.check_strips(stream, image)
                 pixels = _decode_jpeg(stream, image, name, by)
                 pixels = _decode_webp(stream, image, by) if pixels is None else pixels
                 pixels = _decode_by_pillow(image, by) if pixels is None else pixels
+            if _ODD in image.info:
+                log.warning(f"{name}: read, but perhaps damaged: {image.info[_ODD]}")
             if said := depths.looks_shallow(image, pixels):
                 log.warning(f"{name}: {said}")
         except Exception as error:  # as in _open
