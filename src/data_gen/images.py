@@ -193,7 +193,9 @@ def _open(stream: BinaryIO, name: str, whole: bool = True) -> Image.Image:
             data = pngs.pixel_chunks(stream, whole)
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
             image.info["depth"], bits = pngs.depths(data)
-            return _noted(image, depths.SIGNIFICANT, bits)
+            image = _noted(image, depths.SIGNIFICANT, bits)
+            cut_short = whole and not data.endswith(pngs.END)
+            return _noted(image, _ODD, "it has no end: it is cut short" if cut_short else None)
         return _noted(Image.open(stream, formats=_FORMATS), _ODD, odd)
     except UnidentifiedImageError:
         stream.seek(0)

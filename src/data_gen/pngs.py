@@ -8,6 +8,7 @@ import zlib
 from typing import BinaryIO
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END = b"IEND\xaeB`\x82"
 _KEPT = (b"tRNS", b"eXIf", b"sBIT")
 _LONGEST = 1 << 30
 
