@@ -175,7 +175,7 @@ def _keypoint_lists(data: Path, problems: list[Problem]) -> _Lists:
             try:
                 samples, lines, wrong = scan_keypoint_rows(file)
             except OSError as error:
-                samples, lines, wrong = [], [], [Problem(file, None, str(error))]
+                samples, lines, wrong = [], [], [Problem(file, None, error.strerror or str(error))]
             problems += wrong
             found += [_Row(file, line, sample.path, sample) for line, sample in zip(lines, samples, strict=True)]
     return lists
@@ -197,7 +197,7 @@ def _attribute_lists(data: Path, problems: list[Problem]) -> _Lists:
             try:
                 rows, wrong = scan(file)
             except OSError as error:
-                rows, wrong = [], [Problem(file, None, str(error))]
+                rows, wrong = [], [Problem(file, None, error.strerror or str(error))]
             problems += wrong
             for row in rows:
                 try:

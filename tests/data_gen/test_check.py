@@ -1,3 +1,4 @@
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -344,3 +345,17 @@ def test_photos_of_two_seasons_with_one_name_are_one_in_the_split(tmp_path: Path
         )
     split_table(tmp_path, load_attribute_table(tmp_path), 0.4)
     assert check_dataset(tmp_path).ok
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("name", ["train/Annotations/train.csv", "base/Annotations/label.csv", "test.csv", ""])
+def test_no_list_that_is_a_pipe_is_waited_for(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "data" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    reason = "a named pipe; expected a file: move it away, or name a file"
+    if name:
+        assert found(tmp_path / "data") == [(path, None, reason)]
+    else:
+        with pytest.raises(OSError, match=reason):
+            check_dataset(path)
