@@ -6,6 +6,7 @@ two of them at once would lose what one of them writes; and seals, by which a ch
 
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{8}-.+")
 _OPEN_FILES = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/[^/]+/fd/\d+")
@@ -89,7 +90,7 @@ def regular(path: Path) -> Path:
     return path
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader:
     """Opens a file to read its bytes, and waits for nobody: a pipe that no process writes into would block for ever.
 
     Raises OSError where there is none, or a pipe, a device, a socket or a folder. What is already open (`/dev/stdin`,
