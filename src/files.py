@@ -1,11 +1,12 @@
 """Atomic writing: write a temporary file in the same folder, flush it to the disk, rename it over the old file.
 
-And what else keeps files right: locks, for commands that go on with an output, since two of them at once would lose
-what one of them writes; and seals, by which a changed record is noticed.
+And what else keeps files right: reading that waits for no pipe; locks, for commands that go on with an output, since
+two of them at once would lose what one of them writes; and seals, by which a changed record is noticed.
 """
 
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -75,6 +76,65 @@ def is_stream(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def regular(path: Path) -> Path:
+    """The path, if there is a file or nothing at it. Raises OSError, with what to do, for a pipe, a device, a socket or
+    a folder: for files with names of ours, which no user makes anything else on purpose."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    if not stat.S_ISREG(mode):
+        raise _no_file(path, mode)
+    return path
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Opens a file to read its bytes, and waits for nobody: a pipe that no process writes into would block for ever.
+
+    Raises OSError where there is none, or a pipe, a device, a socket or a folder. What is already open (`/dev/stdin`,
+    or `/dev/fd/63` of a process substitution) can be a pipe, since a user means it.
+    """
+    if _OPEN_FILES.fullmatch(str(path)):
+        return Path(path).open("rb")
+    mode = Path(path).stat().st_mode  # first of all: a process that writes into a pipe would notice a reader that goes
+    if not stat.S_ISREG(mode):
+        raise _no_file(path, mode)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise _no_file(path, mode)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a file. Raises OSError as `open_regular`."""
+    with open_regular(path) as stream:
+        return stream.read()
+
+
+def read_regular_text(path: Path) -> str:
+    """The content of a file as UTF-8 text, with `\\n` as line end. Raises OSError as `open_regular`,
+    UnicodeDecodeError."""
+    return read_regular(path).decode("utf-8").replace("\r\n", "\n")
+
+
+def _no_file(path: Path, mode: int) -> OSError:
+    kinds = (
+        (stat.S_ISDIR, "folder"),
+        (stat.S_ISFIFO, "named pipe"),
+        (stat.S_ISSOCK, "socket"),
+        (stat.S_ISCHR, "device"),
+        (stat.S_ISBLK, "device"),
+    )
+    kind = next((name for test, name in kinds if test(mode)), "special file")
+    number = errno.EISDIR if kind == "folder" else errno.EINVAL
+    return OSError(number, f"a {kind}; expected a file: move it away, or name a file", str(path))
 
 
 @contextmanager
@@ -198,7 +258,7 @@ def claim_folder(
         raise FileExistsError(f"{folder} holds other things ({', '.join(names[:5])}); give an empty or a new folder")
     if names:
         try:
-            found = json.loads((folder / manifest).read_text(encoding="utf-8"))
+            found = json.loads(read_regular(folder / manifest))
         except (ValueError, RecursionError) as error:
             raise FileExistsError(f"{folder / manifest} is damaged ({error}); give an empty or a new folder") from None
         if not isinstance(found, dict):

@@ -5,6 +5,7 @@ is noticed. Those of earlier versions have no seal and are read all the same.
 """
 
 import csv
+import io
 import json
 import logging
 import math
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .files import SEAL, unsealed
+from .files import SEAL, read_regular, read_regular_text, unsealed
 
 log = logging.getLogger(__name__)
 MODEL_FIELDS, STATE_FIELDS = ("file", "sha256", "epoch", "score"), ("file", "sha256")
@@ -27,7 +28,7 @@ class RunError(ValueError):
 def read_json(path: Path, mend: str) -> Any:
     """The content of a JSON file. Raises RunError with `mend`, what to do, where it is not JSON; OSError."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_regular_text(path))
     except (ValueError, RecursionError) as error:
         raise damaged(path, error, mend) from None
 
@@ -112,11 +113,10 @@ def epochs_done(run: Path) -> int | None:
     """The last epoch of `history.csv`, 0 before the first; None without the file. Raises RunError for a damaged one."""
     path = run / "history.csv"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows = list(reader)
-            if reader.fieldnames and "epoch" not in reader.fieldnames:
-                raise ValueError("no column epoch")
+        reader = csv.DictReader(io.StringIO(read_regular(path).decode("utf-8"), newline=""), strict=True)
+        rows = list(reader)
+        if reader.fieldnames and "epoch" not in reader.fieldnames:
+            raise ValueError("no column epoch")
         epochs = [int(row["epoch"]) for row in rows]
         for row in rows:
             if None in row or None in row.values():
@@ -150,7 +150,7 @@ def shortcoming(run: Path) -> str | None:
 
 def find_run(path: Path) -> Path:
     """`path` itself where it is a run folder, else the latest run in it. Raises RunError where it is neither."""
-    if (path / "config.json").is_file():
+    if (path / "config.json").exists():
         return path
     return _runs_in(path)[-1]
 
@@ -161,7 +161,7 @@ def find_trained_run(path: Path) -> Path:
     What is passed over is reported, and so is a run that is named and falls short. Raises RunError where a folder has
     no such run.
     """
-    if (path / "config.json").is_file():
+    if (path / "config.json").exists():
         reason = _shortcoming_or_damage(path)
         if reason:
             log.warning(f"{path} is used, although {reason}")

@@ -25,6 +25,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from .files import open_regular
 from .records import HeadSpec
 
 FOLDER = Path(__file__).parent / "vocabularies"
@@ -258,7 +259,7 @@ def _read_packaged(path: Path) -> Vocabulary:
 def read_vocabulary(path: Path) -> Vocabulary:
     """The vocabulary of a TOML or JSON file. Raises VocabularyError, naming the file and line; OSError without one."""
     path = Path(path)
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         read = stream.read(LARGEST_FILE + 1)
     if len(read) > LARGEST_FILE:
         raise VocabularyError(f"{path}: more than {LARGEST_FILE >> 20} MiB, which no vocabulary needs")

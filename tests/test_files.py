@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -8,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from aifashion.files import atomic_path, claim_folder, is_stream, link_or_copy, locked, sweep, write_atomic
+from aifashion.files import (
+    atomic_path,
+    claim_folder,
+    is_stream,
+    link_or_copy,
+    locked,
+    open_regular,
+    read_regular,
+    read_regular_text,
+    regular,
+    sweep,
+    write_atomic,
+)
 
 
 def test_replaces_whole_files_and_keeps_line_ends(tmp_path: Path) -> None:
@@ -232,3 +245,63 @@ def test_a_damaged_claim_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "claim.json").write_text(text)
     with pytest.raises(FileExistsError, match=r"claim\.json is damaged .*; give an empty or a new folder"):
         claim_folder(tmp_path, "claim.json", {"seed": 1})
+
+
+# ------------------------------------------------------------------------------------------- what is no file is no file
+
+
+def occupy(path: Path, kind: str) -> Path:
+    """Puts something at the path that is no file; reading a pipe that nobody writes into waits for ever."""
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(os.path.relpath(path))  # its names are short
+    return path
+
+
+NO_FILES = {"pipe": "a named pipe", "device": "a device", "folder": "a folder", "socket": "a socket"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes")
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_no_file_is_neither_read_nor_written(tmp_path: Path, monkeypatch, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = occupy(tmp_path / "config.json", kind)
+    for use in (open_regular, read_regular, read_regular_text, regular):
+        with pytest.raises(OSError, match=f"{NO_FILES[kind]}; expected a file: move it away") as caught:
+            use(path)
+        assert caught.value.filename == str(path)
+
+
+def test_files_and_links_to_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    assert regular(path) == path  # where nothing is, a file can be made
+    with pytest.raises(FileNotFoundError):
+        read_regular(path)
+    path.write_bytes("é\r\nb".encode())
+    (tmp_path / "link").symlink_to(path)
+    for name in ("a", "link"):
+        assert read_regular(regular(tmp_path / name)) == "é\r\nb".encode()
+        assert read_regular_text(tmp_path / name) == "é\nb"
+    path.write_bytes(b"\xff")
+    with pytest.raises(UnicodeDecodeError):
+        read_regular_text(path)
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the system does not show open files")  # noqa: PTH112
+def test_a_pipe_that_the_shell_has_opened_is_read() -> None:
+    code = "from pathlib import Path; from aifashion.files import read_regular as r; print(r(Path('/dev/stdin')))"
+    done = subprocess.run([sys.executable, "-c", code], input=b"piped", capture_output=True, check=True)
+    assert done.stdout.strip() == b"b'piped'"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes")
+def test_no_manifest_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "made.json")
+    with pytest.raises(OSError, match="a named pipe; expected a file"):
+        claim_folder(tmp_path, "made.json", {"seed": 1})

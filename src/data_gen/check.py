@@ -18,12 +18,14 @@ from .formats.fashionai_attributes import (
     AttributeRow,
     attribute_root,
     find_attribute_sets,
+    photo_identity,
     scan_labels,
     scan_questions,
 )
 from .formats.problems import Problem
 from .images import ImageError, decode_image, read_bytes, resolve_image
 from .spans import scorable, spans
+from .split import ATTRIBUTE_PREFIX, photo_key, scan_split, split_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,9 @@ class TaskSummary:
 class Report:
     """The result of `check_dataset`.
 
-    problems: rows and photos that cannot be used, and lists from which nothing can be learnt. warnings: rows and lists
-    that look wrong. duplicates: groups of photos that
-    show the same picture, within the keypoint sets and within the attribute sets (a picture in both is no duplicate).
+    problems: rows and photos that cannot be used, lists from which nothing can be learnt, and split files that do not
+    fit the lists. warnings: rows and lists that look wrong. duplicates: groups of photos that show the same picture,
+    within the keypoint sets and within the attribute sets (a picture in both is no duplicate).
     leaks: the groups that have photos in both training and test.
     """
 
@@ -136,6 +138,9 @@ def check_dataset(
         duplicates += groups
         leaks += [group for group in groups if not train.isdisjoint(group) and not tests.isdisjoint(group)]
         warnings += _contradictions(lists.train, groups)
+        wrong, doubtful = _check_split(Path(data), lists.train, groups)
+        problems += wrong
+        warnings += doubtful
     keypoints, attributes = ([*lists.train, *lists.tests, *lists.answers] for lists in challenges)
     tasks = tuple(_summarise_tasks(attributes))
     labelled = {row.file for row in challenges[1].train}
@@ -170,7 +175,7 @@ def _keypoint_lists(data: Path, problems: list[Problem]) -> _Lists:
             try:
                 samples, lines, wrong = scan_keypoint_rows(file, training=True)
             except OSError as error:
-                samples, lines, wrong = [], [], [Problem(file, None, str(error))]
+                samples, lines, wrong = [], [], [Problem(file, None, error.strerror or str(error))]
             problems += wrong
             found += [_Row(file, line, sample.path, sample) for line, sample in zip(lines, samples, strict=True)]
     return lists
@@ -192,7 +197,7 @@ def _attribute_lists(data: Path, problems: list[Problem]) -> _Lists:
             try:
                 rows, wrong = scan(file)
             except OSError as error:
-                rows, wrong = [], [Problem(file, None, str(error))]
+                rows, wrong = [], [Problem(file, None, error.strerror or str(error))]
             problems += wrong
             for row in rows:
                 try:
@@ -256,6 +261,34 @@ def _contradictions(rows: Sequence[_Row], groups: Sequence[tuple[Path, ...]]) ->
                     f"{row.row.path}: {row.row.task} is {classes[marks.index('y')]!r} here, but "
                     f"{classes[earlier_marks.index('y')]!r} for the same picture at {earlier.file}:{earlier.line}",
                 )
+
+
+def _check_split(
+    data: Path, rows: Sequence[_Row], groups: Sequence[tuple[Path, ...]]
+) -> tuple[list[Problem], list[Problem]]:
+    """(problems, warnings) of the stored split of the training rows of one challenge, if there is one."""
+    if not rows:
+        return [], []
+    attributes = isinstance(rows[0].row, AttributeRow)
+    prefix = ATTRIBUTE_PREFIX if attributes else ""
+    try:
+        paths = {row.photo: photo_key(row.photo, data) for row in rows}
+    except ValueError as error:
+        return [Problem(data, None, str(error))], []
+    # A photo that two sets have under one name, a hash, is one photo to train on: that of the last one.
+    keys = {photo_identity(key): key for key in paths.values()} if attributes else dict(enumerate(paths.values()))
+    halves, problems = scan_split(data, dict.fromkeys(keys.values()), prefix)
+    warnings = []
+    for group in groups if halves else ():
+        named = [paths[path] for path in group if path in paths]
+        train, val = ([key for key in named if key in half] for half in halves)
+        file = split_files(data, prefix)[1]
+        warnings += [
+            Problem(file, halves[1][key], f"{key!r} shows the same picture as {train[0]!r}, which is trained on")
+            for key in val
+            if train
+        ]
+    return problems, warnings
 
 
 def _missing_classes(tasks: Sequence[TaskSummary], train: Collection[Path]) -> Iterator[Problem]:

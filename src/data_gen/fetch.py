@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ..files import write_atomic
+from ..files import read_regular, regular, write_atomic
 from .images import ImageError, decode_reduced
 from .web import LONGEST_WAIT, Client, Failure, Hosts, Limits, Resolver, resolve
 
@@ -93,14 +93,14 @@ def write_failures(path: Path, failures: Iterable[tuple[str, str, str]]) -> None
     """Writes a CSV with `id,url,reason` of every photo that could not be fetched; without failures only the header."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows([("id", "url", "reason"), *failures])
-    write_atomic(path, text.getvalue())
+    write_atomic(regular(path), text.getvalue())
 
 
 def read_failures(path: Path) -> dict[str, tuple[str, str]]:
     """id -> (URL, reason), as written by `write_failures`; empty if the file is missing or has another format."""
     try:
-        with Path(path).open(encoding="utf-8", errors="replace", newline="") as stream:
-            return {row[0]: (row[1], row[2]) for row in list(csv.reader(stream))[1:] if len(row) == 3}
+        text = io.StringIO(read_regular(path).decode("utf-8", "replace"), newline="")
+        return {row[0]: (row[1], row[2]) for row in list(csv.reader(text))[1:] if len(row) == 3}
     except (FileNotFoundError, csv.Error):
         return {}
 
@@ -279,5 +279,5 @@ class _Fetching:
             return None, min(LONGEST_WAIT, max(failure.wait, self._limits.backoff * 2**job.tries * jitter))
         path = photo_path(self._folder, job.url)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, data)
+        write_atomic(regular(path), data)
         return Outcome(job.url, path), None

@@ -24,7 +24,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from ..geometry import Frame, Size, identity, shift, zoom
 from ..paths import tell_link
-from . import heic, jpegs, pngs
+from . import containers, depths, heic, jpegs, pngs
 from .memory import Budget
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ _FORMATS = (
     *("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM"),
     *(name for name, feature in _OPTIONAL if features.check(feature)),
 )
+_TIFFS = (b"II*\0", b"MM\0*")
 _ORIENTATION_TAG = 0x0112
 _WHOLE = identity()
 _JPEGS = ("JPEG", "MPO")  # phones write MPO, JPEGs one after the other, of which the first is the photo
@@ -45,6 +46,7 @@ _FILES, _DECODING = Budget(MAX_BYTES), Budget(384 << 20)
 _SMALL = 32 << 20  # what needs less is decoded without waiting
 _STRIP = 1 << 20  # bytes, few enough for the processor's cache
 _HEAD = 64
+_ODD = "aifashion_odd"  # in the info of an image: what its file says of itself and is not so
 
 
 class ImageError(ValueError):
@@ -67,9 +69,10 @@ class Decoded(NamedTuple):
 def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """The photo as RGB uint8 (H, W, 3), with EXIF orientation applied and transparency on white.
 
-    Grey, palette, CMYK and 16-bit files are converted; an animation gives its first frame. Raises ImageError for a file
-    that is missing, empty, truncated, damaged, not an image, or larger than `max_pixels` pixels or MAX_BYTES bytes; the
-    size is read from the header, before anything is decoded. A photo that is perhaps damaged is read, with a warning.
+    Grey, palette, CMYK and 16-bit files are converted (`depths` has the rule of more than 8 bits); an animation gives
+    its first frame. Raises ImageError for a file that is missing, empty, truncated, damaged, not an image, or larger
+    than `max_pixels` pixels or MAX_BYTES bytes; the size is read from the header, before anything is decoded. A photo
+    that is perhaps damaged is read, with a warning.
     """
     return read_reduced(path, None, max_pixels).pixels
 
@@ -179,20 +182,35 @@ def _check_length(stream: BinaryIO, name: str) -> int:
 
 def _open(stream: BinaryIO, name: str, whole: bool = True) -> Image.Image:
     """The image behind its header. whole: whether the pixels are needed as well."""
+    head = b""
     try:
         head = stream.read(_HEAD)
+        odd = containers.fault(stream, head) if whole else None
         stream.seek(0)
         if heic.is_heic(head):
-            return heic.open_heic(stream)
+            return _noted(heic.open_heic(stream), _ODD, odd)
         if head.startswith(pngs.SIGNATURE):
-            stream = io.BytesIO(pngs.pixel_chunks(stream, whole))
-        return Image.open(stream, formats=_FORMATS)
+            data = pngs.pixel_chunks(stream, whole)
+            image = Image.open(io.BytesIO(data), formats=_FORMATS)
+            image.info["depth"], bits = pngs.depths(data)
+            image = _noted(image, depths.SIGNIFICANT, bits)
+            cut_short = whole and not data.endswith(pngs.END)
+            return _noted(image, _ODD, "it has no end: it is cut short" if cut_short else None)
+        return _noted(Image.open(stream, formats=_FORMATS), _ODD, odd)
     except UnidentifiedImageError:
         stream.seek(0)
         reason = f"not a readable image ({', '.join(_FORMATS)})" if stream.read(1) else "the file is empty"
+        if head[:4] in _TIFFS:
+            reason = "a TIFF that is damaged, or of a kind that cannot be read; convert it to 8 bits, in grey or RGB"
         raise ImageError(f"{name}: {reason}") from None
     except Exception as error:  # bad headers: Pillow also raises struct.error, SyntaxError, KeyError and others
         raise ImageError(f"{name}: {_reason(error)}") from error
+
+
+def _noted(image: Image.Image, name: str, value: object) -> Image.Image:
+    if value is not None:
+        image.info[name] = value
+    return image
 
 
 def _decode(stream: BinaryIO, name: str, max_pixels: int, side: int | None = None) -> Decoded:
@@ -204,9 +222,14 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int, side: int | None = Non
         by = _reduction(max(width, height), side)
         try:
             with _reserved(_DECODING, _needed(image, by)):
+                containers.check_strips(stream, image)
                 pixels = _decode_jpeg(stream, image, name, by)
                 pixels = _decode_webp(stream, image, by) if pixels is None else pixels
                 pixels = _decode_by_pillow(image, by) if pixels is None else pixels
+            if _ODD in image.info:
+                log.warning(f"{name}: read, but perhaps damaged: {image.info[_ODD]}")
+            if said := depths.looks_shallow(image, pixels):
+                log.warning(f"{name}: {said}")
         except Exception as error:  # as in _open
             raise ImageError(f"{name}: {_reason(error)}") from error
     size = (height, width) if orientation >= 5 else (width, height)
@@ -275,12 +298,14 @@ def _decode_by_pillow(image: Image.Image, by: int) -> np.ndarray:
     image.load()
     width, height = image.size
     rows = max(1, _STRIP // (4 * width * by)) * by
+    depths.check_colours(image)
+    between = depths.grey_range(image)
     if rows >= height:
-        return _averaged(_to_rgb(image), by)
+        return _averaged(_to_rgb(image, between), by)
     pixels = np.empty((-(-height // by), -(-width // by), 3), np.uint8)
     for top in range(0, height, rows):
         strip = image.crop((0, top, width, min(top + rows, height)))
-        pixels[top // by : (top + rows) // by] = _averaged(_to_rgb(strip), by)
+        pixels[top // by : (top + rows) // by] = _averaged(_to_rgb(strip, between), by)
     return pixels
 
 
@@ -295,11 +320,12 @@ def _averaged(image: np.ndarray, by: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def _to_rgb(image: Image.Image, between: tuple[int, int] | None) -> np.ndarray:
+    """between: of grey of more than 8 bits, its black and white."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return np.asarray(image)
-    if image.mode.startswith(("I", "F")):
-        return np.repeat(_to_8_bits(image)[..., None], 3, axis=-1)
+    if between is not None:
+        return np.repeat(depths.to_8_bits(np.asarray(image), between)[..., None], 3, axis=-1)
     if image.has_transparency_data:
         return _on_white(np.asarray(image.convert("RGBA")))
     return np.asarray(image.convert("RGB"))
@@ -312,14 +338,6 @@ def _on_white(rgba: np.ndarray) -> np.ndarray:
     sums += sums >> 8  # with the next line the rounded quotient by 255, in a third of the time of a division
     sums >>= 8
     return sums.astype(np.uint8)
-
-
-def _to_8_bits(image: Image.Image) -> np.ndarray:
-    # Pillow's own conversion clips at 255 instead of scaling. 16-bit files of some formats open as mode "I" (32 bits).
-    grey = np.asarray(image)
-    if image.mode == "F" or grey.min() < 0 or grey.max() > 65535:
-        raise ValueError(f"mode {image.mode!r} with values outside 0..65535; convert it to 8 or 16 bits")
-    return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _orientation(image: Image.Image) -> int:

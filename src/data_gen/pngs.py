@@ -8,7 +8,8 @@ import zlib
 from typing import BinaryIO
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_KEPT = (b"tRNS", b"eXIf")
+END = b"IEND\xaeB`\x82"
+_KEPT = (b"tRNS", b"eXIf", b"sBIT")
 _LONGEST = 1 << 30
 
 
@@ -38,3 +39,18 @@ def pixel_chunks(stream: BinaryIO, whole: bool = True) -> bytes:
         if kind == b"IEND":
             break
     return b"".join(kept)
+
+
+def depths(png: bytes) -> tuple[int, int | None]:
+    """The bits of a sample, and how many of them have a meaning if an sBIT chunk says so: of the channel with most."""
+    declared, at = png[24] if len(png) > 24 else 8, len(SIGNATURE)
+    while at + 8 <= len(png) and (kind := png[at + 4 : at + 8]) not in (b"IDAT", b"IEND"):
+        length = int.from_bytes(png[at : at + 4])
+        if (
+            kind == b"sBIT"
+            and 0 < length <= 4
+            and 0 < (most := max(png[at + 8 : at + 8 + length], default=0)) <= declared
+        ):
+            return declared, most
+        at += 12 + length
+    return declared, None

@@ -8,15 +8,15 @@ import io
 import os
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ..files import write_atomic
+from ..files import regular, write_atomic
 from ..records import Sample
 from .duplicates import duplicate_groups
-from .formats.problems import FormatError, read_csv_rows
+from .formats.problems import FormatError, Problem, read_csv_rows
 from .label_table import LabelTable, PhotoFiles
 
 TRAIN_FILE, VAL_FILE = "train_split.csv", "val_split.csv"
@@ -74,22 +74,17 @@ def load_or_make_split(
     samples, or if there are too few samples.
     """
     data = Path(data)
-    files = [data / f"{prefix}{TRAIN_FILE}", data / f"{prefix}{VAL_FILE}"]
-    present = [file for file in files if file.exists()]
-    if len(present) == 1:
-        (other,) = set(files) - set(present)
-        raise ValueError(f"{present[0]} exists, but not {other.name}; delete {present[0].name} to make a new split")
-    if present:
-        return _read_split(files, data, samples)
-    for sample in samples:
-        _key(sample, data)  # before duplicates are looked for, which takes long
+    # Also finds photos outside the folder before duplicates are looked for, which takes long.
+    stored = _read_split(data, samples, prefix)
+    if stored is not None:
+        return stored
     halves = split_samples(samples, duplicate_groups([sample.path for sample in samples], workers), fraction, seed)
     if not all(halves):
         raise ValueError(f"{len(samples)} samples are too few for a validation fraction of {fraction}; use more data")
     try:
         write_split(data, halves, prefix)
     except OSError as error:
-        files[0].unlink(missing_ok=True)
+        split_files(data, prefix)[0].unlink(missing_ok=True)
         warnings.warn(f"the split is not stored, so another run can split differently: {error}", stacklevel=2)
     return halves
 
@@ -102,9 +97,9 @@ def write_split(data: Path, halves: tuple[Sequence[Sample], Sequence[Sample]], p
     data = Path(data)
     for name, half in zip((TRAIN_FILE, VAL_FILE), halves, strict=True):
         text = io.StringIO(newline="")
-        rows = [(sample.image_id, sample.category, _key(sample, data)) for sample in half]
+        rows = [(sample.image_id, sample.category, photo_key(sample.path, data)) for sample in half]
         csv.writer(text, lineterminator="\n").writerows([_HEADER, *rows])
-        write_atomic(data / f"{prefix}{name}", text.getvalue())
+        write_atomic(regular(data / f"{prefix}{name}"), text.getvalue())
 
 
 def split_table(
@@ -129,43 +124,85 @@ def split_table(
     return train, val
 
 
-def _key(sample: Sample, data: Path) -> str:
-    """The photo's path relative to `data`, with forward slashes."""
-    relative = Path(os.path.relpath(sample.path, data))
+def photo_key(path: Path, data: Path) -> str:
+    """How the split files name a photo: its path relative to `data`, with forward slashes. Raises ValueError for one
+    that lies outside."""
+    relative = Path(os.path.relpath(path, data))
     if relative.parts[0] == "..":
-        raise ValueError(f"{sample.path} is outside the data folder {data}; a split needs photos below it")
+        raise ValueError(f"{path} is outside the data folder {data}; a split needs photos below it")
     return relative.as_posix()
 
 
-def _read_split(files: list[Path], data: Path, samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
-    advice = f"delete {files[0].name} and {files[1].name} in {data} to make a new split"
-    by_key = {_key(sample, data): sample for sample in samples}
+def split_files(data: Path, prefix: str = "") -> list[Path]:
+    """Where the split of the folder is stored: of training, of validation."""
+    return [Path(data) / f"{prefix}{name}" for name in (TRAIN_FILE, VAL_FILE)]
+
+
+def scan_split(data: Path, keys: Collection[str], prefix: str = "") -> tuple[list[dict[str, int]], list[Problem]]:
+    """The photos that each split file names, with their lines, and all problems; no photos where there are no files.
+
+    keys: of the photos that the lists have, as `photo_key` gives them. A problem is a photo that is not among them, one
+    that is named twice, in one file or in both, one that neither file names, and a file that is damaged or missing.
+    """
+    files = split_files(data, prefix)
+    present = [file for file in files if file.exists()]
+    if not present:
+        return [], []
+    if len(present) == 1:
+        (other,) = set(files) - set(present)
+        text = f"there is no {other.name} beside it"
+        return [], [Problem(present[0], None, text)]
     first: dict[str, str] = {}
-    halves: list[list[Sample]] = []
+    halves: list[dict[str, int]] = []
+    problems: list[Problem] = []
     for file in files:
-        try:
-            rows = read_csv_rows(file)
-        except FormatError as error:
-            raise ValueError(f"{error}; {advice}") from None
-        if not rows or rows[0][1] != _HEADER:
-            columns = ",".join(rows[0][1]) if rows else "none, since the file is empty"
-            raise ValueError(f"{file}:1: columns {columns:.200}; expected {','.join(_HEADER)}; {advice}")
-        half = []
-        for line, cells in rows[1:]:
-            where, key = f"{file}:{line}", cells[-1]
-            if len(cells) != len(_HEADER):
-                raise ValueError(f"{where}: {len(cells)} cells; expected {','.join(_HEADER)}; {advice}")
-            if key in first:
-                raise ValueError(f"{where}: {key!r} again, first at {first[key]}; {advice}")
-            if key not in by_key:
-                raise ValueError(f"{where}: {key!r} is not among the {len(samples)} training samples; {advice}")
-            first[key] = where
-            half.append(by_key[key])
-        if not half:
-            raise ValueError(f"{file}: no row below the header; {advice}")
+        half, wrong = _scan_half(file, keys, first)
         halves.append(half)
-    new = [key for key in by_key if key not in first]
-    if new:
-        both = f"{files[0]} and {files[1]}"
-        raise ValueError(f"{len(new)} samples, such as {new[0]!r}, are in none of {both}; {advice}")
-    return halves[0], halves[1]
+        problems += wrong
+    new = [key for key in keys if key not in first]
+    if new and all(halves):
+        text = f"{len(new)} samples, such as {new[0]!r}, are neither in this file nor in {files[1]}"
+        problems.append(Problem(files[0], None, text))
+    return halves, problems
+
+
+def _scan_half(file: Path, keys: Collection[str], first: dict[str, str]) -> tuple[dict[str, int], list[Problem]]:
+    """The photos of one file, with their lines, and its problems. first: of each photo so far, where it is named."""
+    try:
+        rows = read_csv_rows(file)
+    except FormatError as error:
+        return {}, list(error.problems)
+    except OSError as error:
+        return {}, [Problem(file, None, error.strerror or str(error))]
+    if not rows or rows[0][1] != _HEADER:
+        columns = ",".join(rows[0][1]) if rows else "none, since the file is empty"
+        return {}, [Problem(file, 1, f"columns {columns:.200}; expected {','.join(_HEADER)}")]
+    half: dict[str, int] = {}
+    problems = []
+    for line, cells in rows[1:]:
+        key = cells[-1]
+        if len(cells) != len(_HEADER):
+            problems.append(Problem(file, line, f"{len(cells)} cells; expected {','.join(_HEADER)}"))
+        elif key in first:
+            problems.append(Problem(file, line, f"{key!r} again, first at {first[key]}"))
+        elif key not in keys:
+            problems.append(Problem(file, line, f"{key!r} is not among the {len(keys)} training samples"))
+        else:
+            first[key] = f"{file}:{line}"
+            half[key] = line
+    if not half and not problems:
+        problems.append(Problem(file, None, "no row below the header"))
+    return half, problems
+
+
+def _read_split(data: Path, samples: Sequence[Sample], prefix: str) -> tuple[list[Sample], list[Sample]] | None:
+    """The stored split; None where there is none. Raises ValueError for one that does not match the samples."""
+    by_key = {photo_key(sample.path, data): sample for sample in samples}
+    halves, problems = scan_split(data, by_key, prefix)
+    if problems:
+        names = [file.name for file in split_files(data, prefix)]
+        raise ValueError(f"{problems[0]}; delete {' and '.join(names)} in {data} to make a new split")
+    if not halves:
+        return None
+    train, val = ([by_key[key] for key in half] for half in halves)
+    return train, val

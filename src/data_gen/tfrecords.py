@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ..files import atomic_path, write_atomic
+from ..files import atomic_path, open_regular, read_regular, regular, write_atomic
 from .images import ImageError, decode_image
 from .tfexample import Record, decode_example, encode_example, masked
 
@@ -135,7 +135,7 @@ def write_shard(path: Path, records: Iterable[Record], count: int | None = None)
     spans: list[RecordSpan] = []
     labels: list[list[int] | None] = []
     digest, offset = hashlib.sha256(), 0
-    with atomic_path(path) as beside:
+    with atomic_path(regular(path)) as beside:
         with beside.open("wb") as stream:
             for record in records:
                 payload = encode_example(record)
@@ -158,14 +158,14 @@ def write_shard(path: Path, records: Iterable[Record], count: int | None = None)
     index = {"bytes": offset, "sha256": digest.hexdigest(), "names": names, "places": spans}
     index["labels"] = labels if labels and labels[0] is not None else None
     index["digest"] = _index_digest(index)
-    write_atomic(index_path(path), json.dumps(index, ensure_ascii=False) + "\n")
+    write_atomic(regular(index_path(path)), json.dumps(index, ensure_ascii=False) + "\n")
     return dict(zip(names, spans, strict=True))
 
 
 def check_shard(path: Path) -> dict[str, RecordSpan]:
     """Reads a whole shard and returns the span of each photo, by name. Raises ShardError if its sha256 is wrong."""
     index = _read_index(path)
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         if hashlib.file_digest(stream, "sha256").hexdigest() != index.sha256:
             raise ShardError(f"{path}: damaged, its sha256 is not the one in its index; {_ADVICE}")
     return dict(zip(index.names, (RecordSpan(*span) for span in index.spans.tolist()), strict=True))
@@ -175,7 +175,7 @@ def find_intact(path: Path) -> dict[str, RecordSpan]:
     """The photos of a damaged shard that can still be read, found without its index; none if it is missing."""
     found: dict[str, RecordSpan] = {}
     try:
-        stream = path.open("rb")
+        stream = open_regular(path)
     except OSError:
         return found
     with stream:
@@ -194,7 +194,7 @@ def find_intact(path: Path) -> dict[str, RecordSpan]:
 def read_record(path: Path, span: RecordSpan) -> Record:
     """Reads one record and verifies its checksums. Raises ShardError if they are wrong or the shard cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             length = _read_length(stream, path, span.offset)
             if length != span.length:
                 raise ShardError(
@@ -244,7 +244,7 @@ class _Index(NamedTuple):
 
 def _read_index(path: Path) -> _Index:
     try:
-        content: dict[str, Any] = json.loads(index_path(path).read_bytes())
+        content: dict[str, Any] = json.loads(read_regular(index_path(path)))
         digest = content.pop("digest", None)  # older indexes have none
         if digest is not None and digest != _index_digest(content):
             raise ShardError(f"{index_path(path)}: damaged, it is not as it was written; {_ADVICE}")

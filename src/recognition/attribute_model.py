@@ -13,7 +13,7 @@ from ..config import AttributeConfig
 from ..eval.activation import ActivationNet
 from ..eval.attribute_inference import AttributePredict
 from ..eval.calibration import check_temperatures, check_thresholds
-from ..files import CHECKOUT, SEAL, unsealed
+from ..files import CHECKOUT, SEAL, read_regular_text, unsealed
 from ..records import HeadSpec
 from ..run_files import find_trained_run
 from ..serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact, read_head_specs
@@ -106,7 +106,7 @@ def read_heads(run: Path) -> tuple[HeadSpec, ...]:
     """The heads of a run. Raises ValueError where `heads.json` is missing or is not what training wrote."""
     path = run / HEADS_FILE
     try:
-        return read_head_specs(json.loads(path.read_text(encoding="utf-8")))
+        return read_head_specs(json.loads(read_regular_text(path)))
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} does not hold the heads of the run ({error}); train it again") from None
 
@@ -118,10 +118,10 @@ def read_calibration(run: Path, heads: Sequence[HeadSpec] | None = None) -> Cali
     them, or was changed since; earlier versions wrote no sha256 into it.
     """
     path = run / CALIBRATION
-    if not path.is_file():
+    if not path.exists():
         return Calibration()
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_regular_text(path))
         if not isinstance(found, dict) or set(found) - {SEAL} != {"temperatures", "thresholds"}:
             raise ValueError(f"expected temperatures and thresholds; got {found!r:.200}")
         found = unsealed(found, older=True)

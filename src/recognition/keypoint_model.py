@@ -13,7 +13,7 @@ from ..data_gen.memory import Budget
 from ..eval.inference import KeypointPredict, PhotoResult, predict_photos
 from ..eval.tta import with_flip, with_rotations
 from ..eval.visibility import Visibility
-from ..files import CHECKOUT, unsealed
+from ..files import CHECKOUT, read_regular_text, unsealed
 from ..heatmaps import Decoder
 from ..records import Sample
 from ..run_files import find_trained_run
@@ -142,10 +142,10 @@ def read_visibility(run: Path, config: KeypointConfig) -> Visibility | None:
     Raises ValueError where the file is not what training wrote.
     """
     path = run / CALIBRATION
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(read_regular_text(path))
         facts = unsealed(facts, older=True) if isinstance(facts, dict) else facts
         return Visibility.from_json(facts, len(config.vocabulary.keypoints))
     except (OSError, ValueError, RecursionError) as error:

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from ..files import read_regular
 from ..serve.artifact import MANIFEST
 
 RUN_FILES = ("best.json", "config.json", "vocabulary.json", "heads.json", "calibration.json")
@@ -15,10 +16,10 @@ def network_digest(folder: Path) -> str:
     The manifest of an artifact holds the sha256 of its files. Raises OSError where there is neither.
     """
     manifest = folder / MANIFEST
-    if manifest.is_file():
-        return hashlib.sha256(manifest.read_bytes()).hexdigest()[:12]
-    digest = hashlib.sha256((folder / RUN_FILES[0]).read_bytes())
+    if manifest.exists():
+        return hashlib.sha256(read_regular(manifest)).hexdigest()[:12]
+    digest = hashlib.sha256(read_regular(folder / RUN_FILES[0]))
     for name in RUN_FILES[1:]:
-        if (folder / name).is_file():
-            digest.update(name.encode() + hashlib.sha256((folder / name).read_bytes()).digest())
+        if (folder / name).exists():
+            digest.update(name.encode() + hashlib.sha256(read_regular(folder / name)).digest())
     return digest.hexdigest()[:12]

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..files import write_atomic
+
 Stamp = tuple[int, ...]
 """What tells a photo from another one that later lies at its path: bytes, and the time of the last change."""
 
@@ -43,13 +45,15 @@ class PartialTable:
     settings: what the answers depend on. same: whether the file was made with the same settings, and so goes on; it is
     None where there was no file. done: how many photos it has answers for, those not counted that could not be read or
     that have been replaced since.
-    Raises OSError where the file cannot be read or written, FileExistsError where it is another file.
+    Raises OSError where the file cannot be read or written, FileExistsError where it is another file, or has rows of
+    other settings: what was computed is not thrown away.
     """
 
     def __init__(self, path: Path, photos: Sequence[str], settings: Mapping[str, Any]) -> None:
         self.path, self.photos = path, photos
         self.same: bool | None = None
         self._positions = array("q", [-1]) * len(photos)
+        self._others = array("q")
         if _is_foreign(path):
             raise FileExistsError(f"{path} is no unfinished table of this command: move it away, or name another table")
         if path.is_file():
@@ -84,15 +88,34 @@ class PartialTable:
         with self.path.open("rb") as file:
             for index, position in enumerate(self._positions):
                 file.seek(position)
-                line = _read(file.readline())
+                line = read_checked(file.readline())
                 if line is None or line.get("name") != self.photos[index]:
                     raise ValueError(f"{self.path} was changed while it was in use; run the command again")
                 yield line["row"]
 
+    def finish(self) -> int:
+        """Deletes the file once its rows are where they are wanted; close it first.
+
+        Answers for other photos stay in it, for a call that asks for them, and so do those for photos that are gone by
+        now, as on a disk that is not connected. Returns how many they are.
+        """
+        kept = []
+        with self.path.open("rb") as file:
+            first = file.readline()
+            for position in self._others:
+                file.seek(position)
+                line = read_checked(text := file.readline())
+                if line is not None and stamp(line["name"]) in ((), tuple(line["stamp"])):
+                    kept.append(text)
+        if kept:
+            write_atomic(self.path, b"".join([first, *kept]))
+        else:
+            self.path.unlink()
+        return len(kept)
+
     def _write(self, facts: Mapping[str, Any]) -> int:
-        text = json.dumps(facts).encode()
         position = self._file.tell()
-        self._file.write(b"%08x %b\n" % (zlib.crc32(text), text))
+        self._file.write(checked_line(facts))
         self._file.flush()
         return position
 
@@ -101,24 +124,57 @@ class PartialTable:
         return self._file.read(1) == b"\n"
 
     def _read_back(self, settings: Mapping[str, Any]) -> bool:
-        """Fills the positions from the file. False for one of other settings."""
+        """Fills the positions from the file. False for one of other settings, without rows."""
         found: dict[str, int] = {}
         with self.path.open("rb") as file:
-            if _read(file.readline()) != settings:
+            made_with = read_checked(file.readline())
+            if made_with != settings:
+                rows = sum(bool(text.strip()) and not _is_error(read_checked(text)) for text in file)
+                if rows:
+                    raise FileExistsError(
+                        f"{self.path} keeps {rows} finished rows of an interrupted call {_other(made_with, settings)}, "
+                        "name another table, or delete this file"
+                    )
                 return False
             position = file.tell()
+            gone: dict[str, int] = {}
             for text in file:
-                line = _read(text)
-                if line is not None and not line["row"]["error"] and tuple(line["stamp"]) == stamp(line["name"]):
-                    found[line["name"]] = position
+                line = read_checked(text)
+                if line is not None and not line["row"]["error"]:
+                    now = stamp(line["name"])
+                    if now == tuple(line["stamp"]):
+                        found[line["name"]] = position
+                    elif not now:
+                        gone[line["name"]] = position
                 position += len(text)
         for index, name in enumerate(self.photos):
             self._positions[index] = found.get(name, -1)
+        listed = set(self.photos)
+        self._others.extend(position for name, position in found.items() if name not in listed)
+        self._others.extend(gone.values())
         return True
 
 
-def _read(line: bytes) -> dict[str, Any] | None:
-    """The facts of a line; None for one that is not whole."""
+def _other(made_with: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> str:
+    """In what another call differs, in words."""
+    if made_with is None or set(made_with) != set(settings):
+        return "of another version: finish that table with it"
+    shown = [f"{name} {made_with[name]}, not {value}" for name, value in settings.items() if made_with[name] != value]
+    return f"with {'; '.join(shown)}: call it so again to finish that table"
+
+
+def _is_error(line: Mapping[str, Any] | None) -> bool:
+    return line is not None and bool(line["row"]["error"])
+
+
+def checked_line(facts: Mapping[str, Any]) -> bytes:
+    """A line of JSON behind its checksum."""
+    text = json.dumps(facts).encode()
+    return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+def read_checked(line: bytes) -> dict[str, Any] | None:
+    """The facts of such a line; None for one that is not whole."""
     checksum, _, text = line.rstrip(b"\n").partition(b" ")
     if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
         return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data_gen.formats.problems import FormatError, Problem
+from ..files import read_regular
 from ..paths import raw_name
 from .photos import SUFFIXES, UNREADABLE
 
@@ -31,6 +32,8 @@ _KNOWN = {name.replace("_", ""): rank for rank, name in enumerate(COLUMNS)} | {
 _ENDINGS = SUFFIXES | UNREADABLE
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_BYTES = re.compile("[\udc80-\udcff]")
+"""Those that are no UTF-8, in a text that was read with surrogates."""
 _HEADER_CELL = re.compile(r"[^\W\d][\w .()/-]{0,63}")
 _PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "a ZIP archive or an Excel file", b"PAR1": "Parquet", b"BZh": "bzip2"}
 
@@ -67,9 +70,15 @@ def read_photo_list(path: Path) -> list[str]:
     if reading.error is not None:
         raise FormatError([reading.error])
     rows = reading.rows[1:] if reading.header else reading.rows
-    names, empty, problems = [], [], []
+    names, empty = [], []
+    problems = []
+    if _BYTES.search(text):
+        problems = [Problem(path, row.line, reason) for row in reading.rows if (reason := _encoding(path.parent, row))]
     width = max(len(reading.rows[0].cells), reading.column + 1) if reading.rows else 1
+    wrong = {problem.line for problem in problems}
     for row in rows:
+        if row.line in wrong:
+            continue
         cell = row.cells[reading.column] if reading.column < len(row.cells) else ""
         reason = _problem(path.parent, row, cell, width)
         if reason:
@@ -79,7 +88,7 @@ def read_photo_list(path: Path) -> list[str]:
         else:
             names.append(_file(path.parent, cell))
     if problems:
-        raise FormatError(problems)
+        raise FormatError(sorted(problems, key=lambda problem: problem.line or 0))
     if not names:
         raise FormatError([Problem(path, None, "the file lists no photos")])
     if empty:
@@ -118,7 +127,7 @@ def _other_columns(folder: Path, rows: Sequence[_Row], column: int) -> list[int]
 
 def _text(path: Path) -> str:
     """The text of the file; bytes that are no UTF-8 as surrogates, since file names can have them."""
-    data = path.read_bytes()
+    data = read_regular(path)
     for start, kind in _PACKED.items():
         if data.startswith(start):
             raise FormatError(
@@ -230,9 +239,15 @@ def _problem(folder: Path, row: _Row, cell: str, width: int) -> str | None:
         return (
             f"{name!r} is a URL; expected the path of a file: download the photos first" if _URL.match(name) else None
         )
-    if any("\udc80" <= character <= "\udcff" for character in name):
-        return f"{_shown(name)} is not UTF-8 text, and there is no such file; save the list as UTF-8"
     return f"{_shown(name)} has a line end or another control character, and there is no such file"
+
+
+def _encoding(folder: Path, row: _Row) -> str | None:
+    """Why the row is in another encoding, in any of its columns; names of files can have any bytes."""
+    for cell in row.cells:
+        if _BYTES.search(cell) and not _is_there(folder, cell):
+            return f"{_shown(cell.strip())} is not UTF-8 text, and there is no such file; save the list as UTF-8"
+    return None
 
 
 def _shown(name: str) -> str:

@@ -18,7 +18,7 @@ from ..config import OLDER_PRECISIONS, AttributeConfig, KeypointConfig
 from ..data_gen.preprocess import PADDING
 from ..eval.calibration import check_temperatures, check_thresholds
 from ..eval.visibility import Visibility
-from ..files import SEAL, sealed, unsealed, write_atomic
+from ..files import SEAL, open_regular, read_regular_text, sealed, unsealed, write_atomic
 from ..records import HeadSpec
 from ..vocabulary import Vocabulary, older_files_vocabulary, vocabulary_from
 
@@ -201,7 +201,7 @@ _TABLES = ("config", "temperatures", "thresholds", "visibility", "source", "diff
 def _read_facts(path: Path) -> tuple[dict[str, Any], int]:
     """What is in the file, and its layout. Raises ArtifactError."""
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        facts = json.loads(read_regular_text(path), parse_constant=_no_number)
         layout = dict(facts)["layout"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"{path} does not describe an artifact ({error}): export the run again") from None
@@ -301,7 +301,7 @@ def _no_number(text: str) -> Any:
 
 def is_artifact(path: Path | None) -> bool:
     """Whether the folder has a manifest: a run folder has none."""
-    return path is not None and (Path(path) / MANIFEST).is_file()
+    return path is not None and (Path(path) / MANIFEST).exists()
 
 
 def check_replaceable(folder: Path) -> None:
@@ -311,5 +311,5 @@ def check_replaceable(folder: Path) -> None:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

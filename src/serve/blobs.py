@@ -10,7 +10,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from ..files import write_atomic
+from ..files import read_regular, regular, write_atomic
 
 log = logging.getLogger(__name__)
 NAMED = "AIFASHION_CACHE"
@@ -44,7 +44,7 @@ def cache_folder() -> Path | None:
 def read_blob(path: Path) -> bytes | None:
     """What `write_blob` wrote; None where there is no file, or a damaged one."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError:
         return None
     blob = data[_DIGEST_BYTES:]
@@ -54,7 +54,7 @@ def read_blob(path: Path) -> bytes | None:
 def write_blob(path: Path, blob: bytes) -> None:
     """Keeps the blob, or reports why that cannot be: nothing depends on it but the time of the next start."""
     try:
-        write_atomic(path, _digest(path, blob) + blob, flush=False)
+        write_atomic(regular(path), _digest(path, blob) + blob, flush=False)
     except OSError as error:
         _report(path.parent, str(error), NAMED in os.environ)
 

@@ -20,6 +20,7 @@ import numpy as np
 from ..eval.activation import ActivationNet
 from ..eval.attribute_inference import AttributePredict
 from ..eval.inference import KeypointPredict
+from ..files import read_regular
 from .artifact import KERNELS, MODEL_FILES, ArtifactError, Manifest
 from .blobs import cache_folder, read_blob, write_blob
 from .processor import cpu_quota, fast_bfloat16, usable_cores
@@ -320,7 +321,7 @@ _ONNX_TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 def _load_onnx(path: Path, manifest: Manifest, outputs: tuple[str, ...], asked: _Options) -> _Loaded:
     import onnxruntime
 
-    content = path.read_bytes()
+    content = read_regular(path)
     if _EXTERNAL_DATA in content:
         raise ArtifactError(f"{path} has weights in other files, which no export writes: export the run again")
     options = onnxruntime.SessionOptions()

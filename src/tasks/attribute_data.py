@@ -15,6 +15,7 @@ from ..data_gen.formats.jingdong import style_table
 from ..data_gen.label_table import LabelTable
 from ..data_gen.split import split_table
 from ..data_gen.tfrecords import open_shards
+from ..files import read_regular_text
 from ..records import CropRule
 
 _ABOVE = 4
@@ -54,9 +55,9 @@ def crop_rule_of(data: Path) -> CropRule:
     # A list or a season's folder lies some folders below the one that holds the crops.
     for folder in (data, *data.resolve().parents[:_ABOVE]):
         path = folder / CROPS_FILE
-        if path.is_file():
+        if path.exists():
             try:
-                return read_crop_rule(json.loads(path.read_text(encoding="utf-8")))
+                return read_crop_rule(json.loads(read_regular_text(path)))
             except (ValueError, AttributeError) as error:
                 raise ValueError(f"{path} does not name the rule of the crops ({error}): make them again") from None
     return CropRule()

@@ -14,7 +14,7 @@ from ..eval.calibration import Reliability, fit_label_temperatures, fit_temperat
 from ..eval.heads import head_probabilities
 from ..eval.product_metrics import ClassScore, score_classes
 from ..eval.style_metrics import sample_f2, tune_thresholds
-from ..files import sealed, write_atomic
+from ..files import regular, sealed, write_atomic
 from ..recognition.attribute_model import Calibration, read_calibration
 from ..recognition.keypoint_model import CALIBRATION
 from ..records import HeadSpec
@@ -110,7 +110,7 @@ def fit_calibration(run: Path, table: LabelTable, outcomes: Sequence[Outcome]) -
         else:
             temperatures[head.name] = fit_temperature(logits, target, _log_probabilities(head))
     text = json.dumps(sealed({"temperatures": temperatures, "thresholds": thresholds}), indent=1)
-    write_atomic(run / CALIBRATION, text + "\n")
+    write_atomic(regular(run / CALIBRATION), text + "\n")
     return read_calibration(run, table.heads)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..config import PRODUCT, AttributeConfig
 from ..data_gen.label_table import LabelTable, check_labels
 from ..eval.attribute_inference import AttributePredict, Outcome, predict_attributes
-from ..files import write_atomic
+from ..files import regular, write_atomic
 from ..recognition.attribute_model import (
     FOLDER,
     HEADS_FILE,
@@ -91,6 +91,7 @@ class AttributeTask:
     # ------------------------------------------------------------------------------------------------------ photos
 
     def parts(self, data: Path) -> tuple[Any, Any]:
+        self.kind.find(data)
         check_crop(data, self.config.crop)
         if self.lists is not None:
             return self.lists
@@ -179,7 +180,9 @@ class AttributeTask:
             raise RunError(f"{run} has {_described(found)}; this command asks for {_described(self.heads)}: {mend}")
 
     def write_heads(self, run: Path) -> None:
-        write_atomic(run / HEADS_FILE, json.dumps([dataclasses.asdict(head) for head in self.heads], indent=1) + "\n")
+        write_atomic(
+            regular(run / HEADS_FILE), json.dumps([dataclasses.asdict(head) for head in self.heads], indent=1) + "\n"
+        )
 
     def objective(self, train: LabelTable) -> tuple[Callable, list[str]]:
         from ..unet.attribute_losses import attribute_objective, equal_head_weights, loss_names, positive_weights

@@ -12,8 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from ..config import PRODUCT, STYLE, AttributeConfig
-from ..data_gen.formats.aliproducts import read_product_lists, read_product_test, write_product_submission
-from ..data_gen.formats.fashionai_attributes import find_attribute_sets, read_questions
+from ..data_gen.formats.aliproducts import (
+    find_product_lists,
+    read_product_lists,
+    read_product_test,
+    write_product_submission,
+)
+from ..data_gen.formats.fashionai_attributes import find_attribute_labels, find_attribute_sets, read_questions
 from ..data_gen.formats.jingdong import STYLE_HEAD, write_style_submission
 from ..data_gen.label_table import LabelTable, Photos
 from ..data_gen.tfrecords import open_shards
@@ -45,7 +50,8 @@ class Questions:
 class LabelKind:
     """One kind of labels.
 
-    heads: those of a configuration, empty where only the lists know them. tables: (train, val) in a data folder.
+    heads: those of a configuration, empty where only the lists know them. find: raises OSError or ValueError, at once,
+    where a data folder has no labelled photos of this kind. tables: (train, val) in a data folder.
     numbers: by name what validation outcomes score; `score` is the one that training lowers. measure, official: name
     of the score by which the challenge ranks, and that score of answers and targets, both (N, C); higher is better.
     questions: the test list in a file or folder, for heads of these classes. submit: writes the submission to a folder
@@ -55,6 +61,7 @@ class LabelKind:
 
     name: str
     heads: Callable[[AttributeConfig], tuple[HeadSpec, ...]]
+    find: Callable[[Path], object]
     tables: Callable[[Path, AttributeConfig], tuple[LabelTable, LabelTable]]
     numbers: Callable[[LabelTable, Sequence[Outcome]], dict[str, float]]
     measure: str
@@ -127,6 +134,7 @@ LABEL_KINDS: dict[str, LabelKind] = {
     "attributes": LabelKind(
         "attributes",
         lambda config: config.attribute_heads,
+        find_attribute_labels,
         attribute_tables,
         attribute_numbers,
         "AP",
@@ -138,6 +146,7 @@ LABEL_KINDS: dict[str, LabelKind] = {
     STYLE: LabelKind(
         STYLE,
         lambda config: (STYLE_HEAD,),
+        open_shards,
         style_tables,
         style_numbers,
         "F2",
@@ -148,6 +157,7 @@ LABEL_KINDS: dict[str, LabelKind] = {
     PRODUCT: LabelKind(
         PRODUCT,
         lambda config: (),
+        find_product_lists,
         lambda data, config: product_tables(data),
         product_numbers,
         "1 - mean class error",

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ..files import locked, write_atomic
+from ..files import locked, regular, write_atomic
 from ..serve.shipped import is_shipped
 from ..unet.backbones import WeightsError
 from ..unet.framework import devices
@@ -238,7 +238,7 @@ def fit_network(plan: Plan, run: Path, facts: str, train: Any, val: Any, console
             yield batch
 
     task.write_heads(run)
-    write_atomic(run / "data.json", facts)
+    write_atomic(regular(run / "data.json"), facts)
     plan.start.write(run)
     log.info(
         f"Training {net.name} ({net.count_params() / 1e6:.1f} M weights) on {devices()} in {run}: "

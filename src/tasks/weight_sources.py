@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..extras import explained
-from ..files import write_atomic
+from ..files import open_regular, regular, write_atomic
 from ..serve.artifact import Stage
 from ..serve.shipped import WORD, is_shipped, shipped_weights
 
@@ -35,7 +35,7 @@ class Start:
     def write(self, run: Path) -> None:
         """Keeps the facts in the run folder, beside its configuration."""
         if self.facts:
-            write_atomic(run / START_FILE, json.dumps(self.facts, indent=1) + "\n")
+            write_atomic(regular(run / START_FILE), json.dumps(self.facts, indent=1) + "\n")
 
 
 def check_source(word: str) -> None:
@@ -116,5 +116,5 @@ def _library(word: str) -> ModuleType:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

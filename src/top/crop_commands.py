@@ -16,10 +16,12 @@ from aifashion.eval.activation import frame_by_activation
 from aifashion.eval.crops import Framed, cut, frame_garment
 from aifashion.eval.drawing import encoded
 from aifashion.eval.reading import read_ahead, work_behind
-from aifashion.files import claim_folder, locked, sweep, write_atomic
+from aifashion.files import claim_folder, locked, read_regular, regular, sweep, write_atomic
 from aifashion.recognition.attribute_model import load_attribute_model
+from aifashion.recognition.crop_record import CropRecord
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.recognition.network_digest import network_digest
+from aifashion.recognition.partial_table import stamp
 from aifashion.records import CropRule, Sample
 from aifashion.tasks.attribute_data import read_crop_rule
 from aifashion.top.arguments import choose_device, make_folder, one_line, run_command, tell, warn
@@ -33,7 +35,8 @@ class CropArguments:
     data: Path
     """folder with the FashionAI attribute sets"""
     out: Path
-    """folder to write: new, empty, or from an interrupted call of the same command, which then continues"""
+    """folder to write: new, empty, or from an earlier call of the same command, which then continues: only crops that
+    are missing or damaged, or whose photos were changed since, are made"""
     crop: Literal["keypoints", "heatmap", "cam"] = "heatmap"
     """where to crop: the box of the predicted keypoints, the region of the heatmaps, or (cam) the region of a
     classifier's activation maps"""
@@ -83,39 +86,61 @@ def crop_photos(args: CropArguments) -> None:
 
 
 def _write_crops(args: CropArguments, crops: "Cropper", photos: dict[str, "_Photo"], lists: Sequence[Path]) -> int:
-    """Writes the crops that are missing and the lists; the number of photos that could not be read."""
+    """Writes the lists, and the crops that are missing, damaged, or of photos that were changed since.
+
+    Returns the number of photos that could not be read.
+    """
     for folder in {(args.out / name).parent for name in photos} | {
         (args.out / csv.relative_to(args.data)).parent for csv in lists
     }:
         sweep(folder)
-    missing = [Sample(name, photo.path, None) for name, photo in photos.items() if not (args.out / name).exists()]
 
-    def write(found: Found) -> tuple[bool, str | None]:
+    def write(found: Found) -> tuple[str, bytes, bool, str | None]:
         sample, photo, framed, error = found
         if photo is None or framed is None:
-            return False, error
+            return sample.image_id, b"", False, error
         target = args.out / sample.image_id
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, encoded(cut(photo, framed.box), quality=95, subsampling=0))
-        return framed.fell_back, None
+        data = encoded(cut(photo, framed.box), quality=95, subsampling=0)
+        write_atomic(regular(target), data)
+        return sample.image_id, data, framed.fell_back, None
 
-    whole = unreadable = 0
-    for fell_back, error in progress_bar(work_behind(crops(missing), write), len(missing)):
-        if error is not None:
-            warn(f"left out: {one_line(error)}")
-        whole, unreadable = whole + fell_back, unreadable + (error is not None)
-    if unreadable == len(photos):
+    whole, unreadable = 0, []
+    with CropRecord(args.out) as record:
+        # Before they are read: of a photo that is replaced meanwhile, the crop is made again by the next call.
+        stamps = {name: stamp(str(photo.path)) for name, photo in photos.items()}
+        missing = [Sample(name, of.path, None) for name, of in photos.items() if not record.holds(name, of.path)]
+        changed = sum((args.out / sample.image_id).exists() for sample in missing)
+        if changed:
+            tell(f"{changed} crops are made again: they are damaged, or their photos were changed since")
+        for name, data, fell_back, error in progress_bar(work_behind(crops(missing), write), len(missing)):
+            if error is not None:
+                warn(f"left out: {one_line(error)}")
+                unreadable.append(name)
+            else:
+                record.add(name, stamps[name], data)
+            whole += fell_back
+    if len(unreadable) == len(photos):
         raise ValueError(f"none of the {len(photos)} photos could be read; no list is written to {args.out}")
+    for name in unreadable:
+        if (args.out / name).exists():
+            warn(
+                f"{args.out / name} is deleted: it is damaged, or of another photo than the one that cannot be read now"
+            )
+            (args.out / name).unlink()
+    gone = [photo.path for name, photo in photos.items() if not stamps[name] and name not in unreadable]
+    if gone:
+        warn(f"{len(gone)} photos are gone, such as {gone[0]}: the crops that were cut from them stay")
     # The answers last: they are the sign that everything else is there.
     for csv in lists:
         target = args.out / csv.relative_to(args.data)
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, csv.read_bytes())
+        write_atomic(regular(target), read_regular(csv))
     tell(
-        f"Wrote {len(missing) - unreadable} crops to {args.out}, {len(photos) - len(missing)} were there already; "
-        f"{whole} are whole photos, since no garment was found in them; {unreadable} photos cannot be read"
+        f"Wrote {len(missing) - len(unreadable)} crops to {args.out}, {len(photos) - len(missing)} were there already; "
+        f"{whole} are whole photos, since no garment was found in them; {len(unreadable)} photos cannot be read"
     )
-    return unreadable
+    return len(unreadable)
 
 
 @dataclass(frozen=True)

@@ -232,12 +232,23 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
         from aifashion.data_gen.formats.challenges import CATEGORIES, FASHIONAI, KEYPOINTS
         from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, read_coco, samples_from_coco
         from aifashion.data_gen.formats.fashionai import one_per_photo, write_keypoint_csv
+        from aifashion.records import ABSENT
 
         check_no_input("--out", args.out, args.json)
         names = DEEPFASHION_KEYPOINTS | {name: name for name in KEYPOINTS}
         samples = samples_from_coco(read_coco(args.json), args.json.parent, FASHIONAI, names)
         if args.category is not None and args.category not in CATEGORIES:
             raise ValueError(f"--category {args.category}: expected one of {', '.join(CATEGORIES)}")
+        labelled = [s for s in samples if s.keypoints is not None and (s.keypoints.state != ABSENT).any()]
+        unlabelled = len(samples) - len(labelled)
+        if unlabelled and not labelled:
+            raise ValueError(
+                f"{args.json}: none of its {unlabelled} garments has a labelled keypoint that the CSV has: "
+                f"nothing to write, {args.out} stays as it is"
+            )
+        if unlabelled:
+            warn(f"left out {unlabelled} garments without a labelled keypoint that the CSV has")
+        samples = labelled
         bare = sum(sample.category is None for sample in samples)
         if bare and args.category is None:
             known = ", ".join(CATEGORIES)

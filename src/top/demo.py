@@ -14,7 +14,7 @@ from PIL import Image
 
 from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.eval.drawing import contact_sheet, encoded
-from aifashion.files import CHECKOUT, locked, sweep, write_atomic
+from aifashion.files import CHECKOUT, locked, regular, sweep, write_atomic
 from aifashion.paths import readable_name
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.recognizer import Recognizer, load
@@ -93,8 +93,8 @@ def _draw_all(
             continue
         picture = garment.draw()
         files = {"picture": f"{name}.jpg", "crop": f"crops/{name}.jpg"}
-        write_atomic(args.out / files["picture"], encoded(picture, quality=92))
-        write_atomic(args.out / files["crop"], encoded(garment.crop, quality=92))
+        write_atomic(regular(args.out / files["picture"]), encoded(picture, quality=92))
+        write_atomic(regular(args.out / files["crop"]), encoded(garment.crop, quality=92))
         drawn += 1
         if len(shown) < _SHOWN:
             shown.append(picture)
@@ -102,7 +102,7 @@ def _draw_all(
         tell(one_line(f"{garment.name}: {garment}"))
     if not drawn:
         raise ValueError(f"none of the {len(photos)} photos could be read; {args.out} is as it was")
-    write_atomic(args.out / "results.json", json.dumps(results, indent=1) + "\n")
+    write_atomic(regular(args.out / "results.json"), json.dumps(results, indent=1) + "\n")
     return shown, results
 
 

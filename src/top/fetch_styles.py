@@ -29,7 +29,7 @@ from aifashion.data_gen.tfrecords import (
     write_shard,
 )
 from aifashion.data_gen.web import Limits
-from aifashion.files import locked, sweep, write_atomic
+from aifashion.files import locked, read_regular, regular, sweep, write_atomic
 from aifashion.top.arguments import fail, run_command, tell, warn
 
 MANIFEST, FAILED, LOOSE = "fetch.json", "failed.csv", "loose"
@@ -117,7 +117,7 @@ def _fetch(args: FetchStylesArguments) -> None:
 
 def _fetch_into(args: FetchStylesArguments, styles: StyleList, limits: Limits) -> None:
     facts = _facts(args, styles)
-    write_atomic(args.out / MANIFEST, json.dumps(facts) + "\n")
+    write_atomic(regular(args.out / MANIFEST), json.dumps(facts) + "\n")
     sweep(args.out)  # what a killed run was writing, which can be large
     store = _Store(args.out, styles, facts["shards"])
     before = store.stored
@@ -144,7 +144,7 @@ def _facts(args: FetchStylesArguments, styles: StyleList) -> dict[str, Any]:
     known = {}
     if MANIFEST in names:
         with suppress(ValueError):
-            known = json.loads(manifest.read_bytes())
+            known = json.loads(read_regular(manifest))
     if names and not (known and isinstance(known, dict)):
         raise FileExistsError(f"{args.out} holds other things ({', '.join(names[:5])}); give an empty or a new folder")
     shards = args.shards or known.get("shards") or -(-len(styles) // ROWS_PER_SHARD)
@@ -236,7 +236,7 @@ class _Store:
             elif row in shard.arrived:
                 if not loose.is_file():
                     raise ShardError(f"{loose}, the photo {name}, was fetched and is gone; fetch again")
-                yield Record(name, loose.read_bytes(), labels)
+                yield Record(name, read_regular(loose), labels)
 
     def report(self) -> None:
         """Writes failed.csv: every photo that is still missing and was tried."""

@@ -90,8 +90,6 @@ def _predict(args: Arguments, photos: list[str], model: TwoStageModel, category:
     of = columns(model.keypoints.vocabulary, model.heads)
     failed = 0
     with PartialTable(partial, photos, settings) as table:
-        if table.same is False:
-            warn(f"{partial} comes from other networks, another --category or another version: starting anew")
         left = len(photos) - table.done
         if table.done:
             tell(f"{table.done} of {len(photos)} photos were done before, going on")
@@ -114,7 +112,12 @@ def _predict(args: Arguments, photos: list[str], model: TwoStageModel, category:
                 table_writer(args.out)(beside, _telling_failures(table.rows(), failed), of)
         else:
             reason = one_line(next(table.rows())["error"])
-    partial.unlink()
+    others = table.finish()
+    if others:
+        tell(
+            f"{partial} keeps {others} finished rows of photos that are not in this table, for a call that asks for "
+            "them; it can be deleted"
+        )
     if failed == len(photos):
         raise ValueError(f"none of the {len(photos)} photos could be read; {args.out} is not written. First: {reason}")
     tell(f"Wrote {len(photos)} rows to {args.out}, {failed} of them of photos that cannot be read")

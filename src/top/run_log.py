@@ -20,7 +20,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from aifashion.files import read_regular
+
 RUN_LOG = "run_log.txt"
+# Not blocking: a named pipe that nobody reads, or that is full, holds no command up.
+_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def read_run_log(log: Path) -> list[LoggedCommand]:
     """
     begun: dict[str, tuple[datetime, str, str]] = {}
     ended: dict[str, tuple[timedelta, str]] = {}
-    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_regular(log).decode("utf-8", "replace").splitlines():
         try:
             moment, key, kind, first, second = line.split("\t")
             if kind == "begin":
@@ -84,7 +88,7 @@ def _append(log: Path, fields: Sequence[str], warn: Callable[[str], None]) -> No
     line = "\t".join("".join(map(_visible, field)) for field in (moment, *fields)) + "\n"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        descriptor = os.open(log, _APPENDING, 0o644)
         try:
             os.write(descriptor, line.encode())
         finally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aifashion.files import locked
+from aifashion.files import locked, read_regular_text
 from aifashion.run_files import RunError, epochs_done, read_best, read_data_facts
 from aifashion.top.arguments import CHECKOUT, console, run_command, tell, warn
 
@@ -192,7 +192,7 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_regular_text(path))
     except (OSError, ValueError):
         return None
 

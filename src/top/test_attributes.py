@@ -69,11 +69,11 @@ def predict_test_set(args: Arguments) -> None:
     if len(kinds) > 1:
         raise ValueError(f"runs of different tasks in one ensemble: {', '.join(sorted(kinds))}; choose those of one")
     kind = label_kind(models[0].config.task)
-    for model in models:
-        check_crop(args.data, model.config.crop)
     known = [*models[0].config.vocabulary.attributes, *(head for model in models for head in model.heads)]
     classes = {head.name: head.classes for head in known}
     asked = kind.questions(args.data, classes)
+    for model in models:
+        check_crop(args.data, model.config.crop)
     tasks = list(dict.fromkeys(asked.heads))
     check_ensemble(models, tasks)
     tables = validation_tables(models, tasks, args.val_data) if args.weights == "validation" else {}

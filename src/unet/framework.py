@@ -16,6 +16,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ..extras import explained
+from ..files import read_regular_text
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def _choose_settings() -> dict[str, object]:
     # Also read by Keras: NNX needs another package, and changes how layers keep their variables.
     os.environ |= {"KERAS_BACKEND": backend, "KERAS_NNX_ENABLED": "false"}
     try:
-        settings = json.loads(_keras_json().read_text(encoding="utf-8"))
+        settings = json.loads(read_regular_text(_keras_json()))
     except (OSError, ValueError):
         return {}
     if not isinstance(settings, dict):

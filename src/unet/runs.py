@@ -26,7 +26,7 @@ import safetensors
 import safetensors.numpy
 
 from ..config import AttributeConfig, KeypointConfig
-from ..files import atomic_path, sealed, sweep, write_atomic
+from ..files import atomic_path, open_regular, read_regular, regular, sealed, sweep, write_atomic
 from ..run_files import RunError as RunError
 from ..run_files import find_run as find_run
 from ..run_files import find_trained_run as find_trained_run
@@ -80,7 +80,7 @@ def read_vocabulary_of(run: Path) -> Vocabulary:
     Raises VocabularyError for a damaged file.
     """
     path = run / VOCABULARY
-    return read_vocabulary(path) if path.is_file() else older_files_vocabulary()
+    return read_vocabulary(path) if path.exists() else older_files_vocabulary()
 
 
 def read_keypoint_config(run: Path) -> KeypointConfig:
@@ -113,7 +113,7 @@ def save_state(run: Path, state: State) -> None:
     kept = [*kept, {"file": name, "sha256": hashlib.sha256(data).hexdigest()}][-KEPT_STATES:]
     _announce_change(folder, entries, name)
     try:
-        write_atomic(folder / name, data)
+        write_atomic(regular(folder / name), data)
         _write_index(folder, kept)
     finally:
         _finish_change(folder)
@@ -177,13 +177,13 @@ def save_model(run: Path, net: keras.Model, epoch: int, score: float, keep: int)
     kept = [entry for entry in entries if entry is best or entry in entries[max(0, len(entries) - keep) :]]
     _announce_change(folder, before, path.name)
     try:
-        with atomic_path(path) as beside:
+        with atomic_path(regular(path)) as beside:
             net.save_weights(beside)
-        entries[-1]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        entries[-1]["sha256"] = hashlib.sha256(read_regular(path)).hexdigest()
         _write_index(folder, kept)
     finally:
         _finish_change(folder)
-    write_atomic(run / "best.json", json.dumps(_record(best), indent=1) + "\n")
+    write_atomic(regular(run / "best.json"), json.dumps(_record(best), indent=1) + "\n")
 
 
 def best_model(run: Path, warn, epoch: int | None = None) -> SavedModel:
@@ -241,8 +241,8 @@ def write_history(run: Path, history: Sequence[dict[str, Any]], log: str) -> Non
         writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-    write_atomic(run / "history.csv", text.getvalue())
-    write_atomic(run / "val.log", log)
+    write_atomic(regular(run / "history.csv"), text.getvalue())
+    write_atomic(regular(run / "val.log"), log)
 
 
 def _best_first(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -261,21 +261,21 @@ def _record(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _intact(path: Path, digest: str) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == digest
     except OSError:
         return False
 
 
 def _write_index(folder: Path, entries: list[dict[str, Any]]) -> None:
-    write_atomic(folder / "index.json", json.dumps([_record(entry) for entry in entries], indent=1) + "\n")
+    write_atomic(regular(folder / "index.json"), json.dumps([_record(entry) for entry in entries], indent=1) + "\n")
 
 
 def _announce_change(folder: Path, before: Iterable[dict[str, Any]], new: str) -> None:
     """Lists the files of which some go, and the new one, before anything is written."""
     names = {entry["file"] for entry in before} | {new}
     # Not flushed to the disk: it must outlive the process, not a power cut.
-    write_atomic(folder / _CHANGING, json.dumps(sorted(names)) + "\n", flush=False)
+    write_atomic(regular(folder / _CHANGING), json.dumps(sorted(names)) + "\n", flush=False)
 
 
 def _finish_change(folder: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from PIL import Image
 from aifashion.data_gen.check import check_dataset
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, KEYPOINTS
 from aifashion.data_gen.formats.fashionai import write_keypoint_csv, write_test_csv
+from aifashion.data_gen.formats.fashionai_attributes import load_attribute_table
+from aifashion.data_gen.split import split_table
 from aifashion.records import Keypoints, Sample
 from aifashion.vocabulary import load_vocabulary
 from links import link
@@ -254,3 +257,105 @@ def test_labels_of_one_class_are_a_problem(attributes: Path) -> None:
     assert [str(problem) for problem in report.problems] == [f"{csv}: {text}"]
     csv.write_text("".join(f"Images/skirt_length_labels/{name}.png,skirt_length_labels,mnnnnn\n" for name in "ab"))
     assert all("0 y; expected exactly one" in problem.message for problem in check_dataset(attributes).problems)
+
+
+# ----------------------------------------------------------------------------------------------------- the split files
+
+HEADER = "image_id,image_category,path\n"
+
+
+def split_of(root: Path, kind: str) -> tuple[Path, Path, list[str]]:
+    """A set of four photos, and the split files of it: two lines in each, whose photos are returned."""
+    prefix = "" if kind == "keypoints" else "attribute_"
+    names = ["a", "b", "c", "d"]
+    samples = [skirt(root, name, "skirt_length_labels" if kind == "attributes" else "skirt") for name in names]
+    (root / "Annotations").mkdir()
+    if kind == "keypoints":
+        write_keypoint_csv(root / "Annotations" / "train.csv", samples)
+    else:
+        marks = ("ynnnnn", "nynnnn", "nnynnn", "nnnynn")
+        lines = (f"{s.image_id},skirt_length_labels,{m}\n" for s, m in zip(samples, marks, strict=True))
+        (root / "Annotations" / "label.csv").write_text("".join(lines))
+    ids = [sample.image_id for sample in samples]
+    files = root / f"{prefix}train_split.csv", root / f"{prefix}val_split.csv"
+    for file, part in zip(files, (ids[:2], ids[2:]), strict=True):
+        file.write_text(HEADER + "".join(f"{name},skirt,{name}\n" for name in part))
+    return *files, ids
+
+
+def found(root: Path) -> list[tuple[Path, int | None, str]]:
+    return [(problem.path, problem.line, problem.message) for problem in check_dataset(root).problems]
+
+
+KINDS = pytest.mark.parametrize("kind", ["keypoints", "attributes"])
+
+
+@KINDS
+def test_a_split_that_fits_is_no_problem(tmp_path: Path, kind: str) -> None:
+    split_of(tmp_path, kind)
+    assert check_dataset(tmp_path).ok
+
+
+@KINDS
+def test_every_problem_of_the_split_files_is_found_with_its_line(tmp_path: Path, kind: str) -> None:
+    train, val, ids = split_of(tmp_path, kind)
+    train.write_text(f"{HEADER}x,skirt,{ids[0]}\nx,skirt,Images/none.png\nx,skirt,{ids[0]}\n")
+    val.write_text(f"{HEADER}x,skirt,{ids[2]}\nx,skirt\nx,skirt,{ids[0]}\n")
+    assert found(tmp_path) == [
+        (train, 3, "'Images/none.png' is not among the 4 training samples"),
+        (train, 4, f"{ids[0]!r} again, first at {train}:2"),
+        (val, 3, "2 cells; expected image_id,image_category,path"),
+        (val, 4, f"{ids[0]!r} again, first at {train}:2"),
+        (train, None, f"2 samples, such as {ids[1]!r}, are neither in this file nor in {val}"),
+    ]
+
+
+@KINDS
+def test_split_files_that_cannot_be_read_are_found(tmp_path: Path, kind: str) -> None:
+    train, val, _ = split_of(tmp_path, kind)
+    val.write_text("photo\n")
+    assert found(tmp_path) == [(val, 1, "columns photo; expected image_id,image_category,path")]
+    val.write_bytes(b"\xff")
+    assert found(tmp_path)[0][:2] == (val, 1)
+    val.unlink()
+    assert found(tmp_path) == [(train, None, f"there is no {val.name} beside it")]
+    val.mkdir()
+    assert found(tmp_path)[0][0] == val
+
+
+@KINDS
+def test_a_picture_in_both_parts_of_the_split_is_a_warning(tmp_path: Path, kind: str) -> None:
+    _, val, ids = split_of(tmp_path, kind)
+    (tmp_path / ids[2]).write_bytes((tmp_path / ids[0]).read_bytes())
+    report = check_dataset(tmp_path)
+    assert report.ok
+    text = f"{ids[2]!r} shows the same picture as {ids[0]!r}, which is trained on"
+    assert (val, 2, text) in [(warning.path, warning.line, warning.message) for warning in report.warnings]
+
+
+def test_photos_of_two_seasons_with_one_name_are_one_in_the_split(tmp_path: Path) -> None:
+    name = "0123456789abcdef0123456789abcdef"
+    for season in ("data1", "data2"):
+        for photo in (name, season):
+            skirt(tmp_path / season, photo, "skirt_length_labels")
+        (tmp_path / season / "Annotations").mkdir()
+        rows = zip((name, season), ("ynnnnn", "nynnnn"), strict=True)
+        (tmp_path / season / "Annotations" / "label.csv").write_text(
+            "".join(f"Images/skirt_length_labels/{photo}.png,skirt_length_labels,{marks}\n" for photo, marks in rows)
+        )
+    split_table(tmp_path, load_attribute_table(tmp_path), 0.4)
+    assert check_dataset(tmp_path).ok
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("name", ["train/Annotations/train.csv", "base/Annotations/label.csv", "test.csv", ""])
+def test_no_list_that_is_a_pipe_is_waited_for(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "data" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    reason = "a named pipe; expected a file: move it away, or name a file"
+    if name:
+        assert found(tmp_path / "data") == [(path, None, reason)]
+    else:
+        with pytest.raises(OSError, match=reason):
+            check_dataset(path)

@@ -99,7 +99,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path, photos: list[Sample])
     with pytest.raises(ValueError, match=r"val_split\.csv:1: columns"):
         load_or_make_split(tmp_path, photos)
     val.unlink()
-    with pytest.raises(ValueError, match=r"train_split\.csv exists, but not val_split\.csv; delete"):
+    with pytest.raises(ValueError, match=r"train_split\.csv: there is no val_split\.csv beside it; delete"):
         load_or_make_split(tmp_path, photos)
 
 

@@ -82,8 +82,50 @@ def test_another_file_is_begun_anew(tmp_path: Path, photos: list[str], data: byt
     path = tmp_path / "partial"
     path.write_bytes(data)
     assert again(path, photos) == (False, [0, 1, 2]) and again(path, photos) == (True, [0, 1, 2])
-    fill(path, photos, 2)
     assert again(path, photos, SETTINGS | {"model": "run2"}) == (False, [0, 1, 2])
+
+
+def test_rows_of_other_settings_stay(tmp_path: Path, photos: list[str]):
+    path = tmp_path / "partial"
+    fill(path, photos, 2)
+    kept = path.read_bytes()
+    message = r"partial keeps 2 finished rows .* with model run1, not run2: call it so again to finish that table"
+    with pytest.raises(FileExistsError, match=message):
+        PartialTable(path, photos, SETTINGS | {"model": "run2"})
+    path.write_bytes(b"not this" + kept[8:])
+    with pytest.raises(FileExistsError, match="of another version: finish that table with it, name another table"):
+        PartialTable(path, photos, SETTINGS)
+    path.write_bytes(kept)
+    assert again(path, photos) == (True, [2])
+    # What could not be read is not computed, so nothing is lost with it.
+    path.unlink()
+    fill(path, photos, 2, "cut short")
+    assert again(path, photos, SETTINGS | {"model": "run2"}) == (False, [0, 1, 2])
+
+
+def finished(path: Path, photos: list[str]) -> int:
+    with PartialTable(path, photos, SETTINGS) as table:
+        for index in list(table.left()):
+            table.add(index, row(photos[index], None if Path(photos[index]).exists() else "gone"), stamp(photos[index]))
+    return table.finish()
+
+
+def test_answers_for_photos_of_another_list_stay(tmp_path: Path, photos: list[str]):
+    path = tmp_path / "partial"
+    fill(path, photos, 3)
+    Path(photos[0]).write_bytes(b"replaced")
+    assert finished(path, photos[2:]) == 1
+    assert again(path, photos) == (True, [0, 2])
+    assert finished(path, photos) == 0 and not path.exists()
+
+
+def test_answers_for_photos_that_are_not_there_for_now_stay(tmp_path: Path, photos: list[str]):
+    path = tmp_path / "partial"
+    fill(path, photos, 2)
+    Path(photos[0]).rename(tmp_path / "elsewhere")
+    assert finished(path, photos) == 1
+    (tmp_path / "elsewhere").rename(photos[0])
+    assert again(path, photos) == (True, [1, 2])
 
 
 @pytest.mark.parametrize("kind", ["notes", "link", "folder"])

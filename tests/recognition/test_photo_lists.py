@@ -70,6 +70,24 @@ def test_other_encodings(folder: Path):
         listed(folder, "latin.csv", b"photo\nph/p1.png\ncaf\xe9.png\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("photo,color\nph/p1.png,red\nph/p2.png,caf\xe9\n", 3),
+        ("photo,\xe9toffe\nph/p1.png,red\n", 1),
+        ("\xe9toffe;photo\nred;ph/p1.png\n", 1),
+        ("ph/p1.png\tcaf\xe9\n", 1),
+    ],
+)
+@pytest.mark.parametrize("name", ["latin.csv", "latin.txt"])
+def test_other_encodings_in_another_column_are_refused_with_the_line(folder: Path, name: str, text: str, line: int):
+    with pytest.raises(
+        FormatError, match=rf"{name}:{line}: .*\\xe9.* is not UTF-8 text, and there is no such file; save"
+    ):
+        listed(folder, name, text.encode("latin-1"))
+    assert listed(folder, name, text) == ["ph/p1.png", "ph/p2.png"][: text.count("ph/")]
+
+
 @pytest.mark.skipif(os.name == "nt" or os.uname().sysname == "Darwin", reason="file names are UTF-8 there")
 def test_a_name_that_is_not_utf8_is_found_as_bytes_and_as_the_table_writes_it(folder: Path):
     (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")

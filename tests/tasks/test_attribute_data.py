@@ -179,6 +179,7 @@ def test_photos_must_be_the_crops_that_are_asked_for(tmp_path: Path):
 
 
 def test_crops_of_another_margin_are_named_with_both(tmp_path: Path):
+    write_labelled(tmp_path, {"skirt_length": 4})
     rule = {"kind": "heatmap", "margin": 0.25, "threshold": 0.2}
     (tmp_path / "crops.json").write_text(json.dumps({"crop": rule}))
     assert crop_rule_of(tmp_path) == CropRule("heatmap", 0.25, 0.2)
@@ -191,3 +192,19 @@ def test_crops_of_another_margin_are_named_with_both(tmp_path: Path):
     (tmp_path / "crops.json").write_text(json.dumps({"crop": {"kind": "heatmap"}}))
     with pytest.raises(ValueError, match=r"crops\.json does not name the rule of the crops"):
         crop_rule_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ("all", "no FashionAI attribute files in "),
+        ("skirt_length", "no FashionAI attribute files in "),
+        ("style", "no shards in "),
+        ("product", r"no train\.txt in "),
+    ],
+)
+def test_a_folder_without_photos_is_not_said_to_have_whole_ones(tmp_path: Path, task: str, reason: str):
+    heads = (HeadSpec("product", "exclusive", ("a", "b")),) if task == "product" else ()
+    config = AttributeConfig(task=task, crop=CropRule("heatmap"))
+    with pytest.raises(FileNotFoundError, match=reason):
+        AttributeTask(config, heads).parts(tmp_path)

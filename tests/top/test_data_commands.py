@@ -1,5 +1,6 @@
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +146,32 @@ def test_of_two_garments_in_a_photo_the_csv_gets_the_larger(tmp_path, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "left out 1 garments of none of the categories blouse, dress, outwear, skirt, trousers" in said
     assert "left out 1 garments: the CSV has one row per photo, which is the largest" in said
+
+
+def coco_of(path: Path, visibilities: list[int]) -> Path:
+    """A COCO file of skirts, a photo each, of whose keypoints all have the visibility."""
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 99, "height": 99} for i in range(len(visibilities))],
+        "categories": [{"id": 1, "name": "skirt", "keypoints": ["waistband_left", "hemline_left"]}],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": 1, "keypoints": [5, 6, v, 7, 80, v]}
+            for i, v in enumerate(visibilities)
+        ],
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_garments_without_a_labelled_keypoint_are_left_out_and_counted(tmp_path, capsys):
+    out = tmp_path / "x.csv"
+    data_commands.from_coco([str(coco_of(tmp_path / "x.json", [0, 2, 0, 1])), "--out", str(out)])
+    assert [sample.image_id for sample in read_keypoint_csv(out)] == ["1.jpg", "3.jpg"]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left out 2 garments without a labelled keypoint" in said and "Wrote 2 garments" in said
+
+
+def test_where_no_keypoint_is_labelled_the_earlier_file_stays(tmp_path, fails):
+    out = tmp_path / "x.csv"
+    out.write_text("earlier")
+    error = fails(data_commands.from_coco, coco_of(tmp_path / "x.json", [0] * 40), "--out", out)
+    assert "none of its 40 garments has a labelled keypoint" in error and out.read_text() == "earlier"

@@ -84,7 +84,8 @@ def test_the_shipped_networks_are_scored_where_the_data_allow_it(data, tmp_path,
     assert scores["keypoints"].keys() >= {"ne_skirt", "category_accuracy"}
     assert "not scored: attributes: the photos in" in " ".join(capsys.readouterr().out.split())
     error = fails(evaluate.main, "shipped", "--data", tmp_path)
-    assert "no photos to score the shipped networks on. keypoints: " in error and "; attributes: " in error
+    assert "no photos to score the shipped networks on. keypoints: no FashionAI keypoint files in " in error
+    assert "; attributes: no FashionAI attribute files in " in error and "whole" not in error
     assert "--load goes with a run folder" in fails(evaluate.main, "shipped", "--load", "x.h5")
 
 

@@ -131,7 +131,7 @@ def test_an_answer_is_on_the_disk_before_the_next_photo(photos: Path, model: Mod
 
 
 @pytest.mark.parametrize("changed", ["folder", "network", "category"])
-def test_answers_of_other_networks_or_of_a_category_are_not_continued(
+def test_answers_of_other_networks_or_of_a_category_are_not_continued_and_not_lost(
     photos: Path, model: Model, tmp_path: Path, fails, changed: str
 ):
     model.stop_after = 2
@@ -141,8 +141,31 @@ def test_answers_of_other_networks_or_of_a_category_are_not_continued(
         model.name = "run3 + run2"
     if changed == "network":  # trained on, in the same folder
         model.digests = ["71", "83"]
-    run(photos, "--out", tmp_path / "out.csv", *(("--category", "skirt") if changed == "category" else ()))
+    category = ("--category", "skirt") if changed == "category" else ()
+    error = fails(predict.main, photos, "--out", tmp_path / "out.csv", *category)
+    assert f"{tmp_path / 'out.csv.partial'} keeps 2 finished rows of an interrupted call with " in error
+    assert not model.asked and not (tmp_path / "out.csv").exists()
+    run(photos, "--out", tmp_path / "other.csv", *category)
     assert len(model.asked) == 4
+    model.name, model.digests, model.asked = Model.name, ["71", "82"], []
+    run(photos, "--out", tmp_path / "out.csv")
+    assert len(model.asked) == 2
+
+
+def test_rows_of_another_folder_are_kept_for_its_call(photos: Path, model: Model, tmp_path: Path, fails, capsys):
+    model.stop_after = 2
+    out, other = tmp_path / "out.csv", tmp_path / "other"
+    fails(predict.main, photos, "--out", out)
+    model.stop_after, model.asked = 10**9, []
+    other.mkdir()
+    (other / "e.jpg").write_bytes(b"")
+    run(other, "--out", out)
+    assert f"{out}.partial keeps 2 finished rows of photos that are not in this" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    model.asked = []
+    run(photos, "--out", out)
+    assert len(model.asked) == 2 and not out.with_name("out.csv.partial").exists()
 
 
 def test_a_list_and_a_category(photos: Path, model: Model, tmp_path: Path):

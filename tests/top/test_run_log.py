@@ -130,3 +130,21 @@ def test_durations_and_lines_that_are_no_entries(tmp_path: Path) -> None:
     assert first.duration == timedelta(days=3, hours=3, minutes=4, seconds=5) and first.outcome == "ok"
     assert first.started == datetime(2026, 11, 22, 6, tzinfo=UTC) and first.process == "pid 1 on h"
     assert second.command == "test.py" and second.outcome is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_no_command_waits_for_a_pipe_that_nobody_reads(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    os.mkfifo(log)
+    warnings = []
+    with logged_command(log, ["train.py"], warnings.append):
+        pass
+    assert len(warnings) == 2 and all(text.startswith(f"this command is not noted in {log}: ") for text in warnings)
+    with pytest.raises(OSError, match="a named pipe; expected a file"):
+        read_run_log(log)
+    # One that is read gets the lines.
+    reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
+    with logged_command(log, ["train.py"], no_warning):
+        pass
+    assert os.read(reader, 1 << 16).count(b"\n") == 2
+    os.close(reader)

@@ -47,6 +47,15 @@ class _Labelled(NamedTuple):
     lines: np.ndarray
 
 
+def find_product_lists(data: Path) -> list[Path]:
+    """The lists of photos to train and validate on. Raises FileNotFoundError, with the layout, if one is missing."""
+    paths = [Path(data) / name for name in (TRAIN, VAL)]
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"no {path.name} in {data}; {LAYOUT}")
+    return paths
+
+
 def read_product_lists(
     data: Path,
     classes: int | None = None,
@@ -71,10 +80,7 @@ def read_product_lists(
         ValueError: `classes` below 1 or above a million.
         FormatError: a list without a sound line; or numbers of names and classes that differ.
     """
-    paths = [Path(data) / name for name in (TRAIN, VAL)]
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(f"no {path.name} in {data}; {LAYOUT}")
+    paths = find_product_lists(data)
     if classes is not None and not 1 <= classes <= _MAX_CLASSES:
         raise ValueError(f"{classes:,} classes; expected 1 to {_MAX_CLASSES:,}")
     names = None if class_names is None else read_class_names(class_names)

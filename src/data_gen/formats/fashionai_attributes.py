@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...files import open_regular
 from ...records import HeadSpec
 from ..images import image_id_problem
 from ..label_table import LabelTable, PhotoFiles
@@ -225,6 +226,14 @@ def _by_kind(folders: Folders) -> tuple[list[Path], ...]:
     return labels, questions, answers
 
 
+def find_attribute_labels(data: Path) -> tuple[Path, ...]:
+    """The label files below `data`. Raises FileNotFoundError, with the expected layout, if there is none."""
+    files = find_attribute_sets(data).labels
+    if not files:
+        raise FileNotFoundError(f"no FashionAI attribute labels in {data}; {LAYOUT}{drawn_below(data)}")
+    return files
+
+
 def load_attribute_table(data: Path, heads: Sequence[HeadSpec] | None = None) -> LabelTable:
     """All labelled photos below `data`, both seasons and the warm-up set together; names are paths relative to `data`.
 
@@ -237,17 +246,20 @@ def load_attribute_table(data: Path, heads: Sequence[HeadSpec] | None = None) ->
     one without a sound row.
     """
     heads = attribute_heads() if heads is None else heads
-    files = find_attribute_sets(data).labels
-    if not files:
-        raise FileNotFoundError(f"no FashionAI attribute labels in {data}; {LAYOUT}{drawn_below(data)}")
+    files = find_attribute_labels(data)
     rows: list[tuple[str, AttributeRow]] = []
     for file in files:
         folder = attribute_root(file).relative_to(data).as_posix()
         for row in read_labels(file, {head.name: head.classes for head in heads}, strict=False):
             path = row.path if folder == "." else f"{folder}/{row.path}"
-            name = row.path.rpartition("/")[2].partition(".")[0]
-            rows.append((name if _HASH_NAME.fullmatch(name) else path, row._replace(path=path)))
+            rows.append((photo_identity(path), row._replace(path=path)))
     return _table(Path(data), rows, heads)
+
+
+def photo_identity(path: str) -> str:
+    """What makes rows with these paths, relative to the data folder, rows of one photo: its hash, if it is named so."""
+    name = path.rpartition("/")[2].partition(".")[0]
+    return name if _HASH_NAME.fullmatch(name) else path
 
 
 def _table(root: Path, rows: Sequence[tuple[str, AttributeRow]], heads: Sequence[HeadSpec]) -> LabelTable:
@@ -296,6 +308,8 @@ def _sound(path: Path, rows: list[AttributeRow], problems: list[Problem], strict
 
 def _third_cell(path: Path) -> str | None:
     """The third cell of the first row if the row has the form of the challenge, otherwise None."""
-    with path.open(encoding="utf-8-sig", errors="replace") as stream:
-        cells = stream.readline(4096).split(",")
+    if not path.is_file():  # a pipe, or a link that leads nowhere
+        return None
+    with open_regular(path) as stream:
+        cells = stream.readline(4096).decode("utf-8-sig", "replace").split(",")
     return cells[2].strip() if len(cells) == 3 and cells[1].endswith(SUFFIX) else None

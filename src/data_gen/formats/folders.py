@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ...files import regular
 from ...paths import walk
 
 CROPS_FILE = "crops.json"
@@ -23,8 +24,10 @@ def find_files(data: Path, sort: Callable[[Folders], Sequence[list[Path]]], miss
     """A challenge's files below `data`, by kind, each kind sorted by path.
 
     sort: folders -> the files of every kind in them. Synthetic sets are used only if there are no others. missing: the
-    message of the FileNotFoundError that is raised if there are no files.
+    message of the FileNotFoundError that is raised if there are no files. Raises OSError for a pipe or a device.
     """
+    if not Path(data).is_dir():
+        regular(data)
     for drawn in (False, True):
         kinds = sort(challenge_folders(data, drawn))
         if any(kinds):

@@ -7,7 +7,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from ...files import open_regular
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +62,9 @@ def leave_out(path: Path, problems: Sequence[Problem], kept: int, what: str = "r
 
 
 def read_bytes(path: Path, most: int = LARGEST_FILE) -> bytes:
-    """The content of a list. Raises FormatError for a file above `most` bytes or one that is compressed; OSError."""
-    with Path(path).open("rb") as stream:
+    """The content of a list. Raises FormatError for a file above `most` bytes or one that is compressed; OSError, for
+    what is no file as well: see `files.open_regular`."""
+    with open_regular(path) as stream:
         size = stream.seek(0, io.SEEK_END) if stream.seekable() else 0
         if size:
             stream.seek(0)
@@ -118,7 +121,7 @@ def _first(problems: Sequence[Problem], shown: int) -> list[str]:
     return [str(problem) for problem in problems[:shown]] + ([f"... and {more:,} more"] if more > 0 else [])
 
 
-def _read_pipe(stream: io.BufferedReader, path: Path, most: int) -> bytes:
+def _read_pipe(stream: BinaryIO, path: Path, most: int) -> bytes:
     parts, size = [], 0
     while part := stream.read(1 << 20):
         parts.append(part)

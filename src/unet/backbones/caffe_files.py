@@ -12,6 +12,7 @@ import h5py
 import keras
 import numpy as np
 
+from ...files import open_regular
 from .hdf5_files import check_hdf5
 from .reading import WeightsError, shown
 
@@ -28,7 +29,7 @@ _SHOWN = 5
 def is_caffe_file(path: str | Path) -> bool:
     """Whether the file is HDF5 with Caffe's names. Raises WeightsError where it reads other files, or is damaged."""
     try:
-        with Path(path).open("rb") as stream:
+        with open_regular(Path(path)) as stream:
             if stream.read(8) != _SIGNATURE:
                 return False
     except OSError:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import safetensors
 
+from ...files import open_regular, read_regular
 from .reading import BUDGET, Budget, WeightsError, first, shown
 from .tensor_names import without_wrappers
 from .torch_files import BFLOAT16, numbers, read_torch_file
@@ -53,12 +54,12 @@ def _read_safetensors(path: Path, kind: str, budget: Budget) -> dict[str, np.nda
     size = path.stat().st_size
     if size > budget.memory:
         raise WeightsError(f"{path} asks for more than is given to a file of weights: {size:,} bytes")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         described = int.from_bytes(file.read(8), "little")
     if max(1 << 16, budget.parts * 4) < described <= size:
         raise WeightsError(f"{path} asks for more than is given to a file of weights: {described:,} bytes of names")
     try:
-        parts = safetensors.deserialize(path.read_bytes())
+        parts = safetensors.deserialize(read_regular(path))
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # the library's own error, of no common kind

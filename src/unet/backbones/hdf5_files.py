@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ...files import regular
 from .reading import BUDGET, Budget, WeightsError, shown
 
 _KINDS = "fiub"
@@ -33,6 +34,7 @@ def check_hdf5(path: Path, budget: Budget = BUDGET) -> None:
 def hdf5_fault(path: Path, budget: Budget = BUDGET) -> str:
     """What is wrong with an HDF5 file, before anything of it is read; empty where nothing is."""
     try:
+        regular(path)  # HDF5 would wait for a pipe
         with h5py.File(path, "r") as file:
             fault = _fault(file, budget, path.stat().st_size)
     except MemoryError:

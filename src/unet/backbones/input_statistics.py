@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from ...files import open_regular, read_regular
 from ..normalization import InputStatistics, input_layers
 from .published import PUBLISHED
 from .reading import WeightsError, shown
@@ -56,7 +57,7 @@ def read_statistics(path: Path, backbone: str) -> InputStatistics | None:
     try:
         if not beside.is_file() or beside.stat().st_size > _MOST_BYTES:
             return None
-        content = json.loads(beside.read_bytes())
+        content = json.loads(read_regular(beside))
     except (OSError, ValueError, RecursionError) as error:
         log.warning(f"{beside} cannot be read: {shown(str(error))}")
         return None
@@ -91,7 +92,7 @@ def _statistics(content: Any, path: Path) -> InputStatistics | None:
 def _metadata(path: Path) -> dict[str, Any]:
     """What a safetensors file says beside its tensors: texts by name."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(size)) if size <= path.stat().st_size else {}
     except (OSError, ValueError, RecursionError):

@@ -18,6 +18,7 @@ from typing import IO, Any, Literal, cast
 
 import numpy as np
 
+from ...files import open_regular
 from .reading import BUDGET, Budget, WeightsError, shown
 
 BFLOAT16 = "bfloat16"
@@ -89,7 +90,7 @@ def read_torch_file(path: Path, budget: Budget = BUDGET) -> Any:
     than the budget.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, 2)
             if size > budget.memory:
                 raise _TooLarge(f"{size:,} bytes of a file, of {budget.memory:,}")

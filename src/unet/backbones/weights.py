@@ -7,6 +7,7 @@ import h5py
 import keras
 import numpy as np
 
+from ...files import open_regular
 from ..compact_weights import CompactError, whole_weights
 from .hdf5_files import digest, hdf5_fault
 from .reading import WeightsError, first, shown
@@ -35,7 +36,7 @@ def beginning(path: Path) -> str:
     """What a file is by its first bytes, in words; empty where they tell nothing."""
     if path.suffix == ".keras":
         return "a whole Keras model, of which the .weights.h5 alone is wanted"
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         begin = file.read(4)
     return next((kind for mark, kind in _BEGINNINGS.items() if begin.startswith(mark)), "")
 

@@ -1,7 +1,6 @@
 """What all readers share: bounded reading, and one error for all that is not as the format has it."""
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,19 +66,29 @@ def test_files_have_a_limit(tmp_path: Path):
             read(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-def test_a_pipe_is_read_up_to_the_limit(tmp_path: Path):
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="the system does not show open files")
+def test_a_pipe_of_the_shell_is_read_up_to_the_limit():
     for most in (5, 4):
-        writer = threading.Thread(target=path.write_bytes, args=(b"12345",))
-        writer.start()
-        if most == 5:
-            assert read_bytes(path, most) == b"12345"
-        else:
-            with pytest.raises(FormatError, match="a list can have"):
-                read_bytes(path, most)
-        writer.join()
+        out, into = os.pipe()
+        os.write(into, b"12345")
+        os.close(into)
+        try:
+            if most == 5:
+                assert read_bytes(Path(f"/dev/fd/{out}"), most) == b"12345"
+            else:
+                with pytest.raises(FormatError, match="a list can have"):
+                    read_bytes(Path(f"/dev/fd/{out}"), most)
+        finally:
+            os.close(out)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_no_reader_waits_for_a_named_pipe(tmp_path: Path):
+    path = tmp_path / "train.csv"
+    os.mkfifo(path)
+    for read in (read_bytes, read_coco, read_keypoint_csv, read_labels, read_style_list, read_product_labels):
+        with pytest.raises(OSError, match="a named pipe; expected a file"):
+            read(path)
 
 
 def test_texts_that_are_not_utf_8_are_named_with_their_line(tmp_path: Path):
