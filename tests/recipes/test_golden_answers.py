@@ -1,0 +1,13 @@
+import json
+
+from golden_answers import FOLDER, golden_answers
+
+
+def test_what_it_writes_is_what_the_test_of_the_pair_reads():
+    expected = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
+    found = json.loads(json.dumps(golden_answers(FOLDER)))
+    assert list(found) == list(expected) and found["sha256"] == expected["sha256"]
+    for name, photo in expected["photos"].items():
+        assert list(found["photos"][name]) == list(photo)
+        assert found["photos"][name]["category"] == photo["category"]
+        assert len(found["photos"][name]["xy"]) == len(photo["xy"]) == 24
