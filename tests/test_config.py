@@ -350,8 +350,8 @@ def test_a_field_that_a_file_of_keypoints_has_lost_is_named(field, older, caplog
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(AttributeConfig)])
 def test_a_field_that_a_file_of_a_classifier_has_lost_is_named(field, older, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("aifashion"), "propagate", True)
-    if field == "vocabulary" or older.get(field) is ...:
-        return
+    if field == "vocabulary" or older.get(field) is ... or (field == "task_weights" and "model" in older):
+        return  # without task_weights, it is the file of the first version
     text = changed_attributes(**(older | {field: ...}))
     if field in ("task", "network", "size", "crop", "length_heads", "precision"):
         with pytest.raises(
