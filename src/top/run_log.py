@@ -42,7 +42,7 @@ def logged_command(log: Path, tokens: Sequence[str], warn: Callable[[str], None]
     be written the command runs all the same, with a word to `warn`.
     """
     key, start = secrets.token_hex(4), time.monotonic()
-    _append(log, (key, "begin", f"pid {os.getpid()} on {socket.gethostname()}", shlex.join(tokens)), warn)
+    noted = _append(log, (key, "begin", f"pid {os.getpid()} on {socket.gethostname()}", shlex.join(tokens)), warn)
     outcome = "ok"
     try:
         yield
@@ -57,7 +57,8 @@ def logged_command(log: Path, tokens: Sequence[str], warn: Callable[[str], None]
         raise
     finally:
         duration = timedelta(seconds=round(time.monotonic() - start))
-        _append(log, (key, "end", str(duration), outcome), warn)
+        if noted:
+            _append(log, (key, "end", str(duration), outcome), warn)
 
 
 def read_run_log(log: Path) -> list[LoggedCommand]:
@@ -79,18 +80,25 @@ def read_run_log(log: Path) -> list[LoggedCommand]:
     return [LoggedCommand(*entry, *ended.get(key, (None, None))) for key, entry in begun.items()]
 
 
-def _append(log: Path, fields: Sequence[str], warn: Callable[[str], None]) -> None:
+def _append(log: Path, fields: Sequence[str], warn: Callable[[str], None]) -> bool:
+    """Whether the line was written."""
     moment = datetime.now().astimezone().isoformat(" ", "seconds")
     line = "\t".join("".join(map(_visible, field)) for field in (moment, *fields)) + "\n"
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         try:
             os.write(descriptor, line.encode())
         finally:
             os.close(descriptor)
     except OSError as error:
-        warn(f"this command is not noted in {log}: {error.strerror or error}")
+        reason = error.strerror or str(error)
+        if not log.parent.is_dir():
+            reason = f"there is no folder {log.parent}; make it, or give another file in AIFASHION_RUN_LOG"
+        elif log.is_dir():
+            reason = "it is a folder; give a file in AIFASHION_RUN_LOG"
+        warn(f"this command is not noted in {log}: {reason}")
+        return False
+    return True
 
 
 def _visible(character: str) -> str:
