@@ -28,7 +28,8 @@ class TrainingOptions:
     resume: bool = False
     """continue a stopped run: the newest run of this category or task, or the one that --load names"""
     init_epoch: int | None = None
-    """with --load: epochs that were already trained; the epoch count and the learning rate continue from there"""
+    """with --load: epochs that were already trained; the epoch count and the learning rate continue from there; by
+    default 0"""
     gpu_id: str | None = None
     """number of the GPU to use, such as 0; -1 for none; by default the first"""
     workers: int = 0

@@ -53,7 +53,7 @@ class Arguments:
     """for int8: how many training photos are used to find the value ranges; the comparison uses as many validation
     photos, but at least 1,000 if there are so many"""
     epoch: int | None = None
-    """export the model of this epoch instead of the best one"""
+    """export the model of this epoch; by default the best one"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

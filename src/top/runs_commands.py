@@ -33,7 +33,7 @@ class ListArguments:
     folder: Path = CHECKOUT / "trained_models"
     """folder to search, with its subfolders"""
     tag: str | None = None
-    """list only the runs with this tag"""
+    """list only the runs with this tag; by default all runs"""
 
 
 @dataclass(frozen=True)

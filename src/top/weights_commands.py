@@ -40,7 +40,7 @@ class ConvertArguments:
     """mean of red, green and blue (0 to 1) by which the input was normalised; by default as the config.json of timm
     beside the checkpoint says, or that of ImageNet"""
     std: tuple[float, float, float] | None = None
-    """deviation of red, green and blue, as --mean"""
+    """deviation of red, green and blue; its default is found as that of --mean"""
 
 
 def convert(arguments: Sequence[str] | None = None) -> None:

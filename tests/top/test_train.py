@@ -78,7 +78,7 @@ def test_a_category_without_photos(fails, own_data, tmp_path):
         (["--weights", "shipped", "--network", "v11"], "the weights are of lite, not of v11: choose --network lite"),
         (
             ["--tag", "first\nsecond"],
-            r"--tag 'first\nsecond' has a line end or another control character; expected a word",
+            r"--tag 'first\nsecond' has a line end or another control",
         ),
         (["--tag", "\x1b[31mred"], r"--tag '\x1b[31mred' has a line end or another control character"),
         (["--init-epoch", "1"], "--init-epoch needs --load"),
