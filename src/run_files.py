@@ -240,6 +240,8 @@ def _shortcoming_or_damage(run: Path) -> str | None:
 
 
 def _runs_in(path: Path) -> list[Path]:
+    if path.is_file():
+        raise RunError(f"{path} is a file; expected a run folder, which has a config.json, or a folder of runs")
     runs = sorted(config.parent for config in path.glob("*/config.json"))
     if not runs:
         raise RunError(f"no run in {path}: train one first, or name a run folder, which has a config.json")

@@ -57,5 +57,8 @@ class TrainingOptions:
         for name, given in {"--reset": self.reset, "--init-epoch": self.init_epoch is not None}.items():
             if given and self.load is None:
                 raise ValueError(f"{name} needs --load with a run folder or weights file")
+        for above in (self.out, *self.out.absolute().parents):
+            if above.exists() and not above.is_dir():
+                raise ValueError(f"--out {self.out}: {above} is a file; expected a folder")
         if self.load is not None and not self.load.exists():
             raise ValueError(f"no run folder and no weights file at {self.load}, which --load names")

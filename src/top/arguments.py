@@ -318,9 +318,18 @@ def _read(read: Callable[[str], Any], text: str) -> Any:
 
 
 def _described(error: OSError) -> str:
-    """Without a message of ours, an error of the system begins with `[Errno 2]`."""
+    """Without a message of ours, an error of the system begins with `[Errno 2]`. Its words for a folder in place of a
+    file, or the other way round, do not say what was expected."""
     if error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+        path, reason = Path(os.fsdecode(error.filename)), error.strerror
+        if reason == os.strerror(errno.EISDIR):
+            reason = "this is a folder; expected a file"
+        elif reason == os.strerror(errno.EEXIST) and not path.is_dir():
+            reason = "this is a file; expected a folder"
+        elif reason == os.strerror(errno.ENOTDIR):
+            file = next((above for above in (path, *path.parents) if above.is_file()), path)
+            reason = "this is a file; expected a folder" if file == path else f"{file} is a file; expected a folder"
+        return f"{path}: {reason}"
     return error.strerror or str(error)
 
 

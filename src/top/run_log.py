@@ -42,7 +42,7 @@ def logged_command(log: Path, tokens: Sequence[str], warn: Callable[[str], None]
     be written the command runs all the same, with a word to `warn`.
     """
     key, start = secrets.token_hex(4), time.monotonic()
-    noted = _append(log, (key, "begin", f"pid {os.getpid()} on {socket.gethostname()}", shlex.join(tokens)), warn)
+    _append(log, (key, "begin", f"pid {os.getpid()} on {socket.gethostname()}", shlex.join(tokens)), warn)
     outcome = "ok"
     try:
         yield
@@ -57,8 +57,7 @@ def logged_command(log: Path, tokens: Sequence[str], warn: Callable[[str], None]
         raise
     finally:
         duration = timedelta(seconds=round(time.monotonic() - start))
-        if noted:
-            _append(log, (key, "end", str(duration), outcome), warn)
+        _append(log, (key, "end", str(duration), outcome), warn)
 
 
 def read_run_log(log: Path) -> list[LoggedCommand]:
@@ -80,8 +79,7 @@ def read_run_log(log: Path) -> list[LoggedCommand]:
     return [LoggedCommand(*entry, *ended.get(key, (None, None))) for key, entry in begun.items()]
 
 
-def _append(log: Path, fields: Sequence[str], warn: Callable[[str], None]) -> bool:
-    """Whether the line was written."""
+def _append(log: Path, fields: Sequence[str], warn: Callable[[str], None]) -> None:
     moment = datetime.now().astimezone().isoformat(" ", "seconds")
     line = "\t".join("".join(map(_visible, field)) for field in (moment, *fields)) + "\n"
     try:
@@ -97,8 +95,6 @@ def _append(log: Path, fields: Sequence[str], warn: Callable[[str], None]) -> bo
         elif log.is_dir():
             reason = "it is a folder; give a file in AIFASHION_RUN_LOG"
         warn(f"this command is not noted in {log}: {reason}")
-        return False
-    return True
 
 
 def _visible(character: str) -> str:

@@ -273,8 +273,7 @@ def test_a_log_whose_folder_is_missing_is_not_made(monkeypatch, tmp_path, capsys
         done: list[list[str]] = []
         run_command("a.py", None, ["x"], done.append)
         assert done == [["x"]] and not list(tmp_path.iterdir())
-        (line,) = capsys.readouterr().out.splitlines()
-        assert line.startswith(f"this command is not noted in {log}: {reason}")
+        assert capsys.readouterr().out.startswith(f"this command is not noted in {log}: {reason}")
 
 
 def test_errors_of_the_program_itself_keep_their_traceback():

@@ -25,6 +25,8 @@ def find_files(data: Path, sort: Callable[[Folders], Sequence[list[Path]]], miss
     sort: folders -> the files of every kind in them. Synthetic sets are used only if there are no others. missing: the
     message of the FileNotFoundError that is raised if there are no files.
     """
+    if data.is_file():
+        raise FileNotFoundError(f"{data} is a file; expected a folder: {missing}")
     for drawn in (False, True):
         kinds = sort(challenge_folders(data, drawn))
         if any(kinds):
