@@ -161,7 +161,7 @@ def epochs_done(run: Path) -> int | None:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             rows = list(reader)
-            if reader.fieldnames and "epoch" not in reader.fieldnames:
+            if (reader.fieldnames or rows) and "epoch" not in (reader.fieldnames or ()):
                 raise ValueError("no column epoch")
         epochs = [int(row["epoch"]) for row in rows]
         for row in rows:

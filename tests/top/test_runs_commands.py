@@ -121,6 +121,15 @@ def test_a_configuration_that_was_changed_is_named(tmp_path: Path, capsys) -> No
     assert told.startswith(f"{run / 'config.json'} is damaged (it was changed since it was written") and " 64 " in row
 
 
+@pytest.mark.parametrize("text", ["", "[" * 100_000, "[]", "{}", '{"kind": 1}', "\udcff"])
+def test_what_is_no_configuration_is_passed_over(root: Path, capsys, text: str) -> None:
+    run = make_run(root, "all/2026_01_09_00_00_00", "")
+    (run / "config.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    list_runs(["--folder", str(root)])
+    told, *rows = capsys.readouterr().out.splitlines()
+    assert told == f"passed over, not the configuration of a run: {run / 'config.json'}" and len(rows) == 5
+
+
 def test_an_empty_or_missing_folder(tmp_path: Path, fails, capsys) -> None:
     list_runs(["--folder", str(tmp_path)])
     assert capsys.readouterr().out.startswith("No runs in ")

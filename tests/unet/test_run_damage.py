@@ -259,6 +259,17 @@ def test_a_best_model_of_an_earlier_version_says_nothing_of_the_calibration(tmp_
         assert read_visibility(run, read_keypoint_config(run)) is None
 
 
+@pytest.mark.parametrize(
+    "text", ["\nx,y\n", "\n\0", "loss\n", "epoch\nx\n", "epoch,loss\n1\n", "epoch\n2\n4\n", "\xff"]
+)
+def test_a_history_that_is_none_is_named(tmp_path, text):
+    (tmp_path / "history.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(
+        RunError, match=r"history\.csv is damaged .*: aifashion train --resume --load RUN writes it again"
+    ):
+        epochs_done(tmp_path)
+
+
 @pytest.mark.parametrize("epochs", ["3", 0, True, 2.5, []])
 def test_epochs_that_are_no_number_are_named(tmp_path, net, epochs):
     run = sealed_run(tmp_path / "run", net)
