@@ -68,7 +68,7 @@ class Reader:
     sound: bytes
     read: Callable[[Path], Any]
     kind: str = "bytes"
-    around: Callable[[Path], None] = lambda folder: None
+    around: Callable[[Path], object] = lambda folder: None
 
 
 # --------------------------------------------------------------------------------------------------------- sound files
@@ -224,7 +224,7 @@ READERS: dict[str, Reader] = {
         made(lists.product_txt),
         lambda f: read_product_lists(f),
         "table",
-        lambda f: (f / "val.txt").write_bytes(b"v/1.jpg 3\n") and None,
+        lambda f: (f / "val.txt").write_bytes(b"v/1.jpg 3\n"),
     ),
     "product test": Reader("test.txt", b"a.jpg\nb/c.jpg\n", lambda f: read_product_test(f / "test.txt"), "table"),
     "class names": Reader("names.txt", b"shirt\ncoat\n", lambda f: read_class_names(f / "names.txt"), "table"),
@@ -264,7 +264,7 @@ READERS: dict[str, Reader] = {
         KeypointConfig().to_json().encode(),
         run_folder,
         "json",
-        lambda f: (f / "best.json").write_bytes(text_of(ENTRY)) and None,
+        lambda f: (f / "best.json").write_bytes(text_of(ENTRY)),
     ),
     "history": Reader("history.csv", b"epoch,learning_rate,score\n1,0.1,0.5\n2,0.1,\n", epochs_done, "table"),
     "best model": Reader("best.json", text_of(sealed({**ENTRY, "calibration_sha256": None})), read_best, "json"),
@@ -382,7 +382,7 @@ def campaign(name: str, reader: Reader, minutes: float, start: int) -> tuple[int
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="Every reader of files, on damaged ones.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(READERS)}; all by default")
     parser.add_argument("--minutes", type=float, default=0.1, help="for each reader")
     parser.add_argument("--seed", type=int, default=1)

@@ -221,7 +221,9 @@ def _open_files() -> list[str] | None:
 
 def _table(runs: Sequence[Run], root: Path) -> str:
     """Aligned columns; the folder comes last, since it can be long."""
-    rows = [("kind", "task", "network", "size", "epochs", "best (epoch)", "state", "tag", "MB", "folder")]
+    rows: list[tuple[str, ...]] = [
+        ("kind", "task", "network", "size", "epochs", "best (epoch)", "state", "tag", "MB", "folder")
+    ]
     for run in runs:
         config, (done, asked) = run.config, run.epochs
         state = "running" if run.running else "debug" if run.debug else "stopped" if done < asked else "finished"
