@@ -163,11 +163,11 @@ def epochs_done(run: Path) -> int | None:
             rows = list(reader)
             if (reader.fieldnames or rows) and "epoch" not in (reader.fieldnames or ()):
                 raise ValueError("no column epoch")
-        epochs = [int(row["epoch"]) for row in rows]
         for row in rows:
             if None in row or None in row.values():
                 raise ValueError(f"row of epoch {row['epoch']}: expected a value for each column")
             [float(value) for value in row.values() if value]
+        epochs = [int(row["epoch"]) for row in rows]
         if epochs and (epochs[0] < 1 or epochs != list(range(epochs[0], epochs[0] + len(epochs)))):
             raise ValueError(f"expected epochs one after the other, found {', '.join(map(str, epochs))}")
     except FileNotFoundError:
