@@ -260,7 +260,7 @@ def test_a_best_model_of_an_earlier_version_says_nothing_of_the_calibration(tmp_
 
 
 @pytest.mark.parametrize(
-    "text", ["\nx,y\n", "\n\0", "loss\n", "epoch\nx\n", "epoch,loss\n1\n", "epoch\n2\n4\n", "\xff"]
+    "text", ["\nx,y\n", "\n\0", "loss\n", "x,epoch\n1\n", "epoch\nx\n", "epoch,loss\n1\n", "epoch\n2\n4\n", "\xff"]
 )
 def test_a_history_that_is_none_is_named(tmp_path, text):
     (tmp_path / "history.csv").write_bytes(text.encode("latin-1"))
