@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CAMPAIGNS = ("images", "lists", "artifacts", "checkpoints")
+CAMPAIGNS = ("images", "lists", "artifacts", "checkpoints", "readers")
 
 
 def main() -> None:

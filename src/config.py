@@ -1,22 +1,16 @@
 """Frozen configurations, to and from JSON. A run folder keeps the one it was trained with."""
 
-import dataclasses
-import json
-import math
-import typing
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from .config_fields import OLDER_PRECISIONS as OLDER_PRECISIONS
+from .config_fields import Range, check_values, naming, read_fields, write_fields
 from .heatmaps import Decoder, HeatmapCodec
 from .records import CropRule, HeadSpec
 from .vocabulary import Vocabulary, load_vocabulary
 
 Precision = Literal["float32", "bfloat16"]
-OLDER_PRECISIONS = {"mixed_bfloat16": "bfloat16", "f32": "float32", "bf16": "bfloat16"}
-"""What files and command lines of earlier versions call a precision -> its name."""
 Layers = Literal["all", "heads"]
 LengthHeads = Literal["ordinal", "exclusive"]
 TaskWeights = Literal["equal", "photos"]
@@ -99,7 +93,7 @@ class KeypointConfig:
         object.__setattr__(self, "vocabulary", self.vocabulary.restricted(self.category))
         if self.size % 32:
             raise ValueError(f"size = {self.size!r} is not a multiple of 32; expected one from 64 up")
-        _check(self, {"size": Range(64), "sigma": Range(0, above=True)})
+        check_values(self, {"size": Range(64), "sigma": Range(0, above=True)})
 
     @property
     def codec(self) -> HeatmapCodec:
@@ -107,13 +101,13 @@ class KeypointConfig:
 
     def to_json(self) -> str:
         """Without the vocabulary, which has a file of its own."""
-        return _to_json(self, "keypoints")
+        return write_fields(self, "keypoints")
 
     @classmethod
     def from_json(cls, text: str, vocabulary: Vocabulary, source: Path | str = "config.json") -> Self:
         """Raises ValueError, naming `source`, for JSON that is not a keypoint configuration."""
-        fields = _checked_fields(cls, text, "keypoints", vocabulary, source)
-        with _naming(source):
+        fields = read_fields(cls, text, "keypoints", vocabulary, source)
+        with naming(source):
             return cls(vocabulary=vocabulary, **fields)
 
 
@@ -208,17 +202,17 @@ class AttributeConfig:
             raise ValueError(f"task = {self.task!r}; expected one of {', '.join(self.task_choices)}")
         if not self.scales or not all(scale in Range(0.25, 4) for scale in self.scales):
             raise ValueError(f"scales = {self.scales!r}; expected one or more numbers, each in {Range(0.25, 4)}")
-        _check(self, {"size": Range(32)})
+        check_values(self, {"size": Range(32)})
 
     def to_json(self) -> str:
         """Without the vocabulary, which has a file of its own."""
-        return _to_json(self, "attributes")
+        return write_fields(self, "attributes")
 
     @classmethod
     def from_json(cls, text: str, vocabulary: Vocabulary, source: Path | str = "config.json") -> Self:
         """Raises ValueError, naming `source`, for JSON that is not a classifier's configuration."""
-        fields = _checked_fields(cls, text, "attributes", vocabulary, source)
-        with _naming(source):
+        fields = read_fields(cls, text, "attributes", vocabulary, source)
+        with naming(source):
             return cls(vocabulary=vocabulary, **fields)
 
     @property
@@ -272,141 +266,3 @@ def attribute_preset(network: str) -> AttributeConfig:
     if network == "lite" or network.startswith("efficientnet_lite"):
         return AttributeConfig(network=network, size=160, batch_size=32, learning_rate=2e-3)
     return AttributeConfig(network=network)
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Numbers from `low` to `high`; above, below: without low itself, without high itself."""
-
-    low: float
-    high: float = math.inf
-    above: bool = False
-    below: bool = False
-
-    def __contains__(self, value: float) -> bool:
-        # Written so that a value that is not a number is in no range.
-        low = value > self.low if self.above else value >= self.low
-        return low and (value < self.high if self.below else value <= self.high)
-
-    def __str__(self) -> str:
-        if self.high == math.inf:
-            return f"the numbers above {self.low:g}" if self.above else f"the numbers from {self.low:g} up"
-        if self.above and self.below:
-            return f"the numbers between {self.low:g} and {self.high:g}"
-        ends = f" without {self.low:g}" if self.above else f" without {self.high:g}" if self.below else ""
-        return f"{self.low:g} to {self.high:g}{ends}"
-
-
-_SHARE = Range(0, 1)
-_RANGES: dict[str, Range] = {
-    **dict.fromkeys(("epochs", "batch_size"), Range(1)),
-    **dict.fromkeys(("warmup_epochs", "weight_decay", "clip_norm", "seed"), Range(0)),
-    **dict.fromkeys(("hidden_weight", "category_weight", "mixup", "cutmix", "rotate", "shift"), Range(0)),
-    **dict.fromkeys(("hue", "saturation", "brightness", "colour", "blur", "erase", "balance"), _SHARE),
-    **dict.fromkeys(("ema", "label_smoothing", "dropout", "zoom"), Range(0, 1, below=True)),
-    "learning_rate": Range(0, above=True),
-    "hard_fraction": Range(0, 1, above=True),
-    "val_fraction": Range(0, 1, above=True, below=True),
-}
-"""Of the fields that have the same range in every configuration."""
-
-
-def _check(config: Any, ranges: dict[str, Range]) -> None:
-    """Raises ValueError for a number outside its range, and for a word that is none of those expected."""
-    ranges = _RANGES | ranges
-    for name, kind in typing.get_type_hints(type(config)).items():
-        value = getattr(config, name)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{name} = {value!r}; expected a finite number")
-        if name in ranges and value not in ranges[name]:
-            raise ValueError(f"{name} = {value!r} is outside {ranges[name]}")
-        choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-        if choices and value not in choices:
-            raise ValueError(f"{name} = {value!r}; expected {' or '.join(choices)}")
-
-
-_DIGEST = "vocabulary_sha256"
-"""In a file: which vocabulary belongs to the configuration. Older files do not have it."""
-
-
-def _to_json(config: Any, kind: str) -> str:
-    values = dataclasses.asdict(config)
-    del values["vocabulary"]
-    return json.dumps({"kind": kind, **values, _DIGEST: config.vocabulary.digest}, indent=1) + "\n"
-
-
-def _checked_fields(cls: type, text: str, kind: str, vocabulary: Vocabulary, source: Path | str) -> dict[str, Any]:
-    """The fields that a file has, each of its type; one that it lacks keeps the default of the class.
-
-    So a new field's default must be the one that means what older files mean.
-    """
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{source} is not JSON: {error}") from None
-    found = values.pop("kind", None) if isinstance(values, dict) else None
-    if found != kind:
-        raise ValueError(f"{source} is the configuration of a {found!r} run; expected one of kind {kind!r}")
-    digest = values.pop(_DIGEST, None)
-    if digest not in (None, vocabulary.digest):
-        raise ValueError(
-            f"{source}: the vocabulary beside it is not the one of this network (its sha256 differs): it was lost or "
-            "edited, and the names of the outputs would be wrong; restore it, or train or export again"
-        )
-    types = {name: value for name, value in typing.get_type_hints(cls).items() if name != "vocabulary"}
-    values = _with_names_of_today(values, kind, source)
-    unknown = sorted(set(values) - set(types))
-    if unknown:
-        raise ValueError(
-            f"{source} has unknown fields {', '.join(unknown)}: it comes from a newer version, or was edited; use that "
-            f"version, or take the fields out of the file"
-        )
-    return {name: _read_value(value, types[name], f"{source}: {name}") for name, value in values.items()}
-
-
-def _with_names_of_today(values: dict[str, Any], kind: str, source: Path | str) -> dict[str, Any]:
-    """The fields of a file of an earlier version as this one calls them."""
-    values = dict(values)
-    older = "lrdecay" if kind == "keypoints" else "model"
-    name = "schedule" if kind == "keypoints" else "network"
-    if older in values and name in values:
-        raise ValueError(
-            f"{source} has both {name} and {older}, its name in earlier versions: take the one out that is not meant"
-        )
-    if older in values:
-        value = values.pop(older)
-        if older == "lrdecay":
-            value = {True: "cosine", False: "constant"}[_read_value(value, bool, f"{source}: {older}")]
-        values[name] = value
-    if isinstance(values.get("precision"), str):
-        values["precision"] = OLDER_PRECISIONS.get(values["precision"], values["precision"])
-    return values
-
-
-def _read_value(value: Any, kind: Any, where: str) -> Any:
-    if kind is CropRule:
-        try:
-            return CropRule.read(value)
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
-    types, expected = _JSON_TYPES.get(kind, ((str,), "a text"))
-    # Not isinstance: to it True is a whole number.
-    if type(value) not in types or (list in types and not all(type(part) in (int, float) for part in value)):
-        raise ValueError(f"{where} = {value!r} is not {expected}")
-    return tuple(value) if list in types else value
-
-
-_JSON_TYPES: dict[Any, tuple[tuple[type, ...], str]] = {
-    bool: ((bool,), "true or false"),
-    int: ((int,), "a whole number"),
-    float: ((int, float), "a number"),
-    tuple[float, ...]: ((list,), "a list of numbers"),
-}
-
-
-@contextmanager
-def _naming(source: Path | str) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None

@@ -56,8 +56,10 @@ def atomic_path(path: Path, flush: bool = True) -> Iterator[Path]:
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        reason = f"cannot write {path}: {error.strerror or error} ({_free_space(path)})"
-        raise OSError(error.errno or errno.EIO, reason) from error
+        why = f"{error.strerror or error} ({_free_space(path)})"
+        if Path(path).is_dir():
+            why = "it is a folder; expected the name of a file"
+        raise OSError(error.errno or errno.EIO, f"cannot write {path}: {why}") from error
 
 
 def write_atomic(path: Path, data: bytes | str, flush: bool = True) -> None:

@@ -5,19 +5,24 @@ is noticed. Those of earlier versions have no seal and are read all the same.
 """
 
 import csv
+import hashlib
 import io
 import json
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .files import SEAL, read_regular, read_regular_text, unsealed
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 MODEL_FIELDS, STATE_FIELDS = ("file", "sha256", "epoch", "score"), ("file", "sha256")
+BEST_FIELDS = (*MODEL_FIELDS, "calibration_sha256")
+"""Of best.json: the entry of the best model, and the digest of the calibration, null before there is one."""
+CALIBRATION = "calibration.json"
 DATA_FIELDS = ("train", "val", "debug", "photos_sha256")
 
 
@@ -89,9 +94,50 @@ def read_best(run: Path) -> dict[str, Any] | None:
         return None
     with _damage_named(path, mend):
         entry = unsealed(record, older=True)
-        if not {"epoch", "score"} <= set(entry) <= set(MODEL_FIELDS):
-            raise ValueError(f"expected the fields {', '.join(MODEL_FIELDS)}, found {', '.join(map(str, entry))}")
+        if not {"epoch", "score"} <= set(entry) <= set(BEST_FIELDS):
+            raise ValueError(f"expected the fields {', '.join(BEST_FIELDS)}, found {', '.join(map(str, entry))}")
+        if not isinstance(entry.setdefault("calibration_sha256", None), str | None):
+            raise ValueError(f"expected a sha256 of {CALIBRATION}, found {entry['calibration_sha256']!r}")
         return _checked_entry({"file": "", "sha256": "", **entry})
+
+
+def read_calibration_file(run: Path, read: Callable[[dict[str, Any]], Result]) -> Result | None:
+    """What `read` makes of the run's calibration; None for a run that was not calibrated yet.
+
+    Raises RunError for a file that is damaged, that is lost, or that is not the one that the run wrote: without it, the
+    answers would be others. Earlier versions kept neither a seal in it nor its digest beside it.
+    """
+    path = run / CALIBRATION
+    best = read_best(run)
+    digest = None if best is None else best["calibration_sha256"]
+    try:
+        data = read_regular(path)
+    except (FileNotFoundError, NotADirectoryError):
+        if digest is None:
+            return None
+        raise RunError(
+            f"{path} is missing, and without it the answers would be others: {calibrate_again(run)}"
+        ) from None
+    try:
+        found = read(unsealed(json.loads(data), older=True))
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, error, calibrate_again(run)) from None
+    if digest not in (None, hashlib.sha256(data).hexdigest()):
+        raise RunError(f"{path} is not the one that was written for this run: {calibrate_again(run)}")
+    return found
+
+
+def calibrate_again(run: Path) -> str:
+    """What to do where a run's calibration is lost."""
+    try:
+        kind = json.loads(read_config(run)).get("kind")
+    except (OSError, RunError):
+        kind = None
+    command = "train-attributes" if kind == "attributes" else "train"
+    return (
+        f"restore it from a copy, or let aifashion {command} --resume --load {run} make it again, with the --data that "
+        "it was trained on; of a finished run, this trains no further"
+    )
 
 
 def read_data_facts(run: Path) -> dict[str, Any] | None:
@@ -115,13 +161,13 @@ def epochs_done(run: Path) -> int | None:
     try:
         reader = csv.DictReader(io.StringIO(read_regular(path).decode("utf-8"), newline=""), strict=True)
         rows = list(reader)
-        if reader.fieldnames and "epoch" not in reader.fieldnames:
+        if (reader.fieldnames or rows) and "epoch" not in (reader.fieldnames or ()):
             raise ValueError("no column epoch")
-        epochs = [int(row["epoch"]) for row in rows]
         for row in rows:
             if None in row or None in row.values():
                 raise ValueError(f"row of epoch {row['epoch']}: expected a value for each column")
             [float(value) for value in row.values() if value]
+        epochs = [int(row["epoch"]) for row in rows]
         if epochs and (epochs[0] < 1 or epochs != list(range(epochs[0], epochs[0] + len(epochs)))):
             raise ValueError(f"expected epochs one after the other, found {', '.join(map(str, epochs))}")
     except FileNotFoundError:
@@ -141,11 +187,19 @@ def shortcoming(run: Path) -> str | None:
     facts = read_data_facts(run)
     if facts is not None and facts["debug"]:
         return "it is a --debug run"
-    config, done = json.loads(read_config(run)), epochs_done(run)
-    asked = config.get("epochs")
-    if done is not None and isinstance(asked, int) and done < asked:
+    asked, done = epochs_asked(run), epochs_done(run)
+    if done is not None and asked is not None and done < asked:
         return f"it has trained {done} of {asked} epochs"
     return None
+
+
+def epochs_asked(run: Path) -> int | None:
+    """How many epochs the run was to have; None where its configuration does not say. Raises RunError for no number."""
+    asked = json.loads(read_config(run)).get("epochs")
+    if asked is not None and (type(asked) is not int or asked < 1):
+        mend = "write the number of the training there, or restore the file from a copy"
+        raise damaged(run / "config.json", f"epochs = {asked!r} is not a whole number from 1 up", mend)
+    return asked
 
 
 def find_run(path: Path) -> Path:
@@ -186,6 +240,8 @@ def _shortcoming_or_damage(run: Path) -> str | None:
 
 
 def _runs_in(path: Path) -> list[Path]:
+    if path.is_file():
+        raise RunError(f"{path} is a file; expected a run folder, which has a config.json, or a folder of runs")
     runs = sorted(config.parent for config in path.glob("*/config.json"))
     if not runs:
         raise RunError(f"no run in {path}: train one first, or name a run folder, which has a config.json")

@@ -14,10 +14,8 @@ network's outputs.
 
 import hashlib
 import json
-import re
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -27,6 +25,21 @@ import numpy as np
 
 from .files import open_regular
 from .records import HeadSpec
+from .vocabulary_names import (
+    TASK_NAME,
+    Pair,
+    check_classes,
+    check_folders,
+    check_known,
+    check_names,
+    few,
+    line_of,
+    list_of,
+    names_of,
+    pair_of,
+    table,
+)
+from .vocabulary_names import VocabularyError as VocabularyError
 
 FOLDER = Path(__file__).parent / "vocabularies"
 DEFAULT = "fashionai"
@@ -36,40 +49,6 @@ OLDER_FILES = FOLDER / "older_files.json"
 MOST_KEYPOINTS = 1000
 LARGEST_FILE = 16 << 20
 """Bytes; a vocabulary of 1,000 keypoints has about 100,000."""
-_NAME = re.compile(r"\w[\w .&+-]{0,63}")
-_LONGEST_CLASS = 100
-# Names of devices on Windows, in any folder and with any ending. Categories and tasks become names of folders.
-_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-_TASK_NAME = re.compile(r"[A-Za-z]\w{0,63}", re.ASCII)
-_RESERVED = {
-    "category": ("all", "auto", "attributes", "shipped"),
-    # The last ones are columns of the table of `aifashion predict`.
-    "attribute task": (
-        *(
-            "all",
-            "style",
-            "product",
-            "photo",
-            "error",
-            "width",
-            "height",
-            "garment",
-            "category",
-            "category_probability",
-        ),
-        *("region_left", "region_top", "region_right", "region_bottom"),
-    ),
-}
-
-Pair = tuple[str, str]
-
-
-class VocabularyError(ValueError):
-    """A vocabulary that contradicts itself. section, item: where in its file the mistake is."""
-
-    def __init__(self, message: str, section: str = "", item: str = "") -> None:
-        super().__init__(message)
-        self.section, self.item = section, item
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,42 +257,42 @@ def read_vocabulary(path: Path) -> Vocabulary:
     try:
         return vocabulary_from(data)
     except VocabularyError as error:
-        line = _line_of(text, error)
+        line = line_of(text, error)
         where = f"{path}, line {line}" if line else str(path)
         raise VocabularyError(f"{where}: {error}", error.section, error.item) from None
 
 
 def vocabulary_from(data: Any) -> Vocabulary:
     """The vocabulary of plain data, as a TOML file or `Vocabulary.to_json` gives it. Raises VocabularyError."""
-    top = _table(data, "", {"name", "keypoints", "twins", "edges", "categories", "attributes"}, "a vocabulary")
+    top = table(data, "", {"name", "keypoints", "twins", "edges", "categories", "attributes"}, "a vocabulary")
     name = top.get("name")
     if not isinstance(name, str) or not name or not name.isprintable() or len(name) > 200:
         raise VocabularyError(f"name must be a text of 1 to 200 printable characters; got {name!r:.80}", "name")
     definitions = []
-    for key, value in _table(top.get("categories"), "categories", None, "categories").items():
+    for key, value in table(top.get("categories"), "categories", None, "categories").items():
         section = f"categories.{key}"
-        entry = _table(value, section, {"keypoints", "span", "attributes"}, f"category {key!r}")
-        span = _pair(entry["span"], section) if "span" in entry else None
-        keypoints = _names(entry.get("keypoints"), section, "keypoints")
-        definitions.append(Category(key, keypoints, span, _names(entry.get("attributes", []), section, "attributes")))
+        entry = table(value, section, {"keypoints", "span", "attributes"}, f"category {key!r}")
+        span = pair_of(entry["span"], section) if "span" in entry else None
+        keypoints = names_of(entry.get("keypoints"), section, "keypoints")
+        definitions.append(Category(key, keypoints, span, names_of(entry.get("attributes", []), section, "attributes")))
     listed = top.get("keypoints")
     keypoints = (
         tuple(dict.fromkeys(name for category in definitions for name in category.keypoints))
         if listed is None
-        else _names(listed, "keypoints", "keypoints")
+        else names_of(listed, "keypoints", "keypoints")
     )
     tasks = []
-    for key, value in _table(top.get("attributes", {}), "attributes", None, "attributes").items():
+    for key, value in table(top.get("attributes", {}), "attributes", None, "attributes").items():
         section = f"attributes.{key}"
-        entry = _table(value, section, {"kind", "classes"}, f"attribute task {key!r}")
-        classes = _names(entry.get("classes", []), section, "classes")
-        _check_classes(key, classes)
+        entry = table(value, section, {"kind", "classes"}, f"attribute task {key!r}")
+        classes = names_of(entry.get("classes", []), section, "classes")
+        check_classes(key, classes)
         try:
             tasks.append(HeadSpec(key, entry.get("kind", "exclusive"), classes))
         except ValueError as error:
             raise VocabularyError(f"attribute task {key!r}: {error}", section) from None
-    twins = tuple(_pair(pair, "twins") for pair in _list(top.get("twins", []), "twins"))
-    edges = tuple(_pair(pair, "edges") for pair in _list(top.get("edges", []), "edges"))
+    twins = tuple(pair_of(pair, "twins") for pair in list_of(top.get("twins", []), "twins"))
+    edges = tuple(pair_of(pair, "edges") for pair in list_of(top.get("edges", []), "edges"))
     return Vocabulary(name, keypoints, tuple(definitions), twins, edges, tuple(tasks))
 
 
@@ -331,16 +310,12 @@ def differences(expected: Vocabulary, found: Vocabulary) -> str:
 
 def _name_differences(what: str, expected: Sequence[str], found: Sequence[str]) -> list[str]:
     missing, extra = [n for n in expected if n not in found], [n for n in found if n not in expected]
-    parts = [f"{what} without {_few(missing)}"] if missing else []
-    parts += [f"{what} with {_few(extra)} as well"] if extra else []
+    parts = [f"{what} without {few(missing)}"] if missing else []
+    parts += [f"{what} with {few(extra)} as well"] if extra else []
     if not parts and list(expected) != list(found):
         first = next(i for i, pair in enumerate(zip(expected, found, strict=True)) if pair[0] != pair[1])
         parts = [f"{what} in another order: number {first + 1} is {found[first]}, not {expected[first]}"]
     return parts
-
-
-def _few(names: Sequence[str], shown: int = 5) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def _check(vocabulary: Vocabulary) -> None:
@@ -349,24 +324,24 @@ def _check(vocabulary: Vocabulary) -> None:
         raise VocabularyError("there are no categories; a vocabulary needs at least one", "categories")
     if len(keypoints) > MOST_KEYPOINTS:
         raise VocabularyError(f"{len(keypoints)} keypoints; at most {MOST_KEYPOINTS} are possible", "keypoints")
-    _check_names(keypoints, "keypoint", "keypoints")
-    _check_names([c.name for c in definitions], "category", "categories")
-    _check_names([t.name for t in vocabulary.attributes], "attribute task", "attributes", _TASK_NAME)
-    _check_folders([c.name for c in definitions], "category", "categories")
-    _check_folders([t.name for t in vocabulary.attributes], "attribute task", "attributes")
+    check_names(keypoints, "keypoint", "keypoints")
+    check_names([c.name for c in definitions], "category", "categories")
+    check_names([t.name for t in vocabulary.attributes], "attribute task", "attributes", TASK_NAME)
+    check_folders([c.name for c in definitions], "category", "categories")
+    check_folders([t.name for t in vocabulary.attributes], "attribute task", "attributes")
     known, tasks = set(keypoints), {task.name for task in vocabulary.attributes}
     for category in definitions:
         section, what = f"categories.{category.name}", f"category {category.name!r}"
         if not category.keypoints:
             raise VocabularyError(f"{what} has no keypoints; it needs at least one", section)
-        _check_names(category.keypoints, "keypoint", section)
+        check_names(category.keypoints, "keypoint", section)
         if len(category.keypoints) == 1:
             raise VocabularyError(
                 f"{what} has one keypoint, which has no extent to measure errors by; it needs two", section
             )
-        _check_known(category.keypoints, known, f"{what}: keypoint", section)
-        _check_known(category.span or (), set(category.keypoints), f"{what}: the span's end", section)
-        _check_known(category.attributes, tasks, f"{what}: attribute task", section)
+        check_known(category.keypoints, known, f"{what}: keypoint", section)
+        check_known(category.span or (), set(category.keypoints), f"{what}: the span's end", section)
+        check_known(category.attributes, tasks, f"{what}: attribute task", section)
         if category.span and category.span[0] == category.span[1]:
             raise VocabularyError(f"{what}: both ends of the span are {category.span[0]!r}", section, category.span[0])
     unused = [name for name in keypoints if not any(name in category.keypoints for category in definitions)]
@@ -374,13 +349,13 @@ def _check(vocabulary: Vocabulary) -> None:
         raise VocabularyError(f"keypoint {unused[0]!r} belongs to no category", "keypoints", unused[0])
     _check_twins(vocabulary)
     for pair in vocabulary.edge_pairs:
-        _check_known(pair, known, "an edge's end", "edges")
+        check_known(pair, known, "an edge's end", "edges")
         if pair[0] == pair[1]:
             raise VocabularyError(f"an edge joins {pair[0]!r} to itself", "edges", pair[0])
     for task in vocabulary.attributes:
         section = f"attributes.{task.name}"
-        _check_names(task.classes, "class", section, None)
-        _check_classes(task.name, task.classes)
+        check_names(task.classes, "class", section, None)
+        check_classes(task.name, task.classes)
         if task.name.endswith("_labels"):
             raise VocabularyError(f"attribute task {task.name!r}: leave out _labels, which label files add", section)
         fewest = 1 if task.kind == "independent" else 2
@@ -392,7 +367,7 @@ def _check(vocabulary: Vocabulary) -> None:
 def _check_twins(vocabulary: Vocabulary) -> None:
     partner: dict[str, str] = {}
     for pair in vocabulary.twin_pairs:
-        _check_known(pair, set(vocabulary.keypoints), "a twin", "twins")
+        check_known(pair, set(vocabulary.keypoints), "a twin", "twins")
         for name, other in (pair, pair[::-1]):
             if name == other:
                 raise VocabularyError(f"{name!r} is its own twin: leave it out of twins", "twins", name)
@@ -409,99 +384,6 @@ def _check_twins(vocabulary: Vocabulary) -> None:
                 f"categories.{category.name}",
                 alone[0],
             )
-
-
-def _check_names(names: Sequence[str], what: str, section: str, pattern: re.Pattern[str] | None = _NAME) -> None:
-    doubled = [name for name, count in Counter(names).items() if count > 1]
-    if doubled:
-        raise VocabularyError(f"{what} {doubled[0]!r} comes twice; names must differ", section, doubled[0])
-    for name in names:
-        if name in _RESERVED.get(what, ()):
-            raise VocabularyError(f"no {what} can be called {name!r}, which the commands use for themselves", section)
-        if pattern is not None and not pattern.fullmatch(name):
-            expected = "letters, digits and _" if pattern is _TASK_NAME else "letters, digits, spaces and _ . & + -"
-            raise VocabularyError(f"{what} {name!r:.120}: expected 1 to 64 {expected}", section, name)
-        if pattern is _NAME and name.endswith((" ", ".")):
-            raise VocabularyError(f"{what} {name!r} ends with a space or a dot, which Windows drops", section, name)
-
-
-def _check_folders(names: Sequence[str], what: str, section: str) -> None:
-    """Of names that become those of folders: no device of Windows, and none that differ from another by case alone."""
-    for name in names:
-        if _DEVICE.fullmatch(name):
-            raise VocabularyError(f"no {what} can be called {name!r}, a name that Windows keeps", section, name)
-    folded = Counter(name.casefold() for name in names)
-    alike = [name for name in names if folded[name.casefold()] > 1]
-    if alike:
-        both = f"{what} {alike[0]!r} and {alike[1]!r} differ only in upper and lower case"
-        raise VocabularyError(f"{both}, which the names of folders need not tell apart", section, alike[0])
-
-
-def _check_classes(task: str, classes: Sequence[str]) -> None:
-    """Of the names of classes, which can have any letters and signs: what tables and terminals cannot keep."""
-    for name in classes:
-        reason = None
-        if not name.isprintable():
-            reason = "it has a control character, such as a line break"
-        elif ";" in name:
-            reason = "it has a ';', which separates classes in tables"
-        elif name != name.strip() or not name:
-            reason = "it is empty, or begins or ends with a space"
-        elif len(name) > _LONGEST_CLASS:
-            reason = f"it has {len(name)} characters; at most {_LONGEST_CLASS} are possible"
-        if reason:
-            raise VocabularyError(
-                f"class {name!r:.120} of attribute task {task!r}: {reason}", f"attributes.{task}", name
-            )
-
-
-def _check_known(names: Iterable[str], known: set[str], what: str, section: str) -> None:
-    for name in names:
-        if name not in known:
-            raise VocabularyError(f"{what} {name!r} is not one of {_few(sorted(known))}", section, name)
-
-
-def _table(value: Any, section: str, keys: set[str] | None, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise VocabularyError(f"{what} must be a table; got {value!r:.80}", section)
-    unknown = sorted(set(value) - keys) if keys is not None else []
-    if unknown:
-        known = ", ".join(sorted(keys or ()))
-        raise VocabularyError(f"{what}: unknown entry {unknown[0]!r}; expected some of {known}", section, unknown[0])
-    return value
-
-
-def _list(value: Any, section: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise VocabularyError(f"{section} must be a list; got {value!r:.80}", section)
-    return value
-
-
-def _names(value: Any, section: str, what: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise VocabularyError(f"{what} of {section} must be a list of texts; got {value!r:.80}", section)
-    return tuple(value)
-
-
-def _pair(value: Any, section: str) -> Pair:
-    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(name, str) for name in value):
-        raise VocabularyError(f"{section}: expected pairs of two names; got {value!r:.80}", section)
-    return value[0], value[1]
-
-
-def _line_of(text: str, error: VocabularyError) -> int | None:
-    """The number of the line that an error means: the item in its section, or where the section begins."""
-    lines = text.splitlines()
-    header = re.compile(rf'\s*(\[\s*"?{re.escape(error.section)}"?\s*\]|"?{re.escape(error.section)}"?\s*[=:])')
-    first = next((i for i, line in enumerate(lines) if error.section and header.match(line)), None)
-    if first is None:
-        part = error.section.rpartition(".")[2]
-        first = next((i for i, line in enumerate(lines) if part and part in line), None)
-    if first is None:
-        return None
-    item = re.compile(rf"""["']{re.escape(error.item)}["']|^\s*{re.escape(error.item)}\s*=""")
-    found = [i for i in range(first, len(lines)) if error.item and item.search(lines[i])]
-    return 1 + (found[0] if found else first)
 
 
 def _constant(array: np.ndarray) -> np.ndarray:

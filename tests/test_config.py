@@ -1,6 +1,7 @@
 import dataclasses
 import inspect
 import json
+import logging
 import typing
 
 import pytest
@@ -307,10 +308,64 @@ def test_files_of_classifiers_that_have_a_model_and_the_word_of_a_crop(kind: str
     assert "model" not in json.loads(config.to_json())
 
 
-def test_a_field_that_a_file_lacks_has_the_default():
-    assert KeypointConfig.from_json('{"kind": "keypoints"}', ALL) == KeypointConfig()
-    assert AttributeConfig.from_json('{"kind": "attributes"}', ALL) == AttributeConfig()
-    assert KeypointConfig.from_json(changed(ema=..., size=...), ALL) == KeypointConfig()
+# What each earlier version did not write yet.
+OLDER_KEYPOINTS = (
+    {"vocabulary_sha256": ...},
+    {"vocabulary_sha256": ..., "layers": ..., "optimizer": ..., "tag": ..., "schedule": ..., "lrdecay": True},
+)
+OLDER_ATTRIBUTES = (
+    {"vocabulary_sha256": ...},
+    {"vocabulary_sha256": ..., "network": ..., "model": "resnet50v2", "crop": "image"},
+    {"vocabulary_sha256": ..., "task_weights": ..., "network": ..., "model": "resnet50v2", "crop": "image"},
+)
+
+
+def test_a_field_that_a_version_did_not_write_has_the_default(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("aifashion"), "propagate", True)
+    for older in OLDER_KEYPOINTS:
+        assert KeypointConfig.from_json(changed(**older), ALL) == KeypointConfig()
+    for older in OLDER_ATTRIBUTES:
+        assert AttributeConfig.from_json(changed_attributes(**older), ALL) == AttributeConfig()
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("older", ({}, *OLDER_KEYPOINTS), ids=("now", "before vocabularies", "first"))
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(KeypointConfig)])
+def test_a_field_that_a_file_of_keypoints_has_lost_is_named(field, older, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("aifashion"), "propagate", True)
+    if field == "vocabulary" or older.get(field) is ...:
+        return
+    text = changed(**(older | {field: ...}))
+    if field in ("category", "network", "size", "sigma", "decoder", "precision"):  # the answers depend on them
+        with pytest.raises(
+            ValueError, match=rf"^a/config\.json has lost {field}, on which the answers depend: restore"
+        ):
+            KeypointConfig.from_json(text, ALL, "a/config.json")
+    else:
+        assert getattr(KeypointConfig.from_json(text, ALL, "a/config.json"), field) == getattr(KeypointConfig(), field)
+        assert caplog.messages[0].startswith(f"a/config.json has lost {field}: not needed to predict")
+
+
+@pytest.mark.parametrize("older", ({}, *OLDER_ATTRIBUTES), ids=("now", "before vocabularies", "models", "first"))
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(AttributeConfig)])
+def test_a_field_that_a_file_of_a_classifier_has_lost_is_named(field, older, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("aifashion"), "propagate", True)
+    if field == "vocabulary" or older.get(field) is ... or (field == "task_weights" and "model" in older):
+        return  # without task_weights, it is the file of the first version
+    text = changed_attributes(**(older | {field: ...}))
+    if field in ("task", "network", "size", "crop", "length_heads", "precision"):
+        with pytest.raises(
+            ValueError, match=rf"^a/config\.json has lost {field}, on which the answers depend: restore"
+        ):
+            AttributeConfig.from_json(text, ALL, "a/config.json")
+    else:
+        AttributeConfig.from_json(text, ALL, "a/config.json")
+        assert caplog.messages[0].startswith(f"a/config.json has lost {field}: not needed to predict")
+
+
+def test_a_file_of_another_version_with_nothing_in_it():
+    with pytest.raises(ValueError, match=r"config\.json has lost category, network, size, sigma, precision, decoder,"):
+        KeypointConfig.from_json('{"kind": "keypoints"}', ALL)
 
 
 @pytest.mark.parametrize("kind", [KeypointConfig, AttributeConfig])

@@ -50,7 +50,7 @@ def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample
         train_file = data if data.is_file() else data / TRAIN
         train = _coco_samples(train_file, config)
         val_file = train_file.parent / VAL
-        if not data.is_file() and val_file.is_file():
+        if not data.is_file() and val_file.exists():
             parts = train, _coco_samples(val_file, config)
         else:
             parts = load_or_make_split(
@@ -171,7 +171,7 @@ def _coco_samples(path: Path, config: KeypointConfig) -> list[Sample]:
 
 
 def _is_coco(data: Path, name: str) -> bool:
-    return data.suffix == ".json" if data.is_file() else (data / name).is_file()
+    return data.suffix == ".json" if data.is_file() else (data / name).exists()
 
 
 def _test_lists(data: Path) -> Sequence[Path]:

@@ -15,6 +15,7 @@ photos of a training; `report` is a test set, which no training and no choice se
 
 import csv
 import hashlib
+import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from ..records import ABSENT, Box, Keypoints, Sample
 from .formats.challenges import KEYPOINTS as KEYPOINT_NAMES
 from .formats.fashionai import read_keypoint_csv, write_keypoint_csv, write_test_csv
 from .formats.fashionai_attributes import SUFFIX, AttributeRow, read_labels
-from .formats.problems import FormatError, Problem, read_csv_rows
+from .formats.problems import FormatError, Problem, read_csv_rows, read_text
 from .images import image_id_problem, read_image
 from .split import ATTRIBUTE_PREFIX, write_split
 
@@ -72,18 +73,17 @@ class Joined:
 def read_photographs(folder: Path) -> list[Photograph]:
     """The list of a folder of annotations. Raises FormatError for rows that are not as described above."""
     path, photos, problems = Path(folder) / PHOTOS, [], []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise FormatError([Problem(path, 1, f"columns {reader.fieldnames}; expected {list(_COLUMNS)}")])
-        seen: set[str] = set()
-        for row in reader:
-            reason = _row_problem(row, seen)
-            if reason:
-                problems.append(Problem(path, reader.line_num, reason))
-                continue
-            seen.add(row["photo"])
-            photos.append(Photograph(*(row[name] for name in _COLUMNS)))  # pyright: ignore[reportArgumentType]
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    if tuple(reader.fieldnames or ()) != _COLUMNS:
+        raise FormatError([Problem(path, 1, f"columns {reader.fieldnames}; expected {list(_COLUMNS)}")])
+    seen: set[str] = set()
+    for row in reader:
+        reason = _row_problem(row, seen)
+        if reason:
+            problems.append(Problem(path, reader.line_num, reason))
+            continue
+        seen.add(row["photo"])
+        photos.append(Photograph(*(row[name] for name in _COLUMNS)))  # pyright: ignore[reportArgumentType]
     if problems:
         raise FormatError(problems)
     parts: dict[str, str] = {}

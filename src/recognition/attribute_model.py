@@ -1,5 +1,6 @@
 """A trained classifier, ready to predict: what all commands that use one share."""
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -13,11 +14,11 @@ from ..config import AttributeConfig
 from ..eval.activation import ActivationNet
 from ..eval.attribute_inference import AttributePredict
 from ..eval.calibration import check_temperatures, check_thresholds
-from ..files import CHECKOUT, SEAL, read_regular_text, unsealed
+from ..files import CHECKOUT, regular, sealed, unsealed, write_atomic
 from ..records import HeadSpec
-from ..run_files import find_trained_run
+from ..run_files import RunError, damaged, find_trained_run, read_calibration_file, read_json
 from ..serve.artifact import KERNELS, ArtifactError, Manifest, is_artifact, read_head_specs
-from .keypoint_model import CALIBRATION, check_folder, named_or_shipped
+from .keypoint_model import check_folder, named_or_shipped
 
 log = logging.getLogger(__name__)
 FOLDER = "attributes"
@@ -102,33 +103,41 @@ def _load_artifact(folder: Path, epoch: int | None, weights: Path | None) -> Att
     return AttributeModel(folder, config, manifest.heads, predict, calibration, activation, network.prepare)
 
 
+def write_heads(run: Path, heads: Sequence[HeadSpec]) -> None:
+    """Keeps the heads in the run folder, in the order of the network's outputs."""
+    record = sealed({"heads": [dataclasses.asdict(head) for head in heads]})
+    write_atomic(regular(run / HEADS_FILE), json.dumps(record, indent=1) + "\n")
+
+
 def read_heads(run: Path) -> tuple[HeadSpec, ...]:
-    """The heads of a run. Raises ValueError where `heads.json` is missing or is not what training wrote."""
+    """The heads of a run. Raises RunError where `heads.json` is missing, was changed, or is not what training wrote;
+    earlier versions wrote the list alone, without a seal."""
     path = run / HEADS_FILE
+    mend = "restore it from a copy; without it, it is not known what the outputs are, and the run must be trained anew"
     try:
-        return read_head_specs(json.loads(read_regular_text(path)))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} does not hold the heads of the run ({error}); train it again") from None
+        found = read_json(path, mend)
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing: {mend}") from None
+    try:
+        return read_head_specs(found if isinstance(found, list) else unsealed(found, ("heads",))["heads"])
+    except ValueError as error:
+        raise damaged(path, error, mend) from None
 
 
 def read_calibration(run: Path, heads: Sequence[HeadSpec] | None = None) -> Calibration:
-    """What was found on the validation set; without the file, temperatures of 1 and no thresholds.
+    """What was found on the validation set; temperatures of 1 and no thresholds where the run was not calibrated yet.
 
-    heads: of the run, by default those in its file. Raises ValueError where the file is not what training wrote for
-    them, or was changed since; earlier versions wrote no sha256 into it.
+    heads: of the run, by default those in its file. Raises RunError where the file is lost, or is not what training
+    wrote for them.
     """
-    path = run / CALIBRATION
-    if not path.exists():
-        return Calibration()
-    try:
-        found = json.loads(read_regular_text(path))
-        if not isinstance(found, dict) or set(found) - {SEAL} != {"temperatures", "thresholds"}:
+
+    def read(found: dict[str, Any]) -> Calibration:
+        if set(found) != {"temperatures", "thresholds"}:
             raise ValueError(f"expected temperatures and thresholds; got {found!r:.200}")
-        found = unsealed(found, older=True)
-        heads = read_heads(run) if heads is None else heads
-        check_temperatures(found["temperatures"], heads)
-        check_thresholds(found["thresholds"], heads)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} does not hold temperatures and thresholds ({error}); train it again") from None
-    temperatures = {name: np.array(value, np.float64) for name, value in found["temperatures"].items()}
-    return Calibration(temperatures, found["thresholds"])
+        known = read_heads(run) if heads is None else heads
+        check_temperatures(found["temperatures"], known)
+        check_thresholds(found["thresholds"], known)
+        temperatures = {name: np.array(value, np.float64) for name, value in found["temperatures"].items()}
+        return Calibration(temperatures, found["thresholds"])
+
+    return read_calibration_file(run, read) or Calibration()

@@ -1,6 +1,5 @@
 """A trained keypoint network, of a run or an artifact, ready to predict."""
 
-import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -13,16 +12,16 @@ from ..data_gen.memory import Budget
 from ..eval.inference import KeypointPredict, PhotoResult, predict_photos
 from ..eval.tta import with_flip, with_rotations
 from ..eval.visibility import Visibility
-from ..files import CHECKOUT, read_regular_text, unsealed
+from ..files import CHECKOUT
 from ..heatmaps import Decoder
 from ..records import Sample
-from ..run_files import find_trained_run
+from ..run_files import CALIBRATION as CALIBRATION
+from ..run_files import find_trained_run, read_calibration_file
 from ..serve.artifact import ArtifactError, Stage, is_artifact
 from ..serve.shipped import WORD, or_shipped, shipped
 from ..vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
-CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True)
@@ -137,16 +136,8 @@ def check_folder(run: Path) -> None:
 
 
 def read_visibility(run: Path, config: KeypointConfig) -> Visibility | None:
-    """What was found on the validation set; None without the file.
+    """What was found on the validation set; None where the run was not calibrated yet.
 
-    Raises ValueError where the file is not what training wrote.
+    Raises RunError where the file is lost, or is not what training wrote.
     """
-    path = run / CALIBRATION
-    if not path.exists():
-        return None
-    try:
-        facts = json.loads(read_regular_text(path))
-        facts = unsealed(facts, older=True) if isinstance(facts, dict) else facts
-        return Visibility.from_json(facts, len(config.vocabulary.keypoints))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: {error}; train the run again") from None
+    return read_calibration_file(run, lambda facts: Visibility.from_json(facts, len(config.vocabulary.keypoints)))

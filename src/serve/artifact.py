@@ -307,7 +307,8 @@ def is_artifact(path: Path | None) -> bool:
 def check_replaceable(folder: Path) -> None:
     """Raises FileExistsError where an artifact would take the place of anything but another one or an empty folder."""
     if folder.exists() and not is_artifact(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} holds other things than an artifact: choose another --out")
+        what = "holds other things than an artifact" if folder.is_dir() else "is a file; expected a folder"
+        raise FileExistsError(f"{folder} {what}: choose another --out")
 
 
 def _digest(path: Path) -> str:

@@ -1,7 +1,6 @@
 """The task of a classifier: its data, scores, calibration, pictures and export, whatever the kind of its labels."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 from ..config import PRODUCT, AttributeConfig
 from ..data_gen.label_table import LabelTable, check_labels
 from ..eval.attribute_inference import AttributePredict, Outcome, predict_attributes
-from ..files import regular, write_atomic
 from ..recognition.attribute_model import (
     FOLDER,
     HEADS_FILE,
@@ -20,6 +18,7 @@ from ..recognition.attribute_model import (
     load_attribute_model,
     read_calibration,
     read_heads,
+    write_heads,
 )
 from ..records import HeadSpec
 from ..serve.artifact import Manifest, Stage
@@ -180,9 +179,7 @@ class AttributeTask:
             raise RunError(f"{run} has {_described(found)}; this command asks for {_described(self.heads)}: {mend}")
 
     def write_heads(self, run: Path) -> None:
-        write_atomic(
-            regular(run / HEADS_FILE), json.dumps([dataclasses.asdict(head) for head in self.heads], indent=1) + "\n"
-        )
+        write_heads(run, self.heads)
 
     def objective(self, train: LabelTable) -> tuple[Callable, list[str]]:
         from ..unet.attribute_losses import attribute_objective, equal_head_weights, loss_names, positive_weights

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..config import AttributeConfig, KeypointConfig
+from ..config_fields import lost_fields
 from ..files import sealed, unsealed
 from ..records import CropRule
-from ..run_files import RunError, read_data_facts
+from ..run_files import RunError, read_config, read_data_facts
 
 Config = TypeVar("Config", KeypointConfig, AttributeConfig)
 
@@ -31,6 +32,22 @@ def resumed_config(run: Path, kept: Config, asked: Callable[[Config], Config]) -
             "To change it, start a new run from its weights with --load RUN, without --resume"
         )
     return kept
+
+
+def check_whole(run: Path, kind: type) -> None:
+    """Raises RunError where the configuration of a run that is to go on has lost fields. kind: its class."""
+    lost = lost_fields(kind, json.loads(read_config(run)))
+    if lost:
+        raise RunError(
+            f"{run / 'config.json'} has lost {', '.join(lost)}, and a resume needs every field: restore the file from "
+            "a copy, or start a new run from its weights with --load RUN, without --resume"
+        )
+
+
+def check_tag(tag: str) -> None:
+    """Raises ValueError for a tag that would break the lines of lists."""
+    if not tag.isprintable():
+        raise ValueError(f"--tag {tag!r} has a line end or another control character; expected a word or a few words")
 
 
 def _plain(value: Any) -> Any:

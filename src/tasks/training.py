@@ -19,11 +19,11 @@ from ..unet.backbones import WeightsError
 from ..unet.framework import devices
 from ..unet.optimizers import find_optimizer, make_optimizer
 from ..unet.predictors import load_keypoint_backbone, load_start
-from ..unet.runs import RunError, best_model, find_run, has_state, load_weights, new_run, tidy
+from ..unet.runs import RunError, best_model, calibrated, find_run, has_state, load_weights, new_run, tidy
 from ..unet.schedules import check_schedule, learning_rate_schedule, schedule_epochs
 from ..unet.training import Schedule, fit
 from .kinds import Task
-from .resuming import check_facts, data_facts, resumed_config
+from .resuming import check_facts, check_tag, check_whole, data_facts, resumed_config
 from .training_options import TrainingOptions
 from .weight_sources import WORDS, Start, check_source, find_start
 
@@ -78,9 +78,12 @@ def _train(
     locks: ExitStack,
 ) -> Path:
     if run is None:
+        check_tag(task.config.tag)
         task = replace(task, config=_with_schedule_epochs(task.config, epochs_given))
     else:
-        task = replace(task, config=resumed_config(run, task.config_of(run), read_over))
+        kept = task.config_of(run)
+        check_whole(run, type(kept))
+        task = replace(task, config=resumed_config(run, kept, read_over))
         task.check_heads(run)
     config = task.config
     task.check()
@@ -265,7 +268,9 @@ def fit_network(plan: Plan, run: Path, facts: str, train: Any, val: Any, console
         log.warning(f"left out, cannot be read: {name}")
     model = best_model(run, log.warning)
     load_weights(net, model.path)
-    task.calibrate(run, val, task.answers(predict, val, leave_out))
+    answers = task.answers(predict, val, leave_out)
+    with calibrated(run):
+        task.calibrate(run, val, answers)
     if math.isnan(model.score):
         raise RunError(
             f"no epoch of {run} got a score, so none is the best: its answers to the {len(val)} validation photos are "

@@ -28,7 +28,8 @@ class TrainingOptions:
     resume: bool = False
     """continue a stopped run: the newest run of this category or task, or the one that --load names"""
     init_epoch: int | None = None
-    """with --load: epochs that were already trained; the epoch count and the learning rate continue from there"""
+    """with --load: epochs that were already trained; the epoch count and the learning rate continue from there; by
+    default 0"""
     gpu_id: str | None = None
     """number of the GPU to use, such as 0; -1 for none; by default the first"""
     workers: int = 0
@@ -56,5 +57,8 @@ class TrainingOptions:
         for name, given in {"--reset": self.reset, "--init-epoch": self.init_epoch is not None}.items():
             if given and self.load is None:
                 raise ValueError(f"{name} needs --load with a run folder or weights file")
+        for above in (self.out, *self.out.absolute().parents):
+            if above.exists() and not above.is_dir():
+                raise ValueError(f"--out {self.out}: {above} is a file; expected a folder")
         if self.load is not None and not self.load.exists():
             raise ValueError(f"no run folder and no weights file at {self.load}, which --load names")

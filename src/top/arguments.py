@@ -12,12 +12,20 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn, get_args, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, NoReturn, Union, get_args, get_type_hints
 
 import tyro
 from rich.console import Console
 from rich.text import Text
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
 
 from aifashion.files import CHECKOUT
 from aifashion.top.run_log import RUN_LOG, logged_command
@@ -227,7 +235,49 @@ def _registry() -> ConstructorRegistry:
             return None
         return _vocabulary_option() if name == _ONE_TEXT[0] else _crop_option()
 
+    @registry.primitive_rule
+    def of_one_type(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+        # What is not given is None; None as a word is a name like others.
+        kinds = [kind for kind in get_args(info.type) if kind is not NoneType]
+        if info.type_origin not in (UnionType, Union) or len(kinds) != 1:
+            return None
+        spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(kinds[0], info.markers))
+        if not isinstance(spec, PrimitiveConstructorSpec):
+            return None
+        return dataclasses.replace(
+            spec,
+            is_instance=lambda value: value is None or spec.is_instance(value),
+            str_from_instance=lambda value: [] if value is None else spec.str_from_instance(value),
+        )
+
+    reading: list[StructTypeInfo] = []
+
+    @registry.struct_rule
+    def with_true_defaults(info: StructTypeInfo) -> StructConstructorSpec | None:
+        if info in reading:
+            return None  # the parser's rule is asked, below
+        reading.append(info)
+        try:
+            spec = ConstructorRegistry.get_struct_spec(info)
+        finally:
+            reading.pop()
+        if not isinstance(spec, StructConstructorSpec):
+            return None
+        return dataclasses.replace(spec, fields=tuple(map(_with_true_default, spec.fields)))
+
     return registry
+
+
+def _with_true_default(part: StructFieldSpec) -> StructFieldSpec:
+    """The help of an option that is empty by default says `none`, or nothing where its text has the default."""
+    if part.default not in (None, "", ()):
+        return part
+
+    def hint(label: str) -> str:
+        text = part.helptext() if callable(part.helptext) else part.helptext
+        return "" if "default" in (text or "") else "(default: none)"
+
+    return dataclasses.replace(part, type=Annotated[part.type, tyro.conf.arg(help_behavior_hint=hint)])
 
 
 def _full_name(kind: Any) -> str:
@@ -268,9 +318,18 @@ def _read(read: Callable[[str], Any], text: str) -> Any:
 
 
 def _described(error: OSError) -> str:
-    """Without a message of ours, an error of the system begins with `[Errno 2]`."""
+    """Without a message of ours, an error of the system begins with `[Errno 2]`. Its words for a folder in place of a
+    file, or the other way round, do not say what was expected."""
     if error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+        path, reason = Path(os.fsdecode(error.filename)), error.strerror
+        if reason == os.strerror(errno.EISDIR):
+            reason = "this is a folder; expected a file"
+        elif reason == os.strerror(errno.EEXIST) and not path.is_dir():
+            reason = "this is a file; expected a folder"
+        elif reason == os.strerror(errno.ENOTDIR):
+            file = next((above for above in (path, *path.parents) if above.is_file()), path)
+            reason = "this is a file; expected a folder" if file == path else f"{file} is a file; expected a folder"
+        return f"{path}: {reason}"
     return error.strerror or str(error)
 
 

@@ -27,7 +27,7 @@ class Arguments:
     data: Path = CHECKOUT / "data"
     """the data folder that the run was trained on"""
     load: Path | None = None
-    """score this weights file of the run instead of its best model"""
+    """score this weights file of the run; by default its best model"""
     json: Path | None = None
     """also write the scores to this JSON file, null where nothing could be scored; for shipped by stage, keypoints or
     attributes"""

@@ -53,7 +53,7 @@ class Arguments:
     """for int8: how many training photos are used to find the value ranges; the comparison uses as many validation
     photos, but at least 1,000 if there are so many"""
     epoch: int | None = None
-    """export the model of this epoch instead of the best one"""
+    """export the model of this epoch; by default the best one"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -179,8 +179,9 @@ def _photos_or_drawn(task: Task, data: Path) -> list[np.ndarray]:
     try:
         val = task.few(task.parts(data)[1], MEASURED_IN_FLOAT32)
         return [task.photo(val, index) for index in range(len(val))]
-    except (OSError, ValueError):
-        tell(f"no annotated photos of this run in {data}: measured on drawn ones")
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        tell(f"no annotated photos of this run in {data}: measured on drawn ones ({reason})")
         return [render(np.random.default_rng([7, n]), 256, CATEGORIES[n % len(CATEGORIES)]).image for n in range(16)]
 
 

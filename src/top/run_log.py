@@ -87,14 +87,18 @@ def _append(log: Path, fields: Sequence[str], warn: Callable[[str], None]) -> No
     moment = datetime.now().astimezone().isoformat(" ", "seconds")
     line = "\t".join("".join(map(_visible, field)) for field in (moment, *fields)) + "\n"
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(log, _APPENDING, 0o644)
         try:
             os.write(descriptor, line.encode())
         finally:
             os.close(descriptor)
     except OSError as error:
-        warn(f"this command is not noted in {log}: {error.strerror or error}")
+        reason = error.strerror or str(error)
+        if not log.parent.is_dir():
+            reason = f"there is no folder {log.parent}; make it, or give another file in AIFASHION_RUN_LOG"
+        elif log.is_dir():
+            reason = "it is a folder; give a file in AIFASHION_RUN_LOG"
+        warn(f"this command is not noted in {log}: {reason}")
 
 
 def _visible(character: str) -> str:

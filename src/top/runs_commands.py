@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aifashion.files import locked, read_regular_text
-from aifashion.run_files import RunError, epochs_done, read_best, read_data_facts
-from aifashion.top.arguments import CHECKOUT, console, run_command, tell, warn
+from aifashion.run_files import RunError, epochs_done, read_best, read_config, read_data_facts
+from aifashion.top.arguments import CHECKOUT, console, one_line, run_command, tell, warn
 
 Result = TypeVar("Result")
 _STAMP = re.compile(r"\d{4}(_\d\d){5}(_\d{3})?")
 _FIELDS = (("category", "task"), ("network", "model"), ("size",))  # as the kinds of configurations call them
+_TYPES = {
+    **dict.fromkeys(("epochs", "size"), (int, "a whole number")),
+    **dict.fromkeys(("tag", "category", "task", "network", "model"), (str, "a text")),
+}
 _RECENT = 600  # seconds; where open files cannot be seen, a run that was written to since can still be running
 
 
@@ -29,7 +33,7 @@ class ListArguments:
     folder: Path = CHECKOUT / "trained_models"
     """folder to search, with its subfolders"""
     tag: str | None = None
-    """list only the runs with this tag"""
+    """list only the runs with this tag; by default all runs"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class ClearArguments:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run folder. epochs: done of how many. best: score and epoch, if a model was kept. size: bytes."""
+    """A run folder. epochs: done of how many, 0 where the configuration does not say. best: score and epoch, if a model
+    was kept. size: bytes."""
 
     folder: Path
     config: dict[str, Any]
@@ -102,7 +107,7 @@ def _clear(args: ClearArguments) -> None:
     runs = find_runs(args.folder)
     chosen = [run for run in runs if run.tag == args.tag]
     if not chosen:
-        there = ", ".join(sorted({run.tag for run in runs} - {""})) or "none"
+        there = ", ".join(map(one_line, sorted({run.tag for run in runs} - {""}))) or "none"
         raise ValueError(f"no run with tag {args.tag!r} in {args.folder}; tags there: {there}")
     tell(_table(chosen, args.folder))
     if not args.yes and not _agreed(f"Delete {len(chosen)} runs, {_megabytes(sum(run.size for run in chosen))} MB?"):
@@ -154,14 +159,17 @@ def _run_config(folder: Path) -> dict[str, Any] | None:
     if not isinstance(config, dict) or not isinstance(config.get("kind"), str):
         warn(f"passed over, not the configuration of a run: {folder / 'config.json'}")
         return None
+    _or_warn(read_config, folder)  # whether it was changed
+    for name, (kind, expected) in _TYPES.items():
+        if name in config and type(config[name]) is not kind:
+            warn(f"{folder / 'config.json'}: {name} = {config.pop(name)!r:.80} is not {expected}; listed as unknown")
     return config
 
 
 def _read_run(folder: Path, config: dict[str, Any], opened: Sequence[str] | None) -> Run:
     files = [Path(where) / name for where, _, names in os.walk(folder) for name in names]
     states = [state for path in files if (state := _stat(path)) is not None]
-    done, asked = _or_warn(epochs_done, folder) or 0, config.get("epochs")
-    asked = asked if isinstance(asked, int) else 0
+    done, asked = _or_warn(epochs_done, folder) or 0, config.get("epochs", 0)
     if opened is None:
         newest = max((state.st_mtime for state in states), default=0.0)
         running = done < asked and newest > time.time() - _RECENT
@@ -193,7 +201,7 @@ def _stat(path: Path) -> os.stat_result | None:
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(read_regular_text(path))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -213,15 +221,19 @@ def _open_files() -> list[str] | None:
 
 def _table(runs: Sequence[Run], root: Path) -> str:
     """Aligned columns; the folder comes last, since it can be long."""
-    rows = [("kind", "task", "network", "size", "epochs", "best (epoch)", "state", "tag", "MB", "folder")]
+    rows: list[tuple[str, ...]] = [
+        ("kind", "task", "network", "size", "epochs", "best (epoch)", "state", "tag", "MB", "folder")
+    ]
     for run in runs:
         config, (done, asked) = run.config, run.epochs
-        state = "running" if run.running else "debug" if run.debug else "finished" if done >= asked else "stopped"
+        state = "running" if run.running else "debug" if run.debug else "stopped" if done < asked else "finished"
+        state = "unknown" if asked < 1 and state == "finished" else state
         best = "-" if run.best is None or math.isnan(run.best[0]) else f"{run.best[0]:.4f} ({run.best[1]})"
         task, network, size = (_first(config, *names) for names in _FIELDS)
-        epochs, tag, space = f"{done}/{asked}", run.tag or "-", _megabytes(run.size)
+        epochs, tag, space = f"{done}/{asked if asked > 0 else '?'}", run.tag or "-", _megabytes(run.size)
         folder = run.folder.relative_to(root).as_posix()
-        rows.append((config["kind"], task, network, size, epochs, best, state, tag, space, folder))
+        cells = (config["kind"], task, network, size, epochs, best, state, tag, space, folder)
+        rows.append(tuple(map(one_line, cells)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 

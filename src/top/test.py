@@ -34,7 +34,7 @@ class Arguments:
     category: Literal["given", "auto"] = "given"
     """given: take the categories from the test list; auto: let the network choose them"""
     epoch: int | None = None
-    """use the model of this epoch instead of the best one (lowest NE)"""
+    """use the model of this epoch; by default the best one (lowest NE)"""
     batch_size: int = 16
     """how many photos the network processes at once"""
     strict: bool = False

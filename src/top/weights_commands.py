@@ -40,7 +40,7 @@ class ConvertArguments:
     """mean of red, green and blue (0 to 1) by which the input was normalised; by default as the config.json of timm
     beside the checkpoint says, or that of ImageNet"""
     std: tuple[float, float, float] | None = None
-    """deviation of red, green and blue, as --mean"""
+    """deviation of red, green and blue; its default is found as that of --mean"""
 
 
 def convert(arguments: Sequence[str] | None = None) -> None:
@@ -59,6 +59,11 @@ def _convert(args: ConvertArguments) -> None:
         raise ValueError("--mean and --std go together: give both or neither")
     statistics = None if args.mean is None or args.std is None else InputStatistics(args.mean, args.std)
     known = Known(args.entry, args.prefix, statistics)
+    if Path(args.checkpoint).is_dir():
+        raise ValueError(
+            f"{args.checkpoint} is a folder; expected the file of a checkpoint, such as model.safetensors in it, or "
+            "its name on the Hugging Face hub"
+        )
     path = Path(find_start(args.checkpoint).weights)
     missing, extra = convert_checkpoint(
         path, args.backbone, args.out, args.accept_missing, args.accept_unexpected, known

@@ -14,7 +14,8 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,10 +28,10 @@ import safetensors.numpy
 
 from ..config import AttributeConfig, KeypointConfig
 from ..files import atomic_path, open_regular, read_regular, regular, sealed, sweep, write_atomic
+from ..run_files import CALIBRATION, read_best, read_index, read_json
 from ..run_files import RunError as RunError
 from ..run_files import find_run as find_run
 from ..run_files import find_trained_run as find_trained_run
-from ..run_files import read_best, read_index, read_json
 from ..run_files import read_config as read_config
 from ..vocabulary import Vocabulary, older_files_vocabulary, read_vocabulary
 from .backbones.weights import WeightsError, load_file
@@ -183,7 +184,19 @@ def save_model(run: Path, net: keras.Model, epoch: int, score: float, keep: int)
         _write_index(folder, kept)
     finally:
         _finish_change(folder)
-    write_atomic(regular(run / "best.json"), json.dumps(_record(best), indent=1) + "\n")
+    _write_best(run, {**best, "calibration_sha256": None})
+
+
+@contextmanager
+def calibrated(run: Path) -> Iterator[None]:
+    """The block writes the run's calibration; best.json keeps its digest, so that a lost one is noticed."""
+    best = read_best(run) or next(iter(_best_first(read_index(run / "models", _MODELS_LOST))), None)
+    if best is not None:  # a kill within the block leaves no digest of an earlier calibration
+        _write_best(run, {**best, "calibration_sha256": None})
+    yield
+    path = run / CALIBRATION
+    if best is not None and path.is_file():
+        _write_best(run, {**best, "calibration_sha256": hashlib.sha256(read_regular(path)).hexdigest()})
 
 
 def best_model(run: Path, warn, epoch: int | None = None) -> SavedModel:
@@ -193,19 +206,28 @@ def best_model(run: Path, warn, epoch: int | None = None) -> SavedModel:
     list of the models is damaged.
     """
     folder = run / "models"
-    entries = _best_first(read_index(folder, _MODELS_LOST))
+    entries, other, damage = _best_first(read_index(folder, _MODELS_LOST)), [], []
     read_best(run)  # what others read of it must be sound
     if epoch is not None:
         kept = [entry for entry in entries if entry["epoch"] == epoch]
         if not kept:
             epochs = sorted(entry["epoch"] for entry in entries)
             raise RunError(f"{run} keeps no model of epoch {epoch}; it has those of epochs {epochs}")
+        other = [str(entry["epoch"]) for entry in entries if entry["epoch"] != epoch]
         entries = kept
     for entry in entries:
         path = folder / entry["file"]
         if _intact(path, entry["sha256"]):
             return SavedModel(path, entry["epoch"], entry["score"])
-        warn(f"{path} is missing or damaged (its sha256 does not match): falling back to the next best model")
+        damage.append(f"{path} is {'damaged (its sha256 does not match)' if path.is_file() else 'missing'}")
+        if len(damage) < len(entries):
+            warn(f"{damage[-1]}: falling back to the next best model")
+    if damage:
+        others = f", or name another --epoch ({', '.join(other)})" if other else ""
+        raise RunError(
+            f"{run} has no intact model{'' if epoch is None else f' of epoch {epoch}'}: {'; '.join(damage)}. Restore a "
+            f"file from a copy{others}, or train the run anew"
+        )
     if not entries and any(folder.glob("*.weights.h5")):
         raise RunError(f"{folder / 'index.json'} is missing, though there are models: {_MODELS_LOST}")
     raise RunError(f"{run} has no usable model yet: train it for at least one epoch, or name another run")
@@ -265,6 +287,10 @@ def _intact(path: Path, digest: str) -> bool:
             return hashlib.file_digest(file, "sha256").hexdigest() == digest
     except OSError:
         return False
+
+
+def _write_best(run: Path, entry: dict[str, Any]) -> None:
+    write_atomic(regular(run / "best.json"), json.dumps(_record(entry), indent=1) + "\n")
 
 
 def _write_index(folder: Path, entries: list[dict[str, Any]]) -> None:

@@ -264,6 +264,18 @@ def test_commands_are_noted_with_how_they_ended(monkeypatch, tmp_path, capsys):
     assert len(read_run_log(log)) == 3
 
 
+def test_a_log_whose_folder_is_missing_is_not_made(monkeypatch, tmp_path, capsys):
+    for log, reason in (
+        (tmp_path / "missing" / "deeper" / "log.txt", f"there is no folder {tmp_path / 'missing' / 'deeper'}; make it"),
+        (tmp_path, "it is a folder; give a file in AIFASHION_RUN_LOG"),
+    ):
+        monkeypatch.setenv("AIFASHION_RUN_LOG", str(log))
+        done: list[list[str]] = []
+        run_command("a.py", None, ["x"], done.append)
+        assert done == [["x"]] and not list(tmp_path.iterdir())
+        assert capsys.readouterr().out.startswith(f"this command is not noted in {log}: {reason}")
+
+
 def test_errors_of_the_program_itself_keep_their_traceback():
     def command(tokens):
         raise TypeError("a bug")

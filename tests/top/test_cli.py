@@ -97,3 +97,41 @@ def test_a_script_leaves_the_names_of_other_packages_alone(script, tmp_path):
     done = subprocess.run([sys.executable, tmp_path / "probe.py"], capture_output=True, text=True, check=True)
     assert f"usage: aifashion {script.replace('_', '-')} " in done.stdout
     assert Path(done.stdout.splitlines()[-1]).parent.name == "test"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_shows_types_and_true_defaults(command: str, capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*command.split(), "--help"])
+    text = capsys.readouterr().out
+    assert caught.value.code == 0 and text.startswith(f"usage: aifashion {command} ")
+    for untrue in ("None", "(default: )", "''", "{FLOAT"):
+        assert untrue not in text
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "metavar", "default"),
+    [
+        ("predict", "--model", "PATH", ""),
+        ("evaluate", "--json", "PATH", "(default: none)"),
+        ("train", "--init-epoch", "INT", "by default 0"),
+        ("train", "--gpu-id", "STR", "by default the first"),
+        ("train", "--tag", "STR", "(default: none)"),
+        ("test", "--decoder", "{argmax,quarter,two-peak,dark,soft-argmax}", "by default as in the training"),
+        ("weights convert", "--mean", "FLOAT FLOAT FLOAT", "by default as the config.json"),
+        ("weights convert", "--accept-missing", "[STR [STR ...]]", "(default: none)"),
+        ("data fetch-styles", "--shards", "INT", "by default one for every 4000 rows"),
+    ],
+)
+def test_an_option_that_is_empty_by_default(command: str, option: str, metavar: str, default: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    part = text.partition(f" {option} {metavar} ")[2][:300]
+    assert part and default in part
+
+
+def test_none_as_a_word_is_a_name_like_others(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", "shipped", "--gpu-id", "None"])
+    assert "--gpu-id None: expected the number of a GPU" in capsys.readouterr().err

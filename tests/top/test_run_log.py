@@ -28,7 +28,7 @@ def child(log: Path, body: str, *words: str) -> subprocess.Popen:
 
 
 def test_a_command_that_ends_well(tmp_path: Path) -> None:
-    log = tmp_path / "runs" / "run_log.txt"
+    log = tmp_path / "run_log.txt"
     with logged_command(log, ["train.py", "--category", "all"], no_warning):
         assert read_run_log(log)[0].outcome is None
     (entry,) = read_run_log(log)

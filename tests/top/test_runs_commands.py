@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aifashion.config import AttributeConfig, KeypointConfig
-from aifashion.files import locked
+from aifashion.files import locked, sealed
 from aifashion.top import runs_commands
 from aifashion.top.runs_commands import clear, find_runs, list_runs
 from links import link
@@ -73,6 +73,61 @@ def test_lists_the_runs_of_a_tag(root: Path, capsys) -> None:
     assert header.startswith("kind") and row.endswith("skirt_length/2026_01_04_00_00_00_001")
     list_runs(["--folder", str(root), "--tag", "none"])
     assert "No runs with tag 'none' in " in capsys.readouterr().out
+
+
+def test_a_tag_or_folder_with_a_line_end_stays_in_its_row(tmp_path: Path, capsys) -> None:
+    attribute_run(tmp_path, "a/2026_01_02_00_00_00", "first\nsecond\x1b[31m\t\u2028", epochs=4)
+    attribute_run(tmp_path, "b\nb/2026_01_02_00_00_00", "other", epochs=4)
+    list_runs(["--folder", str(tmp_path)])
+    header, first, second = capsys.readouterr().out.split("\n")[:-1]
+    assert " first\\nsecond\\x1b[31m\\t\\u2028  " in first and first.endswith("a/2026_01_02_00_00_00")
+    assert second.endswith("b\\nb/2026_01_02_00_00_00")
+    assert first.index("2.5") == second.index("2.5") == header.index("MB")
+    list_runs(["--folder", str(tmp_path), "--tag", "first\nsecond\x1b[31m\t\u2028"])
+    assert len(capsys.readouterr().out.splitlines()) == 2  # such a run can still be chosen
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("epochs", "3", "a whole number"),
+        ("epochs", True, "a whole number"),
+        ("epochs", 2.0, "a whole number"),
+        ("size", "96", "a whole number"),
+        ("tag", ["try"], "a text"),
+        ("tag", None, "a text"),
+        ("network", 7, "a text"),
+        ("task", {}, "a text"),
+    ],
+)
+def test_a_field_of_another_type_is_named(tmp_path: Path, capsys, field: str, value, expected: str) -> None:
+    config = json.loads(AttributeConfig(network="lite", epochs=3).to_json()) | {field: value}
+    run = make_run(tmp_path, "2026_01_02_00_00_00", json.dumps(config), epochs=3)
+    list_runs(["--folder", str(tmp_path)])
+    told, header, row = capsys.readouterr().out.splitlines()
+    assert told == f"{run / 'config.json'}: {field} = {value!r} is not {expected}; listed as unknown"
+    cells = dict(zip(header.replace("best (epoch)", "best").split(), row.split(), strict=True))
+    if field == "epochs":
+        assert (cells["epochs"], cells["state"]) == ("3/?", "unknown")
+    else:
+        assert cells[field] == "-" and (cells["epochs"], cells["state"]) == ("3/3", "finished")
+
+
+def test_a_configuration_that_was_changed_is_named(tmp_path: Path, capsys) -> None:
+    config = sealed(json.loads(AttributeConfig(network="lite").to_json())) | {"size": 64}
+    run = make_run(tmp_path, "2026_01_02_00_00_00", json.dumps(config))
+    list_runs(["--folder", str(tmp_path)])
+    told, _, row = capsys.readouterr().out.splitlines()
+    assert told.startswith(f"{run / 'config.json'} is damaged (it was changed since it was written") and " 64 " in row
+
+
+@pytest.mark.parametrize("text", ["", "[" * 100_000, "[]", "{}", '{"kind": 1}', "\udcff"])
+def test_what_is_no_configuration_is_passed_over(root: Path, capsys, text: str) -> None:
+    run = make_run(root, "all/2026_01_09_00_00_00", "")
+    (run / "config.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    list_runs(["--folder", str(root)])
+    told, *rows = capsys.readouterr().out.splitlines()
+    assert told == f"passed over, not the configuration of a run: {run / 'config.json'}" and len(rows) == 5
 
 
 def test_an_empty_or_missing_folder(tmp_path: Path, fails, capsys) -> None:

@@ -76,6 +76,11 @@ def test_a_category_without_photos(fails, own_data, tmp_path):
         (["--weights", "imagenet"], "no ImageNet weights"),
         (["--weights", "{weights}"], "does not fit"),
         (["--weights", "shipped", "--network", "v11"], "the weights are of lite, not of v11: choose --network lite"),
+        (
+            ["--tag", "first\nsecond"],
+            r"--tag 'first\nsecond' has a line end or another control",
+        ),
+        (["--tag", "\x1b[31mred"], r"--tag '\x1b[31mred' has a line end or another control character"),
         (["--init-epoch", "1"], "--init-epoch needs --load"),
         (["--reset"], "--reset needs --load"),
         (["--resume"], "no run in {out}/all: train one first"),
@@ -204,6 +209,9 @@ def test_resuming_a_finished_run_changes_nothing(all_run, data, capsys):
     before = {path.name: path.read_bytes() for path in all_run.glob("*.*")}
     train.main(["--data", str(data), "--out", str(all_run.parent.parent), "--resume"])
     assert f"Resumed {all_run} at epoch 3, step 0." in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in all_run.glob("*.*")} == before
+    (all_run / "calibration.json").unlink()
+    train.main(["--data", str(data), "--resume", "--load", str(all_run)])  # as the error of such a run says
     assert {path.name: path.read_bytes() for path in all_run.glob("*.*")} == before
 
 

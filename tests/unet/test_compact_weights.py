@@ -7,9 +7,8 @@ from aifashion.config import AttributeConfig
 from aifashion.records import HeadSpec
 from aifashion.unet.compact_weights import CONSTANTS, GRAPH, CompactError, is_compact, whole_weights, write_compact
 from aifashion.unet.predictors import attribute_net, trained_attribute_net
-from aifashion.vocabulary import load_vocabulary
 
-CONFIG = AttributeConfig.from_json('{"kind": "attributes", "model": "lite", "size": 32}', load_vocabulary(), "a file")
+CONFIG = AttributeConfig(network="lite", size=32)
 HEADS = (HeadSpec("colour", "exclusive", ("red", "green", "blue")),)
 
 

@@ -26,8 +26,10 @@ def find_files(data: Path, sort: Callable[[Folders], Sequence[list[Path]]], miss
     sort: folders -> the files of every kind in them. Synthetic sets are used only if there are no others. missing: the
     message of the FileNotFoundError that is raised if there are no files. Raises OSError for a pipe or a device.
     """
-    if not Path(data).is_dir():
+    if not data.is_dir():
         regular(data)
+    if data.is_file():
+        raise FileNotFoundError(f"{data} is a file; expected a folder: {missing}")
     for drawn in (False, True):
         kinds = sort(challenge_folders(data, drawn))
         if any(kinds):

@@ -48,7 +48,7 @@ def load_file(model: keras.Model, path: str | Path) -> None:
     """
     path = Path(path)
     if not path.is_file():
-        raise WeightsError(f"no weights file at {path}")
+        raise WeightsError(f"{path} is a folder; expected a file" if path.is_dir() else f"no weights file at {path}")
     if path.suffix in CHECKPOINTS:
         reason = "a checkpoint of PyTorch fits the residual family alone, such as resnet50_torch"
         raise WeightsError(f"{path} does not fit {model.name}: {reason}")
