@@ -7,7 +7,7 @@ those of the sets that are to choose the best epoch, each once.
 import csv
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,13 +54,10 @@ def mix_keypoints(out: Path, shares: Sequence[Share], seed: int = 0) -> tuple[in
             rng = random.Random(f"{seed} {share.name}")
             train, val = load_or_make_split(share.folder, load_training_samples(share.folder))
             train = _few(_few_bare(train, share.bare, rng), share.most, rng)
-            for part, samples, times in ((0, train, share.repeat), (1, val if share.validates else [], 1)):
-                for sample in samples:
-                    for number in range(times):
-                        name = f"Images/{share.name}_{number}/{sample.image_id.replace('/', '-')}"
-                        path = out / "train" / name
-                        link_or_copy(sample.path, path)
-                        halves[part].append(replace(sample, image_id=name, path=path))
+            for half, number, sample in _placed(share, train, val):
+                name = f"Images/{share.name}_{number}/{sample.image_id.replace('/', '-')}"
+                link_or_copy(sample.path, out / "train" / name)
+                halves[half].append(replace(sample, image_id=name, path=out / "train" / name))
         lists = out / "train" / "Annotations"
         lists.mkdir(parents=True, exist_ok=True)
         write_keypoint_csv(lists / "train.csv", [*halves[0], *halves[1]], decimals=1)
@@ -84,18 +81,23 @@ def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0) -> tuple[i
             held = set() if share.split is None else _names(share.split / f"{ATTRIBUTE_PREFIX}{VAL_FILE}")
             val = [sample for sample in samples if sample.image_id in held]
             train = _few([sample for sample in samples if sample.image_id not in held], share.most, rng)
-            for part, chosen, times in ((0, train, share.repeat), (1, val if share.validates else [], 1)):
-                for sample in chosen:
-                    for number in range(times):
-                        name = f"Images/{sample.category}{SUFFIX}/{share.name}_{number}_{sample.path.name}"
-                        path = out / "base" / name
-                        link_or_copy(sample.path, path)
-                        lines += [f"{name},{row}" for row in photos[sample.path]]
-                        halves[part].append(replace(sample, image_id=name, path=path))
+            for half, number, sample in _placed(share, train, val):
+                name = f"Images/{sample.category}{SUFFIX}/{share.name}_{number}_{sample.path.name}"
+                link_or_copy(sample.path, out / "base" / name)
+                lines += [f"{name},{row}" for row in photos[sample.path]]
+                halves[half].append(replace(sample, image_id=name, path=out / "base" / name))
         (out / "base" / "Annotations").mkdir(parents=True, exist_ok=True)
         write_atomic(out / "base" / "Annotations" / "label.csv", "".join(f"{line}\n" for line in lines))
         write_split(out, halves, ATTRIBUTE_PREFIX)
     return len(halves[0]), len(halves[1])
+
+
+def _placed(share: Share, train: Sequence[Sample], val: Sequence[Sample]) -> Iterator[tuple[int, int, Sample]]:
+    """The half of the mix (0 to train on), which time of how many, and the photo, of all that a share gives."""
+    for sample in train:
+        yield from ((0, number, sample) for number in range(share.repeat))
+    if share.validates:
+        yield from ((1, 0, sample) for sample in val)
 
 
 def _names(split: Path) -> set[str]:

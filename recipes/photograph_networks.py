@@ -20,8 +20,21 @@ from typing import Literal
 
 from installing import Part, check_out, check_source, install
 from mixing import Share, mix_attributes, mix_keypoints
-from model_cards import REAL_FILES, Photographs, attribute_card, keypoint_card, real_name
-from steps import Step, best_weights, export_step, only_run, run_step, score_step, train_precision, training_step
+from model_cards import Photographs, attribute_card, keypoint_card, real_name
+from steps import (
+    Step,
+    best_weights,
+    check_real,
+    check_start,
+    export_step,
+    made_before,
+    note_start,
+    only_run,
+    run_step,
+    score_step,
+    train_precision,
+    training_step,
+)
 
 from aifashion.config import Precision
 from aifashion.data_gen.formats.folders import RECIPE_FILE
@@ -29,10 +42,10 @@ from aifashion.data_gen.photographs import ANSWER as PHOTOGRAPH_ANSWER
 from aifashion.data_gen.photographs import ATTRIBUTE_ANSWER as PHOTOGRAPH_ATTRIBUTE_ANSWER
 from aifashion.data_gen.split import TRAIN_FILE
 from aifashion.data_gen.synthetic.writer import ANSWER, ATTRIBUTE_ANSWER
-from aifashion.files import claim_folder, write_atomic
+from aifashion.files import claim_folder
 from aifashion.recognition.attribute_model import FOLDER
-from aifashion.serve.artifact import Manifest, Numbers, Stage
-from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WORD, shipped
+from aifashion.serve.artifact import Numbers, Stage
+from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WORD
 from aifashion.top import (
     crop_commands,
     data_commands,
@@ -47,7 +60,6 @@ from aifashion.top import (
 from aifashion.top.arguments import CHECKOUT, run_command, tell
 
 RECIPE = "python recipes/photograph_networks.py"
-START_FILE = "start.json"
 LISTS = {"laid": CHECKOUT / "data" / "photographs", "worn": CHECKOUT / "data" / "street"}
 """Folders of annotations."""
 LAID_REPEAT, WORN_REPEAT, DRAWN, BARE = 2, 2, 800, 200
@@ -117,7 +129,7 @@ def make_pair(args: PhotographArguments) -> None:
         if step.done:
             tell(f"Done before: {step.done}")
             continue
-        _check_start(args, step)
+        check_start(args.work, step)
         run_step(step)
     if args.stages == "keypoints":
         tell(f"Wrote the scores of the keypoint network to {scores_folder(args)}")
@@ -133,10 +145,7 @@ def _check(args: PhotographArguments) -> None:
     for name in ("laid", "worn"):
         if not getattr(args, name).is_dir():
             raise FileNotFoundError(f"--{name} {getattr(args, name)} is no folder; give the clone of the photos")
-    if args.real is not None:
-        missing = [name for name in REAL_FILES if not (args.real / name).is_file()]
-        if missing:
-            raise FileNotFoundError(f"{args.real} has no {', '.join(missing)}: annotated photographs need all three")
+    check_real(args.real)
     if args.leave_out != "nothing" and args.stages == "both" and args.out == SHIPPED:
         raise ValueError("--leave-out is for comparisons: give another --out, or --stages keypoints")
     check_out(args.out)
@@ -155,23 +164,8 @@ def claimed(args: PhotographArguments) -> PhotographArguments:
     facts |= {f"{stage}_options": " ".join(given) for stage, given in options.items()}
     facts |= {"mix": f"{LAID_REPEAT} {WORN_REPEAT} {DRAWN} {BARE} {ATTRIBUTE_REPEAT} {ATTRIBUTE_DRAWN}"}
     claim_folder(args.work, RECIPE_FILE, facts)
-    if not (args.work / START_FILE).exists():
-        before = {stage: Manifest.read(shipped(stage)).source["made_by"] for stage in STAGES}
-        write_atomic(args.work / START_FILE, json.dumps(before, indent=1))
+    note_start(args.work)
     return args
-
-
-def _check_start(args: PhotographArguments, step: Step) -> None:
-    """The pair that ships is another one once it was replaced."""
-    if WORD not in step.options:
-        return
-    stage: Stage = "keypoints" if step.function is train.main else "attributes"
-    begun = json.loads((args.work / START_FILE).read_text(encoding="utf-8"))[stage]
-    if (now := Manifest.read(shipped(stage)).source["made_by"]) != begun:
-        raise ValueError(
-            f"{args.work} was begun from the pair made by {', '.join(begun)}, but {shipped(stage)} was made by "
-            f"{', '.join(now)} since: put the former back there, or give another --work"
-        )
 
 
 def made_with(args: PhotographArguments, stage: Stage) -> Path:
@@ -295,9 +289,8 @@ def attribute_score_steps(
 
 def made_by(args: PhotographArguments, stage: Stage) -> list[str]:
     """The commands that made a stage of the pair, each going on from the weights of the one before."""
-    before: list[str] = json.loads((args.work / START_FILE).read_text(encoding="utf-8"))[stage]
     epochs = f"--keypoint-epochs {args.keypoint_epochs} --attribute-epochs {args.attribute_epochs}"
-    return [*before, f"{RECIPE} --laid CLONE --worn CLONE {epochs} --seed {args.seed}"]
+    return [*made_before(args.work, stage), f"{RECIPE} --laid CLONE --worn CLONE {epochs} --seed {args.seed}"]
 
 
 def part_of_pair(args: PhotographArguments, stage: Stage) -> Part:

@@ -21,16 +21,29 @@ from pathlib import Path
 from typing import Literal
 
 from installing import Part, check_out, check_source, install
-from model_cards import REAL_FILES, Photographs, attribute_card, keypoint_card, real_name
-from steps import Step, best_weights, export_step, only_run, run_step, score_step, train_precision, training_step
+from model_cards import Photographs, attribute_card, keypoint_card, real_name
+from steps import (
+    Step,
+    best_weights,
+    check_real,
+    check_start,
+    export_step,
+    made_before,
+    note_start,
+    only_run,
+    run_step,
+    score_step,
+    train_precision,
+    training_step,
+)
 
 from aifashion.config import Precision
 from aifashion.data_gen.formats.folders import RECIPE_FILE
 from aifashion.data_gen.synthetic.writer import ANSWER, ATTRIBUTE_ANSWER
-from aifashion.files import claim_folder, write_atomic
+from aifashion.files import claim_folder
 from aifashion.recognition.attribute_model import FOLDER
-from aifashion.serve.artifact import Manifest, Numbers, Stage
-from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WORD, shipped
+from aifashion.serve.artifact import Numbers, Stage
+from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WORD
 from aifashion.top import (
     crop_commands,
     data_commands,
@@ -45,8 +58,6 @@ from aifashion.top import (
 from aifashion.top.arguments import CHECKOUT, run_command, tell
 
 RECIPE = "python recipes/shipped_networks.py"
-START_FILE = "start.json"
-"""By stage the commands that made the pair from which the trainings start: it is gone once it is replaced."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +127,13 @@ def make_pair(args: MakeArguments) -> None:
     real = args.real and args.real.absolute()
     args = replace(args, work=args.work.absolute(), out=args.out.absolute(), real=real)
     args = claimed(args)
-    if args.start == "shipped" and not (args.work / START_FILE).exists():
-        before = {stage: Manifest.read(shipped(stage)).source["made_by"] for stage in STAGES}
-        write_atomic(args.work / START_FILE, json.dumps(before, indent=1))
+    if args.start == "shipped":
+        note_start(args.work)
     for step in steps(args):
         if step.done:
             tell(f"Done before: {step.done}")
             continue
-        _check_start(args, step)
+        check_start(args.work, step)
         run_step(step)
     install(args.out, [part_of_pair(args, stage) for stage in STAGES])
     tell(f"Wrote the pair to {args.out}, with a {CARD} each")
@@ -134,24 +144,8 @@ def _check(args: MakeArguments) -> None:
         raise ValueError(f"--epochs must be a multiple above 0, not {args.epochs}")
     if args.test_count < 1:
         raise ValueError(f"--test-count must be at least 1, not {args.test_count}: the cards have the scores on them")
-    if args.real is not None:
-        missing = [name for name in REAL_FILES if not (args.real / name).is_file()]
-        if missing:
-            raise FileNotFoundError(f"{args.real} has no {', '.join(missing)}: annotated photographs need all three")
+    check_real(args.real)
     check_out(args.out)
-
-
-def _check_start(args: MakeArguments, step: Step) -> None:
-    """The pair that ships is another one once this folder's pair, or that of another folder, has replaced it."""
-    if WORD not in step.options:
-        return
-    stage: Stage = "keypoints" if step.function is train.main else "attributes"
-    begun = json.loads((args.work / START_FILE).read_text(encoding="utf-8"))[stage]
-    if (now := Manifest.read(shipped(stage)).source["made_by"]) != begun:
-        raise ValueError(
-            f"{args.work} was begun from the pair made by {', '.join(begun)}, but {shipped(stage)} was made by "
-            f"{', '.join(now)} since: put the former back there, or give another --work"
-        )
 
 
 def claimed(args: MakeArguments) -> MakeArguments:
@@ -284,8 +278,7 @@ def made_by(args: MakeArguments, stage: Stage) -> list[str]:
     command = f"{RECIPE} --count {args.count} --seed {args.seed} --epochs {args.epochs:g}"
     if args.start == "nothing":
         return [command]
-    before: list[str] = json.loads((args.work / START_FILE).read_text(encoding="utf-8"))[stage]
-    return [*before, f"{command} --start {args.start}"]
+    return [*made_before(args.work, stage), f"{command} --start {args.start}"]
 
 
 def part_of_pair(args: MakeArguments, stage: Stage) -> Part:

@@ -10,10 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_cards import REAL_FILES
+
+from aifashion.files import write_atomic
 from aifashion.recognition.keypoint_model import CALIBRATION
-from aifashion.serve.artifact import MANIFEST
-from aifashion.top import export
+from aifashion.serve.artifact import MANIFEST, Manifest, Stage
+from aifashion.serve.shipped import STAGES, WORD, shipped
+from aifashion.top import export, train
 from aifashion.top.arguments import tell
+
+START_FILE = "start.json"
+"""By stage the commands that made the pair from which the trainings start: it is gone once it is replaced."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,39 @@ class Step:
     def done(self) -> Path | None:
         """The file that it writes last, where it has ended well."""
         return next(self.folder.glob(self.last), None)
+
+
+def note_start(work: Path) -> None:
+    """Keeps in the folder to work in what made the pair that ships, when the folder is begun."""
+    if not (work / START_FILE).exists():
+        before = {stage: Manifest.read(shipped(stage)).source["made_by"] for stage in STAGES}
+        write_atomic(work / START_FILE, json.dumps(before, indent=1))
+
+
+def made_before(work: Path, stage: Stage) -> list[str]:
+    """The commands that made a stage of the pair from which the folder was begun."""
+    return json.loads((work / START_FILE).read_text(encoding="utf-8"))[stage]
+
+
+def check_start(work: Path, step: Step) -> None:
+    """Raises ValueError for a training that starts from the pair that ships, where that was replaced since, by the pair
+    of this folder or of another one."""
+    if WORD not in step.options:
+        return
+    stage: Stage = "keypoints" if step.function is train.main else "attributes"
+    begun, now = made_before(work, stage), Manifest.read(shipped(stage)).source["made_by"]
+    if now != begun:
+        raise ValueError(
+            f"{work} was begun from the pair made by {', '.join(begun)}, but {shipped(stage)} was made by "
+            f"{', '.join(now)} since: put the former back there, or give another --work"
+        )
+
+
+def check_real(real: Path | None) -> None:
+    """Raises FileNotFoundError where a folder of annotated photographs lacks a list."""
+    missing = [] if real is None else [name for name in REAL_FILES if not (real / name).is_file()]
+    if missing:
+        raise FileNotFoundError(f"{real} has no {', '.join(missing)}: annotated photographs need all three")
 
 
 def training_step(

@@ -5,7 +5,6 @@ from pathlib import Path
 import photograph_networks
 import pytest
 from photograph_networks import (
-    START_FILE,
     PhotographArguments,
     attribute_shares,
     claimed,
@@ -15,7 +14,7 @@ from photograph_networks import (
     steps,
 )
 from small_artifacts import small_manifest, write_artifact
-from steps import Step
+from steps import START_FILE, Step
 
 from aifashion.serve.artifact import Manifest, Stage
 from aifashion.serve.shipped import STAGES, shipped

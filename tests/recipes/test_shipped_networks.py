@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import shipped_networks
+import steps as steps_module
 from shipped_networks import (
-    START_FILE,
     MakeArguments,
     Phase,
     Step,
@@ -20,6 +20,7 @@ from shipped_networks import (
     train_precision,
 )
 from small_artifacts import small_manifest, write_artifact
+from steps import START_FILE
 
 from aifashion.serve.artifact import MANIFEST, Manifest, Numbers, Stage
 from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
@@ -107,7 +108,7 @@ def test_a_training_starts_from_the_pair_that_the_folder_was_begun_from(fails, t
 
     shipping = tmp_path / "pair"
     monkeypatch.setattr(shipped_networks, "run_step", run)
-    monkeypatch.setattr(shipped_networks, "shipped", lambda stage: shipping / stage)
+    monkeypatch.setattr(steps_module, "shipped", lambda stage: shipping / stage)
     monkeypatch.setattr(shipped_networks, "part_of_pair", lambda args, stage: stage)
     monkeypatch.setattr(shipped_networks, "install", lambda out, parts: ship("the first", "the next"))
 
