@@ -42,19 +42,22 @@ class Share:
         return {"name": self.name, "repeat": self.repeat, "most": self.most, "bare": self.bare}
 
 
-def mix_keypoints(out: Path, shares: Sequence[Share], seed: int = 0) -> tuple[int, int]:
+def mix_keypoints(out: Path, shares: Sequence[Share], seed: int = 0, both: bool = False) -> tuple[int, int]:
     """Writes a training set for keypoints; returns how many photos it has to train on and to validate on.
+
+    both: all photos are to train on and, by another name, to validate on, so that what an artifact in a lower precision
+    costs is measured on many.
 
     Raises FileExistsError where `out` holds another mix or anything else; errors of the sets as in a training.
     """
-    claim_folder(out, CLAIM, {"seed": seed, "shares": [share.facts() for share in shares]})
+    claim_folder(out, CLAIM, {"seed": seed, "both": both, "shares": [share.facts() for share in shares]})
     halves: tuple[list[Sample], list[Sample]] = [], []
     with locked(out):
         for share in shares:
             rng = random.Random(f"{seed} {share.name}")
             train, val = load_or_make_split(share.folder, load_training_samples(share.folder))
             train = _few(_few_bare(train, share.bare, rng), share.most, rng)
-            for half, number, sample in _placed(share, train, val):
+            for half, number, sample in _placed(share, train, val, both):
                 name = f"Images/{share.name}_{number}/{sample.image_id.replace('/', '-')}"
                 link_or_copy(sample.path, out / "train" / name)
                 halves[half].append(replace(sample, image_id=name, path=out / "train" / name))
@@ -65,9 +68,9 @@ def mix_keypoints(out: Path, shares: Sequence[Share], seed: int = 0) -> tuple[in
     return len(halves[0]), len(halves[1])
 
 
-def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0) -> tuple[int, int]:
+def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0, both: bool = False) -> tuple[int, int]:
     """Writes a training set for attributes, as `mix_keypoints`."""
-    claim_folder(out, CLAIM, {"seed": seed, "attributes": [share.facts() for share in shares]})
+    claim_folder(out, CLAIM, {"seed": seed, "both": both, "attributes": [share.facts() for share in shares]})
     halves: tuple[list[Sample], list[Sample]] = [], []
     lines: list[str] = []
     with locked(out):
@@ -81,7 +84,7 @@ def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0) -> tuple[i
             held = set() if share.split is None else _names(share.split / f"{ATTRIBUTE_PREFIX}{VAL_FILE}")
             val = [sample for sample in samples if sample.image_id in held]
             train = _few([sample for sample in samples if sample.image_id not in held], share.most, rng)
-            for half, number, sample in _placed(share, train, val):
+            for half, number, sample in _placed(share, train, val, both):
                 name = f"Images/{sample.category}{SUFFIX}/{share.name}_{number}_{sample.path.name}"
                 link_or_copy(sample.path, out / "base" / name)
                 lines += [f"{name},{row}" for row in photos[sample.path]]
@@ -92,8 +95,14 @@ def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0) -> tuple[i
     return len(halves[0]), len(halves[1])
 
 
-def _placed(share: Share, train: Sequence[Sample], val: Sequence[Sample]) -> Iterator[tuple[int, int, Sample]]:
+def _placed(
+    share: Share, train: Sequence[Sample], val: Sequence[Sample], both: bool
+) -> Iterator[tuple[int, int, Sample]]:
     """The half of the mix (0 to train on), which time of how many, and the photo, of all that a share gives."""
+    if both:
+        for half in (0, 1):
+            yield from ((half, half, sample) for sample in [*train, *val])
+        return
     for sample in train:
         yield from ((0, number, sample) for number in range(share.repeat))
     if share.validates:

@@ -8,8 +8,8 @@ photographs of people whose photos no training and no choice has seen.
 In the folder to work in, what is made with an artifact lies beside it:
 
     drawn/  laid/  worn/  mix/  runs/keypoints/
-    keypoints_PRECISION/      artifact/  crops_NAME/  mix/  runs/attributes/
-        attributes_PRECISION/ artifact/  scores/
+    keypoints_PRECISION/      artifact/  measured/  scores/  crops_NAME/  mix/  runs/attributes/
+        attributes_PRECISION/ artifact/  measured/  scores/
 """
 
 import json
@@ -65,7 +65,9 @@ LISTS = {"laid": CHECKOUT / "data" / "photographs", "worn": CHECKOUT / "data" / 
 LAID_REPEAT, WORN_REPEAT, DRAWN, BARE = 2, 2, 800, 200
 """How often an epoch sees each annotated photograph; how many drawn photos it sees, and how many photographs of each
 category of which only that is known, and without a garment."""
-ATTRIBUTE_REPEAT, ATTRIBUTE_DRAWN = 3, 2000
+ATTRIBUTE_REPEAT, ATTRIBUTE_DRAWN = 2, 1000
+DRAWN_COUNT, MEASURED = 2000, 500
+"""How many photos are drawn; and on how many drawn ones, beside the photographs, it is measured what int8 costs."""
 PHOTO_OPTIONS = ("--size", "256", "--labels", "all")
 KEYPOINT_OPTIONS = (
     *("--category", "all", "--network", "lite", "--size", "256", "--batch-size", "32", "--learning-rate", "0.001"),
@@ -96,8 +98,8 @@ class PhotographArguments:
     replaced in the end"""
     work: Path = CHECKOUT / "data" / "photograph_networks"
     """folder for the photos, crops and runs"""
-    keypoint_epochs: int = 20
-    attribute_epochs: int = 20
+    keypoint_epochs: int = 24
+    attribute_epochs: int = 10
     test_count: int = 2000
     """drawn photos with hidden answers, to score on"""
     seed: int = 0
@@ -189,7 +191,7 @@ def runs_folder(args: PhotographArguments, stage: Stage) -> Path:
 def steps(args: PhotographArguments) -> Iterator[Step]:
     """The steps in their order, each made when the one before has ended."""
     drawn, mix = args.work / "drawn", args.work / "mix"
-    counts = ("--count", str(max(DRAWN, ATTRIBUTE_DRAWN)), "--test-count", str(args.test_count), "--seed", "11")
+    counts = ("--count", str(DRAWN_COUNT), "--test-count", str(args.test_count), "--seed", "11")
     drawing = ("--out", drawn, *counts, *PHOTO_OPTIONS, "--workers", "2")
     yield Step(data_commands.synth, drawing, drawn / "attributes", ATTRIBUTE_ANSWER)
     for name, lists in LISTS.items():
@@ -205,7 +207,11 @@ def steps(args: PhotographArguments) -> Iterator[Step]:
     places = ("--seed", str(args.seed), "--data", mix, "--out", runs.parent)
     yield training_step(train.main, (*options, *places), runs, ("--weights", WORD))
     keypoints, artifact = only_run(runs), made_with(args, "keypoints") / "artifact"
-    yield export_step(keypoints, artifact, mix, "keypoint", args.keypoint_precision)
+    measured = made_with(args, "keypoints") / "measured"
+    if not (measured / TRAIN_FILE).is_file():
+        shares = [replace(share, most=MEASURED, bare=0) for share in keypoint_shares(args)]
+        mix_keypoints(measured, shares, args.seed, both=True)
+    yield export_step(keypoints, artifact, measured, "keypoint", args.keypoint_precision)
     check_source(artifact, keypoints)
     yield from keypoint_score_steps(args, artifact)
     if args.stages == "keypoints":
@@ -223,7 +229,11 @@ def steps(args: PhotographArguments) -> Iterator[Step]:
     places = ("--seed", str(args.seed), "--data", mix, "--out", runs.parent.parent)
     yield training_step(train_attributes.main, (*options, *places), runs, ("--weights", WORD))
     attributes, classifier = only_run(runs), made_with(args, "attributes") / "artifact"
-    yield export_step(attributes, classifier, mix, "attribute", args.attribute_precision)
+    measured = made_with(args, "attributes") / "measured"
+    if not (measured / f"attribute_{TRAIN_FILE}").is_file():
+        shares = [replace(share, most=MEASURED) for share in attribute_shares(args, crops["drawn"], crops["laid"])]
+        mix_attributes(measured, shares, args.seed, both=True)
+    yield export_step(attributes, classifier, measured, "attribute", args.attribute_precision)
     check_source(classifier, attributes)
     yield from attribute_score_steps(args, artifact, classifier, crops["drawn"], crops["laid"])
 

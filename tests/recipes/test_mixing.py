@@ -75,6 +75,13 @@ def test_another_seed_chooses_others_and_the_same_mix_goes_on(tmp_path):
         chosen("one", 1)
 
 
+def test_what_a_lower_precision_costs_is_measured_on_all_photos(tmp_path):
+    laid = keypoint_set(tmp_path / "laid", dict.fromkeys("abc", "skirt"), held="a")
+    assert mix_keypoints(tmp_path / "mix", [Share("laid", laid, repeat=2)], both=True) == (3, 3)
+    halves = load_training_parts(tmp_path / "mix", KeypointConfig())
+    assert seen(halves[0]) == seen(halves[1]) == ["laid a", "laid b", "laid c"]
+
+
 def attribute_set(folder: Path, names: str) -> Path:
     lists = folder / "base" / "Annotations"
     lists.mkdir(parents=True)

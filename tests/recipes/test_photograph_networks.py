@@ -40,13 +40,15 @@ def value(options: tuple, name: str) -> str:
 def args(tmp_path, monkeypatch) -> PhotographArguments:
     """Arguments of a recipe whose mixes are not made: only their signs are written."""
 
-    def mix(out: Path, shares: list, seed: int, name: str = "train_split.csv") -> tuple[int, int]:
+    def mix(out: Path, shares: list, seed: int, name: str = "train_split.csv", both: bool = False) -> tuple[int, int]:
         written(out / name)
         return len(shares), seed
 
     monkeypatch.setattr(photograph_networks, "mix_keypoints", mix)
     monkeypatch.setattr(
-        photograph_networks, "mix_attributes", lambda *given: mix(*given, name="attribute_train_split.csv")
+        photograph_networks,
+        "mix_attributes",
+        lambda *given, **named: mix(*given, name="attribute_train_split.csv", **named),
     )
     for name in ("laid", "worn"):
         (tmp_path / name).mkdir()
@@ -145,7 +147,7 @@ def test_the_folder_and_what_made_the_pair(args):
         claimed(replace(args, leave_out="worn"))
     made(args)
     *_, last = made_by(args, "keypoints")
-    assert last.endswith("--laid CLONE --worn CLONE --keypoint-epochs 20 --attribute-epochs 20 --seed 0")
+    assert last.endswith("--laid CLONE --worn CLONE --keypoint-epochs 24 --attribute-epochs 10 --seed 0")
     part = part_of_pair(args, "attributes")
     assert part.run.parent.parent.parent.name == "runs" and part.artifact.parent.name == "attributes_int8"
 
