@@ -111,7 +111,10 @@ def test_mistakes_are_said_before_any_photo_is_read(fails, own_data, tmp_path, w
 
 def test_a_batch_that_the_photos_do_not_fill(fails, data, tmp_path):
     error = fails(train.main, *SMALL, "--batch-size", "60", "--data", data, "--out", tmp_path / "runs")
-    assert re.search(r"do not fill a batch of 60: use --batch-size (40|55) or less", error) and not (tmp_path / "runs").exists()
+    assert (
+        re.search(r"do not fill a batch of 60: use --batch-size (40|55) or less", error)
+        and not (tmp_path / "runs").exists()
+    )
 
 
 def test_an_exact_resume_changes_no_option(fails, data, bare_run):
