@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aifashion.data_gen.formats.fashionai import load_training_samples, write_keypoint_csv
 from aifashion.data_gen.formats.fashionai_attributes import SUFFIX, find_attribute_sets, read_labels
+from aifashion.data_gen.formats.folders import CROPS_FILE
 from aifashion.data_gen.split import ATTRIBUTE_PREFIX, VAL_FILE, load_or_make_split, write_split
 from aifashion.files import claim_folder, link_or_copy, locked, write_atomic
 from aifashion.records import ABSENT, Sample
@@ -69,7 +70,14 @@ def mix_keypoints(out: Path, shares: Sequence[Share], seed: int = 0, both: bool 
 
 
 def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0, both: bool = False) -> tuple[int, int]:
-    """Writes a training set for attributes, as `mix_keypoints`."""
+    """Writes a training set for attributes, as `mix_keypoints`.
+
+    Where the photos are crops, they are of one kind, and so the mix is: ValueError for others.
+    """
+    records = {share.name: _crops(share.folder) for share in shares}
+    crops, *others = set(records.values())
+    if others:
+        raise ValueError(f"{', '.join(records)} are not crops of one kind by one network: crop all of them alike")
     claim_folder(out, CLAIM, {"seed": seed, "both": both, "attributes": [share.facts() for share in shares]})
     halves: tuple[list[Sample], list[Sample]] = [], []
     lines: list[str] = []
@@ -92,6 +100,8 @@ def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0, both: bool
         (out / "base" / "Annotations").mkdir(parents=True, exist_ok=True)
         write_atomic(out / "base" / "Annotations" / "label.csv", "".join(f"{line}\n" for line in lines))
         write_split(out, halves, ATTRIBUTE_PREFIX)
+        if crops is not None:
+            write_atomic(out / CROPS_FILE, crops)
     return len(halves[0]), len(halves[1])
 
 
@@ -107,6 +117,11 @@ def _placed(
         yield from ((0, number, sample) for number in range(share.repeat))
     if share.validates:
         yield from ((1, 0, sample) for sample in val)
+
+
+def _crops(folder: Path) -> bytes | None:
+    path = folder / CROPS_FILE
+    return path.read_bytes() if path.is_file() else None
 
 
 def _names(split: Path) -> set[str]:

@@ -9,6 +9,7 @@ from aifashion.config import KeypointConfig
 from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.data_gen.formats.fashionai import write_keypoint_csv
 from aifashion.data_gen.formats.fashionai_attributes import load_attribute_table
+from aifashion.data_gen.formats.folders import CROPS_FILE
 from aifashion.data_gen.keypoint_sets import load_training_parts
 from aifashion.data_gen.split import ATTRIBUTE_PREFIX, split_table, write_split
 from aifashion.records import Keypoints, Sample
@@ -111,3 +112,16 @@ def test_attributes_are_split_by_the_set_that_the_crops_are_of(tmp_path):
     texts = [train.photos.path(row).read_text() for row in range(len(train))]
     assert sorted(texts)[:4] == ["crops a", "crops a", "crops c", "crops c"] and len(texts) == 7
     assert (train.codes >= 0).sum(axis=1).tolist() == [2] * 7
+    assert not (tmp_path / "mix" / CROPS_FILE).exists()
+
+
+def test_a_mix_of_crops_says_how_they_were_made(tmp_path):
+    sets = [attribute_set(tmp_path / name, "ab") for name in ("one", "two")]
+    for folder in sets:
+        (folder / CROPS_FILE).write_text('{"kind": "heatmap"}')
+    shares = [Share(folder.name, folder) for folder in sets]
+    mix_attributes(tmp_path / "mix", shares, both=True)
+    assert (tmp_path / "mix" / CROPS_FILE).read_text() == '{"kind": "heatmap"}'
+    (sets[1] / CROPS_FILE).write_text('{"kind": "keypoints"}')
+    with pytest.raises(ValueError, match="one, two are not crops of one kind by one network"):
+        mix_attributes(tmp_path / "other", shares)
