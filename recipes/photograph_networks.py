@@ -65,7 +65,7 @@ LISTS = {"laid": CHECKOUT / "data" / "photographs", "worn": CHECKOUT / "data" / 
 LAID_REPEAT, WORN_REPEAT, DRAWN, BARE = 2, 2, 800, 200
 """How often an epoch sees each annotated photograph; how many drawn photos it sees, and how many photographs of each
 category of which only that is known, and without a garment."""
-ATTRIBUTE_REPEAT, ATTRIBUTE_DRAWN = 2, 1000
+ATTRIBUTE_REPEAT, ATTRIBUTE_DRAWN = 2, 2000
 DRAWN_COUNT, MEASURED = 2000, 500
 """How many photos are drawn; and on how many drawn ones, beside the photographs, it is measured what int8 costs."""
 PHOTO_OPTIONS = ("--size", "256", "--labels", "all")
@@ -76,7 +76,7 @@ KEYPOINT_OPTIONS = (
 )
 ATTRIBUTE_OPTIONS = (
     *("--task", "all", "--network", "lite", "--crop", "heatmap", "--size", "192", "--batch-size", "32"),
-    *("--learning-rate", "0.001", "--warmup-epochs", "1", "--ema", "0.998", "--rotate", "15", "--zoom", "0.2"),
+    *("--learning-rate", "0.0008", "--warmup-epochs", "1", "--ema", "0.998", "--rotate", "15", "--zoom", "0.2"),
     *("--shift", "0.08", "--blur", "0.1", "--erase", "0.2"),
 )
 LeftOut = Literal["nothing", "drawn", "laid", "worn", "bare"]
@@ -99,7 +99,7 @@ class PhotographArguments:
     work: Path = CHECKOUT / "data" / "photograph_networks"
     """folder for the photos, crops and runs"""
     keypoint_epochs: int = 24
-    attribute_epochs: int = 10
+    attribute_epochs: int = 12
     test_count: int = 2000
     """drawn photos with hidden answers, to score on"""
     seed: int = 0

@@ -147,7 +147,7 @@ def test_the_folder_and_what_made_the_pair(args):
         claimed(replace(args, leave_out="worn"))
     made(args)
     *_, last = made_by(args, "keypoints")
-    assert last.endswith("--laid CLONE --worn CLONE --keypoint-epochs 24 --attribute-epochs 10 --seed 0")
+    assert last.endswith("--laid CLONE --worn CLONE --keypoint-epochs 24 --attribute-epochs 12 --seed 0")
     part = part_of_pair(args, "attributes")
     assert part.run.parent.parent.parent.name == "runs" and part.artifact.parent.name == "attributes_int8"
 
