@@ -196,7 +196,8 @@ def test_what_a_recognizer_knows(shipped: Recognizer):
 
 
 def test_ten_passes(shipped: Recognizer):
-    plain, augmented = shipped(PHOTOS[0]), load("shipped", augment=True)(PHOTOS[0])
+    skirt = next(photo for photo in PHOTOS if photo.stem == "skirt")
+    plain, augmented = shipped(skirt), load("shipped", augment=True)(skirt)
     apart = np.linalg.norm(plain.prediction.xy - augmented.prediction.xy, axis=1)[plain.prediction.state != -1]
     assert 0 < np.median(apart) < 5
 
