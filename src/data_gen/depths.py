@@ -37,11 +37,8 @@ def grey_range(image: Image.Image) -> tuple[int, int] | None:
     bits = declared_bits(image)
     if bits > 16:
         raise ValueError(f"integers of {bits} bits, of which nothing tells the range; convert it to 8 or 16 bits")
-    if image.mode == "I;16B":  # which Pillow cannot ask
-        values = np.asarray(image)
-        low, high = int(values.min()), int(values.max())
-    else:
-        low, high = image.getextrema()
+    values = np.asarray(image)
+    low, high = int(values.min()), int(values.max())
     tags = image.tag_v2 if image.format == "TIFF" else {}  # pyright: ignore[reportAttributeAccessIssue]
     signed = _first(tags.get(_SAMPLE_FORMAT)) == _SIGNED
     white = (1 << (bits - signed)) - 1
@@ -69,7 +66,7 @@ def check_colours(image: Image.Image) -> None:
     if image.mode.startswith("I") or significant >= 16 or declared_bits(image) < 16:
         return
     bands = 3 if len(image.getbands()) >= 3 else 1  # without alpha
-    if max(high for _, high in image.getextrema()[:bands]) < 1 << max(0, significant - 8):
+    if np.atleast_3d(np.asarray(image))[..., :bands].max() < 1 << max(0, significant - 8):
         raise ValueError(
             f"colours of {significant} bits in the lower bits of 16; scale them to all 16 bits, or convert it to 8 bits"
         )

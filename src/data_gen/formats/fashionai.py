@@ -289,7 +289,7 @@ def _parse_keypoints(
     xy, state = values[..., :2], values[..., 2].astype(np.int8)
     allowed = np.array([_MASKS.get(category, np.ones(len(KEYPOINTS), bool)) for category in categories])
     for i, k in np.argwhere((state != ABSENT) & ~allowed):
-        cell, category = columns[KEYPOINTS[k]][i], categories[i]
+        cell, category = columns[KEYPOINTS[k]][i], str(categories[i])
         reason = (
             f"column {KEYPOINTS[k]!r}: {cell!r}; {_named(category)} does not have this keypoint, expected {_NO_POINT}"
         )
