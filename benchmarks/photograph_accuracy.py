@@ -26,11 +26,12 @@ from aifashion.data_gen.photographs import (
     join_photographs,
     read_photographs,
 )
+from aifashion.data_gen.spans import spans
 from aifashion.eval.inference import PhotoResult, predict_photos
 from aifashion.eval.keypoint_metrics import score_arrays
 from aifashion.recognition.keypoint_model import KeypointModel, load_keypoint_model
 from aifashion.recognition.recognizer import load
-from aifashion.records import NO_GARMENT, Sample
+from aifashion.records import NO_GARMENT, VISIBLE, Prediction, Sample
 
 HOME = Path(__file__).parents[1]
 BATCH = 16
@@ -67,6 +68,25 @@ def keypoint_numbers(model: KeypointModel, annotations: Path, clone: Path) -> di
         "ne": score.ne,
         "by_category": score.per_category,
         "by_keypoint": score.per_keypoint,
+        **spread(answers, truth),
+    }
+
+
+def spread(answers: Sequence[Prediction | None], truth: Sequence[Sample]) -> dict[str, float]:
+    """The median error of a keypoint; how many garments have an NE above 20%, and the mean NE of the others."""
+    errors = []
+    for answer, sample in zip(answers, truth, strict=True):
+        points = sample.keypoints
+        if answer is None or points is None or not (points.state == VISIBLE).any():
+            continue
+        (span,) = spans(points.xy[None], points.state[None], [str(sample.category)], FASHIONAI)
+        if not np.isnan(span):
+            errors.append((np.linalg.norm(answer.xy - points.xy, axis=1) / span)[points.state == VISIBLE])
+    garments = np.array([each.mean() for each in errors])
+    return {
+        "median": float(np.median(np.concatenate(errors))),
+        "garments_above_20%": int((garments > 0.2).sum()),
+        "ne_of_the_others": float(garments[garments <= 0.2].mean()),
     }
 
 
