@@ -13,9 +13,7 @@ Parts are made by sender, so that no two of them share one: `learn` and `choose`
 photos of a training; `report` is a test set, which no training and no choice sees.
 """
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +28,7 @@ from ..records import ABSENT, Box, Keypoints, Sample
 from .formats.challenges import KEYPOINTS as KEYPOINT_NAMES
 from .formats.fashionai import read_keypoint_csv, write_keypoint_csv, write_test_csv
 from .formats.fashionai_attributes import SUFFIX, AttributeRow, read_labels
-from .formats.problems import FormatError, Problem, read_csv_rows, read_text
+from .formats.problems import FormatError, Problem, read_csv_rows
 from .images import image_id_problem, read_image
 from .split import ATTRIBUTE_PREFIX, write_split
 
@@ -73,14 +71,15 @@ class Joined:
 def read_photographs(folder: Path) -> list[Photograph]:
     """The list of a folder of annotations. Raises FormatError for rows that are not as described above."""
     path, photos, problems = Path(folder) / PHOTOS, [], []
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    if tuple(reader.fieldnames or ()) != _COLUMNS:
-        raise FormatError([Problem(path, 1, f"columns {reader.fieldnames}; expected {list(_COLUMNS)}")])
+    (_, header), *rows = read_csv_rows(path) or [(1, [])]
+    if tuple(header) != _COLUMNS:
+        raise FormatError([Problem(path, 1, f"columns {header!s:.200}; expected {list(_COLUMNS)}")])
     seen: set[str] = set()
-    for row in reader:
-        reason = _row_problem(row, seen)
+    for line, cells in rows:
+        row: dict[str, str] = dict(zip(_COLUMNS, cells, strict=False))
+        reason = _row_problem(row, seen) if len(cells) == len(_COLUMNS) else f"expected {len(_COLUMNS)} cells"
         if reason:
-            problems.append(Problem(path, reader.line_num, reason))
+            problems.append(Problem(path, line, reason))
             continue
         seen.add(row["photo"])
         photos.append(Photograph(*(row[name] for name in _COLUMNS)))  # pyright: ignore[reportArgumentType]
@@ -93,10 +92,8 @@ def read_photographs(folder: Path) -> list[Photograph]:
     return photos
 
 
-def _row_problem(row: Mapping[str, str | None], seen: set[str]) -> str | None:
-    if any(value is None for value in row.values()) or None in row:
-        return f"expected {len(_COLUMNS)} cells"
-    photo, digest, part = str(row["photo"]), str(row["sha256"]), row["part"]
+def _row_problem(row: Mapping[str, str], seen: set[str]) -> str | None:
+    photo, digest, part = row["photo"], row["sha256"], row["part"]
     if reason := image_id_problem(photo):
         return f"photo {photo!r}: {reason}"
     if photo in seen:
