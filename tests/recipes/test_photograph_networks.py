@@ -13,27 +13,15 @@ from photograph_networks import (
     part_of_pair,
     steps,
 )
-from small_artifacts import small_manifest, write_artifact
+from pretended import made_now, value, written
 from steps import START_FILE, Step
 
-from aifashion.serve.artifact import Manifest, Stage
+from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import STAGES, shipped
 from aifashion.top import crop_commands, data_commands, evaluate, export, predict, score, test_attributes
 from aifashion.top import test as test_command
 from aifashion.top import train as train_command
 from aifashion.top import train_attributes as train_attributes_command
-
-TRAININGS = (train_command.main, train_attributes_command.main)
-
-
-def written(path: Path, text: str = "{}") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def value(options: tuple, name: str) -> str:
-    return str(options[options.index(name) + 1])
 
 
 @pytest.fixture
@@ -58,24 +46,7 @@ def args(tmp_path, monkeypatch) -> PhotographArguments:
 
 
 def made(args: PhotographArguments) -> list[Step]:
-    """What the recipe would do now; each step leaves what later ones ask for, and its last file."""
-    left = []
-    for step in steps(args):
-        if step.done:
-            continue
-        left.append(step)
-        folder, last = step.folder, step.last
-        if step.function in TRAININGS:
-            folder, last = folder / f"run_{folder.parent.parent.name}", last.removeprefix("*/")
-            written(folder / "config.json")
-            written(folder / "best.json", json.dumps({"file": "best.weights.h5"}))
-        if step.function == export.main:
-            stage: Stage = next(stage for stage in STAGES if folder.parent.name.startswith(stage))
-            facts = {"precision": value(step.options, "--precision"), "source": {"run": Path(step.options[0]).name}}
-            write_artifact(folder, replace(small_manifest(stage), **facts))
-        else:
-            written(folder / last)
-    return left
+    return made_now(steps(args))
 
 
 def test_the_steps_and_their_order(args):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import shipped_networks
 import steps as steps_module
+from pretended import made_now, pretend, value, written
 from shipped_networks import (
     MakeArguments,
     Phase,
@@ -22,50 +23,17 @@ from shipped_networks import (
 from small_artifacts import small_manifest, write_artifact
 from steps import START_FILE
 
-from aifashion.serve.artifact import MANIFEST, Manifest, Numbers, Stage
+from aifashion.serve.artifact import MANIFEST, Manifest, Numbers
 from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
 from aifashion.top import crop_commands, data_commands, evaluate, export, predict, score, test_attributes
 from aifashion.top import test as test_command
-from aifashion.top import train as train_command
 from aifashion.top import train_attributes as train_attributes_command
 
 FLOAT32, BFLOAT16, _ = typing.get_args(Numbers)
-TRAININGS = (train_command.main, train_attributes_command.main)
-
-
-def written(path: Path, text: str = "{}") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def value(options: tuple, name: str) -> str:
-    return str(options[options.index(name) + 1])
-
-
-def pretend(step: Step) -> None:
-    """Leaves what the command would that later steps ask for, and its last file."""
-    folder, last = step.folder, step.last
-    if step.function in TRAININGS:
-        folder, last = folder / f"run_of_{folder.parent.name}", last.removeprefix("*/")
-        written(folder / "config.json")
-        written(folder / "best.json", json.dumps({"file": "best.weights.h5"}))
-    if step.function == export.main:
-        stage: Stage = next(stage for stage in STAGES if folder.parent.name.startswith(stage))
-        facts = {"precision": value(step.options, "--precision"), "source": {"run": Path(step.options[0]).name}}
-        write_artifact(folder, replace(small_manifest(stage), **facts))
-    else:
-        written(folder / last)
 
 
 def made(args: MakeArguments) -> list[Step]:
-    """What the recipe would do now: the steps that were not done, which are now."""
-    left = []
-    for step in steps(args):
-        if not step.done:
-            pretend(step)
-            left.append(step)
-    return left
+    return made_now(steps(args))
 
 
 def test_each_phase_goes_on_from_the_best_model_of_the_one_before(tmp_path):

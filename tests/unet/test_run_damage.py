@@ -7,7 +7,6 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,13 +40,7 @@ from run_parts import (
     save_epochs,
     sealed_run,
     state,
-    tiny_net,
 )
-
-
-@pytest.fixture(scope="module")
-def net() -> keras.Model:
-    return tiny_net()
 
 
 def test_states_without_their_index_are_not_started_over(tmp_path):

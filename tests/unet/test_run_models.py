@@ -24,11 +24,6 @@ from run_parts import (
 )
 
 
-@pytest.fixture(scope="module")
-def net() -> keras.Model:
-    return tiny_net()
-
-
 @pytest.mark.parametrize(
     ("scores", "best"),
     [
