@@ -164,7 +164,7 @@ def claimed(args: PhotographArguments) -> PhotographArguments:
     options = {"photo": PHOTO_OPTIONS, "keypoint": KEYPOINT_OPTIONS, "attribute": ATTRIBUTE_OPTIONS}
     facts = {name: getattr(args, name) for name in names}
     facts |= {f"{stage}_options": " ".join(given) for stage, given in options.items()}
-    facts |= {"mix": f"{LAID_REPEAT} {WORN_REPEAT} {DRAWN} {BARE} {ATTRIBUTE_REPEAT} {ATTRIBUTE_DRAWN}"}
+    facts["mix"] = f"{LAID_REPEAT} {WORN_REPEAT} {DRAWN} {BARE} {ATTRIBUTE_REPEAT} {ATTRIBUTE_DRAWN} of {DRAWN_COUNT}"
     claim_folder(args.work, RECIPE_FILE, facts)
     note_start(args.work)
     return args
