@@ -9,7 +9,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
-SPINE = {"vocabulary", "vocabulary_names", "records", "geometry", "heatmaps", "regions", "config", "config_fields"}
+SPINE = {
+    "vocabulary",
+    "vocabulary_names",
+    "records",
+    "geometry",
+    "heatmaps",
+    "boxes",
+    "regions",
+    "config",
+    "config_fields",
+}
 SPINE |= {"extras", "files", "paths", "run_files"}
 ROOMS = {
     "data_gen": {"data_gen", "spine"},
