@@ -15,6 +15,7 @@ SPINE = {
     "records",
     "geometry",
     "heatmaps",
+    "box_maps",
     "boxes",
     "regions",
     "config",
