@@ -1,12 +1,14 @@
 """`score detection`, from files of all kinds to the tables."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aifashion.top import score
+from aifashion.top.cli import main
 
 A, B, C = [0, 0, 100, 100], [200, 0, 100, 100], [0, 200, 100, 100]
 """Left, top, width, height."""
@@ -221,3 +223,14 @@ def test_mistakes_in_options_and_lines(tmp_path, fails):
     assert fails(score.detection, *files) == f"{tmp_path / 'p.csv'}:5: width: 'x'; expected a number"
     save(tmp_path / "p.csv", csv_rows() + "a.jpg,1,2,3,4,,1\n")
     assert fails(score.detection, *files) == f"{tmp_path / 'p.csv'}:5: no category, though other boxes have one"
+
+
+def test_the_extra_that_is_missing_is_named(tmp_path, capsys, monkeypatch):
+    for module in ("pycocotools", "pycocotools.cocoeval", "pycocotools.coco"):
+        monkeypatch.setitem(sys.modules, module, None)
+    files = [save(tmp_path / "t.json", truth()), save(tmp_path / "p.csv", csv_rows())]
+    with pytest.raises(SystemExit) as caught:
+        main(["score", "detection", "--truth", str(files[0]), "--predicted", str(files[1])])
+    assert caught.value.code == 1
+    error = capsys.readouterr().err
+    assert "needs the package pycocotools, which is not installed: pip install 'aifashion[score]'" in error
