@@ -4,21 +4,27 @@ A COCO set is one file, or a folder with `train.json`, optionally `val.json`, an
 a photo has one garment, whose box is that of its keypoints; photos of the category `none` have no garment.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ..boxes import Detections, around, clipped, no_detections
+from ..boxes import UNKNOWN, Detections, around, clipped, no_detections
 from ..config import DetectionConfig
+from ..files import link_or_copy, write_atomic
 from ..records import ABSENT, NO_GARMENT, Sample
 from ..vocabulary import Vocabulary
 from .formats.fashionai import load_training_samples
-from .formats.problems import Problem, leave_out
-from .formats.scenes import Scene, read_scenes
+from .formats.label_masks import SUFFIXES, garments_of_mask, read_mask
+from .formats.problems import FormatError, Problem, leave_out
+from .formats.scenes import Scene, coco_of_scenes, read_scenes
 from .images import ImageError, image_size
 from .keypoint_sets import TEST, TRAIN, VAL, fashionai_samples
 from .split import load_or_make_split
+
+_PHOTOS = (".jpg", ".jpeg", ".png")
 
 
 def load_detection_parts(data: Path, config: DetectionConfig) -> tuple[list[Scene], list[Scene]]:
@@ -88,6 +94,51 @@ def scenes_of_samples(data: Path, samples: Sequence[Sample], vocabulary: Vocabul
             problems.append(Problem(Path(data), None, f"{group[0].image_id}: no keypoint in the photo, so no box"))
     leave_out(Path(data), problems, len(scenes), "photos")
     return scenes
+
+
+def scenes_of_masks(photos: Path, masks: Path, labels: Mapping[int, int]) -> list[Scene]:
+    """One scene for each photo that has a mask, of the same name without the ending, in the order of the names.
+
+    photos, masks: folders. labels: as `read_label_names` gives them; where a label may be a garment, answers are
+    ignored. Photos and masks that cannot be read or differ in size are left out and counted in a warning. Raises
+    FormatError where none is left, OSError for folders that are not there.
+    """
+    files = sorted(path for path in Path(masks).iterdir() if path.suffix.lower() in SUFFIXES)
+    by_name = {path.stem: path for path in sorted(Path(photos).iterdir()) if path.suffix.lower() in _PHOTOS}
+    scenes, problems = [], []
+    for file in files:
+        try:
+            path = by_name.get(file.stem)
+            if path is None:
+                raise ValueError(f"no photo {file.stem} in {photos}")
+            size, mask = image_size(path), read_mask(file)
+            if mask.shape != (size[1], size[0]):
+                raise ValueError(f"the mask has {mask.shape[1]} x {mask.shape[0]} px, {path} {size[0]} x {size[1]}")
+            found = garments_of_mask(mask, labels)
+            known = found.category != UNKNOWN
+            scenes.append(Scene(path.name, path, found.select(known), found.boxes[~known], size))
+        except ValueError as error:  # ImageError is one
+            problems.append(Problem(file, None, str(error)))
+    if not files:
+        raise FormatError(
+            [Problem(Path(masks), None, f"no mask in it: expected files ending in {', '.join(SUFFIXES)}")]
+        )
+    leave_out(Path(masks), problems, len(scenes), "masks")
+    return scenes
+
+
+def write_scenes(out: Path, parts: Mapping[str, Sequence[Scene]], vocabulary: Vocabulary) -> None:
+    """A COCO set: OUT/PART.json for each part, its photos linked or copied to OUT/photos/PART_NUMBER.ENDING.
+
+    A photo of several parts, or several times in one, is there as often.
+    """
+    for name, scenes in parts.items():
+        placed = []
+        for number, scene in enumerate(scenes):
+            photo = f"photos/{name}_{number:06d}{scene.path.suffix.lower()}"
+            link_or_copy(scene.path, Path(out) / photo)
+            placed.append(replace(scene, image_id=photo, path=Path(out) / photo))
+        write_atomic(Path(out) / f"{name}.json", json.dumps(coco_of_scenes(placed, vocabulary)) + "\n")
 
 
 def _split(

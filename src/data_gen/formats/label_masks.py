@@ -11,12 +11,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ...boxes import Detections
+from ...boxes import UNKNOWN, Detections
 from ...vocabulary import Vocabulary
 from .problems import FormatError, Problem, read_csv_rows
 
 SUFFIXES = (".png", ".mat")
 _HEADER = ["label", "name", "category"]
+MAYBE = "?"
+"""In place of a category: this can be a garment of some category, so that an answer there is neither right nor wrong.
+"""
 _PART = 0.05
 """Of the largest connected part of a garment: smaller parts of the same label are specks of another one."""
 _SMALLEST = 0.001
@@ -24,9 +27,10 @@ _SMALLEST = 0.001
 
 
 def read_label_names(path: Path, vocabulary: Vocabulary) -> dict[int, int]:
-    """Label -> index of the category, of a CSV with the columns label, name and category.
+    """Label -> index of the category, of a CSV with the columns label, name and category; UNKNOWN for MAYBE.
 
-    A row without a category is no garment of the vocabulary. Raises FormatError for other columns, a label that is no
+    A row without a category is no garment of the vocabulary, and not among them.
+    Raises FormatError for other columns, a label that is no
     whole number from 0 to 65535 or is repeated, and a category that the vocabulary does not have.
     """
     rows = read_csv_rows(Path(path))
@@ -44,13 +48,15 @@ def read_label_names(path: Path, vocabulary: Vocabulary) -> dict[int, int]:
             )
         elif label in seen:
             problems.append(Problem(path, line, f"the label {label} again"))
-        elif category and category not in vocabulary.categories:
+        elif category and category not in (MAYBE, *vocabulary.categories):
             known = ", ".join(vocabulary.categories)
-            problems.append(Problem(path, line, f"unknown category {category!r:.80}; expected none or one of {known}"))
+            problems.append(
+                Problem(path, line, f"unknown category {category!r:.80}; expected none, {MAYBE} or one of {known}")
+            )
         else:
             seen.add(label)
             if category:
-                labels[int(label)] = vocabulary.category_index(category)
+                labels[int(label)] = UNKNOWN if category == MAYBE else vocabulary.category_index(category)
     if problems:
         raise FormatError(problems)
     return labels
@@ -69,7 +75,8 @@ def read_mask(path: Path) -> np.ndarray:
 def garments_of_mask(mask: np.ndarray, labels: Mapping[int, int]) -> Detections:
     """The box of each label (H, W) that is a garment: of its largest connected part and all that are not specks of it.
 
-    labels: label -> index of the category. Two people in one photo have one box for a label that both wear.
+    labels: label -> index of the category, or UNKNOWN, which the garment then has. Two people in one photo have one box
+    for a label that both wear.
     """
     boxes, categories = [], []
     for label in np.unique(mask).tolist():
@@ -84,7 +91,7 @@ def garments_of_mask(mask: np.ndarray, labels: Mapping[int, int]) -> Detections:
         right, bottom = left + kept[:, cv2.CC_STAT_WIDTH], top + kept[:, cv2.CC_STAT_HEIGHT]
         boxes.append([left.min(), top.min(), right.max(), bottom.max()])
         categories.append(labels[label])
-    return Detections(np.array(boxes, np.float64).reshape(-1, 4), np.array(categories), np.ones(len(boxes)))
+    return Detections(np.array(boxes, np.float64).reshape(-1, 4), np.array(categories, np.int64), np.ones(len(boxes)))
 
 
 def _matrix(path: Path) -> Any:
