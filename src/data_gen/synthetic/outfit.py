@@ -15,14 +15,14 @@ from .garment import upper
 from .outline import polyline
 from .paint import Piece, Stroke
 
-_LEVEL = {"blouse": 25.0, "dress": 25.0, "outwear": 35.0, "skirt": 20.0, "trousers": 20.0}
+LEVEL = {"blouse": 25.0, "dress": 25.0, "outwear": 35.0, "skirt": 20.0, "trousers": 20.0}
 
 
 def laid_out(
     rng: np.random.Generator, body: Body, category: str, cloth: Cloth | None = None
 ) -> tuple[Garment, list[Piece]]:
     """A garment that lies flat or hangs: (garment, all pieces to paint). cloth: by default random."""
-    target = garment_of(rng, body, category, False, _LEVEL[category], category, cloth)
+    target = garment_of(rng, body, category, False, LEVEL[category], category, cloth)
     pieces = list(target.pieces)
     if category in ("blouse", "dress", "outwear") and rng.random() < 0.3:
         pieces += hanger(rng, body)
@@ -56,7 +56,7 @@ def worn(
                 cut = replace(cut, hem=waist_of(below) + 0.03)
             others.append(below)
         cloth = cloth or random_cloth(rng, category)
-        target = upper(rng, body, category, cut, cloth, True, _LEVEL[category], category)
+        target = upper(rng, body, category, cut, cloth, True, LEVEL[category], category)
     if category == "outwear":
         others.append(top_under_coat(rng, body))
     elif rng.random() < (0.15 if category in ("skirt", "trousers") else 0.07):
