@@ -15,6 +15,9 @@ from .paint import Canvas
 from .placement import Group, fitted, standing, turned
 from .things import SMALL, THINGS, random_thing
 
+SMALLEST = 64
+"""Of the longer side of a photo in px: garments of smaller scenes cannot be drawn."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SyntheticScene:
@@ -28,14 +31,14 @@ class SyntheticScene:
 def render_scene(rng: np.random.Generator, size: int, kind: str | None = None) -> SyntheticScene:
     """Draws a photo whose longer side is at most `size` px. kind: by default random, with the probabilities of KINDS.
 
-    Raises ValueError for an unknown kind or a size below 64.
+    Raises ValueError for an unknown kind or a size below SMALLEST.
     """
     if kind is None:
         kind = str(rng.choice(list(KINDS), p=[probability for probability, *_ in KINDS.values()]))
     if kind not in KINDS:
         raise ValueError(f"unknown kind of scene {kind!r}; expected one of {', '.join(KINDS)}")
-    if size < 64:
-        raise ValueError(f"a scene needs at least 64 px on its longer side; got {size}")
+    if size < SMALLEST:
+        raise ValueError(f"a scene needs at least {SMALLEST} px on its longer side; got {size}")
     _, upright, behind, arrange = KINDS[kind]
     width, height = _photo_size(rng, size, upright)
     groups = arrange(rng, (width, height))
@@ -52,7 +55,7 @@ def render_scene(rng: np.random.Generator, size: int, kind: str | None = None) -
 
 def _photo_size(rng: np.random.Generator, size: int, upright: float) -> Size:
     """(width, height). upright: the probability of a photo that is higher than wide."""
-    longer = size if rng.random() < 0.6 else max(64, round(size * rng.uniform(0.55, 1.0)))
+    longer = size if rng.random() < 0.6 else max(SMALLEST, round(size * rng.uniform(0.55, 1.0)))
     shorter = round(longer * float(rng.choice([2 / 3, 3 / 4, 1.0, rng.uniform(0.55, 1.0)], p=[0.35, 0.2, 0.2, 0.25])))
     return (shorter, longer) if rng.random() < upright else (longer, shorter)
 

@@ -13,7 +13,7 @@ from .cloth import plain
 from .cut import Garment
 from .outline import polyline
 from .paint import Piece
-from .placement import Group, extent, fitted, grouped, standing, turned
+from .placement import Area, Group, extent, fitted, grouped, standing, turned
 from .things import SMALL, THINGS
 
 _HOOK = 0.62
@@ -94,6 +94,7 @@ def pair(rng: np.random.Generator, size: Size) -> list[Group]:
     categories = [upper, lower] if rng.random() < 0.7 or not beside else [str(c) for c in rng.choice(CATEGORIES, 2)]
     edge = float(rng.uniform(0.4, 0.6))
     over = float(rng.uniform(-0.03, 0.1))
+    areas: list[Area]
     if beside:
         areas = [(0, 0, width * (edge + over), height), (width * (edge - over), 0, width, height)]
     else:
@@ -104,9 +105,7 @@ def pair(rng: np.random.Generator, size: Size) -> list[Group]:
     return groups[::-1] if rng.random() < 0.5 else groups
 
 
-def _filling(
-    rng: np.random.Generator, made: tuple[list[Garment], list[Piece]], area: tuple[float, ...], degrees: float
-) -> Group:
+def _filling(rng: np.random.Generator, made: tuple[list[Garment], list[Piece]], area: Area, degrees: float) -> Group:
     """Garments and their hanger in most of an area (left, top, right, bottom), turned by about some degrees."""
     garments, things = made
     fill, anchor = float(rng.uniform(0.75, 1.02)), (float(rng.uniform(0.4, 0.6)), float(rng.uniform(0.3, 0.7)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...geometry import Size, inside, shift, zoom
+from ...geometry import inside, shift, zoom
 from ...records import ABSENT, HIDDEN, VISIBLE, Keypoints
 from ..formats.challenges import KEYPOINTS
 from .cut import Garment
@@ -50,10 +50,11 @@ def labelled(
 ) -> tuple[LabelledGarment, ...]:
     """The garments of which at least SEEN is seen. painted: from `paint_groups`. bend: (2, H, W), of the photo."""
     top = _moved(canvas.top, bend)
+    height, width = top.shape
     found = []
     for group, indices in zip(groups, painted, strict=True):
         for garment in group.garments:
-            cloth = silhouette(garment.pieces, group.camera, canvas.top.shape[::-1])
+            cloth = silhouette(garment.pieces, group.camera, (width, height))
             there = _moved(cloth.astype(np.uint8), bend) > 0
             own = [i for i in indices if canvas.pieces[i].owner == garment.pieces[0].owner]
             seen = np.isin(top, own).sum() / max(_whole(garment, group, there), 1.0)
@@ -80,8 +81,7 @@ def _whole(garment: Garment, group: Group, there: np.ndarray) -> float:
     corners = group.camera.forward(
         np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
     )
-    size: Size = there.shape[::-1]
-    if inside(corners, size).all():
+    if inside(corners, there.shape[::-1]).all():
         return float(there.sum())
     # A small picture of all of it.
     start, span = corners.min(0), np.ptp(corners, axis=0).max()

@@ -9,6 +9,9 @@ from ...geometry import Frame
 from .cut import Garment
 from .paint import Piece
 
+Area = tuple[float, float, float, float]
+"""A rectangle of a photo: left, top, right, bottom, px."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -58,12 +61,12 @@ def standing(turn: np.ndarray, scale: float, at: tuple[float, float]) -> Frame:
 
 def fitted(
     pieces: Iterable[Piece],
-    area: tuple[float, float, float, float],
+    area: Area,
     turn: np.ndarray,
     fill: float,
     anchor: tuple[float, float] = (0.5, 0.5),
 ) -> Frame:
-    """The camera by which pieces fill a fraction of an area (left, top, right, bottom) px, in its tighter direction.
+    """The camera by which pieces fill a fraction of an area, in its tighter direction.
 
     turn: (2, 2). anchor: where in the rest of the area they are, across and down, from 0 to 1.
     """
