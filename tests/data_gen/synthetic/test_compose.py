@@ -72,10 +72,10 @@ def test_photos_and_garments_are_of_many_sizes(scenes):
 
 
 def test_kinds_are_as_frequent_as_they_are_said_to_be():
-    drawn = Counter(render_scene(np.random.default_rng([seed, 1]), 64).kind for seed in range(150))
+    drawn = Counter(render_scene(np.random.default_rng([seed, 1]), 64).kind for seed in range(100))
     assert sum(probability for probability, *_ in KINDS.values()) == pytest.approx(1)
     for kind, (probability, *_) in KINDS.items():
-        assert abs(drawn[kind] - 150 * probability) < 4 * (150 * probability * (1 - probability)) ** 0.5
+        assert abs(drawn[kind] - 100 * probability) < 4 * (100 * probability * (1 - probability)) ** 0.5
 
 
 def test_unknown_kinds_and_tiny_photos_are_refused(rng):
