@@ -43,6 +43,21 @@ class SynthArguments(DrawArguments):
 
 
 @dataclass(frozen=True)
+class SynthScenesArguments(DrawArguments):
+    """Draw photos of any number of garments, and write boxes and keypoints of every garment in view as COCO files.
+
+    Some show no garment. OUT/train.json, val.json and test.json name the photos beside them.
+    """
+
+    size: int = 512
+    """longer side of the largest photos in px"""
+    val_count: int | None = None
+    """number of photos to validate on; by default a tenth of --count"""
+    test_count: int | None = None
+    """number of test photos; by default a tenth of --count"""
+
+
+@dataclass(frozen=True)
 class SynthStylesArguments(DrawArguments):
     """Draw synthetic garments with 13 style labels, and lists of them as in the JingDong challenge.
 
@@ -140,6 +155,19 @@ def synth(arguments: Sequence[str] | None = None) -> None:
         tell(f"Wrote {args.count} photos to train on and their test set to {args.out}")
 
     run_command("aifashion data synth", SynthArguments, arguments, write)
+
+
+def synth_scenes(arguments: Sequence[str] | None = None) -> None:
+    def write(args: SynthScenesArguments) -> None:
+        from aifashion.data_gen.synthetic.scene_set import SceneCounts, write_scenes
+
+        counts = SceneCounts.of(args.count, args.val_count, args.test_count)
+        kinds = write_scenes(args.out, counts, args.seed, args.size, args.workers)
+        shown = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        tell(f"Wrote {counts.train} photos to train on, {counts.val} to validate, {counts.test} to test to {args.out}")
+        tell(f"Kinds of photos: {shown}")
+
+    run_command("aifashion data synth-scenes", SynthScenesArguments, arguments, write)
 
 
 def synth_styles(arguments: Sequence[str] | None = None) -> None:
