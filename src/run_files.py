@@ -133,7 +133,7 @@ def calibrate_again(run: Path) -> str:
         kind = json.loads(read_config(run)).get("kind")
     except (OSError, RunError):
         kind = None
-    command = "train-attributes" if kind == "attributes" else "train"
+    command = {"attributes": "train-attributes", "detection": "train-detection"}.get(str(kind), "train")
     return (
         f"restore it from a copy, or let aifashion {command} --resume --load {run} make it again, with the --data that "
         "it was trained on; of a finished run, this trains no further"

@@ -1,8 +1,9 @@
 """What the score of a detector means: the probability that there is a garment of that category, and from where on it is
 told.
 
-A detector's peaks are no probabilities. On validation photos a logistic curve is fitted to whether each of its boxes is
-a garment (Platt scaling), and the threshold that finds most garments for the fewest false ones (the best F1).
+The peaks of a detector are no probabilities. On validation photos a logistic curve is fitted to whether
+each of its boxes is a garment (Platt scaling), and the threshold that finds most garments for the fewest false ones
+(the best F1).
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..boxes import Detections
 from .calibration import fit_curve, logit, sigmoid
+from .detection import Detect
 
 _STRENGTH = 1e-2
 """Precision of the prior: enough to keep the curve of boxes that are all right, or all wrong, a curve."""
@@ -26,10 +27,18 @@ class BoxCalibration:
     offset: float
     threshold: float
 
-    def calibrated(self, found: Detections) -> Detections:
-        """With probabilities as scores, without those below the threshold. The order stays."""
-        score = sigmoid(self.slope * logit(found.score) + self.offset)
-        return Detections(found.boxes, found.category, score).select(score >= self.threshold)
+    def probability(self, score: np.ndarray) -> np.ndarray:
+        """Scores of any shape -> probabilities, float32. What was higher is never lower."""
+        return sigmoid(self.slope * logit(score) + self.offset).astype(np.float32)
+
+    def calibrated(self, detect: Detect) -> Detect:
+        """The same network, whose maps of middles are probabilities."""
+
+        def answer(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            heat, distances = detect(images)
+            return self.probability(heat), distances
+
+        return answer
 
     def to_json(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in _FIELDS}

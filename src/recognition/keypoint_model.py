@@ -120,7 +120,7 @@ def named_or_shipped(run: Path | None, stage: Stage, trained: Path, option: str)
     if run is not None:
         return or_shipped(run, stage)
     hint = f"; {option} {trained} uses your latest finished run" if any(trained.glob("*/best.json")) else ""
-    what = "keypoint network" if stage == "keypoints" else "classifier"
+    what = {"detection": "detector", "keypoints": "keypoint network", "attributes": "classifier"}[stage]
     log.info(f"no {option}: the {what} is the shipped one{hint}")
     return shipped(stage)
 

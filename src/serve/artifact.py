@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 
-from ..config import OLDER_PRECISIONS, AttributeConfig, KeypointConfig
+from ..config import OLDER_PRECISIONS, AttributeConfig, DetectionConfig, KeypointConfig
 from ..data_gen.preprocess import PADDING
 from ..eval.calibration import check_temperatures, check_thresholds
+from ..eval.detection_calibration import BoxCalibration
 from ..eval.visibility import Visibility
 from ..files import SEAL, open_regular, read_regular_text, sealed, unsealed, write_atomic
 from ..records import HeadSpec
@@ -30,10 +31,10 @@ and bf16."""
 READ_LAYOUTS = (1, 2, LAYOUT)
 KERNELS = "kernels.safetensors"
 
-Stage = Literal["keypoints", "attributes"]
+Stage = Literal["detection", "keypoints", "attributes"]
 Format = Literal["openvino", "onnx", "litert", "saved_model"]
 Numbers = Literal["float32", "bfloat16", "int8"]
-_ARTICLES: dict[str, str] = {"keypoints": "a keypoint", "attributes": "an attribute"}
+_ARTICLES: dict[str, str] = {"detection": "a detection", "keypoints": "a keypoint", "attributes": "an attribute"}
 INPUTS: dict[str, Any] = {
     "image": {"layout": "NHWC", "type": "uint8", "colours": "RGB", "range": [0, 255]},
     "fit": "letterbox: scaled to fit the square with its aspect kept, centred, the rest padding",
@@ -73,9 +74,9 @@ class Manifest:
     config: the configuration of the run, with the size exported. vocabulary: the names of the outputs, in their order.
     inputs: what the network takes, for programs in other languages: pixels, their range, and how a photo is fitted.
     flip: whether the graph averages over the mirror image. temperatures, thresholds: by head, and visibility: of
-    keypoints, as in the run's calibration. source: run, epoch and score. differences: what was measured against the
-    run. files: sha256 by relative path. versions: of the packages that made it. path: where it was read from, for
-    messages; it is not written.
+    keypoints, and detection: of boxes, as in the run's calibration. source: run, epoch and score. differences: what was
+    measured against the run. files: sha256 by relative path. versions: of the packages that made it. path: where it was
+    read from, for messages; it is not written.
     """
 
     stage: Stage
@@ -89,6 +90,7 @@ class Manifest:
     temperatures: dict[str, Any] = field(default_factory=dict)
     thresholds: dict[str, list[float]] = field(default_factory=dict)
     visibility: dict[str, Any] = field(default_factory=dict)
+    detection: dict[str, Any] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
     differences: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -105,13 +107,18 @@ class Manifest:
             raise ArtifactError(f"{self.format} is computed in {able}, not in {self.precision}")
 
     @property
+    def detection_config(self) -> DetectionConfig:
+        """Raises ArtifactError for another stage."""
+        return DetectionConfig.from_json(self._config_text("detection"), self.vocabulary, self.path)
+
+    @property
     def keypoint_config(self) -> KeypointConfig:
-        """Raises ArtifactError for a classifier."""
+        """Raises ArtifactError for another stage."""
         return KeypointConfig.from_json(self._config_text("keypoints"), self.vocabulary, self.path)
 
     @property
     def attribute_config(self) -> AttributeConfig:
-        """Raises ArtifactError for a keypoint network."""
+        """Raises ArtifactError for another stage."""
         return AttributeConfig.from_json(self._config_text("attributes"), self.vocabulary, self.path)
 
     def _config_text(self, stage: Stage) -> str:
@@ -128,6 +135,8 @@ class Manifest:
         facts = {name: getattr(self, name) for name in _FIELDS}
         facts |= {"vocabulary": self.vocabulary.to_json(), "files": files}
         facts |= {"heads": [dataclasses.asdict(head) for head in self.heads]}
+        if not self.detection:  # which earlier versions do not know
+            del facts["detection"]
         write_atomic(folder / MANIFEST, json.dumps(sealed({"layout": LAYOUT, **facts}), indent=1) + "\n")
 
     @classmethod
@@ -161,19 +170,23 @@ class Manifest:
         for name in needed:
             if name not in self.files:
                 raise ValueError(f"it lists no {name}, which is loaded")
+        what = {"detection": "detector", "keypoints": "keypoint network", "attributes": "classifier"}
+        for name, stage in _OF_STAGE.items():
+            if getattr(self, name) and self.stage != stage:
+                raise ValueError(f"{name} belongs to a {what[stage]}; this is a {what[self.stage]}")
+        if self.stage == "detection":
+            self.detection_config  # noqa: B018  raises where it is not one
+            if self.detection:
+                BoxCalibration.from_json(self.detection)
+            return
         if self.stage == "keypoints":
             count = len(self.keypoint_config.vocabulary.keypoints)
-            for name in ("heads", "temperatures", "thresholds"):
-                if getattr(self, name):
-                    raise ValueError(f"{name} belong to a classifier; this is a keypoint network")
             if self.visibility:
                 Visibility.from_json(self.visibility, count)
             return
         _check_heads(self.heads, self.attribute_config)
         check_temperatures(self.temperatures, self.heads)
         check_thresholds(self.thresholds, self.heads)
-        if self.visibility:
-            raise ValueError("visibility belongs to a keypoint network; this is a classifier")
 
     def _check_files(self, folder: Path) -> None:
         """Raises ArtifactError where a file is missing or changed, or would be loaded and is not listed."""
@@ -195,7 +208,25 @@ class Manifest:
 
 
 _FIELDS = tuple(part.name for part in dataclasses.fields(Manifest) if part.name != "path")
-_TABLES = ("config", "temperatures", "thresholds", "visibility", "source", "differences", "versions", "files")
+_TABLES = (
+    "config",
+    "temperatures",
+    "thresholds",
+    "visibility",
+    "detection",
+    "source",
+    "differences",
+    "versions",
+    "files",
+)
+_OF_STAGE: dict[str, Stage] = {
+    "heads": "attributes",
+    "temperatures": "attributes",
+    "thresholds": "attributes",
+    "visibility": "keypoints",
+    "detection": "detection",
+}
+"""Fields that only one stage has."""
 
 
 def _read_facts(path: Path) -> tuple[dict[str, Any], int]:
@@ -223,6 +254,7 @@ def _fields(facts: dict[str, Any], layout: int) -> dict[str, Any]:
         facts |= {"vocabulary": older_files_vocabulary(), "inputs": dict(INPUTS)}
     else:
         facts["vocabulary"] = vocabulary_from(facts["vocabulary"])
+    facts.setdefault("detection", {})
     unknown, missing = sorted(set(facts) - set(_FIELDS)), sorted(set(_FIELDS) - set(facts))
     if unknown or missing:
         raise ValueError(

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..eval.activation import ActivationNet
 from ..eval.attribute_inference import AttributePredict
+from ..eval.detection import Detect
 from ..eval.inference import KeypointPredict
 from ..files import read_regular
 from .artifact import KERNELS, MODEL_FILES, ArtifactError, Manifest
@@ -128,6 +129,20 @@ def keypoint_predict(network: Network) -> KeypointPredict:
             return np.zeros((0, h, w, count), np.float32), np.zeros((0, len(config.vocabulary.categories)), np.float32)
         outputs = network(images, mask=np.ones((len(images), count), np.float32))
         return outputs["heatmaps"], outputs["category"]
+
+    return predict
+
+
+def detection_predict(network: Network) -> Detect:
+    """images (B, S, S, 3) uint8 -> probabilities (B, h, w, C) and distances (B, h, w, C, 4), float32."""
+    config = network.manifest.detection_config
+    shape = (*config.codec.shape, len(config.vocabulary.categories))
+
+    def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if not len(images):
+            return np.zeros((0, *shape), np.float32), np.zeros((0, *shape, 4), np.float32)
+        outputs = network(images)
+        return outputs["heat"], outputs["distances"]
 
     return predict
 

@@ -47,6 +47,37 @@ def keypoint_serving_net(
     return keras.Model({"image": image, "mask": mask}, _named(outputs), name="keypoints")
 
 
+def detection_serving_net(net: keras.Model, size: int, flip: bool = False) -> keras.Model:
+    """Input image (B, S, S, 3) uint8. Outputs by name: heat (B, h, w, C) probabilities, and distances (B, h, w, C, 4)
+    px, as `BoxCodec` decodes them.
+
+    flip: both are means over the image and its mirror image.
+    """
+    image = layers.Input((size, size, 3), dtype="uint8", name="image")
+    bare = keras.Model(net.input["image"], dict(net.output), name="network")
+    found = bare(_seen(image, flip))
+    heat = layers.Activation("sigmoid", dtype="float32", name="probabilities")(found["heat"])
+    distances = found["distances"]
+    if flip:
+        heat, distances = _UnmirroredBoxes(name="unmirror")([heat, distances])
+    return keras.Model({"image": image}, _named({"heat": heat, "distances": distances}), name="detection")
+
+
+class _UnmirroredBoxes(layers.Layer):
+    """Maps of images and then of their mirror images -> their means, mirrored back, left and right edges exchanged."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
+
+    def call(self, maps):
+        heat, distances = ([plain, ops.flip(other, axis=2)] for plain, other in (ops.split(m, 2, axis=0) for m in maps))
+        exchanged = ops.take(distances[1], np.array([2, 1, 0, 3]), axis=-1)
+        return [(heat[0] + heat[1]) / 2, (distances[0] + exchanged) / 2]
+
+    def compute_output_shape(self, shapes):
+        return shapes
+
+
 def attribute_serving_net(
     net: keras.Model,
     heads: Sequence[HeadSpec],

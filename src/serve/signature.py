@@ -35,6 +35,10 @@ def expected_signature(manifest: Manifest) -> Signature:
         count, (h, w) = len(config.vocabulary.keypoints), config.codec.shape
         outputs = {"heatmaps": (h, w, count), "keypoints": (count, 3), "category": (len(config.vocabulary.categories),)}
         inputs["mask"] = Array((count,), "float32")
+    elif manifest.stage == "detection":
+        config = manifest.detection_config
+        (h, w), count = config.codec.shape, len(config.vocabulary.categories)
+        outputs = {"heat": (h, w, count), "distances": (h, w, count, 4)}
     else:
         outputs = {}
         for head in manifest.heads:

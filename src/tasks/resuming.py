@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..config import AttributeConfig, KeypointConfig
+from ..config import AttributeConfig, DetectionConfig, KeypointConfig
 from ..config_fields import lost_fields
 from ..files import sealed, unsealed
 from ..records import CropRule
 from ..run_files import RunError, read_config, read_data_facts
 
-Config = TypeVar("Config", KeypointConfig, AttributeConfig)
+Config = TypeVar("Config", KeypointConfig, AttributeConfig, DetectionConfig)
 
 
 def resumed_config(run: Path, kept: Config, asked: Callable[[Config], Config]) -> Config:

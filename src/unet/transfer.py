@@ -6,9 +6,16 @@ from pathlib import Path
 
 import keras
 
-from ..config import AttributeConfig, KeypointConfig
+from ..config import AttributeConfig, DetectionConfig, KeypointConfig
 from ..records import HeadSpec
-from .predictors import attribute_net, keypoint_net, trained_attribute_net, trained_keypoint_net
+from .predictors import (
+    attribute_net,
+    detection_net,
+    keypoint_net,
+    trained_attribute_net,
+    trained_detection_net,
+    trained_keypoint_net,
+)
 from .runs import RunError
 
 log = logging.getLogger(__name__)
@@ -45,6 +52,36 @@ def warm_keypoint_net(config: KeypointConfig, trained: KeypointConfig, weights: 
             fresh = layer.get_weights()
             for new, old in zip(fresh, values, strict=True):
                 new[..., target] = old[..., source]
+            values = fresh
+        layer.set_weights(values)
+    return net
+
+
+def warm_detection_net(config: DetectionConfig, trained: DetectionConfig, weights: Path) -> keras.Model:
+    """The detector of `config` with the weights of another, of configuration `trained`.
+
+    Of its maps those of categories of the same name are taken; the others start at random, which is logged as a
+    warning. Sizes can differ. Raises RunError where the networks differ.
+    """
+    if config.network != trained.network:
+        raise RunError(
+            f"the weights are of {trained.network}, not of {config.network}: choose --network {trained.network}"
+        )
+    wanted, had = config.vocabulary.categories, trained.vocabulary.categories
+    pairs = [(c, had.index(name)) for c, name in enumerate(wanted) if name in had]
+    if len(pairs) < len(wanted):
+        new = ", ".join(name for name in wanted if name not in had)
+        log.warning(f"the categories {new} are not those of the weights and start at random")
+    start, net = trained_detection_net(trained, weights), detection_net(config)
+    for layer in net.layers:
+        if not layer.weights:
+            continue
+        values = start.get_layer(layer.name).get_weights()
+        if layer.name in ("heat_conv", "edges_conv"):
+            fresh, each = layer.get_weights(), 1 if layer.name == "heat_conv" else 4
+            for target, source in pairs:
+                for new, old in zip(fresh, values, strict=True):
+                    new[..., each * target : each * target + each] = old[..., each * source : each * source + each]
             values = fresh
         layer.set_weights(values)
     return net

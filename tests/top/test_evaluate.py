@@ -21,7 +21,7 @@ def test_only_runs_are_evaluated(tmp_path, fails):
     assert "no run in " in fails(evaluate.main, tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({"kind": "weather"}))
     error = fails(evaluate.main, tmp_path, "--pictures", tmp_path / "pictures")
-    assert "a run of kind 'weather'; expected keypoints or attributes" in error
+    assert "a run of kind 'weather'; expected detection, keypoints or attributes" in error
     assert not (tmp_path / "pictures").exists()
 
 

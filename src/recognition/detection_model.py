@@ -1,0 +1,90 @@
+"""A trained detector of garments, of a run or an artifact, ready to find them."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import DetectionConfig
+from ..eval.detection import Detect, Detector
+from ..eval.detection_calibration import BoxCalibration
+from ..files import CHECKOUT
+from ..run_files import find_trained_run, read_calibration_file
+from ..serve.artifact import ArtifactError, is_artifact
+from ..vocabulary import Vocabulary
+from .keypoint_model import check_folder, named_or_shipped
+
+log = logging.getLogger(__name__)
+_UNCALIBRATED = 0.3
+
+
+@dataclass(frozen=True)
+class DetectionModel:
+    """The folder of the run or artifact, its configuration, `maps`, the function from images to maps of middles and
+    edges, what its scores mean, where that is known, and `prepare`, which makes it ready for batches of a length."""
+
+    run: Path
+    config: DetectionConfig
+    maps: Detect
+    calibration: BoxCalibration | None
+    prepare: Callable[[int], Any] = lambda batch: None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.config.vocabulary
+
+    def detector(self, batch_size: int = 16, threshold: float | None = None) -> Detector:
+        """With probabilities as scores. threshold: from which one on there is a garment; by default the calibrated
+        one."""
+        known = self.calibration or BoxCalibration(1.0, 0.0, _UNCALIBRATED)
+        return Detector(
+            known.calibrated(self.maps),
+            self.config.codec,
+            self.vocabulary.categories,
+            known.threshold if threshold is None else threshold,
+            batch_size,
+        )
+
+
+def load_detection_model(run: Path | None, epoch: int | None = None, weights: Path | None = None) -> DetectionModel:
+    """The best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
+
+    run: the folder, or one that holds runs, of which the latest finished one is taken; or `shipped`, which None means
+    as well. Raises RunError or ValueError where the run is unusable.
+    """
+    run = named_or_shipped(run, "detection", CHECKOUT / "trained_models" / "detection" / "all", "--detector")
+    if is_artifact(run):
+        if epoch is not None or weights is not None:
+            raise ArtifactError(f"{run} is an artifact of one epoch: --epoch and --load go with a run folder")
+        return _load_artifact(run)
+    check_folder(run)
+    run = find_trained_run(run)
+    from ..unet.predictors import detection_predictor, trained_detection_net  # Keras loads here
+    from ..unet.runs import chosen_weights, read_detection_config
+
+    config = read_detection_config(run)
+    weights, which = chosen_weights(run, log.warning, epoch, weights)
+    maps = detection_predictor(trained_detection_net(config, weights))
+    log.info(f"{run}: {config.network} at {config.size} px, {which}")
+    return DetectionModel(run, config, maps, read_box_calibration(run))
+
+
+def _load_artifact(folder: Path) -> DetectionModel:
+    from ..serve.runtime import detection_predict, load_network
+
+    network = load_network(folder)
+    manifest, config = network.manifest, network.manifest.detection_config
+    if network.note:
+        log.info(network.note)
+    log.info(f"{folder}: {config.network} at {config.size} px for {manifest.format}, {manifest.precision}")
+    calibration = BoxCalibration.from_json(manifest.detection) if manifest.detection else None
+    return DetectionModel(folder, config, detection_predict(network), calibration, network.prepare)
+
+
+def read_box_calibration(run: Path) -> BoxCalibration | None:
+    """What was found on the validation set; None where the run was not calibrated yet.
+
+    Raises RunError where the file is lost, or is not what training wrote.
+    """
+    return read_calibration_file(run, BoxCalibration.from_json)

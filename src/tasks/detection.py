@@ -1,0 +1,304 @@
+"""The task of a detector of garments: its data, scores, calibration, pictures and export."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..boxes import Detections, suppressed
+from ..config import DetectionConfig
+from ..data_gen.detection_sets import load_detection_parts
+from ..data_gen.formats.scenes import Scene
+from ..data_gen.images import ImageError, read_image
+from ..data_gen.preprocess import letterboxed
+from ..eval.detection import Detect, Detector, detected
+from ..eval.detection_calibration import BoxCalibration, fit_boxes
+from ..eval.detection_metrics import ScoredPhoto, pairs, score_detections
+from ..eval.drawing import draw_box
+from ..eval.reading import read_ahead
+from ..files import sealed, write_atomic
+from ..recognition.detection_model import load_detection_model, read_box_calibration
+from ..records import Box
+from ..run_files import CALIBRATION
+from ..serve.artifact import Manifest, Stage
+from ..serve.shipped import shipped, shipped_weights
+from . import spread
+
+Answers = list[ScoredPhoto]
+FOLDER = "detection"
+"""Where the runs of detectors are below trained_models."""
+LOWEST = 0.01
+"""The least likely boxes that a score and a calibration are about."""
+IOU = 0.5
+"""From which overlap on a box is right."""
+
+
+@dataclass(frozen=True)
+class DetectionTask:
+    """Finds the boxes of all garments in a photo, with their categories. See `KeypointTask` for what the parts mean."""
+
+    config: DetectionConfig
+
+    stage: ClassVar[Stage] = "detection"
+    inputs: ClassVar[tuple[str, ...]] = ("image",)
+    measure: ClassVar[str] = "missed"
+    measure_bound: ClassVar[float] = 0.01
+    output_bound: ClassVar[float] = 1e-3
+
+    @staticmethod
+    def config_of(run: Path) -> Any:
+        from ..unet.runs import read_detection_config  # Keras loads here
+
+        return read_detection_config(run)
+
+    @classmethod
+    def of_run(cls, run: Path) -> Self:
+        return cls(cls.config_of(run))
+
+    @classmethod
+    def of_model(cls, run: Path, weights: Path | None) -> tuple[Self, Any, Any]:
+        """The task, predict function and calibration of an artifact, or a run, with other `weights` if given."""
+        model = load_detection_model(run, weights=weights)
+        return cls(model.config), model.maps, model.calibration
+
+    @property
+    def folder(self) -> Path:
+        return Path(FOLDER) / "all"
+
+    # ------------------------------------------------------------------------------------------------------ photos
+
+    def parts(self, data: Path) -> tuple[Any, Any]:
+        return load_detection_parts(data, self.config)
+
+    def few(self, part: list[Scene], count: int) -> Any:
+        return [part[i] for i in spread(len(part), count)]
+
+    def names(self, part: list[Scene], data: Path) -> Iterator[str]:
+        folder = data if data.is_dir() else data.parent
+        return (scene.path.relative_to(folder).as_posix() for scene in part)
+
+    def name(self, part: list[Scene], index: int) -> str:
+        return str(part[index].path)
+
+    def photo(self, part: list[Scene], index: int) -> np.ndarray:
+        return read_image(part[index].path)
+
+    def gaps(self, train: list[Scene]) -> list[str]:
+        """Categories that no photo to train on shows, as warnings."""
+        shown = {int(c) for scene in train for c in scene.garments.category}
+        missing = [name for c, name in enumerate(self.config.vocabulary.categories) if c not in shown]
+        return [f"no photo to train on shows {', '.join(missing)}: they will not be found"] if missing else []
+
+    def can_score(self, val: list[Scene]) -> bool:
+        return any(len(scene.garments) for scene in val)
+
+    def batches(self, train: list[Scene], epoch: int, first_step: int, workers: int) -> Iterator[dict[str, Any]]:
+        from ..data_gen.detection_batches import detection_batches  # its library is to load after the framework
+
+        return detection_batches(train, self.config, epoch, first_step, workers)
+
+    def pictures(self, train: list[Scene], batch: dict[str, Any]) -> list[tuple[np.ndarray, str]]:
+        """Each photo of a batch with the boxes that its maps have, and how many there are."""
+        found = self.config.codec.decode(batch["heat"], batch["distances"], lowest=1.0)
+        names, drawn = self.config.vocabulary.categories, []
+        for image, garments in zip(batch["image"], found, strict=True):
+            picture = image
+            for box, category in zip(garments.boxes.round().astype(int).tolist(), garments.category, strict=True):
+                picture = draw_box(picture, Box(*box), names[category])
+            drawn.append((picture, f"{len(garments)} garments"))
+        return drawn
+
+    # ----------------------------------------------------------------------------------------------------- network
+
+    def check(self) -> None:
+        """Raises ValueError for an unknown network."""
+        from ..unet.keypoint_net import NETWORKS
+
+        if self.config.network not in NETWORKS:
+            raise ValueError(f"unknown network {self.config.network!r}; expected one of {', '.join(NETWORKS)}")
+
+    def net(self, weights: str | None = None) -> Any:
+        from ..unet.predictors import detection_net
+
+        return detection_net(self.config, weights)
+
+    def transferred_net(self) -> Any:
+        """The network with what fits of the one that comes with the package."""
+        from ..unet.transfer import warm_detection_net
+
+        trained = Manifest.read(shipped("detection")).detection_config
+        return warm_detection_net(self.config, trained, shipped_weights("detection"))
+
+    def backbone(self, net: Any) -> Any:
+        from ..unet.predictors import keypoint_backbone
+
+        return keypoint_backbone(net, self.config.network)
+
+    def check_outputs_of(self, run: Path) -> None:
+        """Raises RunError where a run's outputs mean other things than this task's."""
+        from ..unet.runs import RunError
+
+        if self.config_of(run).vocabulary.categories != self.config.vocabulary.categories:
+            raise RunError(
+                f"{run} has other categories than this training: --reset starts from its backbone alone, --weights "
+                "shipped takes those of the same names"
+            )
+
+    def objective(self, train: list[Scene]) -> tuple[Callable, list[str]]:
+        """(targets, outputs) -> losses by name, and their names in order."""
+        from ..unet.detection_losses import detection_objective
+
+        def losses(targets, outputs):
+            return detection_objective(targets, outputs, self.config.box_weight)
+
+        return losses, ["heat", "boxes"]
+
+    def predictor(self, net: Any) -> Any:
+        from ..unet.predictors import detection_predictor
+
+        return detection_predictor(net)
+
+    # ------------------------------------------------------------------------------------------------------ scores
+
+    def answers(
+        self,
+        predict: Detect,
+        part: list[Scene],
+        leave_out: Callable[[str], None],
+        calibration: BoxCalibration | None = None,
+    ) -> Any:
+        """What is found in all photos of a part that can be read, with the scores of the network, or if there is a
+        calibration their probabilities. Raises ValueError where there is no such photo."""
+        detect = predict if calibration is None else calibration.calibrated(predict)
+        detector = Detector(
+            detect, self.config.codec, self.config.vocabulary.categories, LOWEST, max(self.config.batch_size, 8)
+        )
+        answers: Answers = []
+        for group in read_ahead(part, self._loaded, detector.batch_size):
+            for scene, loaded in group:
+                if isinstance(loaded, str):
+                    leave_out(str(scene.path))
+            readable = [(scene, loaded) for scene, loaded in group if not isinstance(loaded, str)]
+            if readable:
+                found = detected(detector, [seen for _, seen in readable], [scene.size for scene, _ in readable])
+                answers += [_scored(s, suppressed(boxes)) for (s, _), boxes in zip(readable, found, strict=True)]
+        if not answers:
+            raise ValueError("not one validation photo can be read")
+        return answers
+
+    def _loaded(self, scene: Scene) -> tuple[Scene, Any]:
+        try:
+            return scene, letterboxed(read_image(scene.path), self.config.codec.size)
+        except ImageError as error:
+            return scene, str(error)
+
+    def numbers(self, part: list[Scene], answers: Answers) -> dict[str, float]:
+        """`missed`, 1 less the mean AP50 of the categories, which training lowers, and AP and AP50 of each category."""
+        categories = self.config.vocabulary.categories
+        score = score_detections(answers, categories, IOU)
+        row = {"score": 1 - score.mean("ap50"), "missed": 1 - score.mean("ap50"), "ap": score.mean("ap")}
+        return row | {f"ap50_{name}": float(score.precision.ap50[c]) for c, name in enumerate(categories)}
+
+    def log_line(self, row: dict[str, Any]) -> str:
+        if "ap" not in row:
+            return f"epoch {row['epoch']:3d}  not validated\n"
+        parts = "  ".join(
+            f"{key.removeprefix('ap50_')} {value:.2%}" for key, value in row.items() if key.startswith("ap50_")
+        )
+        return f"epoch {row['epoch']:3d}  AP50 {1 - row['missed']:.2%}  {parts}  AP {row['ap']:.2%}\n"
+
+    def write_heads(self, run: Path) -> None:
+        """The vocabulary says it all."""
+
+    def check_heads(self, run: Path) -> None:
+        """The vocabulary, which the configuration has, says it all."""
+
+    def calibrate(self, run: Path, part: list[Scene], answers: Answers) -> None:
+        """Fits the calibration to answers on validation photos, and keeps it in the run."""
+        score, right = _judged(answers)
+        found = fit_boxes(score, right, sum(len(photo.true) for photo in answers))
+        write_atomic(run / CALIBRATION, json.dumps(sealed(found.to_json()), indent=1) + "\n")
+
+    def report(
+        self, part: list[Scene], answers: Answers, calibration: BoxCalibration | None
+    ) -> tuple[dict[str, float], dict[str, Callable[[Path], None]]]:
+        """All numbers of an evaluation, and by file name what draws its pictures. answers: with the calibration."""
+        from ..eval.attribute_report import draw_reliability  # loads matplotlib
+
+        numbers = self.numbers(part, answers)
+        if calibration is None:
+            return numbers, {}
+        told = [
+            dataclasses.replace(photo, found=photo.found.select(photo.found.score >= calibration.threshold))
+            for photo in answers
+        ]
+        score = score_detections(told, self.config.vocabulary.categories, IOU)
+        numbers |= {"threshold": calibration.threshold, "found": score.rates.recall, "right": score.rates.precision}
+        whole = score_detections(answers, self.config.vocabulary.categories, IOU).reliability
+        if whole is None:
+            return numbers, {}
+        numbers["ece"] = whole.ece
+        states = {"garment": (whole, whole)}
+        return numbers, {"reliability.png": lambda path: draw_reliability(states, path)}
+
+    # ------------------------------------------------------------------------------------------------------ export
+
+    def read_calibration(self, run: Path) -> Any:
+        return read_box_calibration(run)
+
+    def mirrored(self, predict: Detect) -> Any:
+        """The mean over the image and its mirror image."""
+
+        def both(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            heat, distances = predict(images)
+            other_heat, other = (part[:, :, ::-1] for part in predict(np.ascontiguousarray(images[:, :, ::-1])))
+            return (heat + other_heat) / 2, (distances + other[..., [2, 1, 0, 3]]) / 2
+
+        return both
+
+    def serving_net(self, net: Any, calibration: BoxCalibration | None, flip: bool) -> Any:
+        from ..serve.serving_net import detection_serving_net
+
+        return detection_serving_net(net, self.config.size, flip)
+
+    def kernels(self, net: Any) -> dict[str, np.ndarray] | None:
+        return None
+
+    def described(self, manifest: Manifest, calibration: BoxCalibration | None) -> Manifest:
+        return dataclasses.replace(manifest, detection=calibration.to_json() if calibration else {})
+
+    def example(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        return {"image": image[None]}
+
+    def artifact_predictor(self, network: Any) -> Any:
+        from ..serve.runtime import detection_predict
+
+        return detection_predict(network)
+
+    def outputs_apart(self, predict: Detect, network: Any, images: np.ndarray) -> dict[str, float]:
+        """The largest differences between a run's outputs and an artifact's, by name; distances by the input's side."""
+        heat, distances = predict(images)
+        outputs = network(images)
+        return {
+            "heat": float(np.abs(outputs["heat"] - heat).max()),
+            "distances": float(np.abs(outputs["distances"] - distances).max() / self.config.size),
+        }
+
+
+def _scored(scene: Scene, found: Detections) -> ScoredPhoto:
+    """Where more garments can be, one of any category is neither right nor wrong."""
+    categories = np.unique(found.category)
+    ignored = np.repeat(scene.ignored, len(categories), axis=0)
+    crowd = Detections(ignored, np.tile(categories, len(scene.ignored)), np.ones(len(ignored)))
+    return ScoredPhoto(scene.garments, found, crowd, scene.size)
+
+
+def _judged(answers: Sequence[ScoredPhoto]) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) the scores of all boxes, and (N,) bool whether each is a garment of its category."""
+    score = [photo.found.score for photo in answers]
+    right = [pairs(photo.found, photo.true, IOU) >= 0 for photo in answers]
+    return np.concatenate(score), np.concatenate(right)
