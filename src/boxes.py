@@ -18,6 +18,9 @@ UNKNOWN = -1
 SAME, OTHER = 0.55, 0.9
 """From which overlap on two boxes are one garment, of one category and of two: a jacket lies over a shirt, and their
 boxes hardly differ."""
+MARGIN = 0.15
+"""What the keypoint network sees around a box, on each side, as a fraction of the box's longer side: it learned from
+such cuts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

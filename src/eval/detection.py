@@ -1,0 +1,173 @@
+"""Photos -> boxes of their garments, by a detector or as they are given: the stage before the keypoints.
+
+What a photo's boxes are is decided here: those that lie in the photo, of wanted categories, each garment once, in their
+order.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..box_maps import BoxCodec
+from ..boxes import MARGIN, UNKNOWN, Detections, areas, clipped, moved, no_detections, suppressed
+from ..data_gen.preprocess import Letterboxed
+from ..geometry import Frame, Size
+from ..vocabulary import Vocabulary
+from .reading import full_batch
+
+Detect = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""images (B, S, S, 3) uint8 -> heat (B, h, w, C) float32, probabilities 0..1, and distances (B, h, w, C, 4) float32 px
+of the input, from the middle of a cell to the left, top, right and bottom edge."""
+
+LIMIT = 300
+"""Garments of one photo at most, the likeliest ones."""
+_PEAKS = 3 * LIMIT
+_CELLS = 2  # a detector finds no garment whose longer side has fewer
+
+Garments = Literal["all", "largest"] | int
+"""Which garments of a photo are wanted: all, the one with the largest box, or the likeliest ones, so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """A network that finds boxes. categories: names of its C maps. threshold: from which probability on there is a
+    garment. batch_size: photos that it sees at once."""
+
+    detect: Detect
+    codec: BoxCodec
+    categories: tuple[str, ...]
+    threshold: float = 0.3
+    batch_size: int = 16
+
+    @property
+    def smallest(self) -> float:
+        """The longer side of the smallest garment that it finds, as a fraction of the photo's longer side."""
+        return _CELLS * self.codec.stride / max(self.codec.size)
+
+
+@dataclass(frozen=True, slots=True)
+class BoxSource:
+    """Where the boxes of photos come from: a detector, or by the id of a sample those that are given, in px of the
+    photo. A sample without boxes has none. garments: which are wanted."""
+
+    boxes: Detector | Mapping[str, Detections]
+    garments: Garments = "all"
+
+    def __post_init__(self) -> None:
+        check_garments(self.garments)
+
+    @property
+    def detector(self) -> Detector | None:
+        return self.boxes if isinstance(self.boxes, Detector) else None
+
+    def given(self, image_id: str) -> Detections:
+        return no_detections() if isinstance(self.boxes, Detector) else self.boxes.get(image_id, no_detections())
+
+
+def check_garments(garments: object) -> None:
+    """Raises ValueError for what is not one of `Garments`."""
+    number = isinstance(garments, int | np.integer) and not isinstance(garments, bool) and garments >= 1
+    if not number and garments not in ("all", "largest"):
+        raise ValueError(f"garments = {garments!r}; expected all, largest or a number from 1")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Located:
+    """The garments of one photo in their order, and why boxes that were given are left out."""
+
+    garments: Detections
+    left_out: tuple[str, ...] = ()
+
+
+def detected(detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[Size]) -> list[Detections]:
+    """The boxes of up to `batch_size` photos in px of the photos, not yet suppressed; categories count those of the
+    detector.
+
+    inputs: of the detector, (S, S, 3) uint8, and the frames from the photos to them. sizes: (width, height) of the
+    photos. Raises ValueError where the detector answers another number of categories than it has names.
+    """
+    images = [image for image, _ in inputs]
+    heat, distances = detector.detect(full_batch(images, detector.batch_size))
+    count = len(images)
+    if heat.shape[-1] != len(detector.categories):
+        raise ValueError(f"the detector answers {heat.shape[-1]} categories; expected {len(detector.categories)}")
+    answers = detector.codec.decode(heat[:count], distances[:count], _PEAKS, detector.threshold)
+    found = []
+    for answer, (_, frame), size in zip(answers, inputs, sizes, strict=True):
+        boxes = clipped(moved(answer.boxes, Frame(frame.inverse)), size)
+        # What lies in the padding about the photo alone has no area in it.
+        sound = areas(boxes) > 0
+        found.append(Detections(boxes[sound], answer.category[sound], answer.score[sound]))
+    return found
+
+
+def known_categories(found: Detections, names: Sequence[str], vocabulary: Vocabulary) -> Detections:
+    """With the categories of the vocabulary in place of those that `names` lists; unknown ones are UNKNOWN."""
+    of = [vocabulary.category_index(name) if name in vocabulary.categories else UNKNOWN for name in names]
+    return Detections(found.boxes, np.array([*of, UNKNOWN])[found.category], found.score)
+
+
+def usable(given: Detections, size: Size, categories: int) -> Located:
+    """Of boxes that were given for a photo of (width, height) those that can be used, cut off at its edges.
+
+    A box that lies outside the photo, or whose category is none of so many, is left out.
+    """
+    boxes = clipped(given.boxes, size)
+    outside = areas(boxes) <= 0
+    strange = (given.category >= categories) | (given.category < UNKNOWN)
+    reasons = []
+    for index in np.flatnonzero(outside | strange):
+        text = ", ".join(f"{value:g}" for value in given.boxes[index])
+        reason = f"it lies outside the photo of {size[0]} x {size[1]} px"
+        if not outside[index]:
+            reason = f"its category is number {given.category[index]}; there are {categories}"
+        reasons.append(f"box {text}: {reason}")
+    sound = ~(outside | strange)
+    return Located(Detections(boxes[sound], given.category[sound], given.score[sound]), tuple(reasons))
+
+
+def of_category(found: Detections, category: int | None) -> Detections:
+    """Those of this category, and those of UNKNOWN category, which then have it; all for None."""
+    if category is None:
+        return found
+    found = found.select((found.category == category) | (found.category == UNKNOWN))
+    return Detections(found.boxes, np.full(len(found), category), found.score)
+
+
+def chosen(found: Detections, garments: Garments) -> Detections:
+    """The wanted garments in their order: from the highest score on, of equal scores the larger box first.
+
+    At most LIMIT, whatever is wanted.
+    """
+    found = found.select(np.lexsort((-areas(found.boxes), -found.score)))
+    if garments == "largest":
+        return found.select(np.argsort(-areas(found.boxes), kind="stable")[:1])
+    return found.select(np.arange(min(len(found), LIMIT if garments == "all" else min(int(garments), LIMIT))))
+
+
+def located(source: BoxSource, found: Detections, size: Size, vocabulary: Vocabulary, category: str | None) -> Located:
+    """The garments of a photo of (width, height).
+
+    found: what `detected` answers, or what is given. category: the only one that is wanted, None for all. Boxes of a
+    detector are suppressed; what a person or another tool says is taken as it is.
+    """
+    wanted = None if category is None else vocabulary.category_index(category)
+    if source.detector is not None:
+        known = of_category(known_categories(found, source.detector.categories, vocabulary), wanted)
+        return Located(chosen(suppressed(known), source.garments))
+    sound = usable(found, size, len(vocabulary.categories))
+    kept = of_category(sound.garments, wanted)
+    garments, reasons = chosen(kept, source.garments), sound.left_out
+    if source.garments == "all":
+        reasons += (f"one box more than the {LIMIT} that a photo can have",) * (len(kept) - len(garments))
+    return Located(garments, reasons)
+
+
+def needed_side(side: int, size: Size, smallest: float) -> int:
+    """The px that a photo of (width, height) needs on its longer side for `side` px of what the network sees of a box.
+
+    smallest: the longer side of the smallest box, in px of the photo. For the whole photo it is enough as well.
+    """
+    return int(np.ceil(side * max(1.0, max(size) / (smallest * (1 + 2 * MARGIN)))))
