@@ -24,6 +24,7 @@ of the input, from the middle of a cell to the left, top, right and bottom edge.
 LIMIT = 300
 """Garments of one photo at most, the likeliest ones."""
 _PEAKS = 3 * LIMIT
+_EXPECTED = 4
 _CELLS = 2  # a detector finds no garment whose longer side has fewer
 
 Garments = Literal["all", "largest"] | int
@@ -61,6 +62,12 @@ class BoxSource:
     @property
     def detector(self) -> Detector | None:
         return self.boxes if isinstance(self.boxes, Detector) else None
+
+    def expected(self, photos: int) -> int:
+        """How many garments so many photos have, as a rule not more: no batch need be longer."""
+        if isinstance(self.boxes, Detector):
+            return _EXPECTED * photos
+        return max(photos, sum(map(len, self.boxes.values())))
 
     def given(self, image_id: str) -> Detections:
         return no_detections() if isinstance(self.boxes, Detector) else self.boxes.get(image_id, no_detections())

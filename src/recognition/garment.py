@@ -63,7 +63,7 @@ class _ByName(dict):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Garment:
-    """The garment in a photo, made by a `Recognizer`.
+    """A garment in a photo, made by a `Recognizer`.
 
     Of a photo that could not be read `error` says why, and all but `name`, `error`, `to_dict` and `str` raises
     ImageError. vocabulary: of the keypoints. codec: of the heatmaps. heads: of the classifier, empty without one.
@@ -85,6 +85,22 @@ class Garment:
         return self.recognition.result.error
 
     @property
+    def garment_id(self) -> int:
+        """0, 1, ... within the photo, from the highest score on; of equal scores the larger box is first."""
+        return self.recognition.garment_id
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """left, top, right, bottom in px of the photo, edges of pixels; None where no garments were looked for, or none
+        was found, and the garment is that of the whole photo."""
+        return self.recognition.box
+
+    @property
+    def score(self) -> float | None:
+        """The probability of the box, 0..1; None without one."""
+        return self.recognition.score
+
+    @property
     def photo(self) -> np.ndarray:
         """(H, W, 3) RGB uint8, upright."""
         return self._known(self.recognition.result.photo)
@@ -96,7 +112,7 @@ class Garment:
 
     @property
     def category(self) -> str:
-        """The likeliest one, or the one that was given."""
+        """The likeliest one, or the one that was given, with all photos or with the box."""
         return self.prediction.category
 
     @property
@@ -112,7 +128,8 @@ class Garment:
 
     @property
     def found(self) -> bool | None:
-        """Whether there is a garment at all; None for a network whose keypoints were not calibrated."""
+        """Whether there is a garment at all; None for a network whose keypoints were not calibrated. False as well where
+        garments were looked for and none was found."""
         return self.prediction.found
 
     @cached_property
@@ -141,7 +158,7 @@ class Garment:
     @property
     def region(self) -> Box | None:
         """Where in the photo the garment is, in px, squared; it may reach beyond the photo. None where the heatmaps
-        show none, and for a classifier that sees the whole photo, all of it."""
+        show none, and for a classifier that sees the whole photo, all of it, or of a garment with a box its square."""
         framed = self._framed
         return None if framed.fell_back else framed.box
 

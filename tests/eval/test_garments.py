@@ -76,10 +76,10 @@ def test_a_garment_in_a_larger_photo_has_the_points_of_the_garment_alone(offset:
     points = np.array([[30.0, 25], [95, 22], [25, 110], [104, 112]])
     alone = PixelSample("a", Path("a"), "skirt", pixels=spots((128, 128), points))
     (expected,) = predict_photos(see_spots, [alone], SKIRT, CODEC, "soft-argmax")
-    large = spots((640, 600), points + offset, points + (480, 300), points + (180, 300))
+    large = spots((640, 600), points + offset, points + np.array([480, 300]), points + np.array([180, 300]))
     # Without its margin the square is as large as the photo of the garment alone.
     box = np.array([0, 0, 128, 128]) / (1 + 2 * MARGIN) + 128 * MARGIN / (1 + 2 * MARGIN)
-    boxes = {"b": given((*(box + [*offset, *offset]), 0, 1))}
+    boxes = {"b": given((*(box + np.tile(offset, 2)), 0, 1))}
     sample = PixelSample("b", Path("b"), None, pixels=large)
     net = KeypointNet(see_spots, SKIRT, CODEC, "soft-argmax")
     (result,) = predict_garments(net, [sample], BoxSource(boxes))

@@ -258,7 +258,7 @@ def test_a_photo_that_cannot_be_read_is_described_by_the_reason():
     assert known == {"photo": "1.jpg", "error": "1.jpg is broken"}
 
 
-# ------------------------------------------------------------------------------------------- several garments in a photo
+# ------------------------------------------------------------------------------------------ several garments in a photo
 
 
 def placed(number: int, count: int, box: tuple[float, ...] | None, square: Box | None) -> PhotoResult:
