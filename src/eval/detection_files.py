@@ -57,18 +57,18 @@ def score_detection_files(truth: Path, predicted: Path, vocabulary: Vocabulary, 
     answers = _checked(scan_boxes(predicted, expected.names))
     found = _of_photos(answers, list(photos))
     _tell_order(answers)
+    index = {name: i for i, name in enumerate(categories)}
     if found and all(row.category is None for row in found):
         log.warning(f"{predicted}: no box has a category; all are scored as garments of one kind")
-        categories = (ANY,)
-        rows, found = ([replace(row, category=ANY) for row in part] for part in (expected.rows, found))
+        found = [replace(row, category=ANY) for row in found]
+        categories, index = (ANY,), dict.fromkeys((*categories, ANY), 0)
     else:
-        rows, found = expected.rows, _of_categories(answers, found, categories)
-    for row in rows:
+        found = _of_categories(answers, found, categories)
+    for row in expected.rows:
         photo = photos[row.photo]
         (photo.crowd if row.crowd else photo.true).append(row)
     for row in found:
         photos[row.photo].found.append(row)
-    index = {name: i for i, name in enumerate(categories)}
     scored = [
         ScoredPhoto(detections(p.true, index), detections(p.found, index), detections(p.crowd, index), p.size)
         for p in photos.values()
@@ -157,7 +157,7 @@ def _keypoints(
         for i, j in enumerate(pairs(sides.found, sides.true, iou).tolist()):
             if j < 0 or not photo.found[i].keypoints or not photo.true[j].keypoints:
                 continue
-            # A box of the truth has a category; where all are of one kind, that of the prediction has none.
+            # That of the truth: the prediction may have none.
             category, points = str(photo.true[j].category), photo.true[j].keypoints
             if category not in vocabulary.categories or not points.keys() <= vocabulary.indices.keys():
                 others += 1

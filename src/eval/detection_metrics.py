@@ -1,8 +1,8 @@
 """Scores of detected garments: average precision as COCO defines it, the share found, confusions and false alarms.
 
-Average precision (AP) is computed by pycocotools, COCO's own code. The rest concerns pairs of garments: a detected
-garment and a true one whose boxes overlap by at least `iou` are paired one to one, from the highest score to the lowest,
-each with the free one that it overlaps most. What lies in a crowd counts neither as found nor as a false alarm.
+Average precision (AP) is computed by pycocotools, COCO's own code. The rest concerns pairs: a detected garment and a
+true one whose boxes overlap by at least `iou` are paired one to one, from the highest score to the lowest, each with
+the free one that it overlaps most. What lies in a crowd counts neither as found nor as a false alarm.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from .calibration import Reliability, reliability
 from .keypoint_metrics import KeypointScore
 
 LARGE = 0.05
-"""Share of the photo above which a box is large: a garment that someone wears who fills the photo, or is shown alone."""
+"""Share of the photo above which a box is large, as that of a garment of someone who fills the photo."""
 MOST = 100
 """Garments of a photo and category that AP takes into account, those with the highest score, as in COCO."""
 
@@ -237,8 +237,7 @@ def _coco(rows: Sequence[tuple[int, np.ndarray, int, dict[str, Any]]], photos: i
     """The object of pycocotools that holds these boxes. Ids count from 1, since it takes an id of 0 for none."""
     from pycocotools.coco import COCO
 
-    coco = COCO()
-    coco.dataset = {
+    content: Any = {
         "images": [{"id": i + 1} for i in range(photos)],
         "categories": [{"id": c + 1} for c in range(categories)],
         "annotations": [
@@ -253,6 +252,8 @@ def _coco(rows: Sequence[tuple[int, np.ndarray, int, dict[str, Any]]], photos: i
             for number, (photo, box, category, more) in enumerate(rows, start=1)
         ],
     }
+    coco = COCO()
+    coco.dataset = content
     coco.createIndex()
     return coco
 

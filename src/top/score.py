@@ -87,7 +87,7 @@ class DetectionArguments:
     """Score detected garments: COCO's AP, and the share of the garments that is found, by category."""
 
     truth: Path
-    """the true garments: a COCO data set with boxes; those of annotations without one are the boxes of their keypoints"""
+    """the true garments: a COCO data set with boxes; an annotation without one has the box of its keypoints"""
     predicted: Path
     """the detected garments: COCO results or a COCO data set, the .json table of aifashion predict, or a CSV with the
     columns photo,left,top,right,bottom or photo,x,y,width,height, and maybe category,score"""

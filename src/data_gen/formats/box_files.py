@@ -87,7 +87,8 @@ def read_boxes(path: Path, categories: Sequence[str], dataset: Path | None = Non
         )
     kept, problems, left_out = _known(found, categories)
     kept, repeated = _distinct(path, kept)
-    problems, left_out = [*problems, *repeated], left_out + len(repeated)
+    problems = [*problems, *repeated, *found.problems]
+    left_out += len(repeated) + len(found.problems)
     by_photo: dict[str, list[BoxRow]] = defaultdict(list)
     for row in kept:
         by_photo[row.photo].append(row)
@@ -101,7 +102,7 @@ def read_boxes(path: Path, categories: Sequence[str], dataset: Path | None = Non
     used = sum(map(len, by_photo.values()))
     if not used and not problems:
         problems = [Problem(path, None, "the file has no boxes")]
-    leave_out(path, [*problems, *found.problems], used, "boxes", left_out + len(found.problems))
+    leave_out(path, problems, used, "boxes", left_out)
     index = {name: i for i, name in enumerate(categories)}
     return BoxFile(path, {photo: detections(rows, index) for photo, rows in by_photo.items()})
 
