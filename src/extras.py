@@ -11,6 +11,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "export": ("ai_edge_litert", "nncf", "onnx", "onnxruntime", "tf2onnx"),
     "heic": ("pillow_heif",),
     "hub": ("huggingface_hub",),
+    "score": ("pycocotools",),
 }
 """Extra -> the modules that it brings, in pyproject.toml by the names of their packages."""
 

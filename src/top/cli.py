@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score attributes": ("score:attributes", "score predicted attributes against the truth (mAP)"),
     "score styles": ("score:styles", "score predicted styles against the truth (F2)"),
     "score products": ("score:products", "score predicted products against the truth (mean class error)"),
+    "score detection": ("score:detection", "score detected garments against the true boxes (AP)"),
     "data synth": ("data_commands:synth", "draw a synthetic data set in the FashionAI layout"),
     "data synth-styles": ("data_commands:synth_styles", "draw a synthetic data set with 13 style labels"),
     "data synth-products": ("data_commands:synth_products", "draw a synthetic catalogue of many products"),

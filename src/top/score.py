@@ -14,6 +14,8 @@ from aifashion.eval.attribute_report import (
     print_product_score,
     print_style_score,
 )
+from aifashion.eval.detection_files import score_detection_files
+from aifashion.eval.detection_report import draw_detection_score, print_detection_score
 from aifashion.eval.keypoint_files import score_keypoint_files
 from aifashion.eval.product_metrics import score_product_files
 from aifashion.eval.report import draw_keypoint_score, print_keypoint_score
@@ -80,6 +82,26 @@ class ProductArguments:
     """also write the scores to this JSON file"""
 
 
+@dataclass(frozen=True)
+class DetectionArguments:
+    """Score detected garments: COCO's AP, and the share of the garments that is found, by category."""
+
+    truth: Path
+    """the true garments: a COCO data set with boxes; an annotation without one has the box of its keypoints"""
+    predicted: Path
+    """the detected garments: COCO results or a COCO data set, the .json table of aifashion predict, or a CSV with the
+    columns photo,left,top,right,bottom or photo,x,y,width,height, and maybe category,score"""
+    iou: float = 0.5
+    """how much the boxes of a detected and a true garment must overlap at least (intersection over union); AP does not
+    depend on it"""
+    vocabulary: Vocabulary = field(default_factory=load_vocabulary)
+    """of the keypoints, where both files have some: fashionai, deepfashion2, or the path of a TOML file"""
+    json: Path | None = None
+    """also write the scores to this JSON file"""
+    picture: Path | None = None
+    """also draw precision over recall and the reliability of the scores to this file (.png, .svg or .pdf)"""
+
+
 def keypoints(arguments: Sequence[str] | None = None) -> None:
     def score(args: KeypointArguments) -> None:
         _check_outputs(args, args.json, args.picture)
@@ -129,6 +151,21 @@ def products(arguments: Sequence[str] | None = None) -> None:
         _write_numbers(args.json, result.to_json())
 
     run_command("aifashion score products", ProductArguments, arguments, score)
+
+
+def detection(arguments: Sequence[str] | None = None) -> None:
+    def score(args: DetectionArguments) -> None:
+        _check_outputs(args, args.json, args.picture)
+        if not 0 < args.iou <= 1:
+            raise ValueError(f"--iou {args.iou:g}: expected a number above 0, at most 1")
+        result = score_detection_files(args.truth, args.predicted, args.vocabulary, args.iou)
+        print_detection_score(result, console)
+        _write_numbers(args.json, result.to_json())
+        if args.picture is not None:
+            draw_detection_score(result, args.picture)
+            tell(f"Wrote {args.picture}")
+
+    run_command("aifashion score detection", DetectionArguments, arguments, score)
 
 
 def _check_outputs(args: Any, numbers: Path | None, picture: Path | None = None) -> None:

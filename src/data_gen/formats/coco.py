@@ -4,15 +4,12 @@ COCO keypoints are pixel indices: a coordinate is a pixel centre, as everywhere 
 Boxes have pixel edges: pixel i spans i to i + 1, so the box of one keypoint is 1 x 1. Visibility 2, 1, 0 becomes state
 1, 0, -1, and an absent keypoint (0, 0) becomes (-1, -1). All categories of a vocabulary are written with all its
 keypoints, because COCO tools use one list of sigmas for the whole file.
-
-An id can be a number in one place and its text in another: 7 and "7" are one id.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,19 @@ from ...geometry import Size
 from ...records import ABSENT, Keypoints, Prediction, Sample
 from ...vocabulary import Vocabulary
 from ..images import image_size, resolve_image
+from .coco_entries import (
+    FAULTS,
+    CocoCategory,
+    CocoImage,
+    Id,
+    box_of,
+    entry_key,
+    entry_problem,
+    numbers_of,
+    read_category,
+    read_image,
+    referred,
+)
 from .problems import FormatError, Problem, leave_out, read_json
 
 log = logging.getLogger(__name__)
@@ -35,25 +45,6 @@ DEEPFASHION_KEYPOINTS = {
 """Landmarks of DeepFashion's full-body set -> keypoints of FashionAI. Left out: a sleeve end, which is one point
 there and two (cuff in, out) here; and a hem, which is a top hem, a hemline or a trouser bottom, by the category, which
 is not given there."""
-
-
-Id = int | str
-
-
-@dataclass(frozen=True, slots=True)
-class CocoCategory:
-    id: Id
-    name: str
-    keypoints: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CocoImage:
-    """size: None where neither the file nor the photo's header gives it."""
-
-    id: Id
-    file_name: str
-    size: Size | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +94,7 @@ def read_coco(path: Path, strict: bool = False) -> CocoSet:
             label = f"entry {i}"
             try:
                 label = f"id {entry['id']!s:.80}"
-                key = _key(entry["id"])
+                key = entry_key(entry["id"])
                 if reason := _reason_to_leave_out(name, entry, without_keypoints):
                     left_out[reason] += 1
                     without_keypoints.update([key] if name == "categories" else [])
@@ -111,8 +102,8 @@ def read_coco(path: Path, strict: bool = False) -> CocoSet:
                 if key in records:
                     raise ValueError("the id is repeated")
                 records[key] = reader(entry, read)
-            except _FAULTS as error:
-                wrong.append(_problem(path, f"{name}, {label}", error))
+            except FAULTS as error:
+                wrong.append(entry_problem(path, f"{name}, {label}", error))
         if wrong and not records:
             raise FormatError([*problems, *wrong])
         problems += wrong
@@ -141,15 +132,6 @@ def _with_sizes(coco: CocoSet) -> CocoSet:
         log.warning(f"{coco.path}: {unknown:,} images have no width and height, and their photos cannot be read")
     annotations = tuple(replace(annotation, image=found[annotation.image.id]) for annotation in coco.annotations)
     return replace(coco, images=tuple(found.values()), annotations=annotations)
-
-
-def _key(value: Any) -> str:
-    """What identifies an entry: the text of its id. Raises ValueError for what is no id."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
-        raise ValueError(f"the id is {value!r:.80}; expected a whole number or a text")
-    return str(value)
 
 
 def _reason_to_leave_out(part: str, entry: Any, without_keypoints: Container[Any]) -> str | None:
@@ -308,15 +290,15 @@ def read_coco_results(path: Path, coco: CocoSet) -> CocoSet:
         return read_coco(path, strict=True)
     if not isinstance(entries, list):
         raise FormatError([Problem(path, None, "not a list; expected COCO keypoint results")])
-    images = {_key(image.id): image for image in coco.images}
-    categories = {_key(category.id): category for category in coco.categories}
+    images = {entry_key(image.id): image for image in coco.images}
+    categories = {entry_key(category.id): category for category in coco.categories}
     read = {"images": images, "categories": categories}
     annotations, problems = [], []
     for number, entry in enumerate(entries):
         try:
             annotations.append(_read_annotation({"id": f"entry {number}", **entry}, read))
-        except _FAULTS as error:
-            problems.append(_problem(path, f"entry {number}", error))
+        except FAULTS as error:
+            problems.append(entry_problem(path, f"entry {number}", error))
     if problems:
         raise FormatError(problems)
     return CocoSet(path, coco.categories, coco.images, tuple(annotations))
@@ -376,40 +358,9 @@ def _annotation(sample: Sample, vocabulary: Vocabulary) -> dict[str, Any]:
     }
 
 
-_FAULTS = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
-"""What an entry can raise that is not as the format has it."""
-
-
-def _problem(path: Path, label: str, error: Exception) -> Problem:
-    if isinstance(error, KeyError):
-        reason = f"no {error.args[0]}"
-    elif isinstance(error, TypeError | AttributeError):  # their texts speak of Python
-        reason = "not an object with the entries of the format"
-    else:
-        reason = str(error)
-    return Problem(path, None, f"{label}: {reason}")
-
-
-def _read_category(entry: dict[str, Any], read: dict[str, dict[str, Any]]) -> CocoCategory:
-    names = entry["keypoints"]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ValueError(f"keypoints must be a list of distinct names; got {names!r:.200}")
-    return CocoCategory(entry["id"], _text(entry, "name"), tuple(names))
-
-
-def _read_image(entry: dict[str, Any], read: dict[str, dict[str, Any]]) -> CocoImage:
-    size = entry.get("width"), entry.get("height")
-    if all(value in (None, 0) for value in size):
-        return CocoImage(entry["id"], _text(entry, "file_name"), None)
-    numbers = [_number(value, "width and height") for value in size]
-    if min(numbers) < 1 or any(number != int(number) for number in numbers):
-        raise ValueError(f"width {size[0]!r} and height {size[1]!r} must be whole numbers from 1")
-    return CocoImage(entry["id"], _text(entry, "file_name"), (int(numbers[0]), int(numbers[1])))
-
-
 def _read_annotation(entry: dict[str, Any], read: dict[str, dict[str, Any]]) -> CocoAnnotation:
-    image, category = _referred(entry, "image_id", read["images"]), _referred(entry, "category_id", read["categories"])
-    values = _numbers(entry["keypoints"])
+    image, category = referred(entry, "image_id", read["images"]), referred(entry, "category_id", read["categories"])
+    values = numbers_of(entry["keypoints"])
     if values.shape != (3 * len(category.keypoints),):
         raise ValueError(f"{values.size} keypoint numbers; expected x, y, v for {len(category.keypoints)} keypoints")
     triples = values.reshape(-1, 3)
@@ -417,48 +368,11 @@ def _read_annotation(entry: dict[str, Any], read: dict[str, dict[str, Any]]) -> 
         raise ValueError(f"keypoint visibilities must be 0, 1 or 2; got {sorted(set(triples[:, 2].tolist()))[:5]}")
     state = triples[:, 2].astype(np.int8) - 1
     xy = np.where(state[:, None] == ABSENT, -1, triples[:, :2])
-    return CocoAnnotation(entry["id"], image, category, Keypoints(xy, state), _box(entry.get("bbox")))
+    return CocoAnnotation(entry["id"], image, category, Keypoints(xy, state), box_of(entry.get("bbox")))
 
 
-def _referred(entry: dict[str, Any], name: str, records: dict[str, Any]) -> Any:
-    """The sound image or category that an annotation refers to by its id."""
-    found = records.get(_key(entry[name]))
-    if found is None:
-        part = "images" if name == "image_id" else "categories"
-        raise ValueError(f"{name} {entry[name]!r} is not the id of a sound entry of {part}")
-    return found
-
-
-def _box(value: Any) -> tuple[float, float, float, float] | None:
-    """The box of an annotation; None for one that is not there or not sound, since keypoints do not depend on it."""
-    try:
-        left, top, width, height = _numbers(value).tolist()
-    except ValueError:
-        return None
-    return (left, top, width, height) if isfinite(left + top + width + height) and width > 0 and height > 0 else None
-
-
-def _text(entry: dict[str, Any], name: str) -> str:
-    if not isinstance(entry[name], str):
-        raise ValueError(f"{name} is {entry[name]!r:.80}; expected a text")
-    return entry[name]
-
-
-def _number(value: Any, what: str) -> float:
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
-    except (ValueError, OverflowError):
-        number = None
-    if number is None or not isfinite(number):
-        raise ValueError(f"{what}: {value!r:.80}; expected a number")
-    return number
-
-
-def _numbers(values: Any) -> np.ndarray:
-    """A flat list of numbers as (N,) float64. Raises ValueError for anything else, such as texts or lists in it."""
-    if not isinstance(values, list) or not all(isinstance(v, int | float) for v in values):
-        raise ValueError(f"{values!r:.80}; expected a flat list of numbers")
-    return np.array(values, np.float64)
-
-
-_READERS = {"categories": _read_category, "images": _read_image, "annotations": _read_annotation}
+_READERS = {
+    "categories": lambda entry, read: read_category(entry),
+    "images": lambda entry, read: read_image(entry),
+    "annotations": _read_annotation,
+}

@@ -94,9 +94,14 @@ def not_utf8(path: Path, data: bytes, error: UnicodeDecodeError) -> Problem:
     return Problem(path, line, f"not UTF-8 text: {error.reason} at byte {error.start} of the file; save it as UTF-8")
 
 
-def read_csv_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """(line number, cells) of all rows that are not blank. Raises FormatError as `read_text`, and for a broken CSV."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+def read_csv_rows(path: Path, delimiters: str = ",") -> list[tuple[int, list[str]]]:
+    """(line number, cells) of all rows that are not blank. Raises FormatError as `read_text`, and for a broken CSV.
+
+    delimiters: of several the one that the first line has most often separates the cells.
+    """
+    text = read_text(path)
+    first = text.lstrip().partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(delimiters, key=first.count), strict=True)
     try:
         return [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:

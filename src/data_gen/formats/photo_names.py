@@ -1,0 +1,65 @@
+"""Names of photos as other tools write them, and which photos they mean.
+
+Tools write the path that they were given, that below some folder, the name of the file alone, with or without its
+ending, or of a name that is a number the number.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from ...paths import raw_name, readable_name
+
+
+def posix_name(name: str) -> str:
+    """The name of a photo with forward slashes. Raises ValueError where it is empty or has a control character."""
+    if not name.strip() or not name.isprintable():
+        raise ValueError(f"photo {name!r:.80}: the name is empty or has a control character")
+    # The backslash of a byte that is no UTF-8, as `readable_name` writes it, separates no folders.
+    name = name if raw_name(name) != name else name.replace("\\", "/")
+    return PurePosixPath(name.strip()).as_posix()
+
+
+def photos_of_names(names: Iterable[str], photos: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Which photo each name means: name -> photo, and of names that could mean several, name -> the reason.
+
+    names: as `posix_name` gives them; those that mean none of the photos are in neither. The same path counts most;
+    then that the path of the photo ends in the name, or the other way round; then the same without the ending of the
+    file; then the same number, as 17 and 000017.jpg. Other names than its path mean a photo only if there is just one.
+    """
+    paths = {photo: PurePosixPath(posix_name(readable_name(photo))).parts for photo in photos}
+    same, by_file, by_stem, by_number = ({} for _ in range(4))
+    for photo, parts in paths.items():
+        stem = PurePosixPath(parts[-1]).stem
+        for table, key in ((same, parts), (by_file, parts[-1]), (by_stem, stem), (by_number, _number(stem))):
+            table.setdefault(key, []).append(photo)
+    meant: dict[str, str] = {}
+    unclear: dict[str, str] = {}
+    alike: dict[str, list[str]] = {}  # photo -> names that are not its path
+    for name in names:
+        parts = PurePosixPath(name).parts
+        found = same.get(parts) or [p for p in by_file.get(parts[-1], []) if _ends_alike(paths[p], parts)]
+        found = found or [p for p in by_stem.get(parts[-1], []) if _ends_alike(paths[p][:-1], parts[:-1])]
+        if not found and len(parts) == 1 and _number(name) is not None:
+            found = by_number.get(_number(name), [])
+        if len(found) > 1:
+            unclear[name] = f"it can mean {found[0]} and {found[1]}: write the whole path"
+        elif found:
+            meant[name] = found[0]
+            if parts not in same:
+                alike.setdefault(found[0], []).append(name)
+    for photo, several in alike.items():
+        exact = "/".join(paths[photo]) in meant
+        for name in several if exact or len(several) > 1 else []:
+            other = next(other for other in (*several, photo) if other != name)
+            unclear[name] = f"{other} can mean the photo {meant.pop(name)} as well: write the whole path"
+    return meant, unclear
+
+
+def _ends_alike(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
+    """Whether the shorter one is the end of the other."""
+    length = min(len(first), len(second))
+    return first[len(first) - length :] == second[len(second) - length :]
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
