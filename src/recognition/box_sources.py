@@ -11,6 +11,7 @@ from ..files import read_regular
 from ..paths import readable_name
 from ..vocabulary import Vocabulary
 from .detection_model import load_detection_model
+from .network_digest import network_digest
 
 NONE = "none"
 """In place of a detector: photos are taken whole."""

@@ -128,8 +128,8 @@ class Garment:
 
     @property
     def found(self) -> bool | None:
-        """Whether there is a garment at all; None for a network whose keypoints were not calibrated. False as well where
-        garments were looked for and none was found."""
+        """Whether there is a garment at all; None for a network whose keypoints were not calibrated. False where boxes
+        were looked for and none was found."""
         return self.prediction.found
 
     @cached_property

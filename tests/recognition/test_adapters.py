@@ -15,7 +15,8 @@ from aifashion.recognition.garment import Garment
 from aifashion.records import Box
 from aifashion.vocabulary import load_vocabulary
 
-FIRST = ["photo", "error", "width", "height", "garment", "category", "category_probability"]
+FIRST = ["photo", "error", "width", "height", "garment_id", "garment", "category", "category_probability"]
+FIRST += ["box_left", "box_top", "box_right", "box_bottom", "score"]
 FIRST += ["region_left", "region_top", "region_right", "region_bottom"]
 
 
@@ -33,9 +34,15 @@ def test_a_row_in_one_level():
         "error": None,
         "width": 40,
         "height": 30,
+        "garment_id": 0,
         "garment": True,
         "category": "skirt",
         "category_probability": 0.75,
+        "box_left": None,
+        "box_top": None,
+        "box_right": None,
+        "box_bottom": None,
+        "score": None,
         "region_left": 5,
         "region_top": 2,
         "region_right": 25,
@@ -53,7 +60,7 @@ def test_a_row_in_one_level():
 
 def test_a_row_without_a_region_and_one_without_a_photo():
     row = flat_row(skirt(fell_back=True).to_dict())
-    assert [row[name] for name in FIRST[7:]] == [None] * 4
+    assert [row[name] for name in FIRST[13:]] == [None] * 4
     bad = broken()
     assert flat_row(bad.to_dict()) == dict.fromkeys(FIRST) | {"photo": bad.name, "error": "a.jpg is cut short"}
 
