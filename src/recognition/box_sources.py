@@ -56,7 +56,7 @@ def named_source(
         raise ValueError(f"--boxes {boxes} and --detector {detector}: the boxes come from one of them; give one")
     if boxes is not None:
         digest = hashlib.sha256(read_regular(boxes)).hexdigest()[:12]
-        given = read_boxes(boxes, vocabulary.categories).of(photos)
+        given = read_boxes(boxes, vocabulary.categories).of(list(dict.fromkeys(photos)))
         return NamedSource(BoxSource(given, wanted or "all"), f"{readable_name(str(boxes))} ({digest})")
     if detector is not None:
         model = load_detection_model(detector)

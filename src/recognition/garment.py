@@ -1,6 +1,6 @@
 """What is recognised in a photo, by name: category, keypoints, crop and attributes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -14,7 +14,8 @@ from ..geometry import Size
 from ..heatmaps import HeatmapCodec
 from ..records import ABSENT, HIDDEN, Box, HeadSpec, Prediction
 from ..vocabulary import Vocabulary
-from .pictures import crop_of, draw_recognition
+from . import pictures
+from .pictures import crop_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +177,7 @@ class Garment:
 
     def draw(self) -> np.ndarray:
         """Keypoints, heat and region, and with a classifier crop and attributes, side by side: (H, W, 3) RGB uint8."""
-        self._known(self.recognition.result.photo)
-        return draw_recognition(self.recognition, self.vocabulary, self.codec, self.heads)
+        return draw_garments([self])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, numbers rounded; of a photo that could not be read its name and the error."""
@@ -214,6 +214,20 @@ class Garment:
         if value is None:
             raise ImageError(self.error or f"{self.name}: the photo was not kept")
         return value
+
+
+def draw_garments(garments: Sequence[Garment]) -> np.ndarray:
+    """All garments of one photo in one picture, as `Garment.draw` does it: (H, W, 3) RGB uint8.
+
+    Raises ValueError for none, ImageError for a photo that could not be read.
+    """
+    if not garments:
+        raise ValueError("expected at least one garment to draw; got none")
+    first = garments[0]
+    if first.recognition.result.photo is None:
+        raise ImageError(first.error or f"{first.name}: the photo was not kept")
+    recognitions = [garment.recognition for garment in garments]
+    return pictures.draw_garments(recognitions, first.vocabulary, first.codec, first.heads)
 
 
 def _attribute(head: HeadSpec, values: np.ndarray) -> Attribute:

@@ -38,7 +38,7 @@ import numpy as np
 
 from ..boxes import Detections
 from ..data_gen.images import ImageError
-from ..eval.detection import BoxSource, Garments, check_garments
+from ..eval.detection import BoxSource, Detector, Garments, check_garments
 from ..eval.inference import PixelSample
 from ..records import HeadSpec, Sample
 from ..serve.shipped import WORD
@@ -49,8 +49,8 @@ from .two_stage_model import TwoStageModel, load_two_stage_model
 
 Photo = str | os.PathLike[str] | np.ndarray
 """A path, or pixels (H, W, 3) RGB uint8."""
-Boxes = Mapping[str, Detections]
-"""The boxes of garments by the name of their photo."""
+Boxes = Mapping[str, Detections] | Detector
+"""The boxes of garments by the name of their photo, or what finds them."""
 
 
 class Recognizer:
@@ -163,8 +163,10 @@ class Recognizer:
         if boxes is None and self.detector is None:
             raise ValueError("garments need boxes: give them, or load a recognizer with a detector")
         samples = self._samples(photos, category, batch_size)
-        at_once = max(1, min(batch_size, len(photos))) if isinstance(photos, Sized) else batch_size
-        source = BoxSource(self.detector.detector(at_once) if boxes is None and self.detector else boxes or {}, wanted)
+        if boxes is None and self.detector is not None:
+            at_once = max(1, min(batch_size, len(photos))) if isinstance(photos, Sized) else batch_size
+            boxes = self.detector.detector(at_once)
+        source = BoxSource(boxes or {}, wanted)
         if isinstance(photos, Sized):
             batch_size = max(1, min(batch_size, source.expected(len(photos))))
         return _by_photo(self._recognised(samples, batch_size, source))
