@@ -24,6 +24,7 @@ from ..regions import summed_heatmap
 from ..vocabulary import Vocabulary
 
 _SHOWN = 3  # garments of a photo whose crops and attributes are drawn
+_LEGIBLE = 200  # px of a page of attributes
 
 
 def draw_recognition(
@@ -97,7 +98,7 @@ def draw_garments(
     panels = [points, warm]
     if heads:
         shown = recognitions[:_SHOWN]
-        cell = size[1] // len(shown)
+        cell = max(size[1] // len(shown), _LEGIBLE)
         pages = [(crop_of(r), draw_answers(_likeliest(r, heads), (max(1, round(0.8 * cell)), cell))) for r in shown]
         panels.append(contact_sheet([picture for page in pages for picture in page], columns=2, cell=cell))
     return side_by_side(panels)
