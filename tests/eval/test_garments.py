@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count, islice
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from aifashion.data_gen.preprocess import PADDING
 from aifashion.eval.detection import BoxSource, Garments
 from aifashion.eval.garments import predict_garments
 from aifashion.eval.inference import KeypointNet, PhotoResult, PixelSample, predict_photos
+from aifashion.eval.two_stage import recognise
 from aifashion.heatmaps import HeatmapCodec
 from aifashion.records import Box, Sample
 from aifashion.vocabulary import load_vocabulary
@@ -267,6 +268,21 @@ def test_three_hundred_boxes_in_one_photo_do_not_fill_the_memory():
         budget.add(-result.freed)
     # The photo is counted once, for as long as it has garments; the network is a few batches ahead of who asks.
     assert len(held) == 300 and set(held) == {photo.pixels.nbytes} and budget.used == 0 and max(ahead) <= 48
+
+
+@pytest.mark.parametrize("boxes", ["given", "detected"])
+def test_a_full_budget_makes_nobody_wait_for_ever(boxes: str):
+    row = [(x, 0, x + 9, 9, 0, 1) for x in range(0, 90, 10)]
+    names = [str(i) for i in range(7)]
+    source = BoxSource({name: given(*row) for name in names} if boxes == "given" else detector(batch_size=3))
+    budget, net = Budget(1), KeypointNet(Light(), ALL, CODEC)
+
+    def stage1(samples: Iterable[Sample]) -> Iterator[PhotoResult]:
+        return predict_garments(net, samples, source, 2, keep_photos=True, budget=budget)
+
+    answers = list(recognise(stage1, None, [flat(name, 20) for name in names], ALL, CODEC, 2, budget))
+    assert len(answers) == (63 if boxes == "given" else 7) and budget.used == 0
+    assert all(answer.framed is not None for answer in answers)
 
 
 def test_bytes_of_photos_are_given_back_where_they_are_not_kept():
