@@ -43,9 +43,9 @@ def white_backdrops() -> None:
 
 def nothing_else() -> None:
     """No bags and phones, nothing beside a garment, no hanger."""
-    outfit._carried = lambda rng, body: []
+    outfit.carried = lambda rng, body: []
     outfit._beside = lambda rng, body, category: []
-    outfit._hanger = lambda rng, body: []
+    outfit.hanger = lambda rng, body: []
 
 
 def high_arm_holes() -> None:
@@ -63,8 +63,8 @@ def one_cloth() -> None:
 
 def clean_camera() -> None:
     """Neither crooked nor blurred, no noise, no cast of light, no compression."""
-    scene._bend = lambda rng, height, width: np.zeros((2, height, width), np.float32)
-    scene._develop = lambda rng, image: np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+    scene.random_bend = lambda rng, height, width: np.zeros((2, height, width), np.float32)
+    scene.develop = lambda rng, image: np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 VARIANTS: dict[str, tuple[str, int, Callable[[], None] | None]] = {

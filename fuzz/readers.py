@@ -31,6 +31,7 @@ from inputs import inputs
 from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.data_gen.fetch import read_failures
 from aifashion.data_gen.formats.aliproducts import read_class_names, read_product_lists, read_product_test
+from aifashion.data_gen.formats.box_files import fitted, read_boxes, scan_boxes
 from aifashion.data_gen.formats.coco import read_coco, read_coco_results
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
 from aifashion.data_gen.formats.fashionai_attributes import read_label_table, read_labels, read_questions
@@ -157,6 +158,13 @@ ENTRY = {"file": "epoch_001.weights.h5", "sha256": "a" * 64, "epoch": 1, "score"
 CALIBRATION = {"temperatures": {"shape": 1.5, "style": [1.0, 2.0]}, "thresholds": {"style": [0.4, 0.6]}}
 PHOTOGRAPHS = b"photo,sha256,sender,part,category,remark\ntrain/dress/a.jpg," + b"a" * 64 + b",x,learn,dress,\n"
 COCO = made(lists.coco_json)
+BOXES = b"photo,left,top,right,bottom,category,score\na.jpg,1,2,30,40,skirt,0.5\nb/c.jpg,0,0,9.5,9,dress,1\n"
+BOX_RESULTS = [{"image_id": 1, "category_id": 1, "bbox": [5, 5, 20, 30.5], "score": 0.5}] * 2
+POINT = {"x": 3.5, "y": 4, "score": 0.5, "visible": 0.9, "hidden": False}
+GARMENTS = [
+    {"photo": "a.jpg", "box": [1, 2, 30, 40], "category": "skirt", "score": 0.5, "keypoints": {"hemline_left": POINT}},
+    {"photo": "b.jpg", "box": None},
+]
 RESULTS = [{"image_id": 1, "category_id": 1, "keypoints": [5, 5, 2] * 4, "score": 0.5}]
 
 
@@ -184,6 +192,16 @@ def empty_files(folder: Path) -> None:
 
 def with_coco(folder: Path) -> None:
     (folder / "sound.json").write_bytes(COCO)
+
+
+def read_box_file(name: str) -> Callable[[Path], object]:
+    def read(folder: Path) -> None:
+        scan_boxes(folder / name)
+        found = read_boxes(folder / name, FASHIONAI.categories)
+        for boxes in found.of(["photos/a.jpg", *found.garments]).values():
+            fitted(boxes, (20, 30))
+
+    return read
 
 
 READERS: dict[str, Reader] = {
@@ -234,6 +252,16 @@ READERS: dict[str, Reader] = {
         "results.json",
         text_of(RESULTS),
         lambda f: read_coco_results(f / "results.json", read_coco(f / "sound.json")),
+        "json",
+        with_coco,
+    ),
+    "boxes": Reader("boxes.csv", BOXES, read_box_file("boxes.csv"), "table"),
+    "boxes of COCO": Reader("train.json", COCO, read_box_file("train.json"), "json"),
+    "boxes of garments": Reader("garments.json", text_of(GARMENTS), read_box_file("garments.json"), "json"),
+    "boxes of COCO results": Reader(
+        "results.json",
+        text_of(BOX_RESULTS),
+        lambda f: read_boxes(f / "results.json", FASHIONAI.categories, f / "sound.json"),
         "json",
         with_coco,
     ),

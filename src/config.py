@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from .box_maps import BoxCodec
 from .config_fields import OLDER_PRECISIONS as OLDER_PRECISIONS
 from .config_fields import Range, check_values, naming, read_fields, write_fields
 from .heatmaps import Decoder, HeatmapCodec
@@ -107,6 +108,86 @@ class KeypointConfig:
     def from_json(cls, text: str, vocabulary: Vocabulary, source: Path | str = "config.json") -> Self:
         """Raises ValueError, naming `source`, for JSON that is not a keypoint configuration."""
         fields = read_fields(cls, text, "keypoints", vocabulary, source)
+        with naming(source):
+            return cls(vocabulary=vocabulary, **fields)
+
+
+@dataclass(frozen=True)
+class DetectionConfig:
+    """All that decides what a detector of garments learns; the same configuration and data give the same weights."""
+
+    vocabulary: Vocabulary = field(default_factory=load_vocabulary)
+    """names of the categories: fashionai, deepfashion2, or the path of a TOML file"""
+    network: str = "lite"
+    """lite (small, for a CPU), or the name of another backbone, such as efficientnet_lite0 or resnet50"""
+    size: int = 256
+    """side of the square network input in px, a multiple of 32"""
+
+    epochs: int = 30
+    """passes over the training set"""
+    batch_size: int = 16
+    """images in a training step"""
+    layers: Layers = "all"
+    """what is trained: all layers, or only the heads (the pyramid and what follows; the backbone stays frozen)"""
+    optimizer: str = "adamw"
+    """the optimizer: adam, adamw, sgd, radam, lookahead, lookahead_sgd or ranger"""
+    schedule: str = "cosine"
+    """how the learning rate falls: cosine, constant, 1x to 10x, 20e, 100e, or EPOCH=RATIO,... such as 8=0.1,11=0.01"""
+    learning_rate: float = 1e-3
+    """the highest learning rate, reached at the end of the warm-up"""
+    warmup_epochs: float = 1.0
+    """epochs over which the learning rate rises from zero"""
+    weight_decay: float = 1e-4
+    """decoupled weight decay; it is not applied to biases and normalisation layers"""
+    clip_norm: float = 10.0
+    """largest global norm of the gradients; 0 switches gradient clipping off"""
+    ema: float = 0.999
+    """decay of the moving average of the weights; the average is validated and saved; 0 switches it off"""
+    precision: Precision = "float32"
+    """number format for computing the layers; weights and losses stay in float32"""
+    seed: int = 0
+    """seed of the random start weights, the order of the photos and the augmentation"""
+
+    box_weight: float = 2.0
+    """weight of the boxes' loss in the total loss; the loss of the maps of middles has 1"""
+
+    rotate: float = 4.0
+    """augmentation: largest rotation, in degrees, in both directions; the upright box of a turned garment is larger"""
+    zoom: float = 0.4
+    """augmentation: largest change of size, as a fraction, larger or smaller"""
+    shift: float = 0.2
+    """augmentation: largest shift, as a fraction of the side"""
+    flip: bool = True
+    """augmentation: mirror half of the photos"""
+    colour: float = 0.4
+    """augmentation: strength of random changes of light and colour, from 0 to 1"""
+    blur: float = 0.15
+    """augmentation: fraction of the photos that are blurred"""
+    erase: float = 0.2
+    """augmentation: fraction of the photos in which a rectangle is erased"""
+
+    tag: str = ""
+    """a word of your choice; 'aifashion runs list' and 'aifashion runs clear' select runs by it"""
+    val_fraction: float = 0.1
+    """fraction of the training photos to keep for validation; used only if the data folder has no split file yet"""
+
+    def __post_init__(self) -> None:
+        if self.size % 32:
+            raise ValueError(f"size = {self.size!r} is not a multiple of 32; expected one from 64 up")
+        check_values(self, {"size": Range(64)})
+
+    @property
+    def codec(self) -> BoxCodec:
+        return BoxCodec((self.size, self.size))
+
+    def to_json(self) -> str:
+        """Without the vocabulary, which has a file of its own."""
+        return write_fields(self, "detection")
+
+    @classmethod
+    def from_json(cls, text: str, vocabulary: Vocabulary, source: Path | str = "config.json") -> Self:
+        """Raises ValueError, naming `source`, for JSON that is not a detector's configuration."""
+        fields = read_fields(cls, text, "detection", vocabulary, source)
         with naming(source):
             return cls(vocabulary=vocabulary, **fields)
 
@@ -259,6 +340,14 @@ def keypoint_preset(network: str) -> KeypointConfig:
     if network not in _PRESETS:
         raise ValueError(f"unknown network {network!r}; expected one of {', '.join((*_PRESETS, *BACKBONE_NETWORKS))}")
     return KeypointConfig(network=network, **_PRESETS[network])
+
+
+def detection_preset(network: str) -> DetectionConfig:
+    """The configuration that a detector is trained with by default. Raises ValueError for an unknown network."""
+    like = keypoint_preset(network)
+    if like.size == _PRESETS["lite"]["size"]:
+        return DetectionConfig(network=network)
+    return DetectionConfig(network=network, size=512, batch_size=like.batch_size, learning_rate=like.learning_rate)
 
 
 def attribute_preset(network: str) -> AttributeConfig:

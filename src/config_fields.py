@@ -46,7 +46,7 @@ _SHARE = Range(0, 1)
 _RANGES: dict[str, Range] = {
     **dict.fromkeys(("epochs", "batch_size"), Range(1)),
     **dict.fromkeys(("warmup_epochs", "weight_decay", "clip_norm", "seed"), Range(0)),
-    **dict.fromkeys(("hidden_weight", "category_weight", "mixup", "cutmix", "rotate", "shift"), Range(0)),
+    **dict.fromkeys(("hidden_weight", "category_weight", "box_weight", "mixup", "cutmix", "rotate", "shift"), Range(0)),
     **dict.fromkeys(("hue", "saturation", "brightness", "colour", "blur", "erase", "balance"), _SHARE),
     **dict.fromkeys(("ema", "label_smoothing", "dropout", "zoom"), Range(0, 1, below=True)),
     "learning_rate": Range(0, above=True),
@@ -115,6 +115,7 @@ def read_fields(cls: type, text: str, kind: str, vocabulary: Vocabulary, source:
 _ADDED: dict[str, tuple[frozenset[str], ...]] = {
     "keypoints": (frozenset({"layers", "optimizer", "schedule", "tag"}), frozenset({_DIGEST})),
     "attributes": (frozenset({"task_weights"}), frozenset({"network"}), frozenset({_DIGEST})),
+    "detection": (),
 }
 """By kind, what each version wrote that the version before it did not; a new field belongs to a new set at the end."""
 _DECIDING = ("category", "task", "network", "size", "sigma", "crop", "length_heads", "decoder", "precision")
@@ -143,23 +144,23 @@ def _check_lost(lost: list[str], source: Path | str) -> None:
         log.warning(f"{source} has lost {', '.join(lost)}: not needed to predict, but no resume is exact without it")
 
 
-_RENAMED = {"keypoints": {"lrdecay": "schedule"}, "attributes": {"model": "network"}}
+_RENAMED = {"keypoints": {"lrdecay": "schedule"}, "attributes": {"model": "network"}, "detection": {}}
 """By kind, the name of a field in earlier versions -> today's."""
 
 
 def _with_names_of_today(values: dict[str, Any], kind: str, source: Path | str) -> dict[str, Any]:
     """The fields of a file of an earlier version as this one calls them."""
     values = dict(values)
-    ((older, name),) = _RENAMED[kind].items()
-    if older in values and name in values:
-        raise ValueError(
-            f"{source} has both {name} and {older}, its name in earlier versions: take the one out that is not meant"
-        )
-    if older in values:
-        value = values.pop(older)
-        if older == "lrdecay":
-            value = {True: "cosine", False: "constant"}[_read_value(value, bool, f"{source}: {older}")]
-        values[name] = value
+    for older, name in _RENAMED[kind].items():
+        if older in values and name in values:
+            raise ValueError(
+                f"{source} has both {name} and {older}, its name in earlier versions: take out the one that is wrong"
+            )
+        if older in values:
+            value = values.pop(older)
+            if older == "lrdecay":
+                value = {True: "cosine", False: "constant"}[_read_value(value, bool, f"{source}: {older}")]
+            values[name] = value
     if isinstance(values.get("precision"), str):
         values["precision"] = OLDER_PRECISIONS.get(values["precision"], values["precision"])
     return values

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from ..config import AttributeConfig, KeypointConfig
+from ..config import AttributeConfig, DetectionConfig, KeypointConfig
 from ..geometry import Frame, flip, rotate, shift
 from ..records import Keypoints
 
@@ -12,7 +12,7 @@ _FROM_YIQ = np.linalg.inv(_TO_YIQ)
 
 
 def random_frame(
-    rng: np.random.Generator, config: KeypointConfig | AttributeConfig, side: int | None = None
+    rng: np.random.Generator, config: KeypointConfig | AttributeConfig | DetectionConfig, side: int | None = None
 ) -> tuple[Frame, bool]:
     """A random rotation, zoom, shift and flip of the network input onto itself, and whether it flips.
 
@@ -85,12 +85,14 @@ def erase_rectangle(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return image
 
 
-def change_pixels(rng: np.random.Generator, image: np.ndarray, config: KeypointConfig) -> np.ndarray:
+def change_pixels(rng: np.random.Generator, image: np.ndarray, config: KeypointConfig | DetectionConfig) -> np.ndarray:
     """Colour changes, blur and erasing with the probabilities and strengths of the configuration."""
     return blur_and_erase(rng, change_colours(rng, image, config.colour), config)
 
 
-def blur_and_erase(rng: np.random.Generator, image: np.ndarray, config: KeypointConfig | AttributeConfig) -> np.ndarray:
+def blur_and_erase(
+    rng: np.random.Generator, image: np.ndarray, config: KeypointConfig | AttributeConfig | DetectionConfig
+) -> np.ndarray:
     """Blur and erasing, each with its probability in the configuration."""
     if rng.random() < config.blur:
         image = blur_image(rng, image)

@@ -19,6 +19,7 @@ BINS = 15
 
 LIMITS = (0.05, 20.0)
 """Between these a temperature is sought; one at an end says that the photos do not determine it."""
+_FLOOR = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,3 +200,27 @@ def _pair(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarr
     if not (np.isfinite(logits).all() and np.isfinite(targets).all()):
         raise ValueError("a number is not finite; look for a diverged model")
     return logits, targets
+
+
+def fit_curve(logits: np.ndarray, holds: np.ndarray, centre: np.ndarray, strength: float) -> np.ndarray:
+    """(slope, offset) of the curve sigmoid(slope logit + offset) that makes what holds likeliest (Platt scaling).
+
+    logits: (N,). holds: (N,) bool. It has a normal prior of precision `strength` about `centre`; the slope is never
+    negative.
+    """
+    from scipy.optimize import minimize  # slow to load, and few fit anything
+
+    def loss(curve: np.ndarray) -> tuple[float, np.ndarray]:
+        line = curve[0] * logits + curve[1]
+        wrong = sigmoid(line) - holds
+        apart = curve - centre
+        value = (np.logaddexp(0, line) - holds * line).sum() + strength * (apart @ apart) / 2
+        return float(value), np.array([wrong @ logits, wrong.sum()]) + strength * apart
+
+    return minimize(loss, centre, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]).x
+
+
+def logit(probabilities: np.ndarray) -> np.ndarray:
+    """The inverse of `sigmoid`, finite also for 0 and 1."""
+    inside = np.clip(np.asarray(probabilities, float), _FLOOR, 1 - _FLOOR)
+    return np.log(inside / (1 - inside))

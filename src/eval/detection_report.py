@@ -45,15 +45,19 @@ def print_detection_score(score: DetectionScore, console: Console) -> None:
             )
     if score.reliability is not None:
         console.print(f"the scores as probabilities: ECE {_number(score.reliability.ece)} (lower is better)")
-    columns = ("AP", "AP50", "AP75", "AR", "found", "precision", "true", "predicted")
-    table = Table("category", *(Column(name, justify="right") for name in columns))
-    shown = _occurring(score)
+    names, shown = ("ap", "ap50", "ap75", "ar"), _occurring(score)
+    precisions = Table("category", *(Column(name.upper(), justify="right") for name in names))
     for c in shown:
-        part, precision = score.per_category[c], score.precision
-        numbers = [_number(values[c]) for values in (precision.ap, precision.ap50, precision.ap75, precision.ar)]
+        values = (_number(getattr(score.precision, name)[c]) for name in names)
+        precisions.add_row(escape(score.categories[c]), *values)
+    console.print(precisions)
+    counts = ("found", "precision", "true", "detected")
+    found = Table(f"at IoU {score.iou:g}", *(Column(name, justify="right") for name in counts))
+    for c in shown:
+        part = score.per_category[c]
         shares = (_percent(part.recall), _percent(part.precision))
-        table.add_row(escape(score.categories[c]), *numbers, *shares, f"{part.true:,}", f"{part.predicted:,}")
-    console.print(table)
+        found.add_row(escape(score.categories[c]), *shares, f"{part.true:,}", f"{part.predicted:,}")
+    console.print(found)
     if len(shown) > 1:
         console.print(_confusion(score, shown))
     if score.keypoints is not None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .calibration import sigmoid
+from .calibration import fit_curve, logit, sigmoid
 
 THRESHOLD = 0.5
 """A keypoint that is less likely to be visible counts as hidden."""
@@ -18,7 +18,6 @@ LOST = 0.005
 """Share of validation photos whose garment can go unseen."""
 _STRENGTH = 10.0
 """Precision of the normal distribution of a keypoint's slope and offset about those of all."""
-_FLOOR = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +31,7 @@ class Visibility:
 
     def probability(self, peaks: np.ndarray) -> np.ndarray:
         """Heatmap peaks (..., K) -> (..., K) in 0..1, that the keypoint is visible. Never falls as a peak rises."""
-        return sigmoid(self.slope * _logit(peaks) + self.offset)
+        return sigmoid(self.slope * logit(peaks) + self.offset)
 
     def to_json(self) -> dict[str, Any]:
         return {"slope": self.slope.tolist(), "offset": self.offset.tolist(), "found": self.found}
@@ -87,11 +86,14 @@ def fit_visibility(
         raise ValueError("a heatmap peak is not finite; look for a diverged model")
     if not present.any(axis=1).all():
         raise ValueError("a photo has no keypoint that its category has")
-    logits = _logit(peaks)
+    logits = logit(peaks)
     # Where all were visible, or none, the curve would be a step: the prior keeps it a curve.
-    shared = _curve(logits[present], visible[present], np.array([1.0, 0.0]), 1e-3)
+    shared = fit_curve(logits[present], visible[present], np.array([1.0, 0.0]), 1e-3)
     curves = np.array(
-        [_curve(logits[present[:, k], k], visible[present[:, k], k], shared, _STRENGTH) for k in range(peaks.shape[1])]
+        [
+            fit_curve(logits[present[:, k], k], visible[present[:, k], k], shared, _STRENGTH)
+            for k in range(peaks.shape[1])
+        ]
     )
     means = (np.clip(peaks, 0, 1) * present).sum(axis=1) / present.sum(axis=1)
     return Visibility(curves[:, 0], curves[:, 1], _least_peak(means, np.asarray([] if without is None else without)))
@@ -108,22 +110,3 @@ def _least_peak(means: np.ndarray, without: np.ndarray) -> float:
 def mean_peak(peaks: np.ndarray, present: np.ndarray) -> float:
     """What `Visibility.found` is held against: the mean of the peaks (K,) of the keypoints that are present (K,)."""
     return float(np.clip(peaks[present], 0, 1).mean()) if present.any() else 0.0
-
-
-def _curve(logits: np.ndarray, holds: np.ndarray, centre: np.ndarray, strength: float) -> np.ndarray:
-    """(slope, offset) of the likeliest curve, with a normal prior about `centre`; the slope is never negative."""
-    from scipy.optimize import minimize  # slow to load, and few fit anything
-
-    def loss(curve: np.ndarray) -> tuple[float, np.ndarray]:
-        line = curve[0] * logits + curve[1]
-        wrong = sigmoid(line) - holds
-        apart = curve - centre
-        value = (np.logaddexp(0, line) - holds * line).sum() + strength * (apart @ apart) / 2
-        return float(value), np.array([wrong @ logits, wrong.sum()]) + strength * apart
-
-    return minimize(loss, centre, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)]).x
-
-
-def _logit(peaks: np.ndarray) -> np.ndarray:
-    inside = np.clip(np.asarray(peaks, float), _FLOOR, 1 - _FLOOR)
-    return np.log(inside / (1 - inside))

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score products": ("score:products", "score predicted products against the truth (mean class error)"),
     "score detection": ("score:detection", "score detected garments against the true boxes (AP)"),
     "data synth": ("data_commands:synth", "draw a synthetic data set in the FashionAI layout"),
+    "data synth-scenes": ("data_commands:synth_scenes", "draw photos of several garments, with boxes, as COCO files"),
     "data synth-styles": ("data_commands:synth_styles", "draw a synthetic data set with 13 style labels"),
     "data synth-products": ("data_commands:synth_products", "draw a synthetic catalogue of many products"),
     "data photographs": ("data_commands:photographs", "join annotations with a copy of public photographs"),

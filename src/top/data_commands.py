@@ -43,6 +43,21 @@ class SynthArguments(DrawArguments):
 
 
 @dataclass(frozen=True)
+class SynthScenesArguments(DrawArguments):
+    """Draw photos of any number of garments, and write boxes and keypoints of every garment in view as COCO files.
+
+    Some show no garment. OUT/train.json, val.json and test.json name the photos beside them.
+    """
+
+    size: int = 512
+    """longer side of the largest photos in px"""
+    val_count: int | None = None
+    """number of photos to validate on; by default a tenth of --count"""
+    test_count: int | None = None
+    """number of test photos; by default a tenth of --count"""
+
+
+@dataclass(frozen=True)
 class SynthStylesArguments(DrawArguments):
     """Draw synthetic garments with 13 style labels, and lists of them as in the JingDong challenge.
 
@@ -100,6 +115,23 @@ class FromCocoArguments:
 
 
 @dataclass(frozen=True)
+class FromMasksArguments:
+    """Make a data set of boxes from masks, whose pixels say which garment is there."""
+
+    photos: tyro.conf.Positional[Path]
+    """folder of photos (JPEG or PNG)"""
+    masks: tyro.conf.Positional[Path]
+    """folder of masks with the names of the photos: PNG of grey values or a palette, or MATLAB files with one matrix"""
+    labels: Path
+    """CSV with the columns label, name and category: what each number in the masks is. Without a category it is no
+    garment; with ? it may be one, and is not counted in training"""
+    out: Path
+    """folder to write: train.json (COCO) and photos/, which are links to the photos where the file system allows"""
+    vocabulary: Vocabulary = field(default_factory=load_vocabulary)
+    """whose categories are written: fashionai, deepfashion2, or the path of a TOML file"""
+
+
+@dataclass(frozen=True)
 class PhotographsArguments:
     """Make a data set of photographs: join the project's annotations with your copy of the public photos."""
 
@@ -123,6 +155,19 @@ def synth(arguments: Sequence[str] | None = None) -> None:
         tell(f"Wrote {args.count} photos to train on and their test set to {args.out}")
 
     run_command("aifashion data synth", SynthArguments, arguments, write)
+
+
+def synth_scenes(arguments: Sequence[str] | None = None) -> None:
+    def write(args: SynthScenesArguments) -> None:
+        from aifashion.data_gen.synthetic.scene_set import SceneCounts, write_scenes
+
+        counts = SceneCounts.of(args.count, args.val_count, args.test_count)
+        kinds = write_scenes(args.out, counts, args.seed, args.size, args.workers)
+        shown = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        tell(f"Wrote {counts.train} photos to train on, {counts.val} to validate, {counts.test} to test to {args.out}")
+        tell(f"Kinds of photos: {shown}")
+
+    run_command("aifashion data synth-scenes", SynthScenesArguments, arguments, write)
 
 
 def synth_styles(arguments: Sequence[str] | None = None) -> None:
@@ -170,6 +215,26 @@ def photographs(arguments: Sequence[str] | None = None) -> None:
         tell(f"Wrote {sum(joined.written.values())} photos to {args.out} ({counts}); {left_out} left out")
 
     run_command("aifashion data photographs", PhotographsArguments, arguments, write)
+
+
+def from_masks(arguments: Sequence[str] | None = None) -> None:
+    def convert(args: FromMasksArguments) -> None:
+        from aifashion.data_gen.detection_sets import scenes_of_masks, write_scenes
+        from aifashion.data_gen.formats.label_masks import read_label_names
+
+        for name in ("photos", "masks"):
+            if not getattr(args, name).is_dir():
+                raise FileNotFoundError(f"no folder of {name} at {getattr(args, name)}")
+        if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+            raise FileExistsError(f"--out {args.out} is not empty: choose a new folder")
+        scenes = scenes_of_masks(args.photos, args.masks, read_label_names(args.labels, args.vocabulary))
+        garments = sum(len(scene.garments) for scene in scenes)
+        if not garments:
+            raise ValueError(f"{args.masks} shows no garment that {args.labels} names: nothing to write")
+        write_scenes(args.out, {"train": scenes}, args.vocabulary)
+        tell(f"Wrote {len(scenes)} photos with {garments} garments to {args.out}")
+
+    run_command("aifashion data from-masks", FromMasksArguments, arguments, convert)
 
 
 def check(arguments: Sequence[str] | None = None) -> None:

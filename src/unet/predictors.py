@@ -8,10 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ..config import AttributeConfig, KeypointConfig, Precision
+from ..config import AttributeConfig, DetectionConfig, KeypointConfig, Precision
 from ..records import HeadSpec
 from .attribute_net import build_attribute_net
 from .backbones import Weights
+from .detection_net import build_detection_net
 from .framework import check_settings
 from .keypoint_net import NETWORKS, build_keypoint_net
 from .runs import RunError, best_model, load_weights, read_keypoint_config
@@ -64,6 +65,36 @@ def keypoint_predictor(net: keras.Model):
     return predict
 
 
+def detection_net(config: DetectionConfig, backbone_weights: Weights = None) -> keras.Model:
+    """The detector of a configuration, in its precision, which then holds for all of Keras."""
+    check_settings()
+    keras.config.set_dtype_policy(_POLICIES[config.precision])
+    return build_detection_net(config.network, config.size, len(config.vocabulary.categories), backbone_weights)
+
+
+def trained_detection_net(config: DetectionConfig, weights: Path) -> keras.Model:
+    """The detector of a run with the weights of one of its models. Raises RunError where they do not fit.
+
+    The precision of Keras stays as it was, as with `trained_keypoint_net`.
+    """
+    with _same_policy():
+        net = detection_net(config)
+    load_weights(net, weights)
+    return net
+
+
+def detection_predictor(net: keras.Model) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """images (B, S, S, 3) uint8 -> the maps of middles (B, h, w, C), probabilities, and of edges (B, h, w, C, 4) px."""
+
+    def predict(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        outputs = net.predict_on_batch({"image": images})
+        logits = np.asarray(outputs["heat"], np.float64)
+        # As 1 / (1 + exp(-x)), without its overflow.
+        return (0.5 * (1 + np.tanh(logits / 2))).astype(np.float32), np.asarray(outputs["distances"])
+
+    return predict
+
+
 def attribute_net(config: AttributeConfig, heads: Sequence[HeadSpec], backbone_weights: Weights = None) -> keras.Model:
     """The classifier of a configuration, in its precision, which then holds for all of Keras."""
     check_settings()
@@ -92,7 +123,7 @@ def _same_policy() -> Iterator[None]:
 
 
 def keypoint_backbone(net: keras.Model, network: str) -> keras.Model:
-    """The backbone of a keypoint network: image -> the levels of its pyramid."""
+    """The backbone of a keypoint network or a detector: image -> the levels of its pyramid."""
     return net.get_layer(f"{NETWORKS[network].backbone}_backbone")
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from ..config import AttributeConfig, KeypointConfig
+from ..config import AttributeConfig, DetectionConfig, KeypointConfig
 from ..files import atomic_path, open_regular, read_regular, regular, sealed, sweep, write_atomic
 from ..run_files import CALIBRATION, read_best, read_index, read_json
 from ..run_files import RunError as RunError
@@ -58,7 +58,7 @@ class SavedModel:
     score: float
 
 
-def new_run(root: Path, category: str, config: KeypointConfig | AttributeConfig) -> Path:
+def new_run(root: Path, category: str, config: KeypointConfig | AttributeConfig | DetectionConfig) -> Path:
     """Makes `root/category/YYYY_mm_dd_HH_MM_SS` with the configuration and the vocabulary in it; a taken name gets a
     number."""
     stamp = datetime.now().strftime("%Y_%m_%d_%H_%M_%S")
@@ -92,6 +92,11 @@ def read_keypoint_config(run: Path) -> KeypointConfig:
 def read_attribute_config(run: Path) -> AttributeConfig:
     """Raises RunError where `run` is not a run folder, ValueError where it is not that of a classifier."""
     return AttributeConfig.from_json(read_config(run), read_vocabulary_of(run), run / "config.json")
+
+
+def read_detection_config(run: Path) -> DetectionConfig:
+    """Raises RunError where `run` is not a run folder, ValueError where it is not that of a detector."""
+    return DetectionConfig.from_json(read_config(run), read_vocabulary_of(run), run / "config.json")
 
 
 def tidy(run: Path) -> None:

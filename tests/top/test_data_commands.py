@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from aifashion.data_gen.formats.challenges import CATEGORY_KEYPOINTS
+from aifashion.data_gen.formats.coco import read_coco
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
 from aifashion.top import data_commands
 from small_runs import spoil
@@ -24,6 +25,21 @@ def test_synthetic_data_as_asked_for(tmp_path, fails):
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"")
     assert "holds other things (photo.jpg)" in fails(data_commands.synth, "--out", tmp_path / "mine", "--count", "4")
     assert "0 photos to train on, 5 to test" in fails(data_commands.synth, "--out", tmp_path / "none", "--count", "0")
+
+
+def test_scenes_as_asked_for(tmp_path, fails, capsys):
+    out = tmp_path / "scenes"
+    words = ["--out", str(out), "--count", "5", "--valCount", "2", "--testCount", "0", "--size", "64", "--seed", "3"]
+    data_commands.synth_scenes(words)
+    assert f"Wrote 5 photos to train on, 2 to validate, 0 to test to {out}" in " ".join(capsys.readouterr().out.split())
+    coco = read_coco(out / "train.json")
+    assert len(coco.images) == 5 and all((out / image.file_name).is_file() for image in coco.images)
+    assert len(read_coco(out / "val.json").images) == 2 and not (out / "test.json").exists()
+    data_commands.synth_scenes(words)  # the same again finishes what is there
+    assert "was begun with seed 3, not 4" in fails(data_commands.synth_scenes, *words, "--seed", "4")
+    for option, value in (("--count", "0"), ("--valCount", "-1"), ("--size", "63"), ("--workers", "0")):
+        assert "expected at least" in fails(data_commands.synth_scenes, "--out", tmp_path / "none", option, value)
+    assert not (tmp_path / "none").exists()
 
 
 def test_checking_sound_data(data, capsys):

@@ -321,7 +321,12 @@ def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size], vocabula
         image = {"id": len(images) + 1, "file_name": sample.image_id, "width": width, "height": height}
         image = images.setdefault(sample.image_id, image)
         annotations.append({"id": i, "image_id": image["id"], **_annotation(sample, vocabulary)})
-    categories = [
+    return {"images": list(images.values()), "annotations": annotations, "categories": coco_categories(vocabulary)}
+
+
+def coco_categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    """The categories of a COCO file, ids from 1, each with all keypoints of the vocabulary."""
+    return [
         {
             "id": i,
             "name": category.name,
@@ -335,7 +340,13 @@ def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size], vocabula
         }
         for i, category in enumerate(vocabulary.definitions, start=1)
     ]
-    return {"images": list(images.values()), "annotations": annotations, "categories": categories}
+
+
+def coco_keypoints(keypoints: Keypoints) -> dict[str, Any]:
+    """The fields of an annotation that say where the keypoints are, and how many are present."""
+    present = keypoints.state != ABSENT
+    triples = np.column_stack([np.where(present[:, None], keypoints.xy, 0), keypoints.state + 1])
+    return {"keypoints": triples.ravel().tolist(), "num_keypoints": int(present.sum())}
 
 
 def _annotation(sample: Sample, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -347,11 +358,9 @@ def _annotation(sample: Sample, vocabulary: Vocabulary) -> dict[str, Any]:
         raise ValueError(f"{sample.image_id}: no keypoint is present, so there is no box to write; leave it out")
     low = keypoints.xy[present].min(axis=0)
     extent = keypoints.xy[present].max(axis=0) - low + 1
-    triples = np.column_stack([np.where(present[:, None], keypoints.xy, 0), keypoints.state + 1])
     return {
         "category_id": vocabulary.category_index(sample.category) + 1,
-        "keypoints": triples.ravel().tolist(),
-        "num_keypoints": int(present.sum()),
+        **coco_keypoints(keypoints),
         "bbox": [*low.tolist(), *extent.tolist()],
         "area": float(extent.prod()),
         "iscrowd": 0,

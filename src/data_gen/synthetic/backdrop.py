@@ -97,3 +97,38 @@ def backdrop(rng: np.random.Generator, height: int, width: int, worn: bool) -> n
     if kind < (0.96 if worn else 0.92):
         return np.clip(_boards(rng, height, width), 0, 1)
     return np.clip(_fabric(rng, height, width), 0, 1).astype(np.float32)
+
+
+def street(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Houses, or whatever is behind, over a pavement; (H, W, 3) float32 RGB in 0..1."""
+    image = _clutter(rng, height, width)
+    if rng.random() < 0.5:
+        _windows(rng, image)
+    level = int(height * rng.uniform(0.45, 0.85))
+    grey = np.clip(rng.uniform(0.25, 0.8) + rng.normal(0, 0.03, 3), 0, 1)
+    ground = _studio(rng, height - level, width, grey)
+    ground *= 1 + rng.uniform(0.02, 0.15) * _smooth(rng, height - level, width, int(rng.integers(8, 60)))
+    if rng.random() < 0.5:  # slabs, in perspective
+        middle, thick = width * rng.uniform(0.2, 0.8), max(1, height // 300)
+        for x in np.linspace(-2, 3, int(rng.integers(8, 24))) * width:
+            top = (int(middle + (x - middle) * 0.3), 0)
+            cv2.line(ground, top, (int(x), height - level), (grey * 0.8).tolist(), thick, cv2.LINE_AA)
+        for y in ((height - level) * np.linspace(0, 1, int(rng.integers(3, 9))) ** 2).astype(int).tolist():
+            cv2.line(ground, (0, y), (width, y), (grey * 0.8).tolist(), thick, cv2.LINE_AA)
+    image[level:] = ground
+    if rng.random() < 0.4:
+        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.5, 2.5)) * max(height, width) / 400)
+    return np.clip(image, 0, 1)
+
+
+def _windows(rng: np.random.Generator, image: np.ndarray) -> None:
+    """Paints a row of windows and doors."""
+    height, width = image.shape[:2]
+    w, h = width * rng.uniform(0.08, 0.3), height * rng.uniform(0.12, 0.35)
+    frame, pane = np.clip(colour(rng) + 0.2, 0, 1).tolist(), np.clip(colour(rng) * 0.5 + 0.1, 0, 1).tolist()
+    for y in np.arange(rng.uniform(-h, 0), height, h * rng.uniform(1.2, 1.9)).tolist():
+        for x in np.arange(rng.uniform(-w, 0), width, w * rng.uniform(1.15, 2.2)).tolist():
+            corner, end = (int(x), int(y)), (int(x + w), int(y + h))
+            cv2.rectangle(image, corner, end, pane, -1)
+            cv2.rectangle(image, corner, end, frame, max(1, width // 120))
+            cv2.line(image, (int(x + w / 2), int(y)), (int(x + w / 2), int(y + h)), frame, max(1, width // 200))

@@ -303,3 +303,12 @@ def _necklace(rng: np.random.Generator, body: Body, centre: np.ndarray, up: np.n
 def hand_of(body: Body, side: int) -> np.ndarray:
     """(2,) the position of a hand."""
     return along(body.arms[side], UPPER_ARM + FOREARM + 0.2)
+
+
+def hanging_arms(rng: np.random.Generator, body: Body) -> Body:
+    """The body of a garment on a hanger, whose sleeves hang down."""
+    arms = {}
+    for side in SIDES:
+        degrees = (rng.uniform(3, 14), rng.uniform(-4, 6))
+        arms[side] = _limb(body.arms[side][0], (UPPER_ARM, FOREARM, HAND), (*degrees, degrees[1]), side)
+    return replace(body, arms=arms)

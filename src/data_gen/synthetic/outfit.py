@@ -15,19 +15,19 @@ from .garment import upper
 from .outline import polyline
 from .paint import Piece, Stroke
 
-_LEVEL = {"blouse": 25.0, "dress": 25.0, "outwear": 35.0, "skirt": 20.0, "trousers": 20.0}
+LEVEL = {"blouse": 25.0, "dress": 25.0, "outwear": 35.0, "skirt": 20.0, "trousers": 20.0}
 
 
 def laid_out(
     rng: np.random.Generator, body: Body, category: str, cloth: Cloth | None = None
 ) -> tuple[Garment, list[Piece]]:
     """A garment that lies flat or hangs: (garment, all pieces to paint). cloth: by default random."""
-    target = _garment(rng, body, category, False, _LEVEL[category], category, cloth)
+    target = garment_of(rng, body, category, False, LEVEL[category], category, cloth)
     pieces = list(target.pieces)
     if category in ("blouse", "dress", "outwear") and rng.random() < 0.3:
-        pieces += _hanger(rng, body)
+        pieces += hanger(rng, body)
     if category == "outwear" and rng.random() < 0.35:
-        pieces += _top_under_coat(rng, body).pieces
+        pieces += top_under_coat(rng, body).pieces
     if rng.random() < 0.12:
         pieces += _beside(rng, body, category)
     return target, pieces
@@ -39,9 +39,9 @@ def worn(
     """A garment on a figure with other clothes and things: (garment, all pieces to paint). cloth: by default random."""
     others: list[Garment] = []
     if category in ("skirt", "trousers"):
-        target = _garment(rng, body, category, True, 20.0, category, cloth)
+        target = garment_of(rng, body, category, True, 20.0, category, cloth)
         over = rng.random() < 0.3
-        hem = _waist_of(target) + (rng.uniform(0.1, 0.6) if over else rng.uniform(-0.5, 0.15))
+        hem = waist_of(target) + (rng.uniform(0.1, 0.6) if over else rng.uniform(-0.5, 0.15))
         cut = replace(random_cut(rng, "blouse"), hem=max(hem, 1.2), flare=0.0)
         cut = replace(cut, loose=cut.loose * 0.5)
         level = 25.0 if over else 19.5
@@ -51,23 +51,23 @@ def worn(
         if category != "dress":
             tucked = category == "blouse" and rng.random() < 0.3
             kind = "skirt" if rng.random() < 0.3 else "trousers"
-            below = _garment(rng, body, kind, True, 30.0 if tucked else 20.0, "other")
+            below = garment_of(rng, body, kind, True, 30.0 if tucked else 20.0, "other")
             if tucked:  # the visible hem is where the cloth enters the waistband
-                cut = replace(cut, hem=_waist_of(below) + 0.03)
+                cut = replace(cut, hem=waist_of(below) + 0.03)
             others.append(below)
         cloth = cloth or random_cloth(rng, category)
-        target = upper(rng, body, category, cut, cloth, True, _LEVEL[category], category)
+        target = upper(rng, body, category, cut, cloth, True, LEVEL[category], category)
     if category == "outwear":
-        others.append(_top_under_coat(rng, body))
+        others.append(top_under_coat(rng, body))
     elif rng.random() < (0.15 if category in ("skirt", "trousers") else 0.07):
         others.append(_open_coat(rng, body))
     garments = [target, *others]
     pieces = skin_pieces(rng, body, max(g.sleeve for g in garments))
     pieces += [piece for garment in garments for piece in garment.pieces]
-    return target, pieces + _carried(rng, body)
+    return target, pieces + carried(rng, body)
 
 
-def _garment(
+def garment_of(
     rng: np.random.Generator, body: Body, category: str, on: bool, z: float, owner: str, cloth: Cloth | None = None
 ) -> Garment:
     cloth = cloth or random_cloth(rng, category)
@@ -78,12 +78,12 @@ def _garment(
     return upper(rng, body, category, random_cut(rng, category), cloth, on, z, owner)
 
 
-def _waist_of(garment: Garment) -> float:
+def waist_of(garment: Garment) -> float:
     """The level of the waistband in heads."""
     return float(np.mean([garment.marks[f"waistband_{side}"].xy[1] for side in ("left", "right")]))
 
 
-def _top_under_coat(rng: np.random.Generator, body: Body) -> Garment:
+def top_under_coat(rng: np.random.Generator, body: Body) -> Garment:
     name = str(rng.choice(["Round Neckline", "V Neckline"]))
     cut = Cut(float(rng.uniform(1.7, 2.6)), 0.0, 0.0, "neckline_design", name, False, 0.0)
     return upper(rng, body, "blouse", cut, random_cloth(rng, "blouse"), True, 24.0, "other")
@@ -98,7 +98,7 @@ def _open_coat(rng: np.random.Generator, body: Body) -> Garment:
 def _beside(rng: np.random.Generator, body: Body, category: str) -> list[Piece]:
     """Another garment next to the target garment or partly under it."""
     other = str(rng.choice([c for c in CATEGORIES if c != category]))
-    garment = _garment(rng, body, other, False, 25.0, "other")
+    garment = garment_of(rng, body, other, False, 25.0, "other")
     away = np.array([rng.choice([-1, 1]) * rng.uniform(1.3, 2.4), rng.normal(0, 0.8)])
 
     def moved(piece: Piece) -> Piece:
@@ -109,7 +109,7 @@ def _beside(rng: np.random.Generator, body: Body, category: str) -> list[Piece]:
     return [moved(piece) for piece in garment.pieces]
 
 
-def _hanger(rng: np.random.Generator, body: Body) -> list[Piece]:
+def hanger(rng: np.random.Generator, body: Body) -> list[Piece]:
     wood = np.array([0.6, 0.45, 0.3]) * rng.uniform(0.3, 1.5)
     if rng.random() < 0.4:
         wood = np.full(3, rng.uniform(0.05, 0.95))
@@ -124,7 +124,7 @@ def _hanger(rng: np.random.Generator, body: Body) -> list[Piece]:
     ]
 
 
-def _carried(rng: np.random.Generator, body: Body) -> list[Piece]:
+def carried(rng: np.random.Generator, body: Body) -> list[Piece]:
     """A bag on a strap, and a phone or a clutch in a hand."""
     pieces: list[Piece] = []
     axis = polyline((0.0, 0.0), (0.0, 3.0))

@@ -1,5 +1,6 @@
 """Paints pieces of cloth and skin onto a photo, and records which piece is on top at each pixel."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot
@@ -7,7 +8,7 @@ from math import hypot
 import cv2
 import numpy as np
 
-from ...geometry import Frame
+from ...geometry import Frame, Size
 from .cloth import Cloth, Drape, fold_shade, weave
 
 Colour = tuple[float, float, float]
@@ -47,6 +48,31 @@ class Piece:
 
 def _pixels(xy: np.ndarray, origin: tuple[int, int]) -> np.ndarray:
     return np.round((xy - origin) * (1 << _SHIFT)).astype(np.int32)
+
+
+def _filled(piece: Piece, camera: Frame, size: Size, pad: int = 0) -> tuple[np.ndarray, tuple[int, int]]:
+    """The shape of a piece in a photo, (h, w) uint8 from 0 to 255, and where its top left pixel (x, y) lies.
+
+    pad: px that are added on each side of the rectangle about the shape, which ends where the photo does.
+    """
+    rings = [camera.forward(ring) for ring in piece.rings]
+    points = np.vstack(rings)
+    left, upper = np.maximum(np.floor(points.min(0)).astype(int) - pad, 0).tolist()
+    right, lower = np.minimum(np.ceil(points.max(0)).astype(int) + pad, size).tolist()
+    mask = np.zeros((max(lower - upper, 0), max(right - left, 0)), np.uint8)
+    if mask.size:
+        for ring in rings:
+            cv2.fillPoly(mask, [_pixels(ring, (left, upper))], 255, cv2.LINE_AA, _SHIFT)
+    return mask, (left, upper)
+
+
+def silhouette(pieces: Iterable[Piece], camera: Frame, size: Size) -> np.ndarray:
+    """(H, W) bool: the pixels of pieces in a photo of `size`, wherever they are covered or not."""
+    whole = np.zeros(size[::-1], bool)
+    for piece in pieces:
+        mask, (left, upper) = _filled(piece, camera, size, pad=2)
+        whole[upper : upper + mask.shape[0], left : left + mask.shape[1]] |= mask > 127
+    return whole
 
 
 def _axis_coordinates(
@@ -113,17 +139,12 @@ class Canvas:
         index = len(self.pieces)
         self.pieces.append(piece)
         height, width = self.planes.shape[1:]
-        rings = [self.camera.forward(ring) for ring in piece.rings]
-        points = np.vstack(rings)
         pad = 6 if not piece.shadow else 8 + int(min(self.camera.scale * 0.16, 24))
-        left, upper = np.maximum(np.floor(points.min(0)).astype(int) - pad, 0)
-        right, lower = np.minimum(np.ceil(points.max(0)).astype(int) + pad, (width, height))
+        mask, (left, upper) = _filled(piece, self.camera, (width, height), pad)
+        lower, right = upper + mask.shape[0], left + mask.shape[1]
         if right - left < 2 or lower - upper < 2:
             return
-        origin = (int(left), int(upper))
-        mask = np.zeros((lower - upper, right - left), np.uint8)
-        for ring in rings:
-            cv2.fillPoly(mask, [_pixels(ring, origin)], 255, cv2.LINE_AA, _SHIFT)
+        origin = (left, upper)
         region = self.planes[:, upper:lower, left:right]
         scale = self.camera.scale
         if piece.shadow:
@@ -185,17 +206,36 @@ class Canvas:
             for plane, ink_value in zip(colour, stroke.colour, strict=True):
                 plane += (float(ink_value) - plane) * amount
 
-    def covered(self, xy: np.ndarray, home: int, spared: frozenset[str]) -> bool:
+    def covered(
+        self,
+        xy: np.ndarray,
+        home: int,
+        spared: frozenset[str],
+        radius: int | None = None,
+        cloth: np.ndarray | None = None,
+        figure: range | None = None,
+    ) -> bool:
         """Whether pieces painted after piece `home` hide a pixel position: more than 70% of a small square around it.
 
         Parts named in `spared` do not count if they belong to the same garment or to the body: an armpit is not hidden
-        by the sleeve of its garment, but by that of a coat.
+        by the sleeve of its garment, but by that of a coat. radius: half the square's side in px, by default 1/110 of
+        the photo. cloth: (H, W) bool, the pixels of the square that count, by default all. figure: the pieces of the
+        body and what it wears, where there are several; by default all.
         """
         owners = (self.pieces[home].owner, "")
         height, width = self.planes.shape[1:]
-        radius = max(2, round(max(height, width) / 110))
+        if radius is None:
+            radius = max(2, round(max(height, width) / 110))
         cx, cy = int(np.clip(round(xy[0]), 0, width - 1)), int(np.clip(round(xy[1]), 0, height - 1))
-        around = self.top[max(cy - radius, 0) : cy + radius + 1, max(cx - radius, 0) : cx + radius + 1]
+        square = slice(max(cy - radius, 0), cy + radius + 1), slice(max(cx - radius, 0), cx + radius + 1)
+        around = self.top[square]
+        if cloth is not None and cloth[square].any():
+            around = around[cloth[square]]
         on_top, counts = np.unique(around[around > home], return_counts=True)
-        hides = [(p := self.pieces[i]).part not in spared or p.owner not in owners for i in on_top]
+        hides = [
+            (p := self.pieces[i]).part not in spared
+            or p.owner not in owners
+            or (figure is not None and i not in figure)
+            for i in on_top.tolist()
+        ]
         return bool(counts[hides].sum() > 0.7 * around.size)

@@ -14,6 +14,7 @@ from .backdrop import backdrop
 from .body import random_body
 from .cloth import Cloth
 from .cut import Garment
+from .lens import bent, develop, grid, random_bend
 from .paint import Canvas
 
 
@@ -54,12 +55,12 @@ def render(
     )
     for piece in sorted(pieces, key=lambda p: p.z):
         canvas.paint(piece, rng)
-    bend = _bend(rng, height, width)
+    bend = random_bend(rng, height, width)
     keypoints, cut_off = _keypoints(canvas, target, bend)
-    image = cv2.remap(canvas.image, *_grid(bend), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    image = cv2.remap(canvas.image, *grid(bend), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if rng.random() < 0.07:
         _pad_sides(rng, image, keypoints)
-    return SyntheticPhoto(_develop(rng, image), category, keypoints, _visible_attributes(rng, target, cut_off))
+    return SyntheticPhoto(develop(rng, image), category, keypoints, _visible_attributes(rng, target, cut_off))
 
 
 def _photo_size(rng: np.random.Generator, size: int) -> tuple[int, int]:
@@ -90,34 +91,6 @@ def _camera(rng: np.random.Generator, target: Garment, height: int, width: int) 
     return Frame(matrix)
 
 
-def _bend(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """(2, H, W) float32 px: a smooth random displacement, by which each pixel samples the drawn picture.
-
-    It bends straight lines slightly, because seams in real photos are not exactly straight.
-    """
-    cells = int(rng.integers(3, 8))
-    amount = max(height, width) * rng.uniform(0, 0.05) / cells * (rng.random() < 0.8)
-    small = rng.normal(0, amount, (2, cells, cells)).astype(np.float32)
-    return np.stack([cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC) for field in small])
-
-
-def _grid(bend: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The sampling positions (x, y), each (H, W), of a bend for cv2.remap."""
-    height, width = bend.shape[1:]
-    x = bend[0] + np.arange(width, dtype=np.float32)[None, :]
-    return x, bend[1] + np.arange(height, dtype=np.float32)[:, None]
-
-
-def _bent(points: np.ndarray, bend: np.ndarray) -> np.ndarray:
-    """Points (N, 2) of the straight picture -> in the bent picture: q + bend(q) = point, by fixed-point iteration."""
-    moved = points
-    for _ in range(6):
-        x, y = np.split(moved.astype(np.float32), 2, axis=1)
-        shift = [cv2.remap(f, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] for f in bend]
-        moved = points - np.stack(shift, -1)
-    return moved
-
-
 def _keypoints(canvas: Canvas, target: Garment, bend: np.ndarray) -> tuple[Keypoints, set[str]]:
     """The 24 keypoints, and the names of those outside the photo."""
     xy = np.full((len(KEYPOINTS), 2), -1.0)
@@ -126,10 +99,10 @@ def _keypoints(canvas: Canvas, target: Garment, bend: np.ndarray) -> tuple[Keypo
     homes = {piece.part: i for i, piece in enumerate(canvas.pieces) if piece.owner == owner}
     names = [name for name in KEYPOINTS if name in target.marks]
     points = canvas.camera.forward(np.array([target.marks[name].xy for name in names]))
-    bent = _bent(points, bend)
+    shown = bent(points, bend)
     height, width = canvas.planes.shape[1:]
-    in_photo = inside(np.round(bent), (width, height))
-    for name, point, position, within in zip(names, points, bent, in_photo, strict=True):
+    in_photo = inside(np.round(shown), (width, height))
+    for name, point, position, within in zip(names, points, shown, in_photo, strict=True):
         if within:
             k, mark = KEYPOINTS.index(name), target.marks[name]
             xy[k] = position
@@ -164,25 +137,3 @@ def _pad_sides(rng: np.random.Generator, image: np.ndarray, keypoints: Keypoints
         tone = rng.choice([0.0, 0.9, 1.0])
         image[:, :bar] = tone
         image[:, width - bar :] = tone
-
-
-def _develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Exposure, colour cast, blur, noise, tone curve and compression, as of cameras and shops. float -> uint8."""
-    height, width = image.shape[:2]
-    image = image * (rng.uniform(0.88, 1.08) * (1 + rng.normal(0, 0.025, 3).astype(np.float32)))
-    if rng.random() < 0.25:
-        small = rng.uniform(0.75, 1.15, (3, 3)).astype(np.float32)
-        image = image * cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
-    if rng.random() < 0.5:
-        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 1.2)) * max(height, width) / 256)
-    if rng.random() < 0.6:
-        grain = rng.standard_normal((height, width, 1), np.float32)
-        image = image + grain * rng.uniform(0.002, 0.02)
-    pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
-    if rng.random() < 0.6:
-        tones = (np.arange(256) / 255) ** rng.uniform(0.75, 1.35) * 255
-        pixels = cv2.LUT(pixels, np.round(tones).astype(np.uint8))
-    if rng.random() < 0.4:
-        _, packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 85))])
-        pixels = cv2.imdecode(packed, cv2.IMREAD_COLOR)
-    return np.asarray(pixels)

@@ -3,7 +3,7 @@ import pytest
 
 from aifashion.data_gen.synthetic.cloth import plain
 from aifashion.data_gen.synthetic.outline import polyline
-from aifashion.data_gen.synthetic.paint import Canvas, Piece, Stroke
+from aifashion.data_gen.synthetic.paint import Canvas, Piece, Stroke, silhouette
 from aifashion.geometry import Frame
 
 RED = np.array([1.0, 0.0, 0.0])
@@ -72,3 +72,36 @@ def test_a_piece_outside_the_photo_does_not_change_it(rng):
     c = canvas()
     c.paint(box("torso", 20, 20, 24, 25), rng)
     assert (c.image == 1).all()
+
+
+def test_of_several_figures_only_one_s_own_body_is_spared(rng):
+    c = canvas()
+    c.paint(box("torso", 1, 1, 5, 6, owner="blouse"), rng)
+    c.paint(box("arm_left", 1, 1, 5, 6), rng)
+    at, spared = np.array([30.0, 30.0]), frozenset({"arm_left"})
+    assert not c.covered(at, 0, spared, figure=range(2))
+    assert c.covered(at, 0, spared, figure=range(1))
+
+
+def test_only_the_given_cloth_counts_for_what_covers_a_corner(rng):
+    # The bag surrounds the corner of the torso at (30, 30), and covers nothing of it.
+    c = canvas()
+    c.paint(box("torso", 0, 0, 3, 3, owner="blouse"), rng)
+    c.paint(box("bag", 3.1, 0, 6, 6), rng)
+    c.paint(box("bag", 0, 3.1, 6, 6), rng)
+    cloth = silhouette(c.pieces[:1], c.camera, (64, 64))
+    assert c.covered(np.array([31.0, 31.0]), 0, frozenset())
+    assert not c.covered(np.array([31.0, 31.0]), 0, frozenset(), cloth=cloth)
+    c.paint(box("bag", 2, 2, 6, 6), rng)
+    assert c.covered(np.array([31.0, 31.0]), 0, frozenset(), cloth=cloth)
+
+
+def test_a_silhouette_is_what_would_be_on_top_alone_in_the_photo(rng):
+    camera = Frame(np.array([[9.0, 2.0, 3.3], [-1.5, 8.0, 7.7]]))
+    pieces = [box("torso", 1, 1, 4, 9), box("sleeve", -3, 2, 2, 3), box("hem", 20, 20, 21, 21)]
+    c = Canvas(np.ones((64, 50, 3), np.float32), camera, 0.0, 1.0, 0.0, 0.0)
+    for piece in pieces:
+        c.paint(piece, rng)
+    shape = silhouette(pieces, camera, (50, 64))
+    assert shape.any() and not shape.all()
+    np.testing.assert_array_equal(shape, c.top >= 0)

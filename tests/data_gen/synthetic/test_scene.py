@@ -106,25 +106,6 @@ def test_visible_points_lie_on_the_garment_and_hidden_ones_under_something_else(
                 assert canvas.top[y, x] > index, (seed, KEYPOINTS[k])
 
 
-def test_bent_points_are_where_the_bent_picture_shows_them(rng):
-    bend = scene._bend(rng, 120, 90)
-    points = rng.uniform(20, 70, (30, 2))
-    moved = scene._bent(points, bend)
-    x, y = np.round(moved).astype(int).T
-    np.testing.assert_allclose(moved + bend[:, y, x].T, points, atol=0.25)
-
-
-def test_a_bend_moves_the_picture_and_its_points_equally():
-    image = np.zeros((120, 90, 3), np.float32)
-    image[60:63, 40:43] = 1.0
-    rng = np.random.default_rng(11)
-    bend = next(b for b in (scene._bend(rng, 120, 90) for _ in range(20)) if np.abs(b).max() > 1.5)
-    bent = scene.cv2.remap(image, *scene._grid(bend), scene.cv2.INTER_LINEAR)[..., 0]
-    rows, columns = np.mgrid[:120, :90]
-    centre = np.array([(bent * columns).sum(), (bent * rows).sum()]) / bent.sum()
-    np.testing.assert_allclose(scene._bent(np.array([[41.0, 61.0]]), bend)[0], centre, atol=0.3)
-
-
 def test_side_bars_cover_no_keypoints(rng):
     photo = render(np.random.default_rng(2), 96, "skirt")
     image = np.full((96, 96, 3), 0.5, np.float32)

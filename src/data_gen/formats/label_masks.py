@@ -1,0 +1,119 @@
+"""Masks whose pixels say what is there -> boxes of garments.
+
+A mask has the size of its photo and its name; it is a PNG of grey values or of a palette, or a MATLAB file with one
+matrix of whole numbers. A table says what the numbers mean.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ...boxes import UNKNOWN, Detections
+from ...vocabulary import Vocabulary
+from .problems import FormatError, Problem, read_csv_rows
+
+SUFFIXES = (".png", ".mat")
+_HEADER = ["label", "name", "category"]
+MAYBE = "?"
+"""In place of a category: this can be a garment of some category, so that an answer there is neither right nor wrong.
+"""
+_PART = 0.05
+"""Of the largest connected part of a garment: smaller parts of the same label are specks of another one."""
+_SMALLEST = 0.001
+"""Of a photo: smaller garments are left out."""
+
+
+def read_label_names(path: Path, vocabulary: Vocabulary) -> dict[int, int]:
+    """Label -> index of the category, of a CSV with the columns label, name and category; UNKNOWN for MAYBE.
+
+    A row without a category is no garment of the vocabulary, and not among them.
+    Raises FormatError for other columns, a label that is no
+    whole number from 0 to 65535 or is repeated, and a category that the vocabulary does not have.
+    """
+    rows = read_csv_rows(Path(path))
+    if not rows or rows[0][1] != _HEADER:
+        found = ",".join(rows[0][1]) if rows else "none, since the file is empty"
+        raise FormatError([Problem(path, 1, f"columns {found:.200}; expected {','.join(_HEADER)}")])
+    labels: dict[int, int] = {}
+    seen: set[str] = set()
+    problems = []
+    for line, cells in rows[1:]:
+        label, category = cells[0].strip(), cells[-1].strip()
+        if len(cells) != len(_HEADER) or not label.isascii() or not label.isdecimal() or int(label) > 0xFFFF:
+            problems.append(
+                Problem(path, line, f"{','.join(cells):.80}; expected a label of 0 to 65535, its name and its category")
+            )
+        elif label in seen:
+            problems.append(Problem(path, line, f"the label {label} again"))
+        elif category and category not in (MAYBE, *vocabulary.categories):
+            known = ", ".join(vocabulary.categories)
+            problems.append(
+                Problem(path, line, f"unknown category {category!r:.80}; expected none, {MAYBE} or one of {known}")
+            )
+        else:
+            seen.add(label)
+            if category:
+                labels[int(label)] = UNKNOWN if category == MAYBE else vocabulary.category_index(category)
+    if problems:
+        raise FormatError(problems)
+    return labels
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """(H, W) int32. Raises ValueError for what is no mask."""
+    values = _matrix(path) if path.suffix.lower() == ".mat" else _png(path)
+    if values.ndim != 2 or not values.size or not np.issubdtype(values.dtype, np.integer):
+        raise ValueError(f"{path}: expected one matrix of whole numbers; got {values.dtype} of shape {values.shape}")
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise ValueError(f"{path}: labels must be 0 to 65535; got {values.min()} to {values.max()}")
+    return values.astype(np.int32)
+
+
+def garments_of_mask(mask: np.ndarray, labels: Mapping[int, int]) -> Detections:
+    """The box of each label (H, W) that is a garment: of its largest connected part and all that are not specks of it.
+
+    labels: label -> index of the category, or UNKNOWN, which the garment then has. Two people in one photo have one box
+    for a label that both wear.
+    """
+    boxes, categories = [], []
+    for label in np.unique(mask).tolist():
+        if label not in labels:
+            continue
+        _, _parts, stats, _ = cv2.connectedComponentsWithStats((mask == label).astype(np.uint8), connectivity=8)
+        sizes = stats[1:, cv2.CC_STAT_AREA]
+        if sizes.sum() < _SMALLEST * mask.size:
+            continue
+        kept = stats[1:][sizes >= _PART * sizes.max()]
+        left, top = kept[:, cv2.CC_STAT_LEFT], kept[:, cv2.CC_STAT_TOP]
+        right, bottom = left + kept[:, cv2.CC_STAT_WIDTH], top + kept[:, cv2.CC_STAT_HEIGHT]
+        boxes.append([left.min(), top.min(), right.max(), bottom.max()])
+        categories.append(labels[label])
+    return Detections(np.array(boxes, np.float64).reshape(-1, 4), np.array(categories, np.int64), np.ones(len(boxes)))
+
+
+def _matrix(path: Path) -> Any:
+    import scipy.io  # slow to load
+
+    try:
+        content = scipy.io.loadmat(path)
+    except Exception as error:  # the reader raises errors of many kinds for damaged files
+        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from None
+    matrices = [value for name, value in content.items() if not name.startswith("__")]
+    if len(matrices) != 1 or not isinstance(matrices[0], np.ndarray):
+        raise ValueError(f"{path} has {len(matrices)} variables; expected one matrix")
+    return matrices[0]
+
+
+def _png(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            if image.mode not in ("L", "P", "I;16", "I"):
+                raise ValueError(f"it has colours ({image.mode}); expected grey values or a palette")
+            return np.array(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ValueError(f"{path} cannot be read as a mask: {error}") from None

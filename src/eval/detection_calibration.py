@@ -1,0 +1,70 @@
+"""What the score of a detector means: the probability that there is a garment of that category, and from where on it is
+told.
+
+A detector's peaks are no probabilities. On validation photos a logistic curve is fitted to whether each of its boxes is
+a garment (Platt scaling), and the threshold that finds most garments for the fewest false ones (the best F1).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from ..boxes import Detections
+from .calibration import fit_curve, logit, sigmoid
+
+_STRENGTH = 1e-2
+"""Precision of the prior: enough to keep the curve of boxes that are all right, or all wrong, a curve."""
+_FIELDS = ("slope", "offset", "threshold")
+
+
+@dataclass(frozen=True, slots=True)
+class BoxCalibration:
+    """probability = sigmoid(slope logit(score) + offset); boxes that are less likely than `threshold` are not told."""
+
+    slope: float
+    offset: float
+    threshold: float
+
+    def calibrated(self, found: Detections) -> Detections:
+        """With probabilities as scores, without those below the threshold. The order stays."""
+        score = sigmoid(self.slope * logit(found.score) + self.offset)
+        return Detections(found.boxes, found.category, score).select(score >= self.threshold)
+
+    def to_json(self) -> dict[str, float]:
+        return {name: getattr(self, name) for name in _FIELDS}
+
+    @classmethod
+    def from_json(cls, facts: Any) -> Self:
+        """Raises ValueError for what `to_json` did not write; the caller adds the name of the file."""
+        if not isinstance(facts, dict) or set(facts) != set(_FIELDS):
+            raise ValueError(f"no calibration of a detector: expected {', '.join(_FIELDS)}; got {facts!r:.80}")
+        values = [facts[name] for name in _FIELDS]
+        if not all(type(value) in (int, float) and np.isfinite(value) for value in values):
+            raise ValueError(f"no calibration of a detector: expected finite numbers; got {values!r:.80}")
+        if facts["slope"] < 0 or not 0 <= facts["threshold"] <= 1:
+            raise ValueError("expected a slope from 0 up, and a threshold from 0 to 1")
+        return cls(*map(float, values))
+
+
+def fit_boxes(score: np.ndarray, right: np.ndarray, garments: int) -> BoxCalibration:
+    """The calibration by boxes of validation photos.
+
+    score: (N,) of the boxes, as the network gives them. right: (N,) bool, whether each is a garment of its category.
+    garments: how many there are in all. Without a box the scores stay what they are, and the threshold is one half.
+    Raises ValueError for shapes that differ.
+    """
+    score, right = np.asarray(score, float), np.asarray(right, bool)
+    if score.ndim != 1 or score.shape != right.shape:
+        raise ValueError(f"expected (N,) twice; got {score.shape} and {right.shape}")
+    if not len(score):
+        return BoxCalibration(1.0, 0.0, 0.5)
+    slope, offset = fit_curve(logit(score), right, np.array([1.0, 0.0]), _STRENGTH)
+    probability = sigmoid(slope * logit(score) + offset)
+    order = np.argsort(-probability, kind="stable")
+    found = np.cumsum(right[order])
+    f1 = 2 * found / (np.arange(1, len(order) + 1) + max(garments, 1))
+    # Of boxes of one score all are told or none is.
+    last = np.append(np.diff(probability[order]) < 0, True)
+    best = int(np.where(last, f1, -1).argmax())
+    return BoxCalibration(float(slope), float(offset), float(probability[order][best]))
