@@ -201,8 +201,8 @@ def load(
         attributes: the classifier, in the same ways. By default the shipped one beside the shipped keypoint network;
             beside another keypoint network there are no attributes unless a classifier is named.
         augment: average the keypoints over ten turned and mirrored copies, which takes ten times as long.
-        detector: the network that finds the garments of a photo for `Recognizer.garments`, named as the others; by
-            default there is none, and boxes are given.
+        detector: the run of a network that finds the garments of a photo for `Recognizer.garments`, or a folder of
+            runs; by default there is none, and boxes are given.
 
     Raises:
         ValueError: a network that is missing, damaged, or of the other kind; what names no folder; two networks of

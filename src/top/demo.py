@@ -49,8 +49,7 @@ class Arguments:
     """a file with the boxes of the garments in the photos, of any detector; without boxes every photo is taken as that
     of one garment"""
     detector: Path | None = None
-    """a network that finds the boxes: shipped, a run folder, a folder of runs, or an artifact; none: no detector (the
-    default)"""
+    """a trained network that finds the boxes: a run folder, or a folder of runs; none: no detector (the default)"""
     out: Path = CHECKOUT / "submission" / "demo"
     """folder for the pictures, crops/ and results.json"""
     augment: bool = False

@@ -53,8 +53,7 @@ class Arguments:
     """a file with the boxes of the garments in the photos, of any detector; without boxes every photo is taken as that
     of one garment (docs/recognition.md)"""
     detector: Path | None = None
-    """a network that finds the boxes: shipped, a run folder, a folder of runs, or an artifact; none: no detector (the
-    default)"""
+    """a trained network that finds the boxes: a run folder, or a folder of runs; none: no detector (the default)"""
     batch_size: int = 16
     """how many photos the network processes at once"""
     strict: bool = False

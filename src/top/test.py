@@ -38,8 +38,7 @@ class Arguments:
     """a file with boxes of garments: of every photo the likeliest box of the listed category is looked at, where there
     is one, else the whole photo"""
     detector: Path | None = None
-    """a network that finds such boxes: shipped, a run folder, a folder of runs, or an artifact; none: no detector (the
-    default)"""
+    """a trained network that finds such boxes: a run folder, or a folder of runs; none: no detector (the default)"""
     epoch: int | None = None
     """use the model of this epoch; by default the best one (lowest NE)"""
     batch_size: int = 16

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from aifashion.boxes import Detections, no_detections
+from aifashion.data_gen.formats.box_files import MOST
 from aifashion.data_gen.preprocess import letterboxed
 from aifashion.eval.detection import (
-    LIMIT,
     BoxSource,
     check_garments,
     chosen,
@@ -15,6 +15,7 @@ from aifashion.eval.detection import (
     of_category,
     usable,
 )
+from aifashion.eval.detection_calibration import BoxCalibration
 from aifashion.vocabulary import load_vocabulary
 from small_detector import CODEC, NAMES, detector, painted
 
@@ -62,6 +63,15 @@ def test_batches_are_full_and_blank_images_have_no_answer():
 def test_a_detector_of_other_categories_than_it_says_is_refused():
     with pytest.raises(ValueError, match="the detector answers 2 categories; expected 3"):
         detected(detector(categories=(*NAMES, "hat")), [letterboxed(painted((64, 64), {}), CODEC.size)], [(64, 64)])
+
+
+def test_scores_are_probabilities_and_the_threshold_is_one_of_them():
+    inputs = [letterboxed(painted((64, 64), {"red": (8, 8, 40, 56)}), CODEC.size)]
+    # Twice the logit of 0.9 is that of 81/82.
+    (found,) = detected(detector(calibration=BoxCalibration(2.0, 0.0, 0.98)), inputs, [(64, 64)])
+    assert found.score.tolist() == pytest.approx([81 / 82])
+    (none,) = detected(detector(calibration=BoxCalibration(2.0, 0.0, 0.99)), inputs, [(64, 64)])
+    assert len(none) == 0
 
 
 def test_categories_have_the_numbers_of_the_vocabulary():
@@ -118,15 +128,15 @@ def test_boxes_are_cut_off_and_those_outside_are_left_out():
     found = usable(given, (100, 80), 5)
     assert found.garments.boxes.tolist() == [[0, 0, 20, 20], [90, 70, 100, 80]]
     assert found.left_out == (
-        "box 100, 0, 120, 20: it lies outside the photo of 100 x 80 px",
-        "box 0, 0, 9, 9: its category is number 5; there are 5",
+        "the box 100, 0, 120, 20 lies outside the photo of 100 x 80 px",
+        "the box 0, 0, 9, 9 has the category number 5; there are 5",
     )
 
 
 def test_more_boxes_than_a_photo_can_have():
-    many = boxes(*[(i, 0, i + 10, 10, 0, 1 - i / 1000) for i in range(LIMIT + 7)])
+    many = boxes(*[(i, 0, i + 10, 10, 0, 1 - i / 1000) for i in range(MOST + 7)])
     found = located(BoxSource({}), many, (1000, 100), ALL, None)
-    assert len(found.garments) == LIMIT and len(found.left_out) == 7
+    assert len(found.garments) == MOST and len(found.left_out) == 7
     assert "more than the 300 that a photo can have" in found.left_out[0]
     few = located(BoxSource({}, 5), many, (1000, 100), ALL, None)
     assert len(few.garments) == 5 and not few.left_out

@@ -251,7 +251,7 @@ def test_a_bad_box_costs_one_garment(caplog):
     with caplog.at_level(logging.WARNING, "aifashion"):
         (result,) = results([flat("a", 20)], {"a": boxes})
     assert result.place is not None and result.place.left_out == 2 and result.place.score == 0.5
-    assert "a: left out: box 200, 0, 220, 10: it lies outside the photo of 100 x 80 px" in caplog.text
+    assert "a: left out: the box 200, 0, 220, 10 lies outside the photo of 100 x 80 px" in caplog.text
     assert "(1 more boxes are left out)" in caplog.text
 
 

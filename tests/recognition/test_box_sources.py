@@ -3,10 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aifashion.config import DetectionConfig
 from aifashion.eval.detection import Detector
 from aifashion.recognition import box_sources
 from aifashion.recognition.box_sources import named_source, read_garments
-from aifashion.recognition.detection_model import DetectionModel, load_detection_model
+from aifashion.recognition.detection_model import DetectionModel
 from aifashion.vocabulary import load_vocabulary
 from small_detector import CODEC, see_colours
 
@@ -39,7 +40,8 @@ def test_boxes_of_a_file_by_the_names_of_the_photos(tmp_path: Path):
 
 def test_boxes_of_a_detector(tmp_path: Path, monkeypatch):
     prepared = []
-    model = DetectionModel(tmp_path, see_colours, CODEC, ALL.restricted("dress", "skirt"), 0.3, prepared.append)
+    config = DetectionConfig(vocabulary=ALL.restricted("dress", "skirt"), size=CODEC.size[0])
+    model = DetectionModel(tmp_path, config, see_colours, prepare=prepared.append)
     (tmp_path / "best.json").write_text("{}")
     monkeypatch.setattr(box_sources, "load_detection_model", lambda path: model)
     named = named_source(PHOTOS, ALL, None, Path("shipped"), None, 16)
@@ -56,8 +58,3 @@ def test_without_boxes_there_is_no_source():
     assert named_source(PHOTOS, ALL, None, Path("none"), None, 16) is None
     with pytest.raises(ValueError, match="--garments all needs boxes: --boxes FILE gives them, or --detector"):
         named_source(PHOTOS, ALL, None, Path("none"), "all", 16)
-
-
-def test_no_detector(tmp_path: Path):
-    with pytest.raises(ValueError, match=r"no detector of garments in .*nowhere"):
-        load_detection_model(tmp_path / "nowhere")

@@ -7,7 +7,7 @@ import pytest
 
 from aifashion import Garment, ImageError, Recognizer, load, to_pandas
 from aifashion.boxes import Detections
-from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion.config import AttributeConfig, DetectionConfig, KeypointConfig
 from aifashion.data_gen.images import read_image
 from aifashion.recognition.attribute_model import AttributeModel, Calibration
 from aifashion.recognition.detection_model import DetectionModel
@@ -252,7 +252,8 @@ def test_lists_of_garments_by_photo(recognizer: Recognizer, network: Network, tm
 
 
 def test_a_detector_finds_the_garments(recognizer: Recognizer):
-    model = DetectionModel(Path("d"), see_colours, CODEC, load_vocabulary().restricted("dress", "skirt"), 0.3)
+    config = DetectionConfig(vocabulary=load_vocabulary().restricted("dress", "skirt"), size=CODEC.size[0])
+    model = DetectionModel(Path("d"), config, see_colours)
     both = Recognizer(recognizer.model, model)
     photo = painted((200, 100), {"red": (10, 10, 80, 90), "blue": (110, 20, 190, 80)})
     names = load_vocabulary().restricted("dress", "skirt").categories
@@ -269,8 +270,8 @@ def test_garments_that_cannot_be_asked_for(recognizer: Recognizer, tmp_path: Pat
             recognizer.garments(grey(0), boxes={}, wanted=value)  # type: ignore[call-overload]
     with pytest.raises(ImageError, match="No such file"):
         recognizer.garments(tmp_path / "nowhere.jpg", boxes={})
-    with pytest.raises(ValueError, match="no detector of garments in "):
-        load("shipped", detector=tmp_path)
+    with pytest.raises(ValueError, match="no run in "):
+        load("shipped", detector=tmp_path / "nowhere")
 
 
 # -------------------------------------------------------------------------------------------------------------- loading

@@ -76,7 +76,7 @@ def test_all_garments_of_a_photo_are_in_one_picture(tmp_path, capsys, fails):
             with Image.open(out / file) as picture:
                 picture.load()
     text = capsys.readouterr().out
-    assert "left out: box 900, 0, 950, 9" in text and f"{photo}: blouse, " in text and f"{photo}: skirt, " in text
+    assert "left out: the box 900, 0, 950, 9" in text and f"{photo}: blouse, " in text and f"{photo}: skirt, " in text
     assert "Wrote 2 pictures" in text
     demo.main([*words, "--garments", "largest"])
     assert [len(facts["garments"]) for facts in facts_in(out)] == [1, 1, 0]

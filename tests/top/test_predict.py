@@ -385,7 +385,9 @@ def test_options_of_garments_that_do_not_fit(photos: Path, model: Model, tmp_pat
     assert "--garments all needs boxes" in error
     error = fails(predict.main, photos, "--boxes", boxes, "--detector", tmp_path, *out)
     assert "the boxes come from one of them" in error
-    assert "no detector of garments in " in fails(predict.main, photos, "--detector", tmp_path / "nowhere", *out)
+    assert "no run in " in fails(predict.main, photos, "--detector", tmp_path / "nowhere", *out)
+    error = fails(predict.main, photos, "--detector", "shipped", *out)
+    assert "no detector comes with this package: name a run folder, or give the boxes in a file" in error
     assert "nowhere.csv" in fails(predict.main, photos, "--boxes", tmp_path / "nowhere.csv", *out)
     assert not model.asked
 

@@ -98,8 +98,8 @@ def test_a_photo_is_looked_at_in_the_likeliest_box_of_its_category(own_data, tmp
     points = [tuple(map(int, boxed[0][key].split("_")))[:2] for key in KEYPOINTS if boxed[0][key] != ABSENT]
     # The square about the box reaches 6 px beyond it.
     assert len(points) == len(CATEGORY_KEYPOINTS["dress"]) and all(44 <= value < 96 for xy in points for value in xy)
-    words = ["--model", "shipped", "--out", tmp_path / "none", "--data", dresses, "--detector", tmp_path]
-    assert "no detector of garments in " in fails(command.main, *words)
+    words = ["--model", "shipped", "--out", tmp_path / "none", "--data", dresses, "--detector", tmp_path / "nowhere"]
+    assert "no run in " in fails(command.main, *words)
 
 
 # Whole predictions
