@@ -164,6 +164,7 @@ POINT = {"x": 3.5, "y": 4, "score": 0.5, "visible": 0.9, "hidden": False}
 GARMENTS = [
     {"photo": "a.jpg", "box": [1, 2, 30, 40], "category": "skirt", "score": 0.5, "keypoints": {"hemline_left": POINT}},
     {"photo": "b.jpg", "box": None},
+    {"photo": "c.jpg", "garments": [{"box": [1, 2, 30, 40], "category": "skirt", "score": 0.5}]},
 ]
 RESULTS = [{"image_id": 1, "category_id": 1, "keypoints": [5, 5, 2] * 4, "score": 0.5}]
 

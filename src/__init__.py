@@ -23,7 +23,8 @@ The one-minute tour, with the networks that come with the package:
     >>> garment.crop.shape[2], garment.draw().dtype      # pictures, RGB
     (3, dtype('uint8'))
 
-A photo goes through two stages:
+A photo goes through two stages; where it shows several garments, each of them goes through both, in its box
+(`Recognizer.garments`):
 
 1. A Cascaded Pyramid Network (`unet.keypoint_net`) turns it into one heatmap per garment keypoint. The category's
    mask silences the keypoints that such a garment does not have, and `heatmaps.HeatmapCodec` reads points off the rest.
@@ -46,7 +47,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .data_gen.images import ImageError
-    from .recognition.adapters import to_pandas, to_supervision
+    from .recognition.adapters import to_pandas, to_supervision, to_supervision_boxes
     from .recognition.garment import Garment
     from .recognition.recognizer import Recognizer, load
     from .vocabulary import Vocabulary, load_vocabulary
@@ -63,6 +64,7 @@ __all__ = [
     "load_vocabulary",
     "to_pandas",
     "to_supervision",
+    "to_supervision_boxes",
 ]
 
 _MODULES = {
@@ -74,6 +76,7 @@ _MODULES = {
     "load_vocabulary": "vocabulary",
     "to_pandas": "recognition.adapters",
     "to_supervision": "recognition.adapters",
+    "to_supervision_boxes": "recognition.adapters",
 }
 """Where each name comes from. They load when they are first used, so that `import aifashion` takes no time."""
 

@@ -218,5 +218,7 @@ def test_python_of_the_readme_and_of_the_pages_runs(tmp_path, monkeypatch, capsy
     exec(compile(python_block("docs/recognition.md"), "recognition.md", "exec"), names)
     exec(compile(python_block("docs/recognition.md", 1), "recognition.md", "exec"), names)
     assert len(names["table"]) == 2
+    exec(compile(python_block("docs/recognition.md", 2), "recognition.md", "exec"), names)
+    assert names["garment"].garment_id == 1 and names["garment"].box[:2] == (100, 20)
     exec(compile(python_block("docs/artifacts.md"), "artifacts.md", "exec"), names)
     assert names["points"].shape == (1, 24, 3)

@@ -13,7 +13,7 @@ import logging
 import ntpath
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -49,6 +49,10 @@ _HEAD = 64
 _ODD = "aifashion_odd"  # in the info of an image: what its file says of itself and is not so
 
 
+Side = int | None | Callable[[Size], int | None]
+"""The px that are needed on the longer side of a photo, or what says them of its upright (width, height); None: all."""
+
+
 class ImageError(ValueError):
     """A file that cannot be read as a photo; the message names the file and the reason."""
 
@@ -77,11 +81,12 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return read_reduced(path, None, max_pixels).pixels
 
 
-def read_reduced(path: Path, side: int | None, max_pixels: int = MAX_PIXELS) -> Decoded:
+def read_reduced(path: Path, side: Side, max_pixels: int = MAX_PIXELS) -> Decoded:
     """`read_image` for callers that need only `side` px on the longer side.
 
     The photo is reduced to 1/2, 1/4 or 1/8 of its size, the smallest that is not below `side`: a JPEG while it is
-    decoded, in a fraction of the time, other formats by averaging. If `side` is None, it stays as it is.
+    decoded, in a fraction of the time, other formats by averaging. If `side` is None, it stays as it is. A function is
+    asked for it once the header was read.
     """
     with _opened(path) as stream:
         return _decode(stream, str(path), max_pixels, side)
@@ -99,7 +104,7 @@ def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
     return decode_reduced(data, name, None, max_pixels).pixels
 
 
-def decode_reduced(data: bytes, name: str, side: int | None, max_pixels: int = MAX_PIXELS) -> Decoded:
+def decode_reduced(data: bytes, name: str, side: Side, max_pixels: int = MAX_PIXELS) -> Decoded:
     """`read_reduced` for the bytes of a file. With a side of 1 it checks, in little memory, that the photo is whole."""
     return _decode(io.BytesIO(data), name, max_pixels, side)
 
@@ -213,13 +218,14 @@ def _noted(image: Image.Image, name: str, value: object) -> Image.Image:
     return image
 
 
-def _decode(stream: BinaryIO, name: str, max_pixels: int, side: int | None = None) -> Decoded:
+def _decode(stream: BinaryIO, name: str, max_pixels: int, side: Side = None) -> Decoded:
     with _reserved(_FILES, _check_length(stream, name)), _open(stream, name) as image:
         width, height = image.size
         if width * height > max_pixels:
             raise ImageError(f"{name}: {width} x {height} pixels are more than the limit of {max_pixels:,}")
         orientation = _orientation(image)
-        by = _reduction(max(width, height), side)
+        size = (height, width) if orientation >= 5 else (width, height)
+        by = _reduction(max(size), side(size) if callable(side) else side)
         try:
             with _reserved(_DECODING, _needed(image, by)):
                 containers.check_strips(stream, image)
@@ -232,7 +238,6 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int, side: int | None = Non
                 log.warning(f"{name}: {said}")
         except Exception as error:  # as in _open
             raise ImageError(f"{name}: {_reason(error)}") from error
-    size = (height, width) if orientation >= 5 else (width, height)
     return Decoded(_upright(pixels, orientation), size, _frame(size, by, orientation))
 
 

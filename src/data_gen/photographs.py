@@ -23,6 +23,7 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
+from ..boxes import MARGIN
 from ..files import claim_folder, link_or_copy, locked, write_atomic
 from ..records import ABSENT, Box, Keypoints, Sample
 from .formats.challenges import KEYPOINTS as KEYPOINT_NAMES
@@ -39,8 +40,6 @@ PHOTOS, KEYPOINTS, ATTRIBUTES, BOXES = "photographs.csv", "keypoints.csv", "attr
 ANSWER = "fashionAI_key_points_test_a_answer_photographs.csv"
 ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_photographs.csv"
 CLAIM = "photographs.json"
-MARGIN = 0.15
-"""What is kept around a box, as a fraction of its longer side."""
 _JPEG_QUALITY = 95
 _BOX_COLUMNS = ("photo", "left", "top", "right", "bottom")
 _COLUMNS = ("photo", "sha256", "sender", "part", "category", "remark")

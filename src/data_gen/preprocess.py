@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from ..geometry import Frame, Size, letterbox, zoom
+from ..geometry import Frame, Size, crop, letterbox, shift, zoom
+from ..records import Box
 
 PADDING = (124, 116, 104)
 """RGB of the padding around the photo: the ImageNet mean, which is about zero after normalisation."""
@@ -53,6 +54,25 @@ def letterboxed(image: np.ndarray, size: Size, photo: Size | None = None, reduce
     """
     frame = letterbox(photo or (image.shape[1], image.shape[0]), size)
     return sample_image(image, reduced.then(frame) if reduced else frame, size), frame
+
+
+def boxed(image: np.ndarray, box: Box, size: Size, reduced: Frame | None = None) -> Letterboxed:
+    """A box of the photo in the middle of an input of `size`, and the frame from photo pixels to input pixels.
+
+    What of the box lies beyond the photo is padding. reduced: as in `letterboxed`. Raises ValueError where nothing of
+    the box lies in the photo.
+    """
+    frame = crop(box).then(letterbox((box.width, box.height), size))
+    of_image = reduced.then(frame) if reduced else frame
+    # Only that part of a large photo is touched, with all that the interpolation takes from beside it.
+    around = 2 / of_image.scale + 2
+    ends = of_image.back(np.array([[-0.5, -0.5], [size[0] - 0.5, size[1] - 0.5]]))
+    left, top = np.maximum(np.floor(ends.min(axis=0) - around), 0).astype(int).tolist()
+    right, bottom = np.ceil(ends.max(axis=0) + around + 1).astype(int).tolist()
+    part = image[top : max(0, bottom), left : max(0, right)]
+    if not part.size:
+        raise ValueError(f"{box} has no pixel of an image of {image.shape[1]} x {image.shape[0]} px")
+    return sample_image(part, shift(left, top).then(of_image), size), frame
 
 
 def scaled_side(size: int, scale: float) -> int:

@@ -18,18 +18,20 @@ KEYPOINT_SCORE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Framed:
-    """The box in photo pixels, and whether it is the whole photo because no garment was found in it."""
+    """The box in photo pixels, and whether it is all that the keypoint network saw, the whole photo or a garment's
+    square, because no garment was found in it."""
 
     box: Box
     fell_back: bool
 
 
 def frame_garment(result: PhotoResult, vocabulary: Vocabulary, codec: HeatmapCodec, rule: CropRule) -> Framed:
-    """The box that the classifier sees of a photo with stage 1's result. Raises ValueError where there is none."""
+    """The box that the classifier sees of a photo with stage 1's result, or for a rule of whole images all that stage 1
+    saw. Raises ValueError where there is none."""
     prediction, frame, heatmaps, size = result.prediction, result.frame, result.heatmaps, result.size
     if prediction is None or frame is None or heatmaps is None or size is None:
         raise ValueError(f"{result.sample.path} has no prediction: {result.error}")
-    whole = Box(0, 0, *size)
+    whole = result.place.square if result.place and result.place.square else Box(0, 0, *size)
     present = prediction.state != ABSENT
     if rule.kind == "image":
         return Framed(whole, False)

@@ -12,18 +12,20 @@ import numpy as np
 
 from ..box_maps import BoxCodec
 from ..boxes import MARGIN, UNKNOWN, Detections, areas, clipped, moved, no_detections, suppressed
+from ..data_gen.formats.box_files import MOST, fitted
 from ..data_gen.preprocess import Letterboxed
 from ..geometry import Frame, Size
 from ..vocabulary import Vocabulary
+from .detection_calibration import BoxCalibration
 from .reading import full_batch
 
 Detect = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """images (B, S, S, 3) uint8 -> heat (B, h, w, C) float32, probabilities 0..1, and distances (B, h, w, C, 4) float32 px
 of the input, from the middle of a cell to the left, top, right and bottom edge."""
 
-LIMIT = 300
-"""Garments of one photo at most, the likeliest ones."""
-_PEAKS = 3 * LIMIT
+UNCALIBRATED = BoxCalibration(1.0, 0.0, 0.3)
+"""Of a detector whose scores were not compared with validation photos: they stay what they are."""
+_PEAKS = 3 * MOST
 _EXPECTED = 4
 _CELLS = 2  # a detector finds no garment whose longer side has fewer
 
@@ -33,13 +35,13 @@ Garments = Literal["all", "largest"] | int
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """A network that finds boxes. categories: names of its C maps. threshold: from which probability on there is a
-    garment. batch_size: photos that it sees at once."""
+    """A network that finds boxes. categories: names of its C maps. calibration: what its scores mean, and from which
+    probability on there is a garment. batch_size: photos that it sees at once."""
 
     detect: Detect
     codec: BoxCodec
     categories: tuple[str, ...]
-    threshold: float = 0.3
+    calibration: BoxCalibration = UNCALIBRATED
     batch_size: int = 16
 
     @property
@@ -88,25 +90,29 @@ class Located:
     left_out: tuple[str, ...] = ()
 
 
-def detected(detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[Size]) -> list[Detections]:
-    """The boxes of up to `batch_size` photos in px of the photos, not yet suppressed; categories count those of the
-    detector.
+def detected(
+    detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[Size], lowest: float = 0.05
+) -> list[Detections]:
+    """The boxes of up to `batch_size` photos in px of the photos, with probabilities, not yet suppressed.
 
+    Their categories count those of the detector.
     inputs: of the detector, (S, S, 3) uint8, and the frames from the photos to them. sizes: (width, height) of the
-    photos. Raises ValueError where the detector answers another number of categories than it has names.
+    photos. lowest: the score of the network below which nothing is taken for a garment. Raises ValueError where the
+    detector answers another number of categories than it has names.
     """
     images = [image for image, _ in inputs]
     heat, distances = detector.detect(full_batch(images, detector.batch_size))
     count = len(images)
     if heat.shape[-1] != len(detector.categories):
         raise ValueError(f"the detector answers {heat.shape[-1]} categories; expected {len(detector.categories)}")
-    answers = detector.codec.decode(heat[:count], distances[:count], _PEAKS, detector.threshold)
+    answers = detector.codec.decode(heat[:count], distances[:count], _PEAKS, lowest)
     found = []
     for answer, (_, frame), size in zip(answers, inputs, sizes, strict=True):
         boxes = clipped(moved(answer.boxes, Frame(frame.inverse)), size)
         # What lies in the padding about the photo alone has no area in it.
         sound = areas(boxes) > 0
-        found.append(Detections(boxes[sound], answer.category[sound], answer.score[sound]))
+        kept = Detections(boxes[sound], answer.category[sound], answer.score[sound])
+        found.append(detector.calibration.calibrated(kept))
     return found
 
 
@@ -121,18 +127,12 @@ def usable(given: Detections, size: Size, categories: int) -> Located:
 
     A box that lies outside the photo, or whose category is none of so many, is left out.
     """
-    boxes = clipped(given.boxes, size)
-    outside = areas(boxes) <= 0
-    strange = (given.category >= categories) | (given.category < UNKNOWN)
-    reasons = []
-    for index in np.flatnonzero(outside | strange):
-        text = ", ".join(f"{value:g}" for value in given.boxes[index])
-        reason = f"it lies outside the photo of {size[0]} x {size[1]} px"
-        if not outside[index]:
-            reason = f"its category is number {given.category[index]}; there are {categories}"
-        reasons.append(f"box {text}: {reason}")
-    sound = ~(outside | strange)
-    return Located(Detections(boxes[sound], given.category[sound], given.score[sound]), tuple(reasons))
+    inside, reasons = fitted(given, size)
+    strange = (inside.category >= categories) | (inside.category < UNKNOWN)
+    for index in np.flatnonzero(strange):
+        text = ", ".join(f"{value:g}" for value in inside.boxes[index])
+        reasons.append(f"the box {text} has the category number {inside.category[index]}; there are {categories}")
+    return Located(inside.select(~strange), tuple(reasons))
 
 
 def of_category(found: Detections, category: int | None) -> Detections:
@@ -146,12 +146,12 @@ def of_category(found: Detections, category: int | None) -> Detections:
 def chosen(found: Detections, garments: Garments) -> Detections:
     """The wanted garments in their order: from the highest score on, of equal scores the larger box first.
 
-    At most LIMIT, whatever is wanted.
+    At most MOST, whatever is wanted.
     """
     found = found.select(np.lexsort((-areas(found.boxes), -found.score)))
     if garments == "largest":
         return found.select(np.argsort(-areas(found.boxes), kind="stable")[:1])
-    return found.select(np.arange(min(len(found), LIMIT if garments == "all" else min(int(garments), LIMIT))))
+    return found.select(np.arange(min(len(found), MOST if garments == "all" else min(int(garments), MOST))))
 
 
 def located(source: BoxSource, found: Detections, size: Size, vocabulary: Vocabulary, category: str | None) -> Located:
@@ -168,7 +168,7 @@ def located(source: BoxSource, found: Detections, size: Size, vocabulary: Vocabu
     kept = of_category(sound.garments, wanted)
     garments, reasons = chosen(kept, source.garments), sound.left_out
     if source.garments == "all":
-        reasons += (f"one box more than the {LIMIT} that a photo can have",) * (len(kept) - len(garments))
+        reasons += (f"one box more than the {MOST} that a photo can have",) * (len(kept) - len(garments))
     return Located(garments, reasons)
 
 

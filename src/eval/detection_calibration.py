@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..boxes import Detections
 from .calibration import fit_curve, logit, sigmoid
-from .detection import Detect
 
 _STRENGTH = 1e-2
 """Precision of the prior: enough to keep the curve of boxes that are all right, or all wrong, a curve."""
@@ -31,14 +31,10 @@ class BoxCalibration:
         """Scores of any shape -> probabilities, float32. What was higher is never lower."""
         return sigmoid(self.slope * logit(score) + self.offset).astype(np.float32)
 
-    def calibrated(self, detect: Detect) -> Detect:
-        """The same network, whose maps of middles are probabilities."""
-
-        def answer(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            heat, distances = detect(images)
-            return self.probability(heat), distances
-
-        return answer
+    def calibrated(self, found: Detections) -> Detections:
+        """With probabilities as scores, without those below the threshold. The order stays."""
+        score = self.probability(found.score)
+        return Detections(found.boxes, found.category, score).select(score >= np.float32(self.threshold))
 
     def to_json(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in _FIELDS}

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..data_gen.images import ImageError, read_reduced
+from ..data_gen.images import ImageError, Side, read_reduced
 from ..data_gen.memory import Budget, array_bytes
 from ..data_gen.preprocess import letterboxed
 from ..geometry import Frame, Size
 from ..heatmaps import Decoder, HeatmapCodec
-from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Prediction, Sample
+from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Box, Prediction, Sample
 from ..vocabulary import Vocabulary
 from .reading import full_batch, new_budget, read_ahead, work_behind
 from .visibility import THRESHOLD, Visibility, mean_peak
@@ -27,12 +27,30 @@ class PixelSample(Sample):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Which garment of its photo a result is of, where garments were looked for.
+
+    number: 0, 1, ... of `count` results of this photo. box: (4,) px as in `boxes`, and score: of the garment; None
+    where no garment was found, and the result is of the whole photo. square: what of the photo the network saw of it.
+    left_out: how many boxes of the photo could not be used.
+    """
+
+    number: int = 0
+    count: int = 1
+    box: np.ndarray | None = None
+    score: float | None = None
+    square: Box | None = None
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PhotoResult:
-    """One photo's outcome: the prediction; the probability of every category, (C,); the masked heatmaps (h, w, K);
+    """One garment's outcome: the prediction; the probability of every category, (C,); the masked heatmaps (h, w, K);
     the frame from photo to network pixels; the photo's (width, height); and, if asked for, the photo itself, which can
     be a reduced one: then `reduced` is the frame from its pixels to those of the photo, else None.
 
-    Where the photo could not be read, `error` says why and all else is None.
+    Where the photo could not be read, `error` says why and all else is None. Where no garments were looked for, `place`
+    is None and the garment is that of the whole photo.
     """
 
     sample: Sample
@@ -40,10 +58,49 @@ class PhotoResult:
     probabilities: np.ndarray | None = None
     heatmaps: np.ndarray | None = None
     frame: Frame | None = None
-    size: tuple[int, int] | None = None
+    size: Size | None = None
     photo: np.ndarray | None = None
     error: str | None = None
     reduced: Frame | None = None
+    place: Place | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no other result of this photo follows."""
+        return self.place is None or self.place.number == self.place.count - 1
+
+    @property
+    def freed(self) -> int:
+        """The bytes of the photo where it is done with this result: several garments of a photo share it."""
+        return array_bytes(self.photo) if self.is_last else 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What the network is to see: `image`, its input, of a photo from whose pixels `frame` leads to it.
+
+    sample: its category, if there is one, is that of the garment. The others are as in `PhotoResult`.
+    """
+
+    sample: Sample
+    image: np.ndarray
+    frame: Frame
+    size: Size
+    photo: np.ndarray | None = None
+    reduced: Frame | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeypointNet:
+    """The network of stage 1, and how its answers are read. visibility: says which keypoints are visible, and whether
+    there is a garment."""
+
+    predict: KeypointPredict
+    vocabulary: Vocabulary
+    codec: HeatmapCodec
+    decoder: Decoder = "dark"
+    visibility: Visibility | None = None
 
 
 def predict_photos(
@@ -70,41 +127,26 @@ def predict_photos(
     """
     photos = budget or new_budget()
 
-    def load(sample: Sample) -> tuple[Sample, Loaded | str]:
+    def load(sample: Sample) -> View | PhotoResult:
         try:
-            photo, size, reduced = _read(sample, photo_side)
+            photo, size, reduced = read_photo(sample, photo_side)
         except ImageError as error:
-            return sample, str(error)
+            return PhotoResult(sample, error=str(error))
         image, frame = letterboxed(photo, codec.size, size, reduced)
-        return sample, (image, frame, size, photo if keep_photos else None, reduced)
+        return View(sample, image, frame, size, photo if keep_photos else None, reduced)
 
-    def weigh(loaded: tuple[Sample, Loaded | str]) -> int:
-        return 0 if isinstance(loaded[1], str) else array_bytes(loaded[1][3])
-
-    def answers() -> Iterator[Answer]:
-        for group in read_ahead(samples, load, batch_size, threads, photos, weigh):
-            readable = [(sample, loaded) for sample, loaded in group if not isinstance(loaded, str)]
-            answer = predict(full_batch([loaded[0] for _, loaded in readable], batch_size)) if readable else None
-            yield group, answer
-
-    def finish(answered: Answer) -> list[PhotoResult]:
-        group, answer = answered
-        readable = [(sample, loaded) for sample, loaded in group if not isinstance(loaded, str)]
-        decoded: Iterator[PhotoResult] = iter(())
-        if answer is not None:
-            heatmaps, probabilities = (part[: len(readable)] for part in answer)
-            decoded = _decode(readable, heatmaps, probabilities, vocabulary, codec, decoder, visibility)
-        return [PhotoResult(s, error=loaded) if isinstance(loaded, str) else next(decoded) for s, loaded in group]
-
-    for results in work_behind(answers(), finish):
-        for result in results:
-            if budget is None:
-                photos.add(-array_bytes(result.photo))
-            yield result
+    groups = read_ahead(samples, load, batch_size, threads, photos, lambda loaded: array_bytes(loaded.photo))
+    for result in answered(KeypointNet(predict, vocabulary, codec, decoder, visibility), groups, batch_size):
+        if budget is None:
+            photos.add(-array_bytes(result.photo))
+        yield result
 
 
-def _read(sample: Sample, side: int | None) -> tuple[np.ndarray, Size, Frame | None]:
-    """`read_reduced` for a file, without a frame if it is not reduced; pixels that are in memory stay as they are."""
+def read_photo(sample: Sample, side: Side) -> tuple[np.ndarray, Size, Frame | None]:
+    """`read_reduced` for a file, without a frame if it is not reduced; pixels that are in memory stay as they are.
+
+    Returns the pixels, the photo's (width, height) and the frame. Raises ImageError where it cannot be read.
+    """
     if isinstance(sample, PixelSample):
         return sample.pixels, (sample.pixels.shape[1], sample.pixels.shape[0]), None
     photo = read_reduced(sample.path, side)
@@ -112,33 +154,51 @@ def _read(sample: Sample, side: int | None) -> tuple[np.ndarray, Size, Frame | N
     return photo.pixels, photo.size, None if whole else photo.frame
 
 
-Loaded = tuple[np.ndarray, Frame, Size, np.ndarray | None, Frame | None]
-"""The network's input, the frame that leads to it from the photo, the photo's (width, height), maybe the photo, and if
-that is a reduced one the frame from it to the photo."""
+Group = Sequence[View | PhotoResult]
+"""One batch of views, and of photos that could not be read."""
 
-Answer = tuple[list[tuple[Sample, Loaded | str]], tuple[np.ndarray, np.ndarray] | None]
-"""The samples of one batch, each loaded or why it could not be, and what the network says of those that could."""
+Answer = tuple[Group, tuple[np.ndarray, np.ndarray] | None]
+"""One batch, and what the network says of its views."""
+
+
+def answered(net: KeypointNet, groups: Iterable[Group], batch_size: int) -> Iterator[PhotoResult]:
+    """The results of all views, in their order; of photos that could not be read what the groups have.
+
+    groups: of up to `batch_size`. The answers are decoded in a thread while the network works on the next ones.
+    """
+
+    def answers() -> Iterator[Answer]:
+        for group in groups:
+            images = [seen.image for seen in group if isinstance(seen, View)]
+            yield group, net.predict(full_batch(images, batch_size)) if images else None
+
+    def finish(answer: Answer) -> list[PhotoResult]:
+        group, maps = answer
+        views = [seen for seen in group if isinstance(seen, View)]
+        decoded: Iterator[PhotoResult] = iter(())
+        if maps is not None:
+            heatmaps, probabilities = (part[: len(views)] for part in maps)
+            decoded = _decode(net, views, heatmaps, probabilities)
+        return [next(decoded) if isinstance(seen, View) else seen for seen in group]
+
+    for results in work_behind(answers(), finish):
+        yield from results
 
 
 def _decode(
-    readable: Sequence[tuple[Sample, Loaded]],
-    heatmaps: np.ndarray,
-    probabilities: np.ndarray,
-    vocabulary: Vocabulary,
-    codec: HeatmapCodec,
-    decoder: Decoder,
-    visibility: Visibility | None,
+    net: KeypointNet, views: Sequence[View], heatmaps: np.ndarray, probabilities: np.ndarray
 ) -> Iterator[PhotoResult]:
-    xy, peaks = codec.decode(heatmaps, decoder)
-    for index, (sample, (_, frame, size, photo, reduced)) in enumerate(readable):
-        guessed = vocabulary.categories[int(probabilities[index].argmax())]
+    xy, peaks = net.codec.decode(heatmaps, net.decoder)
+    for index, view in enumerate(views):
+        sample, visibility = view.sample, net.visibility
+        guessed = net.vocabulary.categories[int(probabilities[index].argmax())]
         given = None if sample.category == NO_GARMENT else sample.category
         category = given or guessed
         probability = None if given else float(probabilities[index].max())
-        present = vocabulary.mask(category)
-        points = frame.back(xy[index])
+        present = net.vocabulary.mask(category)
+        points = view.frame.back(xy[index])
         # A decoded point may lie in the padding about the photo; the garment does not.
-        points = np.clip(points, 0, np.array(size) - 1.0)
+        points = np.clip(points, 0, np.array(view.size) - 1.0)
         state = np.where(present, VISIBLE, ABSENT).astype(np.int8)
         score = np.where(present, np.clip(peaks[index], 0, 1), 0).astype(np.float32)
         visible = found = None
@@ -146,6 +206,17 @@ def _decode(
             visible = np.where(present, visibility.probability(score), 0)
             state[present & (visible < THRESHOLD)] = HIDDEN
             found = bool(mean_peak(score, present) >= visibility.found)
+        if view.place is not None and view.place.box is None:
+            found = False
         prediction = Prediction(sample.image_id, category, probability, points, score, state, visible, found)
-        masked = heatmaps[index] * present
-        yield PhotoResult(sample, prediction, probabilities[index], masked, frame, size, photo, reduced=reduced)
+        yield PhotoResult(
+            sample,
+            prediction,
+            probabilities[index],
+            heatmaps[index] * present,
+            view.frame,
+            view.size,
+            view.photo,
+            reduced=view.reduced,
+            place=view.place,
+        )

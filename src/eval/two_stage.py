@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data_gen.memory import Budget, array_bytes
+from ..data_gen.memory import Budget
 from ..geometry import Size
 from ..heatmaps import HeatmapCodec
 from ..paths import readable_name
@@ -15,13 +15,16 @@ from ..records import ABSENT, HIDDEN, Box, CropRule, HeadSpec, Sample
 from ..vocabulary import Vocabulary
 from .activation import ActivationNet, frame_by_activation
 from .attribute_inference import AttributePredict
-from .crops import Framed, classifier_input, frame_garment
+from .crops import Framed, classifier_input, cut, frame_garment
 from .heads import head_probabilities
 from .inference import PhotoResult
 from .reading import full_batch, is_large, made_ahead, new_budget, work_behind
 
-FACTS = ("photo", "error", "width", "height", "garment", "category", "category_probability", "region")
-"""Names in what `describe` gives, beside keypoints and attributes."""
+OF_PHOTO = ("photo", "error", "width", "height")
+PLACE = ("garment_id", "box", "score")
+"""Which of a photo's garments it is, where garments were looked for."""
+FACTS = ("garment", "category", "category_probability", "region")
+"""Names in what `describe` gives, beside keypoints and attributes: those of the photo, maybe the place, and these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Classifier:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognition:
-    """What both stages answer for one photo.
+    """What both stages answer for one garment.
 
     framed: the crop. attributes: by head that applies to the category, the probabilities (C,). Where the photo could
     not be read, `result.error` says why and the rest is empty.
@@ -49,6 +52,26 @@ class Recognition:
     result: PhotoResult
     framed: Framed | None = None
     attributes: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def garment_id(self) -> int:
+        """0, 1, ... within the photo, from the highest score on, of equal scores the larger box first."""
+        return self.result.place.number if self.result.place else 0
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """left, top, right, bottom in px of the photo, edges of pixels; None where the garment is that of the whole
+        photo."""
+        place = self.result.place
+        if place is None or place.box is None:
+            return None
+        left, top, right, bottom = place.box.tolist()
+        return left, top, right, bottom
+
+    @property
+    def score(self) -> float | None:
+        """The probability of the box, 0..1; None without one."""
+        return self.result.place.score if self.result.place else None
 
 
 def recognise(
@@ -60,7 +83,7 @@ def recognise(
     batch_size: int = 16,
     budget: Budget | None = None,
 ) -> Iterator[Recognition]:
-    """The answers in the order of the samples.
+    """The answers in the order of the samples, and of a sample in that of its garments.
 
     keypoints: stage 1, keeping the photos. Without a classifier there are no attributes. budget: of the bytes of
     photos, in which stage 1 counts those that it keeps; here they are given back.
@@ -87,7 +110,7 @@ def recognise(
         answers = _attributes(classifier, group, inputs, batch_size) if classifier and inputs else [{}] * len(group)
         for result, box, found in zip(group, framed, answers, strict=True):
             if budget is not None:
-                budget.add(-array_bytes(result.photo))
+                budget.add(-result.freed)
             yield Recognition(result, box, found)
 
 
@@ -95,7 +118,7 @@ def _groups(results: Iterable[PhotoResult], batch_size: int, budget: Budget) -> 
     group: list[PhotoResult] = []
     for result in results:
         group.append(result)
-        if len(group) == batch_size or is_large(sum(array_bytes(r.photo) for r in group), budget):
+        if len(group) == batch_size or is_large(sum(r.freed for r in group), budget):
             yield group
             group = []
     if group:
@@ -119,10 +142,17 @@ def _look_where_it_looks(classifier: Classifier, group: Sequence[PhotoResult], b
     if readable:
         known = classifier.vocabulary
         names = [[h.name for h in net.heads if known.applies(h.name, found.category)] for _, _, found in readable]
-        boxes = frame_by_activation(net, [photo for _, photo, _ in readable], names, batch_size, classifier.crop)
-        for (index, _, _), box in zip(readable, boxes, strict=True):
-            framed[index] = box
+        squares = [place.square if (place := group[index].place) else None for index, _, _ in readable]
+        photos = [cut(photo, box) if box else photo for (_, photo, _), box in zip(readable, squares, strict=True)]
+        boxes = frame_by_activation(net, photos, names, batch_size, classifier.crop)
+        for (index, _, _), box, square in zip(readable, boxes, squares, strict=True):
+            framed[index] = box if square is None else Framed(_shifted(box.box, square), box.fell_back)
     return framed
+
+
+def _shifted(box: Box, square: Box) -> Box:
+    """A box within the square, in px of the photo that the square is of."""
+    return Box(box.left + square.left, box.top + square.top, box.right + square.left, box.bottom + square.top)
 
 
 def _inputs(
@@ -152,14 +182,19 @@ def _attributes(
 
 def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
     """Plain data for JSON, always with the same names: photo, error, width, height, garment (whether there is one),
-    category, category_probability, region (what of it lies in the photo), keypoints and attributes.
+    category, category_probability, region (what of it lies in the photo), keypoints and attributes. Where garments were
+    looked for there are also garment_id, box and score.
 
     A keypoint has its score, its probability to be visible, and whether it is hidden; an attribute has a class, and one
     of independent labels has those that are likelier than not. What is not known is None: without a calibration of the
     keypoints garment, visible and hidden; of a photo that could not be read all but its name and the error.
     """
     result, framed = recognition.result, recognition.framed
-    facts: dict[str, Any] = dict.fromkeys(FACTS)
+    facts: dict[str, Any] = dict.fromkeys((*OF_PHOTO, *(PLACE if result.place else ()), *FACTS))
+    if result.place is not None:
+        box = None if recognition.box is None else [_rounded(value, 2) for value in recognition.box]
+        score = None if recognition.score is None else _rounded(recognition.score, 4)
+        facts |= {"garment_id": recognition.garment_id, "box": box, "score": score}
     facts |= {"photo": readable_name(str(result.sample.path)), "keypoints": {}, "attributes": {}}
     if result.error is not None or result.prediction is None or result.size is None or framed is None:
         return facts | {"error": readable_name(result.error or "there is no answer")}
@@ -189,6 +224,14 @@ def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[H
             task: _describe_attribute(by_name[task], values) for task, values in recognition.attributes.items()
         },
     }
+
+
+def describe_photo(garments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One object of what `describe` gives of the garments of one photo: photo, error, width, height, and `garments`, a
+    list of all else; it is empty where the photo could not be read."""
+    photo = {name: garments[0][name] for name in OF_PHOTO}
+    known = [] if photo["error"] else garments
+    return photo | {"garments": [{k: v for k, v in facts.items() if k not in OF_PHOTO} for facts in known]}
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Garments in the forms of other tools: rows of a pandas table, and supervision's key points.
+"""Garments in the forms of other tools: rows of a pandas table, and supervision's key points and detections.
 
 >>> import aifashion
 >>> from aifashion.data_gen.synthetic.scene import render
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 _PANDAS = {"text": "object", "whole": "Int64", "number": "float64", "bool": "boolean"}
 
 
-def to_pandas(garments: Garment | Iterable[Garment]) -> "DataFrame":
+Several = Garment | Iterable[Garment | Iterable[Garment]]
+"""One garment, several, or those of several photos."""
+
+
+def to_pandas(garments: Several) -> "DataFrame":
     """One row a garment, with the columns of the tables of `aifashion predict`; see `columns`.
 
     Garments of several pairs of networks have the columns of all; without any garment there are those of the photo.
@@ -45,12 +49,13 @@ def table(rows: Iterable[Mapping[str, Any]], of: Sequence[Column]) -> "DataFrame
     return frame.astype({column.name: _PANDAS[column.kind] for column in of})
 
 
-def to_supervision(garments: Garment | Iterable[Garment]) -> Any:
+def to_supervision(garments: Several) -> Any:
     """The `supervision.KeyPoints` of n garments of one vocabulary, which its annotators draw.
 
     xy: (n, K, 2), (0, 0) for keypoints that the category does not have. keypoint_confidence: (n, K), the scores.
     visible: (n, K), False for keypoints that are absent or hidden, which are not drawn. class_id: (n,), the index of
-    the category; data: its name as `class_name`. Edges of `supervision.EdgeAnnotator` count from 1:
+    the category; data: its name as `class_name`. detection_confidence: (n,), the scores of the boxes, where all have
+    one. Edges of `supervision.EdgeAnnotator` count from 1:
     `[(a + 1, b + 1) for a, b in recognizer.vocabulary.edges]`.
 
     Before supervision 0.29 the scores are called confidence and there is no `visible`: its VertexAnnotator then draws
@@ -59,10 +64,7 @@ def to_supervision(garments: Garment | Iterable[Garment]) -> Any:
     Raises ImportError without supervision; ValueError for no garments, garments of different vocabularies, or a photo
     that could not be read (ImageError).
     """
-    try:
-        import supervision  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ImportError(f"to_supervision needs the package supervision ({error}): pip install supervision") from error
+    supervision = _supervision("to_supervision")
     several = _several(garments)
     if not several:
         raise ValueError("expected at least one garment to make key points of; got none")
@@ -82,8 +84,39 @@ def to_supervision(garments: Garment | Iterable[Garment]) -> Any:
     values[confidence] = np.stack([prediction.score for prediction in predictions]).astype(np.float32)
     if "visible" in known:
         values["visible"] = state == VISIBLE
+    scores = [garment.score for garment in several]
+    if "detection_confidence" in known and None not in scores:
+        values["detection_confidence"] = np.array(scores, np.float32)
     return supervision.KeyPoints(**values)
 
 
-def _several(garments: Garment | Iterable[Garment]) -> list[Garment]:
-    return [garments] if isinstance(garments, Garment) else list(garments)
+def to_supervision_boxes(garments: Several) -> Any:
+    """The `supervision.Detections` of those garments that have a box.
+
+    xyxy: (n, 4), confidence: (n,), class_id: (n,), the index of the category; data: its name as `class_name`. Raises
+    ImportError without supervision.
+    """
+    supervision = _supervision("to_supervision_boxes")
+    boxed = [garment for garment in _several(garments) if garment.box is not None]
+    if not boxed:
+        return supervision.Detections.empty()
+    return supervision.Detections(
+        xyxy=np.array([garment.box for garment in boxed], np.float32),
+        confidence=np.array([garment.score for garment in boxed], np.float32),
+        class_id=np.array([garment.vocabulary.category_index(garment.category) for garment in boxed]),
+        data={"class_name": np.array([garment.category for garment in boxed])},
+    )
+
+
+def _supervision(name: str) -> Any:
+    try:
+        import supervision  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ImportError(f"{name} needs the package supervision ({error}): pip install supervision") from error
+    return supervision
+
+
+def _several(garments: Several) -> list[Garment]:
+    if isinstance(garments, Garment):
+        return [garments]
+    return [garment for found in garments for garment in _several(found)]

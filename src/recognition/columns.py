@@ -22,15 +22,19 @@ class Column:
     kind: Kind
 
 
+BOX = ("box_left", "box_top", "box_right", "box_bottom")
 REGION = ("region_left", "region_top", "region_right", "region_bottom")
 FIRST = (
     Column("photo", "text"),
     Column("error", "text"),
     Column("width", "whole"),
     Column("height", "whole"),
+    Column("garment_id", "whole"),
     Column("garment", "bool"),
     Column("category", "text"),
     Column("category_probability", "number"),
+    *(Column(name, "number") for name in BOX),
+    Column("score", "number"),
     *(Column(name, "whole") for name in REGION),
 )
 """The columns that all tables begin with."""
@@ -62,14 +66,28 @@ def columns(vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> tuple[Column, 
     return tuple(found)
 
 
+def flat_rows(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the table for one object: that of a garment, or that of a photo with its garments in a list.
+
+    A photo that could not be read has a row as well.
+    """
+    if "garments" not in row:
+        return [flat_row(row)]
+    photo = {name: value for name, value in row.items() if name != "garments"}
+    return [flat_row(photo | garment) for garment in row["garments"] or [{}]]
+
+
 def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The cells of a row of `Garment.to_dict()` that are not empty, by column.
 
-    Of independent labels those that hold stand in one cell, between semicolons.
+    The garment of a photo in which no garments were looked for is its first. Of independent labels those that hold
+    stand in one cell, between semicolons.
     """
-    flat = {name: row.get(name) for name in ("photo", "error", "width", "height", "garment")}
-    flat |= {name: row.get(name) for name in ("category", "category_probability")}
-    flat |= dict(zip(REGION, row.get("region") or [None] * len(REGION), strict=True))
+    flat = {name: row.get(name) for name in ("photo", "error", "width", "height")}
+    flat["garment_id"] = row.get("garment_id", None if row.get("error") else 0)
+    flat |= {name: row.get(name) for name in ("garment", "category", "category_probability")}
+    flat |= dict(zip(BOX, row.get("box") or [None] * len(BOX), strict=True))
+    flat |= {"score": row.get("score")} | dict(zip(REGION, row.get("region") or [None] * len(REGION), strict=True))
     for name, point in (row.get("keypoints") or {}).items():
         flat |= {f"{name}_{part}": value for part, value in point.items()}
     for task, answer in (row.get("attributes") or {}).items():

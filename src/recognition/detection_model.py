@@ -4,10 +4,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+from ..box_maps import BoxCodec
 from ..config import DetectionConfig
-from ..eval.detection import Detect, Detector
+from ..eval.detection import UNCALIBRATED, Detect, Detector
 from ..eval.detection_calibration import BoxCalibration
 from ..files import CHECKOUT
 from ..run_files import find_trained_run, read_calibration_file
@@ -16,35 +18,32 @@ from ..vocabulary import Vocabulary
 from .keypoint_model import check_folder, named_or_shipped
 
 log = logging.getLogger(__name__)
-_UNCALIBRATED = 0.3
 
 
 @dataclass(frozen=True)
 class DetectionModel:
-    """The folder of the run or artifact, its configuration, `maps`, the function from images to maps of middles and
-    edges, what its scores mean, where that is known, and `prepare`, which makes it ready for batches of a length."""
+    """The folder of the run or artifact, its configuration, `detect`, the function from images to maps, what its scores
+    mean, None where that is not known, and `prepare`, which makes it ready for batches of a length."""
 
     run: Path
     config: DetectionConfig
-    maps: Detect
-    calibration: BoxCalibration | None
+    detect: Detect
+    calibration: BoxCalibration | None = None
     prepare: Callable[[int], Any] = lambda batch: None
 
     @property
     def vocabulary(self) -> Vocabulary:
         return self.config.vocabulary
 
-    def detector(self, batch_size: int = 16, threshold: float | None = None) -> Detector:
-        """With probabilities as scores. threshold: from which one on there is a garment; by default the calibrated
-        one."""
-        known = self.calibration or BoxCalibration(1.0, 0.0, _UNCALIBRATED)
-        return Detector(
-            known.calibrated(self.maps),
-            self.config.codec,
-            self.vocabulary.categories,
-            known.threshold if threshold is None else threshold,
-            batch_size,
-        )
+    @property
+    def codec(self) -> BoxCodec:
+        return self.config.codec
+
+    def detector(self, batch_size: int) -> Detector:
+        """For batches of so many photos; a thread makes it ready for them."""
+        Thread(target=self.prepare, args=(batch_size,)).start()
+        calibration = self.calibration or UNCALIBRATED
+        return Detector(self.detect, self.codec, self.vocabulary.categories, calibration, batch_size)
 
 
 def load_detection_model(run: Path | None, epoch: int | None = None, weights: Path | None = None) -> DetectionModel:
@@ -65,9 +64,9 @@ def load_detection_model(run: Path | None, epoch: int | None = None, weights: Pa
 
     config = read_detection_config(run)
     weights, which = chosen_weights(run, log.warning, epoch, weights)
-    maps = detection_predictor(trained_detection_net(config, weights))
-    log.info(f"{run}: {config.network} at {config.size} px, {which}")
-    return DetectionModel(run, config, maps, read_box_calibration(run))
+    detect = detection_predictor(trained_detection_net(config, weights))
+    log.info(f"{run}: detector {config.network} at {config.size} px, {which}")
+    return DetectionModel(run, config, detect, read_box_calibration(run))
 
 
 def _load_artifact(folder: Path) -> DetectionModel:
@@ -77,7 +76,7 @@ def _load_artifact(folder: Path) -> DetectionModel:
     manifest, config = network.manifest, network.manifest.detection_config
     if network.note:
         log.info(network.note)
-    log.info(f"{folder}: {config.network} at {config.size} px for {manifest.format}, {manifest.precision}")
+    log.info(f"{folder}: detector {config.network} at {config.size} px for {manifest.format}, {manifest.precision}")
     calibration = BoxCalibration.from_json(manifest.detection) if manifest.detection else None
     return DetectionModel(folder, config, detection_predict(network), calibration, network.prepare)
 

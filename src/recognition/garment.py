@@ -1,6 +1,6 @@
 """What is recognised in a photo, by name: category, keypoints, crop and attributes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -14,7 +14,8 @@ from ..geometry import Size
 from ..heatmaps import HeatmapCodec
 from ..records import ABSENT, HIDDEN, Box, HeadSpec, Prediction
 from ..vocabulary import Vocabulary
-from .pictures import crop_of, draw_recognition
+from . import pictures
+from .pictures import crop_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class _ByName(dict):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Garment:
-    """The garment in a photo, made by a `Recognizer`.
+    """A garment in a photo, made by a `Recognizer`.
 
     Of a photo that could not be read `error` says why, and all but `name`, `error`, `to_dict` and `str` raises
     ImageError. vocabulary: of the keypoints. codec: of the heatmaps. heads: of the classifier, empty without one.
@@ -85,6 +86,22 @@ class Garment:
         return self.recognition.result.error
 
     @property
+    def garment_id(self) -> int:
+        """0, 1, ... within the photo, from the highest score on; of equal scores the larger box is first."""
+        return self.recognition.garment_id
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """left, top, right, bottom in px of the photo, edges of pixels; None where no garments were looked for, or none
+        was found, and the garment is that of the whole photo."""
+        return self.recognition.box
+
+    @property
+    def score(self) -> float | None:
+        """The probability of the box, 0..1; None without one."""
+        return self.recognition.score
+
+    @property
     def photo(self) -> np.ndarray:
         """(H, W, 3) RGB uint8, upright."""
         return self._known(self.recognition.result.photo)
@@ -96,7 +113,7 @@ class Garment:
 
     @property
     def category(self) -> str:
-        """The likeliest one, or the one that was given."""
+        """The likeliest one, or the one that was given, with all photos or with the box."""
         return self.prediction.category
 
     @property
@@ -112,7 +129,8 @@ class Garment:
 
     @property
     def found(self) -> bool | None:
-        """Whether there is a garment at all; None for a network whose keypoints were not calibrated."""
+        """Whether there is a garment at all; None for a network whose keypoints were not calibrated. False where boxes
+        were looked for and none was found."""
         return self.prediction.found
 
     @cached_property
@@ -141,7 +159,7 @@ class Garment:
     @property
     def region(self) -> Box | None:
         """Where in the photo the garment is, in px, squared; it may reach beyond the photo. None where the heatmaps
-        show none, and for a classifier that sees the whole photo, all of it."""
+        show none, and for a classifier that sees the whole photo, all of it, or of a garment with a box its square."""
         framed = self._framed
         return None if framed.fell_back else framed.box
 
@@ -159,8 +177,7 @@ class Garment:
 
     def draw(self) -> np.ndarray:
         """Keypoints, heat and region, and with a classifier crop and attributes, side by side: (H, W, 3) RGB uint8."""
-        self._known(self.recognition.result.photo)
-        return draw_recognition(self.recognition, self.vocabulary, self.codec, self.heads)
+        return draw_garments([self])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, numbers rounded; of a photo that could not be read its name and the error."""
@@ -197,6 +214,20 @@ class Garment:
         if value is None:
             raise ImageError(self.error or f"{self.name}: the photo was not kept")
         return value
+
+
+def draw_garments(garments: Sequence[Garment]) -> np.ndarray:
+    """All garments of one photo in one picture, as `Garment.draw` does it: (H, W, 3) RGB uint8.
+
+    Raises ValueError for none, ImageError for a photo that could not be read.
+    """
+    if not garments:
+        raise ValueError("expected at least one garment to draw; got none")
+    first = garments[0]
+    if first.recognition.result.photo is None:
+        raise ImageError(first.error or f"{first.name}: the photo was not kept")
+    recognitions = [garment.recognition for garment in garments]
+    return pictures.draw_garments(recognitions, first.vocabulary, first.codec, first.heads)
 
 
 def _attribute(head: HeadSpec, values: np.ndarray) -> Attribute:

@@ -9,7 +9,9 @@ from typing import Any
 
 from ..config import KeypointConfig
 from ..data_gen.memory import Budget
-from ..eval.inference import KeypointPredict, PhotoResult, predict_photos
+from ..eval.detection import BoxSource
+from ..eval.garments import predict_garments
+from ..eval.inference import KeypointNet, KeypointPredict, PhotoResult, predict_photos
 from ..eval.tta import with_flip, with_rotations
 from ..eval.visibility import Visibility
 from ..files import CHECKOUT
@@ -47,8 +49,13 @@ class KeypointModel:
         keep_photos: bool = False,
         photo_side: int | None = None,
         budget: Budget | None = None,
+        boxes: BoxSource | None = None,
     ) -> Iterator[PhotoResult]:
-        """`predict_photos` with this model's network, vocabulary, decoder and visibility."""
+        """`predict_photos` with this model's network, vocabulary, decoder and visibility, or with boxes
+        `predict_garments`."""
+        if boxes is not None:
+            net = KeypointNet(self.maps, self.vocabulary, self.config.codec, self.decoder, self.visibility)
+            return predict_garments(net, samples, boxes, batch_size, keep_photos, photo_side, budget)
         return predict_photos(
             self.maps,
             samples,

@@ -157,9 +157,14 @@ class PartialTable:
 
 def _other(made_with: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> str:
     """In what another call differs, in words."""
-    if made_with is None or set(made_with) != set(settings):
+    if made_with is None or made_with.get("layout") != settings.get("layout"):
         return "of another version: finish that table with it"
-    shown = [f"{name} {made_with[name]}, not {value}" for name, value in settings.items() if made_with[name] != value]
+    names = dict.fromkeys([*settings, *made_with])
+    shown = [
+        f"{name} {made_with.get(name)}, not {settings.get(name)}"
+        for name in names
+        if made_with.get(name) != settings.get(name)
+    ]
     return f"with {'; '.join(shown)}: call it so again to finish that table"
 
 

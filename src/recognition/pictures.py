@@ -7,13 +7,24 @@ import numpy as np
 
 from ..data_gen.preprocess import sample_image
 from ..eval.crops import cut
-from ..eval.drawing import draw_answers, draw_box, draw_heatmaps, draw_keypoints, draw_title, side_by_side
+from ..eval.drawing import (
+    contact_sheet,
+    draw_answers,
+    draw_box,
+    draw_heatmaps,
+    draw_keypoints,
+    draw_title,
+    side_by_side,
+)
 from ..eval.two_stage import Recognition
-from ..geometry import Frame, resize
+from ..geometry import Frame, identity, resize
 from ..heatmaps import HeatmapCodec
 from ..records import ABSENT, Box, HeadSpec
 from ..regions import summed_heatmap
 from ..vocabulary import Vocabulary
+
+_SHOWN = 3  # garments of a photo whose crops and attributes are drawn
+_LEGIBLE = 200  # px of a page of attributes
 
 
 def draw_recognition(
@@ -37,19 +48,78 @@ def draw_recognition(
     to_panel = resize((photo.shape[1], photo.shape[0]), size)
     cells_to_panel = Frame(codec.frame.inverse).then(Frame(frame.inverse)).then(to_panel)
     heat = cv2.warpAffine(summed_heatmap(heatmaps, present), cells_to_panel.matrix, size, flags=cv2.INTER_LINEAR)
-    box = framed.box
-    left, top = np.rint(to_panel.forward(np.array([box.left, box.top]) - 0.5) + 0.5).astype(int).tolist()
-    right, bottom = np.rint(to_panel.forward(np.array([box.right, box.bottom]) - 0.5) + 0.5).astype(int).tolist()
     name = "whole photo: no garment found" if framed.fell_back else "region"
     if prediction.found is False:
         name = "probably no garment"
     warm = draw_heatmaps(sample_image(photo, to_panel, size), heat)
-    panels = [points, draw_box(warm, Box(left, top, right, bottom), name)]
+    panels = [points, draw_box(warm, _in_panel(framed.box, to_panel), name)]
     if heads:
         cropped = crop_of(recognition)
         tallest = max(panel.shape[0] for panel in [*panels, cropped])
         panels += [cropped, draw_answers(_likeliest(recognition, heads), (round(0.6 * tallest), tallest))]
     return side_by_side(panels)
+
+
+def draw_garments(
+    recognitions: Sequence[Recognition], vocabulary: Vocabulary, codec: HeatmapCodec, heads: Sequence[HeadSpec]
+) -> np.ndarray:
+    """The panels of one photo with all its garments, (H, W, 3) RGB uint8: their keypoints and boxes; heat and regions;
+    with a classifier crops and attributes of the first three, from top to bottom.
+
+    Raises ValueError where the photo could not be read.
+    """
+    first = recognitions[0].result
+    if first.photo is None:
+        raise ValueError(f"{first.sample.path} has no garments to draw: {first.error}")
+    if recognitions[0].box is None:
+        return draw_recognition(recognitions[0], vocabulary, codec, heads)
+    photo, points, to_panel = first.photo, first.photo, identity()
+    several = len(recognitions) > 1
+    for recognition in recognitions:
+        prediction = recognition.result.prediction
+        if prediction is not None:
+            xy = to_panel.forward(prediction.xy)
+            points = draw_keypoints(points, xy, prediction.state, vocabulary, prediction.score, names=not several)
+            # The first one enlarges a small photo.
+            to_panel = resize((photo.shape[1], photo.shape[0]), (points.shape[1], points.shape[0]))
+    size = points.shape[1], points.shape[0]
+    heat = np.zeros((size[1], size[0]), np.float32)
+    for recognition in recognitions:
+        result = recognition.result
+        if result.prediction is not None and result.frame is not None and result.heatmaps is not None:
+            cells_to_panel = Frame(codec.frame.inverse).then(Frame(result.frame.inverse)).then(to_panel)
+            cells = summed_heatmap(result.heatmaps, result.prediction.state != ABSENT)
+            heat = np.maximum(heat, cv2.warpAffine(cells, cells_to_panel.matrix, size, flags=cv2.INTER_LINEAR))
+    warm = draw_heatmaps(sample_image(photo, to_panel, size), heat)
+    for recognition in reversed(recognitions):  # the likeliest one lies on top
+        points = draw_box(points, _in_panel(_whole_pixels(recognition), to_panel), _name(recognition))
+        if recognition.framed is not None:
+            warm = draw_box(warm, _in_panel(recognition.framed.box, to_panel), f"{recognition.garment_id}")
+    panels = [points, warm]
+    if heads:
+        shown = recognitions[:_SHOWN]
+        cell = max(size[1] // len(shown), _LEGIBLE)
+        pages = [(crop_of(r), draw_answers(_likeliest(r, heads), (max(1, round(0.8 * cell)), cell))) for r in shown]
+        panels.append(contact_sheet([picture for page in pages for picture in page], columns=2, cell=cell))
+    return side_by_side(panels)
+
+
+def _whole_pixels(recognition: Recognition) -> Box:
+    """The box of a garment in whole px, at least one."""
+    left, top, right, bottom = (round(value) for value in recognition.box or (0, 0, 1, 1))
+    return Box(left, top, max(right, left + 1), max(bottom, top + 1))
+
+
+def _name(recognition: Recognition) -> str:
+    prediction, score = recognition.result.prediction, recognition.score
+    category = prediction.category if prediction else ""
+    return f"{recognition.garment_id} {category}" + ("" if score is None else f" {score:.0%}")
+
+
+def _in_panel(box: Box, to_panel: Frame) -> Box:
+    left, top = np.rint(to_panel.forward(np.array([box.left, box.top]) - 0.5) + 0.5).astype(int).tolist()
+    right, bottom = np.rint(to_panel.forward(np.array([box.right, box.bottom]) - 0.5) + 0.5).astype(int).tolist()
+    return Box(left, top, max(right, left + 1), max(bottom, top + 1))
 
 
 def crop_of(recognition: Recognition) -> np.ndarray:

@@ -18,37 +18,50 @@ Several photos are recognised in batches, and give a list in their order:
 
     >>> [garment.category for garment in recognizer([photo, photo[:, ::-1]], category="trousers")]
     ['trousers', 'trousers']
+
+With boxes, all garments of a photo are recognised, each in its box:
+
+    >>> from aifashion.boxes import Detections
+    >>> two = np.concatenate([photo, photo[:, ::-1]], axis=1)
+    >>> boxes = Detections(np.array([[0, 0, 320, 320], [320, 0, 640, 320]]), np.array([-1, -1]), np.array([0.9, 0.8]))
+    >>> [(garment.garment_id, garment.category) for garment in recognizer.garments(two, boxes={"array 0": boxes})]
+    [(0, 'trousers'), (1, 'trousers')]
 """
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeGuard, overload
 
 import numpy as np
 
+from ..boxes import Detections
 from ..data_gen.images import ImageError
+from ..eval.detection import BoxSource, Detector, Garments, check_garments
 from ..eval.inference import PixelSample
 from ..records import HeadSpec, Sample
 from ..serve.shipped import WORD
 from ..vocabulary import Vocabulary
+from .detection_model import DetectionModel, load_detection_model
 from .garment import Garment
 from .two_stage_model import TwoStageModel, load_two_stage_model
 
 Photo = str | os.PathLike[str] | np.ndarray
 """A path, or pixels (H, W, 3) RGB uint8."""
+Boxes = Mapping[str, Detections] | Detector
+"""The boxes of garments by the name of their photo, or what finds them."""
 
 
 class Recognizer:
-    """Both trained networks, ready for photos; `load` makes it.
+    """The trained networks, ready for photos; `load` makes it.
 
-    Today one photo gives one garment, its largest. Networks that find several would give them by another method, so
-    that what these ones return stays as it is.
+    A call and `stream` give one garment for each photo, which is taken as that of one garment. `garments` and
+    `stream_garments` give all garments of each, where a detector or given boxes say that they are.
     """
 
-    def __init__(self, model: TwoStageModel) -> None:
-        self.model = model
+    def __init__(self, model: TwoStageModel, detector: DetectionModel | None = None) -> None:
+        self.model, self.detector = model, detector
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -78,33 +91,98 @@ class Recognizer:
         Raises ValueError for a category that the network does not know, before any photo is read, and for arrays that
         are not (H, W, 3) uint8.
         """
-        if isinstance(photos, str | os.PathLike | np.ndarray):
+        if _is_one(photos):
             (garment,) = self.stream([photos], category, 1)
             if garment.error is not None:
                 raise ImageError(garment.error)
             return garment
-        if isinstance(photos, bytes) or not isinstance(photos, Iterable):
-            raise ValueError(f"expected a path, an array or an iterable of them; got {type(photos).__name__}")
-        return list(self.stream(photos, category, batch_size))
+        return list(self.stream(_several(photos), category, batch_size))
 
     def stream(self, photos: Iterable[Photo], category: str | None = None, batch_size: int = 16) -> Iterator[Garment]:
         """As for an iterable, one garment after the other: for more photos than memory holds, or for an endless source.
 
         A few batches of photos are read ahead. An array may be written to as soon as the next one is asked for.
         """
+        samples = self._samples(photos, category, batch_size)
+        if isinstance(photos, Sized):
+            batch_size = max(1, min(batch_size, len(photos)))
+        return self._recognised(samples, batch_size, None)
+
+    @overload
+    def garments(
+        self,
+        photos: Photo,
+        category: str | None = None,
+        boxes: Boxes | None = None,
+        wanted: Garments = "all",
+        batch_size: int = 16,
+    ) -> list[Garment]: ...
+    @overload
+    def garments(
+        self,
+        photos: Iterable[Photo],
+        category: str | None = None,
+        boxes: Boxes | None = None,
+        wanted: Garments = "all",
+        batch_size: int = 16,
+    ) -> list[list[Garment]]: ...
+    def garments(
+        self,
+        photos: Photo | Iterable[Photo],
+        category: str | None = None,
+        boxes: Boxes | None = None,
+        wanted: Garments = "all",
+        batch_size: int = 16,
+    ) -> list[Garment] | list[list[Garment]]:
+        """The garments of one photo; an iterable of photos gives a list of such lists, in order.
+
+        boxes: by the name of a photo (`Garment.name`: the path as it is given, `array 0` and so on for pixels) those of
+        its garments, with the categories' indices in `vocabulary`; None: the detector finds them. wanted: all, the
+        largest, or so many. category: the only one that is wanted. batch_size: garments that the network sees at once.
+        In a photo without a box the one garment is that of the whole photo; its `box` is None and `found` False. A
+        photo that cannot be read is as in a call: its list has one garment with an `error`.
+        Raises ValueError as a call does, and without boxes and a detector.
+        """
+        if _is_one(photos):
+            (found,) = self.stream_garments([photos], category, boxes, wanted, batch_size)
+            if found[0].error is not None:
+                raise ImageError(found[0].error)
+            return found
+        return list(self.stream_garments(_several(photos), category, boxes, wanted, batch_size))
+
+    def stream_garments(
+        self,
+        photos: Iterable[Photo],
+        category: str | None = None,
+        boxes: Boxes | None = None,
+        wanted: Garments = "all",
+        batch_size: int = 16,
+    ) -> Iterator[list[Garment]]:
+        """`garments` of an iterable, one photo after the other: for more photos than memory holds."""
+        check_garments(wanted)
+        if boxes is None and self.detector is None:
+            raise ValueError("garments need boxes: give them, or load a recognizer with a detector")
+        samples = self._samples(photos, category, batch_size)
+        if boxes is None and self.detector is not None:
+            at_once = max(1, min(batch_size, len(photos))) if isinstance(photos, Sized) else batch_size
+            boxes = self.detector.detector(at_once)
+        source = BoxSource(boxes or {}, wanted)
+        if isinstance(photos, Sized):
+            batch_size = max(1, min(batch_size, source.expected(len(photos))))
+        return _by_photo(self._recognised(samples, batch_size, source))
+
+    def _samples(self, photos: Iterable[Photo], category: str | None, batch_size: int) -> Iterator[Sample]:
+        """Raises ValueError before any photo is read."""
         if category is not None:
             self.vocabulary.category_index(category)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batch_size = {batch_size!r}; expected a whole number of photos from 1")
         if isinstance(photos, str | bytes | os.PathLike | np.ndarray):
             raise ValueError("expected an iterable of photos; got one photo: put it in a list")
-        if isinstance(photos, Sized):
-            batch_size = max(1, min(batch_size, len(photos)))
-        samples = (_sample(index, photo, category) for index, photo in enumerate(photos))
-        return self._garments(samples, batch_size)
+        return (_sample(index, photo, category) for index, photo in enumerate(photos))
 
-    def _garments(self, samples: Iterator[Sample], batch_size: int) -> Iterator[Garment]:
-        for recognition in self.model.recognise(samples, batch_size):
+    def _recognised(self, samples: Iterator[Sample], batch_size: int, boxes: BoxSource | None) -> Iterator[Garment]:
+        for recognition in self.model.recognise(samples, batch_size, boxes=boxes):
             yield Garment(recognition, self.vocabulary, self.model.keypoints.config.codec, self.heads)
 
 
@@ -112,6 +190,7 @@ def load(
     model: str | os.PathLike[str] | None = None,
     attributes: str | os.PathLike[str] | None = None,
     augment: bool = False,
+    detector: str | os.PathLike[str] | None = None,
 ) -> Recognizer:
     """A recognizer of trained networks.
 
@@ -122,6 +201,8 @@ def load(
         attributes: the classifier, in the same ways. By default the shipped one beside the shipped keypoint network;
             beside another keypoint network there are no attributes unless a classifier is named.
         augment: average the keypoints over ten turned and mirrored copies, which takes ten times as long.
+        detector: the run of a network that finds the garments of a photo for `Recognizer.garments`, or a folder of
+            runs; by default there is none, and boxes are given.
 
     Raises:
         ValueError: a network that is missing, damaged, or of the other kind; what names no folder; two networks of
@@ -130,7 +211,31 @@ def load(
     if not isinstance(augment, bool | np.bool_):
         raise ValueError(f"augment = {augment!r}; expected True or False")
     keypoints, classifier = _network("model", model), _network("attributes", attributes)
-    return Recognizer(load_two_stage_model(keypoints, classifier, augment))
+    boxes = _network("detector", detector)
+    return Recognizer(
+        load_two_stage_model(keypoints, classifier, augment), None if boxes is None else load_detection_model(boxes)
+    )
+
+
+def _is_one(photos: object) -> TypeGuard[Photo]:
+    return isinstance(photos, str | os.PathLike | np.ndarray)
+
+
+def _several(photos: Any) -> Iterable[Photo]:
+    """Raises ValueError for what is not iterable."""
+    if isinstance(photos, bytes) or not isinstance(photos, Iterable):
+        raise ValueError(f"expected a path, an array or an iterable of them; got {type(photos).__name__}")
+    return photos
+
+
+def _by_photo(garments: Iterable[Garment]) -> Iterator[list[Garment]]:
+    """The garments of one photo after the other."""
+    found: list[Garment] = []
+    for garment in garments:
+        found.append(garment)
+        if garment.recognition.result.is_last:
+            yield found
+            found = []
 
 
 def _network(name: str, value: Any) -> Path | None:

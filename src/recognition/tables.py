@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-from .columns import FIRST, Column, flat_row
+from .columns import FIRST, Column, flat_rows
 
 SUFFIXES = (".csv", ".json", ".parquet")
 """Endings of the files that can be written."""
@@ -17,7 +17,7 @@ _ROWS = 1024  # of a row group of Parquet, which is made in memory
 _QUOTED = re.compile('[",\r\n]')
 
 Row = Mapping[str, Any]
-"""What `Garment.to_dict()` gives."""
+"""What `Garment.to_dict()` gives, or `two_stage.describe_photo`."""
 
 
 def table_writer(path: Path) -> Callable[[Path, Iterable[Row], Sequence[Column]], None]:
@@ -40,8 +40,8 @@ def _write_csv(path: Path, rows: Iterable[Row], columns: Sequence[Column]) -> No
     with path.open("w", encoding="utf-8", newline="") as file:
         _write_line(file, names)
         for row in rows:
-            flat = flat_row(row)
-            _write_line(file, [_text(flat.get(name)) for name in names])
+            for flat in flat_rows(row):
+                _write_line(file, [_text(flat.get(name)) for name in names])
 
 
 def _write_line(file: TextIO, cells: Sequence[str]) -> None:
@@ -74,7 +74,7 @@ def _write_parquet(path: Path | IO[bytes], rows: Iterable[Row], columns: Sequenc
         "bool": pyarrow.bool_(),
     }
     schema = pyarrow.schema([(column.name, kinds[column.kind]) for column in columns], metadata=_for_pandas(columns))
-    source = iter(rows)
+    source = (flat for row in rows for flat in flat_rows(row))
     # Numbers hardly ever repeat, and paths never.
     repeated = [column.name for column in columns if column.kind in ("text", "bool") and column.name != "photo"]
     with parquet.ParquetWriter(path, schema, use_dictionary=repeated) as writer:
@@ -83,11 +83,10 @@ def _write_parquet(path: Path | IO[bytes], rows: Iterable[Row], columns: Sequenc
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
 
-def _columnwise(rows: Iterable[Row], columns: Sequence[Column]) -> list[list[Any]]:
+def _columnwise(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> list[list[Any]]:
     """The values of each column; no list where there are no rows. A quarter of the memory of a dict a row."""
     found: list[list[Any]] = [[] for _ in columns]
-    for row in rows:
-        flat = flat_row(row)
+    for flat in rows:
         for column, values in zip(columns, found, strict=True):
             values.append(flat.get(column.name))
     return found if found and found[0] else []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
+from ..eval.detection import BoxSource
 from ..eval.reading import new_budget
 from ..eval.two_stage import Classifier, Recognition, recognise
 from ..records import HeadSpec, Sample
@@ -37,8 +38,17 @@ class TwoStageModel:
     def heads(self) -> tuple[HeadSpec, ...]:
         return self.attributes.heads if self.attributes else ()
 
-    def recognise(self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True) -> Iterator[Recognition]:
-        """whole_photos: the results hold the photos in their full size; else large ones are reduced while decoded."""
+    def recognise(
+        self,
+        samples: Iterable[Sample],
+        batch_size: int,
+        whole_photos: bool = True,
+        boxes: BoxSource | None = None,
+    ) -> Iterator[Recognition]:
+        """whole_photos: the results hold the photos in their full size; else large ones are reduced while decoded.
+
+        boxes: of the garments; without them every photo is that of one garment.
+        """
         model, classifier = self.keypoints, None
         side = None if whole_photos else model.config.size
         Thread(target=model.prepare, args=(batch_size,)).start()
@@ -47,7 +57,7 @@ class TwoStageModel:
             # While the first photos are read and seen by stage 1.
             Thread(target=stage.prepare, args=(batch_size,)).start()
             if side is not None:
-                # A crop of at least half of the photo is still as sharp as its classifier can see.
+                # A crop of at least half of what the keypoint network sees is still as sharp as its classifier can see.
                 side = None if stage.config.crop.kind == "cam" else max(side, 2 * stage.config.size)
             classifier = Classifier(
                 stage.heads,
@@ -60,7 +70,7 @@ class TwoStageModel:
             )
         budget = new_budget()
         return recognise(
-            lambda wanted: model.predict(wanted, batch_size, keep_photos=True, photo_side=side, budget=budget),
+            lambda wanted: model.predict(wanted, batch_size, True, side, budget, boxes),
             classifier,
             samples,
             model.vocabulary,

@@ -1,9 +1,8 @@
 """The task of a detector of garments: its data, scores, calibration, pictures and export."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,7 +14,7 @@ from ..data_gen.detection_sets import load_detection_parts
 from ..data_gen.formats.scenes import Scene
 from ..data_gen.images import ImageError, read_image
 from ..data_gen.preprocess import letterboxed
-from ..eval.detection import Detect, Detector, detected
+from ..eval.detection import UNCALIBRATED, Detect, Detector, detected
 from ..eval.detection_calibration import BoxCalibration, fit_boxes
 from ..eval.detection_metrics import ScoredPhoto, pairs, score_detections
 from ..eval.drawing import draw_box
@@ -63,7 +62,7 @@ class DetectionTask:
     def of_model(cls, run: Path, weights: Path | None) -> tuple[Self, Any, Any]:
         """The task, predict function and calibration of an artifact, or a run, with other `weights` if given."""
         model = load_detection_model(run, weights=weights)
-        return cls(model.config), model.maps, model.calibration
+        return cls(model.config), model.detect, model.calibration
 
     @property
     def folder(self) -> Path:
@@ -173,10 +172,9 @@ class DetectionTask:
     ) -> Any:
         """What is found in all photos of a part that can be read, with the scores of the network, or if there is a
         calibration their probabilities. Raises ValueError where there is no such photo."""
-        detect = predict if calibration is None else calibration.calibrated(predict)
-        detector = Detector(
-            detect, self.config.codec, self.config.vocabulary.categories, LOWEST, max(self.config.batch_size, 8)
-        )
+        known = replace(calibration or UNCALIBRATED, threshold=0.0)
+        categories, batch_size = self.config.vocabulary.categories, max(self.config.batch_size, 8)
+        detector = Detector(predict, self.config.codec, categories, known, batch_size)
         answers: Answers = []
         for group in read_ahead(part, self._loaded, detector.batch_size):
             for scene, loaded in group:
@@ -184,7 +182,8 @@ class DetectionTask:
                     leave_out(str(scene.path))
             readable = [(scene, loaded) for scene, loaded in group if not isinstance(loaded, str)]
             if readable:
-                found = detected(detector, [seen for _, seen in readable], [scene.size for scene, _ in readable])
+                images, sizes = [seen for _, seen in readable], [scene.size for scene, _ in readable]
+                found = detected(detector, images, sizes, LOWEST)
                 answers += [_scored(s, suppressed(boxes)) for (s, _), boxes in zip(readable, found, strict=True)]
         if not answers:
             raise ValueError("not one validation photo can be read")
@@ -233,8 +232,7 @@ class DetectionTask:
         if calibration is None:
             return numbers, {}
         told = [
-            dataclasses.replace(photo, found=photo.found.select(photo.found.score >= calibration.threshold))
-            for photo in answers
+            replace(photo, found=photo.found.select(photo.found.score >= calibration.threshold)) for photo in answers
         ]
         score = score_detections(told, self.config.vocabulary.categories, IOU)
         numbers |= {"threshold": calibration.threshold, "found": score.rates.recall, "right": score.rates.precision}
@@ -269,7 +267,7 @@ class DetectionTask:
         return None
 
     def described(self, manifest: Manifest, calibration: BoxCalibration | None) -> Manifest:
-        return dataclasses.replace(manifest, detection=calibration.to_json() if calibration else {})
+        return replace(manifest, detection=calibration.to_json() if calibration else {})
 
     def example(self, image: np.ndarray) -> dict[str, np.ndarray]:
         return {"image": image[None]}

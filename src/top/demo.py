@@ -14,14 +14,18 @@ from PIL import Image
 
 from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.eval.drawing import contact_sheet, encoded
+from aifashion.eval.two_stage import describe_photo
 from aifashion.files import CHECKOUT, locked, regular, sweep, write_atomic
 from aifashion.paths import readable_name
+from aifashion.recognition.box_sources import named_source
+from aifashion.recognition.garment import draw_garments
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.recognizer import Recognizer, load
 from aifashion.top.arguments import choose_device, make_folder, one_line, run_command, tell, warn
 from aifashion.top.progress import progress_bar
 
 _SHOWN = 12  # pictures in the window
+_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,14 @@ class Arguments:
     there are no attributes"""
     category: str = "auto"
     """the category of all photos; with auto, the network chooses it for each photo"""
+    garments: str | None = None
+    """which garments of a photo are drawn: all (the default with boxes), largest (the one with the largest box) or a
+    number (so many, the likeliest first). Needs boxes"""
+    boxes: Path | None = None
+    """a file with the boxes of the garments in the photos, of any detector; without boxes every photo is taken as that
+    of one garment"""
+    detector: Path | None = None
+    """a trained network that finds the boxes: a run folder, or a folder of runs; none: no detector (the default)"""
     out: Path = CHECKOUT / "submission" / "demo"
     """folder for the pictures, crops/ and results.json"""
     augment: bool = False
@@ -81,25 +93,42 @@ def _draw_all(
     photos = photos or _synthetic_photos(args.out / "photos")
     names = _unique_names(photos)
     _check_targets(args.out, names, photos)
+    paths = [str(photo) for photo in photos]
+    named = named_source(paths, recognizer.vocabulary, args.boxes, args.detector, args.garments, _BATCH)
+    if named is not None:
+        _check_no_crops(args.out / "crops", photos)
     for folder in (args.out, args.out / "crops"):
         sweep(folder, "results.json", *(f"{name}.jpg" for name in names))
     shown: list[np.ndarray] = []
     drawn, results = 0, []
-    garments = progress_bar(recognizer.stream(photos, category), len(photos))
-    for name, garment in zip(names, garments, strict=True):
-        if garment.error is not None:
-            warn(f"left out: {one_line(garment.error)}")
-            results.append(garment.to_dict())
+    if named is None:
+        answers = ([garment] for garment in recognizer.stream(photos, category))
+    else:
+        answers = recognizer.stream_garments(photos, category, named.source.boxes, named.source.garments)
+    for name, garments in zip(names, progress_bar(answers, len(photos)), strict=True):
+        rows = [garment.to_dict() for garment in garments]
+        row = rows[0] if named is None else describe_photo(rows)
+        if row["error"] is not None:
+            warn(f"left out: {one_line(row['error'])}")
+            results.append(row)
             continue
-        picture = garment.draw()
-        files = {"picture": f"{name}.jpg", "crop": f"crops/{name}.jpg"}
-        write_atomic(regular(args.out / files["picture"]), encoded(picture, quality=92))
-        write_atomic(regular(args.out / files["crop"]), encoded(garment.crop, quality=92))
+        picture = draw_garments(garments)
+        crops = [f"crops/{name}.jpg"]
+        if named is not None:
+            make_folder("--out", args.out / "crops" / name)
+            crops = [f"crops/{name}/{garment.garment_id}.jpg" for garment in garments]
+        write_atomic(regular(args.out / f"{name}.jpg"), encoded(picture, quality=92))
+        for file, garment in zip(crops, garments, strict=True):
+            write_atomic(regular(args.out / file), encoded(garment.crop, quality=92))
+            tell(one_line(f"{garment.name}: {garment}"))
         drawn += 1
         if len(shown) < _SHOWN:
             shown.append(picture)
-        results.append(garment.to_dict() | files | {"model": recognizer.model.name})
-        tell(one_line(f"{garment.name}: {garment}"))
+        if named is not None:
+            for file, garment in zip(crops, row["garments"], strict=True):
+                garment["crop"] = file
+        crop = {"crop": crops[0]} if named is None else {}
+        results.append(row | {"picture": f"{name}.jpg"} | crop | {"model": recognizer.model.name})
     if not drawn:
         raise ValueError(f"none of the {len(photos)} photos could be read; {args.out} is as it was")
     write_atomic(regular(args.out / "results.json"), json.dumps(results, indent=1) + "\n")
@@ -141,6 +170,13 @@ def _check_targets(out: Path, names: Sequence[str], photos: Sequence[Path]) -> N
         for name in names:
             if _identity(folder / f"{name}.jpg") in sources:
                 raise ValueError(f"the picture {folder / name}.jpg would replace a photo: choose another --out")
+
+
+def _check_no_crops(folder: Path, photos: Sequence[Path]) -> None:
+    """Raises ValueError where a crop could replace one of the photos."""
+    for photo in photos:
+        if Path(os.path.realpath(folder)) in Path(os.path.realpath(photo)).parents:
+            raise ValueError(f"{photo} lies in {folder}, where crops are written: choose another --out")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""`aifashion predict`: keypoints, crop and attributes of every photo of a folder or list, as a table."""
+"""`aifashion predict`: keypoints, crop and attributes of the garments in a folder or list of photos, as a table."""
 
 import os
 from collections import deque
@@ -9,8 +9,9 @@ from typing import Any
 
 import tyro
 
-from aifashion.eval.two_stage import describe
+from aifashion.eval.two_stage import Recognition, describe, describe_photo
 from aifashion.files import atomic_path, is_stream, locked, sweep
+from aifashion.recognition.box_sources import NamedSource, named_source
 from aifashion.recognition.columns import columns
 from aifashion.recognition.partial_table import PartialTable, Stamp, stamp
 from aifashion.recognition.photo_lists import LIST_SUFFIXES, read_photo_list
@@ -45,6 +46,14 @@ class Arguments:
     there are no attributes"""
     category: str = "auto"
     """the category of all photos; with auto, the network chooses it for each photo"""
+    garments: str | None = None
+    """which garments of a photo get a row: all (the default with boxes), largest (the one with the largest box) or a
+    number (so many, the likeliest first). Needs boxes"""
+    boxes: Path | None = None
+    """a file with the boxes of the garments in the photos, of any detector; without boxes every photo is taken as that
+    of one garment (docs/recognition.md)"""
+    detector: Path | None = None
+    """a trained network that finds the boxes: a run folder, or a folder of runs; none: no detector (the default)"""
     batch_size: int = 16
     """how many photos the network processes at once"""
     strict: bool = False
@@ -71,6 +80,7 @@ def predict(args: Arguments) -> None:
     category = None if args.category == "auto" else args.category
     if category is not None:
         model.keypoints.vocabulary.category_index(category)
+    named = named_source(photos, model.keypoints.vocabulary, args.boxes, args.detector, args.garments, args.batch_size)
     partial = args.out.with_name(args.out.name + ".partial")
     if is_stream(args.out):  # the rows so far lie beside a pipe all the same
         behind = partial
@@ -80,20 +90,30 @@ def predict(args: Arguments) -> None:
     with locked(behind):
         if not is_stream(args.out):
             sweep(behind.parent, args.out.name, behind.name.removesuffix(".partial"))
-        _predict(args, photos, model, category, partial)
+        _predict(args, photos, model, category, named, partial)
 
 
-def _predict(args: Arguments, photos: list[str], model: TwoStageModel, category: str | None, partial: Path) -> None:
+def _predict(
+    args: Arguments,
+    photos: list[str],
+    model: TwoStageModel,
+    category: str | None,
+    named: NamedSource | None,
+    partial: Path,
+) -> None:
     if is_stream(partial):
         raise ValueError(f"{partial} is no file: the results are kept in one of this name until all photos are done")
     settings = {"layout": 2, "model": model.name, "networks": model.digests, "category": args.category}
+    if named is not None:
+        settings |= {"garments": str(named.source.garments), "boxes": named.origin}
     of = columns(model.keypoints.vocabulary, model.heads)
-    failed = 0
+    source = named.source if named else None
+    failed = left_out = 0
     with PartialTable(partial, photos, settings) as table:
         left = len(photos) - table.done
         if table.done:
             tell(f"{table.done} of {len(photos)} photos were done before, going on")
-        batch_size = max(1, min(args.batch_size, left))
+        batch_size = max(1, min(args.batch_size, left if source is None else source.expected(left)))
         asked: deque[tuple[int, Stamp]] = deque()
 
         def samples() -> Iterator[Sample]:
@@ -102,14 +122,16 @@ def _predict(args: Arguments, photos: list[str], model: TwoStageModel, category:
                 yield Sample(photos[index], Path(photos[index]), category)
 
         # Without drawing anything, reduced photos do, which take a fraction of the time to decode.
-        for recognition in progress_bar(model.recognise(samples(), batch_size, whole_photos=False), left):
-            facts = describe(recognition, model.keypoints.vocabulary, model.heads)
-            failed += facts["error"] is not None
+        answers = model.recognise(samples(), batch_size, whole_photos=False, boxes=source)
+        for row, unusable in progress_bar(_rows(answers, model, source is not None), left):
+            failed += row["error"] is not None
+            left_out += unusable
             index, seen = asked.popleft()
-            table.add(index, facts, seen)
+            table.add(index, row, seen)
+        told = _Told()
         if failed < len(photos):
             with atomic_path(args.out) as beside:
-                table_writer(args.out)(beside, _telling_failures(table.rows(), failed), of)
+                table_writer(args.out)(beside, told.of(table.rows(), failed), of)
         else:
             reason = one_line(next(table.rows())["error"])
     others = table.finish()
@@ -120,22 +142,50 @@ def _predict(args: Arguments, photos: list[str], model: TwoStageModel, category:
         )
     if failed == len(photos):
         raise ValueError(f"none of the {len(photos)} photos could be read; {args.out} is not written. First: {reason}")
-    tell(f"Wrote {len(photos)} rows to {args.out}, {failed} of them of photos that cannot be read")
+    if left_out:
+        warn(f"{left_out} boxes are left out: they lie outside their photos, or cannot be used")
+    if told.whole:
+        warn(f"in {told.whole} photos no garment was found; their rows, without a box, are of the whole photo")
+    tell(f"Wrote {told.rows} rows to {args.out}, {failed} of them of photos that cannot be read")
     if args.strict and failed:
         raise ValueError(f"{failed} of {len(photos)} photos could not be read")
 
 
-def _telling_failures(rows: Iterator[dict[str, Any]], failed: int) -> Iterator[dict[str, Any]]:
-    """The rows; the first photos without an answer are named on the way."""
-    told = 0
-    for row in rows:
-        if row["error"]:
-            told += 1
-            if told <= _SHOWN:
-                warn(f"no answer: {one_line(row['error'])}")
-        yield row
-    if failed > _SHOWN:
-        warn(f"and {failed - _SHOWN} more; the column error of the table has all")
+def _rows(answers: Iterator[Recognition], model: TwoStageModel, several: bool) -> Iterator[tuple[dict[str, Any], int]]:
+    """What is written of each photo, and how many of its boxes could not be used.
+
+    Every garment is described as soon as it is answered: its heatmaps take a hundred times the memory of its row.
+    """
+    garments: list[dict[str, Any]] = []
+    for answer in answers:
+        garments.append(describe(answer, model.keypoints.vocabulary, model.heads))
+        if answer.result.is_last:
+            place = answer.result.place
+            yield describe_photo(garments) if several else garments[0], place.left_out if place else 0
+            garments = []
+
+
+@dataclass
+class _Told:
+    """Counts what goes into a table: its rows, and the photos in which no garment was found."""
+
+    rows: int = 0
+    whole: int = 0
+
+    def of(self, photos: Iterator[dict[str, Any]], failed: int) -> Iterator[dict[str, Any]]:
+        """The photos; the first ones without an answer are named on the way."""
+        told = 0
+        for photo in photos:
+            garments = photo.get("garments", [])
+            self.rows += max(1, len(garments))
+            self.whole += bool(garments) and garments[0]["box"] is None
+            if photo["error"]:
+                told += 1
+                if told <= _SHOWN:
+                    warn(f"no answer: {one_line(photo['error'])}")
+            yield photo
+        if failed > _SHOWN:
+            warn(f"and {failed - _SHOWN} more; the column error of the table has all")
 
 
 def named_photos(path: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Literal
 from aifashion.data_gen.keypoint_sets import load_test_set
 from aifashion.files import locked, sweep
 from aifashion.heatmaps import Decoder
+from aifashion.recognition.box_sources import named_source
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.tasks.keypoints import no_keypoints, write_keypoint_submission
 from aifashion.top.arguments import CHECKOUT, choose_device, make_folder, one_line, run_command, tell, warn
@@ -33,6 +34,11 @@ class Arguments:
     """how a point is computed from a heatmap (see docs/training.md); by default as in the training"""
     category: Literal["given", "auto"] = "given"
     """given: take the categories from the test list; auto: let the network choose them"""
+    boxes: Path | None = None
+    """a file with boxes of garments: of every photo the likeliest box of the listed category is looked at, where there
+    is one, else the whole photo"""
+    detector: Path | None = None
+    """a trained network that finds such boxes: a run folder, or a folder of runs; none: no detector (the default)"""
     epoch: int | None = None
     """use the model of this epoch; by default the best one (lowest NE)"""
     batch_size: int = 16
@@ -59,22 +65,28 @@ def predict_test_set(args: Arguments) -> None:
             f"{', '.join(outside)}: use a run of --category all, or of a vocabulary that has them"
         )
     given = samples if args.category == "given" else [replace(sample, category=None) for sample in samples]
+    photos = [sample.image_id for sample in samples]
+    named = named_source(photos, model.vocabulary, args.boxes, args.detector, None, args.batch_size)
+    boxes = replace(named.source, garments=1) if named else None
     make_folder("--out", args.out)
     with locked(args.out):
         sweep(args.out, "submission.csv", "submission.json")
-        predictions, unreadable = [], []
-        results = progress_bar(model.predict(given, args.batch_size), len(given))
+        predictions, unreadable, whole = [], [], 0
+        results = progress_bar(model.predict(given, args.batch_size, boxes=boxes), len(given))
         for sample, result in zip(samples, results, strict=True):
             if result.prediction is None:
                 if args.strict:
                     raise ValueError(f"{result.error}; without --strict it would be reported at the end")
                 unreadable.append(result)
+            whole += result.place is not None and result.place.box is None
             predictions.append(result.prediction or no_keypoints(sample, model.config))
         for result in unreadable:
             warn(f"no keypoints, all -1: {one_line(result.error or '')}")
         if len(unreadable) == len(samples):
             raise ValueError(f"none of the {len(samples)} photos could be read; no submission is written to {args.out}")
         path = write_keypoint_submission(args.out, test_set, predictions, given, model.config)
+    if whole:
+        warn(f"in {whole} photos no box of such a garment was found; the whole photo was looked at")
     tell(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
 
 

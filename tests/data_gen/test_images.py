@@ -388,3 +388,20 @@ def test_large_photos_are_decoded_one_after_the_other(monkeypatch):
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: decode_image(data, "x"), range(12)))
     assert most[0] == 840
+
+
+@pytest.mark.parametrize(("orientation", "upright"), [(1, (400, 100)), (6, (100, 400))])
+def test_the_side_that_is_needed_can_depend_on_the_upright_size(tmp_path: Path, orientation: int, upright):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (400, 100)).save(tmp_path / "a.jpg", exif=exif)
+    asked = []
+
+    def side(size: tuple[int, int]) -> int:
+        asked.append(size)
+        return size[0] // 2
+
+    photo = read_reduced(tmp_path / "a.jpg", side)
+    by = 2 if orientation == 1 else 8
+    assert asked == [upright] and photo.size == upright and photo.frame.scale == by
+    assert read_reduced(tmp_path / "a.jpg", lambda size: None).frame.scale == 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from aifashion.data_gen.preprocess import PADDING, letterboxed, sample_image, scaled_side
+from aifashion.data_gen.preprocess import PADDING, boxed, letterboxed, sample_image, scaled_side
 from aifashion.geometry import Frame, crop, flip, letterbox, rotate, shift, zoom
 from aifashion.records import Box
 
@@ -152,3 +152,32 @@ def test_a_photo_of_the_right_size_is_unchanged():
     image, frame = letterboxed(photo, (40, 40))
     assert image is photo
     np.testing.assert_array_equal(frame.matrix, np.eye(2, 3))
+
+
+@pytest.mark.parametrize("box", [Box(100, 40, 228, 168), Box(-40, -30, 216, 226), Box(250, 100, 314, 164)])
+def test_the_cut_of_a_box_is_that_of_the_whole_photo(box: Box):
+    photo = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    image, frame = boxed(photo, box, (64, 64))
+    expected = crop(box).then(zoom(64 / box.width))
+    np.testing.assert_allclose(frame.matrix, expected.matrix)
+    # Where the photo is averaged, its blocks begin elsewhere; without that every pixel is the same.
+    apart = np.abs(image.astype(int) - sample_image(photo, expected, (64, 64)))
+    assert apart.max() <= (0 if box.width <= 128 else 60)
+    padded = frame.back(np.array([[0, 0], [63, 63]]))
+    assert (image[0, 0] == PADDING).all() == (padded[0] < 0).all()
+    assert (image[-1, -1] == PADDING).all() == (padded[1] > (300, 200)).any()
+
+
+def test_a_box_of_a_reduced_photo():
+    smooth = np.add.outer(np.arange(400), np.arange(600))[..., None] // 5 * np.ones(3, int)
+    photo = smooth.astype(np.uint8)
+    reduced = photo.reshape(200, 2, 300, 2, 3).mean(axis=(1, 3)).astype(np.uint8)
+    whole, frame = boxed(photo, Box(100, 100, 228, 228), (64, 64))
+    half, same = boxed(reduced, Box(100, 100, 228, 228), (64, 64), zoom(2))
+    np.testing.assert_array_equal(frame.matrix, same.matrix)
+    np.testing.assert_allclose(half.astype(int), whole, atol=1)
+
+
+def test_a_box_outside_the_photo_has_nothing_to_see():
+    with pytest.raises(ValueError, match="has no pixel of an image of 40 x 30 px"):
+        boxed(np.zeros((30, 40, 3), np.uint8), Box(500, 500, 520, 520), (64, 64))

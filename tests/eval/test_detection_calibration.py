@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from aifashion.boxes import Detections
 from aifashion.eval.calibration import logit, sigmoid
 from aifashion.eval.detection_calibration import BoxCalibration, fit_boxes
 
@@ -39,12 +40,13 @@ def test_boxes_that_are_all_right_or_all_wrong_keep_a_finite_curve(right):
     assert np.isfinite([found.slope, found.offset]).all()
 
 
-def test_a_calibrated_network_gives_probabilities_and_the_same_edges():
-    heat, edges = np.array([[0.2, 0.9]], np.float32), np.ones((1, 2, 4))
-    known = BoxCalibration(2.0, 0.5, 0.4)
-    probability, distances = known.calibrated(lambda images: (heat, edges))(np.zeros((1, 8, 8, 3), np.uint8))
-    np.testing.assert_allclose(probability, 1 / (1 + np.exp(-(2 * np.log(heat / (1 - heat)) + 0.5))), rtol=1e-5)
-    assert distances is edges
+def test_calibrated_boxes_have_probabilities_and_the_unlikely_are_gone():
+    score = np.array([0.2, 0.9, 0.6], np.float32)
+    found = Detections(np.array([[0, 0, 1, 1], [0, 0, 2, 2], [0, 0, 3, 3.0]]), np.array([0, 1, 2]), score)
+    told = BoxCalibration(2.0, 0.5, 0.4).calibrated(found)
+    expected = 1 / (1 + np.exp(-(2 * np.log(score / (1 - score)) + 0.5)))
+    np.testing.assert_allclose(told.score, expected[1:], rtol=1e-5)
+    assert told.category.tolist() == [1, 2]
 
 
 def test_it_goes_through_json():

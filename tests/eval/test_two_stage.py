@@ -10,11 +10,12 @@ from scipy.special import expit
 from scipy.special import softmax as reference_softmax
 
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
+from aifashion.data_gen.memory import Budget
 from aifashion.data_gen.preprocess import letterboxed
 from aifashion.eval.activation import ActivationNet
 from aifashion.eval.crops import Framed
-from aifashion.eval.inference import PhotoResult
-from aifashion.eval.two_stage import Classifier, Recognition, describe, recognise
+from aifashion.eval.inference import PhotoResult, Place
+from aifashion.eval.two_stage import Classifier, Recognition, describe, describe_photo, recognise
 from aifashion.geometry import letterbox
 from aifashion.heatmaps import HeatmapCodec
 from aifashion.records import Box, CropKind, CropRule, HeadSpec, Prediction, Sample
@@ -255,3 +256,79 @@ def test_a_photo_that_cannot_be_read_is_described_by_the_reason():
     (answer,) = recognitions([None], classifier())
     known = {name: value for name, value in describe(answer, ALL, HEADS).items() if value}
     assert known == {"photo": "1.jpg", "error": "1.jpg is broken"}
+
+
+# ------------------------------------------------------------------------------------------ several garments in a photo
+
+
+def placed(number: int, count: int, box: tuple[float, ...] | None, square: Box | None) -> PhotoResult:
+    """A dress of a photo of 100 x 80 px."""
+    edges = None if box is None else np.array(box)
+    return replace(found(1, "dress"), place=Place(number, count, edges, None if box is None else 0.5, square))
+
+
+def test_garments_of_one_photo_are_answered_each_and_the_photo_is_given_back_once():
+    results = [placed(i, 3, (10 * i, 0, 40, 40), Box(10 * i, 0, 40 + 10 * i, 40)) for i in range(3)]
+    budget = Budget(10**9)
+    budget.add(SIZE[0] * SIZE[1] * 3)
+    answers = list(recognise(lambda _: iter(results), classifier(), [], ALL, CODEC, 2, budget))
+    assert [(a.garment_id, a.box, a.score) for a in answers] == [
+        (0, (0, 0, 40, 40), 0.5),
+        (1, (10, 0, 40, 40), 0.5),
+        (2, (20, 0, 40, 40), 0.5),
+    ]
+    assert all(answer.attributes for answer in answers) and budget.used == 0
+
+
+def test_a_classifier_of_whole_images_sees_the_square_of_a_garment():
+    square = Box(-5, 10, 35, 50)
+    result = placed(0, 1, (0, 12, 30, 48), square)
+    (answer,) = recognise(lambda _: iter([result]), classifier(crop="image"), [], ALL, CODEC, 2)
+    assert answer.framed == Framed(square, False)
+    assert describe(answer, ALL, HEADS)["region"] == [0, 10, 35, 50]
+
+
+def test_where_a_garment_has_no_region_its_square_is_seen():
+    square = Box(-5, 10, 35, 50)
+    result = placed(0, 1, (0, 12, 30, 48), square)
+    empty = replace(result, heatmaps=np.zeros((16, 16, 24), np.float32))
+    (answer,) = recognise(lambda _: iter([empty]), classifier(crop="heatmap"), [], ALL, CODEC, 2)
+    assert answer.framed == Framed(square, True)
+
+
+def test_a_classifier_that_looks_for_itself_looks_at_every_square():
+    def look(images: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        features = np.zeros((len(images), 4, 4, 1), np.float32)
+        features[:, 1, 2] = 1
+        return features, {head.name: np.zeros((len(images), 9 if head is SLEEVE else 13)) for head in (SLEEVE, STYLE)}
+
+    net = ActivationNet(look, {"sleeve_length": np.ones((1, 9)), "style": np.ones((1, 13))}, (SLEEVE, STYLE), 32)
+    squares = Box(0, 0, 32, 32), Box(60, 40, 92, 72)
+    results = [placed(i, 2, (1, 1, 30, 30), square) for i, square in enumerate(squares)]
+    stage2 = classifier(crop="cam", activation=net)
+    first, second = recognise(lambda _: iter(results), stage2, [], ALL, CODEC, 2)
+    assert first.framed is not None and second.framed is not None
+    # A cell of the 4 x 4 is 8 px: the warm one lies about (20, 12) of each square.
+    box = first.framed.box
+    assert box.left < 20 < box.right and box.top < 12 < box.bottom and box.width < 32
+    assert second.framed.box == Box(box.left + 60, box.top + 40, box.right + 60, box.bottom + 40)
+
+
+def test_garments_are_described_with_their_boxes_and_a_photo_with_its_garments():
+    results = [placed(0, 2, (1.006, 2, 30, 40), Box(0, 0, 40, 40)), placed(1, 2, (5, 5, 9, 9), Box(0, 0, 10, 10))]
+    facts = [describe(a, ALL, HEADS) for a in recognise(lambda _: iter(results), None, [], ALL, CODEC)]
+    assert [f["garment_id"] for f in facts] == [0, 1] and facts[0]["box"] == [1.01, 2, 30, 40]
+    photo = describe_photo(facts)
+    assert {name: photo[name] for name in ("photo", "error", "width", "height")} == {
+        "photo": "1.jpg",
+        "error": None,
+        "width": 100,
+        "height": 80,
+    }
+    names = ["garment_id", "box", "score", "garment", "category", "category_probability", "region", "keypoints"]
+    assert [list(garment) for garment in photo["garments"]] == [[*names, "attributes"]] * 2
+    whole = replace(found(1, "dress"), place=Place())
+    (none,) = recognise(lambda _: iter([whole]), None, [], ALL, CODEC)
+    assert [describe(none, ALL, HEADS)[name] for name in names[:3]] == [0, None, None]
+    (broken,) = recognitions([None], None)
+    assert describe_photo([describe(broken, ALL, HEADS)])["garments"] == []

@@ -1,5 +1,6 @@
 import builtins
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,15 +8,16 @@ import pytest
 from small_garments import CODEC, LENGTH, VOCABULARY, skirt
 
 from aifashion.data_gen.images import ImageError
-from aifashion.eval.inference import PhotoResult
+from aifashion.eval.inference import PhotoResult, Place
 from aifashion.eval.two_stage import Recognition
-from aifashion.recognition.adapters import to_pandas, to_supervision
+from aifashion.recognition.adapters import to_pandas, to_supervision, to_supervision_boxes
 from aifashion.recognition.columns import columns, flat_row
 from aifashion.recognition.garment import Garment
 from aifashion.records import Box
 from aifashion.vocabulary import load_vocabulary
 
-FIRST = ["photo", "error", "width", "height", "garment", "category", "category_probability"]
+FIRST = ["photo", "error", "width", "height", "garment_id", "garment", "category", "category_probability"]
+FIRST += ["box_left", "box_top", "box_right", "box_bottom", "score"]
 FIRST += ["region_left", "region_top", "region_right", "region_bottom"]
 
 
@@ -33,9 +35,15 @@ def test_a_row_in_one_level():
         "error": None,
         "width": 40,
         "height": 30,
+        "garment_id": 0,
         "garment": True,
         "category": "skirt",
         "category_probability": 0.75,
+        "box_left": None,
+        "box_top": None,
+        "box_right": None,
+        "box_bottom": None,
+        "score": None,
         "region_left": 5,
         "region_top": 2,
         "region_right": 25,
@@ -53,7 +61,7 @@ def test_a_row_in_one_level():
 
 def test_a_row_without_a_region_and_one_without_a_photo():
     row = flat_row(skirt(fell_back=True).to_dict())
-    assert [row[name] for name in FIRST[7:]] == [None] * 4
+    assert [row[name] for name in FIRST[13:]] == [None] * 4
     bad = broken()
     assert flat_row(bad.to_dict()) == dict.fromkeys(FIRST) | {"photo": bad.name, "error": "a.jpg is cut short"}
 
@@ -90,7 +98,7 @@ class KeyPoints:
         self, xy, class_id=None, keypoint_confidence=None, detection_confidence=None, visible=None, data=None
     ) -> None:
         self.xy, self.class_id, self.confidence, self.visible = xy, class_id, keypoint_confidence, visible
-        self.data = data
+        self.data, self.detections = data, detection_confidence
 
 
 class OlderKeyPoints:
@@ -131,6 +139,37 @@ def test_garments_that_are_no_key_points(key_points: type):
     other = Garment(skirt().recognition, load_vocabulary(), CODEC, (LENGTH,))
     with pytest.raises(ValueError, match="the garments have different vocabularies"):
         to_supervision([skirt(), other])
+
+
+def boxed(number: int, score: float) -> Garment:
+    recognition = skirt().recognition
+    place = Place(number, 2, np.array([1.5, 2, 30 + number, 20]), score)
+    return replace(skirt(), recognition=replace(recognition, result=replace(recognition.result, place=place)))
+
+
+class BoxDetections:
+    """As of supervision."""
+
+    def __init__(self, xyxy, confidence=None, class_id=None, data=None) -> None:
+        self.xyxy, self.confidence, self.class_id, self.data = xyxy, confidence, class_id, data
+
+    @classmethod
+    def empty(cls):
+        return cls(np.zeros((0, 4)))
+
+
+def test_garments_of_several_photos(monkeypatch):
+    table = to_pandas([[boxed(0, 0.75), boxed(1, 0.5)], [skirt()]])
+    assert table["garment_id"].tolist() == [0, 1, 0] and table["score"].fillna(-1).tolist() == [0.75, 0.5, -1]
+    assert table["box_left"].fillna(-1).tolist() == [1.5, 1.5, -1] and str(table["box_left"].dtype) == "float64"
+    library = SimpleNamespace(KeyPoints=KeyPoints, Detections=BoxDetections)
+    monkeypatch.setitem(sys.modules, "supervision", library)
+    points = to_supervision([[boxed(0, 0.75), boxed(1, 0.5)]])
+    assert points.detections.tolist() == [0.75, 0.5] and to_supervision([boxed(0, 0.5), skirt()]).detections is None
+    found = to_supervision_boxes([[boxed(0, 0.75), boxed(1, 0.5)], [skirt()]])
+    assert found.xyxy.tolist() == [[1.5, 2, 30, 20], [1.5, 2, 31, 20]] and found.confidence.tolist() == [0.75, 0.5]
+    assert found.class_id.tolist() == [0, 0] and found.data["class_name"].tolist() == ["skirt", "skirt"]
+    assert len(to_supervision_boxes(skirt()).xyxy) == 0
 
 
 def test_without_supervision(monkeypatch):

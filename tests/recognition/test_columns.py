@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from aifashion.recognition.columns import FIRST, OF_KEYPOINT, columns, flat_row
+from aifashion.recognition.columns import FIRST, OF_KEYPOINT, columns, flat_row, flat_rows
 from aifashion.recognition.tables import table_writer
 from aifashion.records import HeadSpec
 from aifashion.vocabulary import load_vocabulary
@@ -49,9 +49,15 @@ FLAT = {
     "error": None,
     "width": 64,
     "height": 80,
+    "garment_id": 0,
     "garment": True,
     "category": "skirt",
     "category_probability": 0.5,
+    "box_left": None,
+    "box_top": None,
+    "box_right": None,
+    "box_bottom": None,
+    "score": None,
     "region_left": 1,
     "region_top": 2,
     "region_right": 50,
@@ -69,12 +75,13 @@ FLAT = {
 
 def test_all_keypoints_and_attributes_have_columns():
     names = [column.name for column in columns(SKIRTS, (LENGTH, STYLE))]
-    expected = ["photo", "error", "width", "height", "garment", "category", "category_probability"]
+    expected = ["photo", "error", "width", "height", "garment_id", "garment", "category", "category_probability"]
+    expected += ["box_left", "box_top", "box_right", "box_bottom", "score"]
     expected += ["region_left", "region_top", "region_right", "region_bottom"]
     for point in ("waistband_left", "waistband_right", "hemline_left", "hemline_right"):
         expected += [f"{point}_{part}" for part in ("x", "y", "score", "visible", "hidden")]
     assert names == [*expected, "skirt_length", "skirt_length_probability", "style"]
-    assert len(columns(ALL, ())) == 11 + 5 * 24
+    assert len(columns(ALL, ())) == 17 + 5 * 24
 
 
 def test_names_that_clash_are_refused():
@@ -115,6 +122,35 @@ def test_tables_in_every_form_say_the_same(tmp_path: Path, rows: list[dict[str, 
 
 def test_a_row_in_one_level():
     assert flat_row(facts("a.jpg")) == FLAT
+
+
+def garment(number: int) -> dict[str, Any]:
+    """A garment of a photo, with a box."""
+    row = {name: value for name, value in facts("a.jpg").items() if name not in ("photo", "error", "width", "height")}
+    return {"garment_id": number, "box": [0.5, 1, 20, 30 + number], "score": 0.25} | row
+
+
+def test_a_photo_with_garments_has_a_row_for_each(tmp_path: Path):
+    photo = {"photo": "a.jpg", "error": None, "width": 64, "height": 80}
+    broken = {"photo": "b.jpg", "error": "b.jpg is cut short", "width": None, "height": None, "garments": []}
+    box = {"box_left": 0.5, "box_top": 1, "box_right": 20, "score": 0.25}
+    photos = [photo | {"garments": [garment(0), garment(1)]}, broken]
+    first, second = flat_rows(photos[0])
+    assert first == FLAT | box | {"garment_id": 0, "box_bottom": 30}
+    assert second == FLAT | box | {"garment_id": 1, "box_bottom": 31}
+    (row,) = flat_rows(broken)
+    assert {name: value for name, value in row.items() if value is not None} == {
+        "photo": "b.jpg",
+        "error": "b.jpg is cut short",
+    }
+    of = columns(SKIRTS, (LENGTH, STYLE))
+    for suffix in (".csv", ".parquet", ".json"):
+        table_writer(tmp_path / f"out{suffix}")(tmp_path / f"out{suffix}", iter(photos), of)
+    stored = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert stored == [dict.fromkeys(column.name for column in of) | flat for flat in (first, second, row)]
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert [line["garment_id"] for line in csv.DictReader(file)] == ["0", "1", ""]
+    assert json.loads((tmp_path / "out.json").read_text()) == photos
 
 
 def test_cells_with_separators_quotes_and_line_ends(tmp_path: Path):

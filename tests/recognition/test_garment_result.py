@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,9 +7,9 @@ from small_garments import CODEC, VOCABULARY, skirt
 
 from aifashion.data_gen.images import ImageError
 from aifashion.eval.crops import Framed
-from aifashion.eval.inference import PhotoResult
+from aifashion.eval.inference import PhotoResult, Place
 from aifashion.eval.two_stage import Recognition
-from aifashion.recognition.garment import Attribute, Garment, Keypoint
+from aifashion.recognition.garment import Attribute, Garment, Keypoint, draw_garments
 from aifashion.records import Box, Prediction
 
 
@@ -116,3 +117,30 @@ def test_a_photo_that_was_not_kept():
     for take in (lambda: garment.photo, lambda: garment.crop, garment.draw):
         with pytest.raises(ImageError, match=r"a\.jpg: the photo was not kept"):
             take()
+
+
+def placed(number: int, count: int, box: tuple[float, ...]) -> Garment:
+    garment = skirt()
+    place = Place(number, count, np.array(box), 0.5, Box(0, 0, 40, 40))
+    result = replace(garment.recognition.result, place=place)
+    return replace(garment, recognition=replace(garment.recognition, result=result))
+
+
+def test_which_garment_of_a_photo_it_is():
+    garment = placed(1, 2, (3, 4.25, 30, 30))
+    assert (garment.garment_id, garment.box, garment.score) == (1, (3, 4.25, 30, 30), 0.5)
+    facts = garment.to_dict()
+    assert (facts["garment_id"], facts["box"], facts["score"]) == (1, [3, 4.25, 30, 30], 0.5)
+    plain = skirt()
+    assert (plain.garment_id, plain.box, plain.score) == (0, None, None) and "box" not in plain.to_dict()
+
+
+def test_all_garments_of_a_photo_in_one_picture():
+    several = [placed(i, 5, (5 * i, 0, 5 * i + 15, 30)) for i in range(5)]
+    picture, one = draw_garments(several), draw_garments(several[:1])
+    assert picture.dtype == np.uint8 and picture.shape[0] >= 600  # three pages of 200 px
+    np.testing.assert_array_equal(several[0].draw(), one)
+    assert not np.array_equal(one, skirt().draw())
+    np.testing.assert_array_equal(draw_garments([skirt()]), skirt().draw())
+    with pytest.raises(ValueError, match="expected at least one garment to draw"):
+        draw_garments([])

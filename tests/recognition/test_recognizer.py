@@ -5,14 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aifashion import Garment, ImageError, Recognizer, load
-from aifashion.config import AttributeConfig, KeypointConfig
+from aifashion import Garment, ImageError, Recognizer, load, to_pandas
+from aifashion.boxes import Detections
+from aifashion.config import AttributeConfig, DetectionConfig, KeypointConfig
 from aifashion.data_gen.images import read_image
 from aifashion.recognition.attribute_model import AttributeModel, Calibration
+from aifashion.recognition.detection_model import DetectionModel
 from aifashion.recognition.keypoint_model import KeypointModel
 from aifashion.recognition.two_stage_model import TwoStageModel
 from aifashion.records import CropRule, HeadSpec
 from aifashion.vocabulary import load_vocabulary
+from small_detector import CODEC, painted, see_colours
 
 PHOTOS = sorted((Path(__file__).parent.parent / "golden" / "shipped").glob("*.jpg"))
 BRIGHT = HeadSpec("bright", "independent", ("white", "light"))
@@ -184,6 +187,91 @@ def test_things_that_are_no_photos(recognizer: Recognizer):
         recognizer([grey(0), 7])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="expected an iterable of photos; got one photo: put it in a list"):
         recognizer.stream("photo.jpg")
+
+
+# ----------------------------------------------------------------------------------------------------- several garments
+
+
+def boxes(*rows: tuple[float, ...]) -> Detections:
+    """Of rows (left, top, right, bottom, category, score)."""
+    table = np.array(rows, np.float64).reshape(-1, 6)
+    return Detections(table[:, :4], table[:, 4].astype(int), table[:, 5])
+
+
+def test_two_garments_side_by_side_are_two_answers(shipped: Recognizer):
+    drawn = {path.stem: read_image(path) for path in PHOTOS}
+    left, right = drawn["skirt"], drawn["blouse"]
+    height = max(len(left), len(right))
+    photo = np.full((height, left.shape[1] + right.shape[1], 3), 255, np.uint8)
+    photo[: len(left), : left.shape[1]] = left
+    photo[: len(right), left.shape[1] :] = right
+    width = left.shape[1]
+    given = boxes((0, 0, width, len(left), -1, 0.5), (width, 0, photo.shape[1], len(right), -1, 0.75))
+    blouse, skirt = shipped.garments(photo, boxes={"array 0": given})
+    assert (blouse.category, skirt.category) == ("blouse", "skirt")
+    assert (blouse.garment_id, blouse.score, skirt.garment_id, skirt.score) == (0, 0.75, 1, 0.5)
+    assert skirt.box == (0, 0, width, len(left)) and blouse.size == skirt.size == (photo.shape[1], height)
+    assert all(point.x < width for point in skirt.keypoints.values())
+    assert all(point.x >= width - 0.5 for point in blouse.keypoints.values())
+    assert "skirt_length" in skirt.attributes and "sleeve_length" in blouse.attributes
+    assert skirt.region is not None and blouse.region is not None and skirt.region.left < blouse.region.left
+
+
+def test_a_garment_in_its_box_has_the_points_that_it_has_alone(shipped: Recognizer):
+    drawn = read_image(next(path for path in PHOTOS if path.stem == "trousers"))
+    side = len(drawn)
+    alone = np.full((side, side, 3), 200, np.uint8)
+    alone[:, 20 : 20 + drawn.shape[1]] = drawn
+    photo = np.full((2 * side, 3 * side, 3), 200, np.uint8)
+    photo[side // 2 : side // 2 + side, side : 2 * side] = alone
+    # The square about this box, with its margin, is the photo of the garment alone.
+    inner = side * 0.15 / 1.3
+    box = (side + inner, side / 2 + inner, 2 * side - inner, side * 1.5 - inner, -1, 1)
+    (garment,) = shipped.garments(photo, boxes={"array 0": boxes(box)})
+    expected = shipped(alone)
+    assert garment.category == expected.category
+    for name, point in expected.keypoints.items():
+        found = garment.keypoints[name]
+        assert abs(found.x - side - point.x) < 1 and abs(found.y - side / 2 - point.y) < 1, name
+
+
+def test_lists_of_garments_by_photo(recognizer: Recognizer, network: Network, tmp_path: Path):
+    (tmp_path / "text.jpg").write_text("no photo")
+    bad = str(tmp_path / "text.jpg")
+    given = {"array 0": boxes((0, 0, 9, 9, 0, 0.5), (9, 9, 20, 20, 1, 0.75)), "array 3": boxes((0, 0, 9, 9, -1, 1))}
+    found = recognizer.garments([grey(3), bad, grey(2), grey(4)], boxes=given)
+    assert [[garment.garment_id for garment in garments] for garments in found] == [[0, 1], [0], [0], [0]]
+    assert [garment.category for garment in found[0]] == ["dress", "blouse"]
+    assert found[1][0].error is not None and found[2][0].box is None and found[2][0].found is False
+    assert found[3][0].category == "trousers" and network.batches == [4, 4]
+    table = to_pandas(found)
+    assert table["garment_id"].tolist()[:2] == [0, 1] and len(table) == 5
+    largest = recognizer.garments([grey(3)], boxes=given, wanted="largest")
+    assert [garment.box for garment in largest[0]] == [(9, 9, 20, 20)]
+    assert [g.category for g in recognizer.garments(grey(3), "blouse", boxes=given)] == ["blouse"]
+
+
+def test_a_detector_finds_the_garments(recognizer: Recognizer):
+    config = DetectionConfig(vocabulary=load_vocabulary().restricted("dress", "skirt"), size=CODEC.size[0])
+    model = DetectionModel(Path("d"), config, see_colours)
+    both = Recognizer(recognizer.model, model)
+    photo = painted((200, 100), {"red": (10, 10, 80, 90), "blue": (110, 20, 190, 80)})
+    names = load_vocabulary().restricted("dress", "skirt").categories
+    assert sorted(garment.category for garment in both.garments(photo)) == sorted(names)
+    assert len(both.garments([photo, grey(0)])[1]) == 1
+    assert len(both.garments(photo, boxes={"array 0": boxes((0, 0, 9, 9, 0, 1))})) == 1
+
+
+def test_garments_that_cannot_be_asked_for(recognizer: Recognizer, tmp_path: Path):
+    with pytest.raises(ValueError, match="garments need boxes: give them, or load a recognizer with a detector"):
+        recognizer.garments(grey(0))
+    for value in (0, "some", True):
+        with pytest.raises(ValueError, match="expected all, largest or a number from 1"):
+            recognizer.garments(grey(0), boxes={}, wanted=value)  # type: ignore[call-overload]
+    with pytest.raises(ImageError, match="No such file"):
+        recognizer.garments(tmp_path / "nowhere.jpg", boxes={})
+    with pytest.raises(ValueError, match="no run in "):
+        load("shipped", detector=tmp_path / "nowhere")
 
 
 # -------------------------------------------------------------------------------------------------------------- loading

@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from aifashion import load
 from aifashion.data_gen.formats.challenges import CATEGORIES
+from aifashion.data_gen.synthetic.scene import render
 from aifashion.files import locked
 from aifashion.top import demo
 from aifashion.vocabulary import load_vocabulary
@@ -50,6 +52,37 @@ def test_the_shipped_networks(own_data, tmp_path, capsys):
     )
     with Image.open(tmp_path / "out" / good["crop"]) as crop, Image.open(tmp_path / "out" / good["picture"]) as picture:
         assert crop.size == garment.crop.shape[1::-1] and picture.size == garment.draw().shape[1::-1]
+
+
+def test_all_garments_of_a_photo_are_in_one_picture(tmp_path, capsys, fails):
+    drawn = [render(np.random.default_rng(n), 200, name).image for n, name in enumerate(("skirt", "blouse"))]
+    photo, plain, bad = tmp_path / "two.png", tmp_path / "plain.png", tmp_path / "bad.png"
+    Image.fromarray(np.concatenate(drawn, axis=1)).save(photo)
+    Image.fromarray(drawn[0]).save(plain)
+    bad.write_bytes(b"no photo")
+    boxes = tmp_path / "boxes.csv"
+    rows = ["two.png,0,0,200,200,skirt,0.5", "two.png,200,0,400,200,blouse,0.75", "two.png,900,0,950,9,skirt,0.5"]
+    boxes.write_text("photo,left,top,right,bottom,category,score\n" + "\n".join(rows) + "\n")
+    out = tmp_path / "out"
+    words = [str(photo), str(plain), str(bad), "--boxes", str(boxes), "--out", str(out)]
+    demo.main(words)
+    two, one, none = facts_in(out)
+    assert [garment["category"] for garment in two["garments"]] == ["blouse", "skirt"]
+    assert [garment["crop"] for garment in two["garments"]] == ["crops/two/0.jpg", "crops/two/1.jpg"]
+    assert one["garments"][0]["garment"] is False and one["garments"][0]["box"] is None
+    assert none["garments"] == [] and none["error"].startswith(str(bad))
+    for facts in (two, one):
+        for file in [facts["picture"], *(garment["crop"] for garment in facts["garments"])]:
+            with Image.open(out / file) as picture:
+                picture.load()
+    text = capsys.readouterr().out
+    assert "left out: the box 900, 0, 950, 9" in text and f"{photo}: blouse, " in text and f"{photo}: skirt, " in text
+    assert "Wrote 2 pictures" in text
+    demo.main([*words, "--garments", "largest"])
+    assert [len(facts["garments"]) for facts in facts_in(out)] == [1, 1, 0]
+    crop = out / "crops" / "two" / "0.jpg"
+    assert "where crops are written" in fails(demo.main, photo, crop, "--boxes", boxes, "--out", out)
+    assert "--garments all needs boxes" in fails(demo.main, photo, "--garments", "all", "--out", out)
 
 
 def test_no_run(fails, tmp_path):

@@ -2,7 +2,7 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ import pytest
 
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS, STYLES
 from aifashion.eval.crops import Framed
-from aifashion.eval.inference import PhotoResult
+from aifashion.eval.detection import BoxSource, chosen
+from aifashion.eval.inference import PhotoResult, Place
 from aifashion.eval.two_stage import Recognition
 from aifashion.geometry import identity
 from aifashion.records import Box, HeadSpec, Prediction, Sample
@@ -42,7 +43,9 @@ class Model:
     lines: list[int] = field(default_factory=list)
     asked: list[Sample] = field(default_factory=list)
 
-    def recognise(self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True) -> Iterator[Recognition]:
+    def recognise(
+        self, samples: Iterable[Sample], batch_size: int, whole_photos: bool = True, boxes: BoxSource | None = None
+    ) -> Iterator[Recognition]:
         for number, sample in enumerate(samples):
             if number == self.stop_after:
                 raise KeyboardInterrupt
@@ -56,7 +59,17 @@ class Model:
             prediction = Prediction(sample.image_id, "skirt", None, xy, np.full(4, 0.5), np.array([1, 1, -1, 1]))
             result = PhotoResult(sample, prediction, None, np.zeros((2, 2, 4)), identity(), (64, 80))
             answers = {"skirt_length": np.eye(6)[2] * 0.75, "style": np.eye(13)[2] * 0.9 + np.eye(13)[8] * 0.6}
-            yield Recognition(result, Framed(Box(1, 2, 50, 51), False), answers)
+            for place in places(boxes, sample):
+                yield Recognition(replace(result, place=place), Framed(Box(1, 2, 50, 51), False), answers)
+
+
+def places(source: BoxSource | None, sample: Sample) -> list[Place | None]:
+    """The garments of a photo; the whole photo where there is none."""
+    if source is None:
+        return [None]
+    found = chosen(source.given(sample.image_id), source.garments)
+    numbered = enumerate(zip(found.boxes, found.score.tolist(), strict=True))
+    return [Place(number, len(found), box, score) for number, (box, score) in numbered] or [Place(left_out=2)]
 
 
 @pytest.fixture
@@ -279,3 +292,108 @@ def test_a_name_that_is_not_utf8_has_its_row(photos: Path, model: Model, tmp_pat
     run(photos, "--out", out)
     read = {".csv": pd.read_csv, ".json": pd.read_json, ".parquet": pd.read_parquet}[suffix]
     assert str(photos / "caf\\xe9.jpg") in read(out)["photo"].tolist() and len(read(out)) == 5
+
+
+# ---------------------------------------------------------------------------------------------------- several garments
+
+BOXES = """photo,left,top,right,bottom,category,score
+b.jpg,0,0,20,40,skirt,0.25
+b.jpg,30,1.5,64,80,,0.75
+d.jpg,0,0,60,70,skirt,1
+"""
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Path:
+    (tmp_path / "boxes.csv").write_text(BOXES)
+    return tmp_path / "boxes.csv"
+
+
+def test_a_row_for_each_garment(photos: Path, model: Model, tmp_path: Path, boxes: Path, capsys):
+    out = tmp_path / "out.csv"
+    run(photos, "--boxes", boxes, "--out", out)
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = ["photo", "garment_id", "score", "box_left", "box_top", "box_right", "box_bottom", "category"]
+    cells = [[row[name] for name in names] for row in rows]
+    assert cells == [
+        [str(photos / "a.jpg"), "0", "", "", "", "", "", "skirt"],
+        [str(photos / "b.jpg"), "0", "0.75", "30.0", "1.5", "64.0", "80.0", "skirt"],
+        [str(photos / "b.jpg"), "1", "0.25", "0.0", "0.0", "20.0", "40.0", "skirt"],
+        [str(photos / "c bad.jpg"), "", "", "", "", "", "", ""],
+        [str(photos / "d.jpg"), "0", "1.0", "0.0", "0.0", "60.0", "70.0", "skirt"],
+    ]
+    text = capsys.readouterr().out
+    assert f"Wrote 5 rows to {out}, 1 of them of photos that cannot be read" in text
+    assert "2 boxes are left out" in text and "in 1 photos no garment was found" in text
+
+
+def test_json_has_the_garments_of_each_photo(photos: Path, model: Model, tmp_path: Path, boxes: Path):
+    run(photos, "--boxes", boxes, "--out", tmp_path / "out.json")
+    a, b, c, d = json.loads((tmp_path / "out.json").read_text())
+    assert list(b) == ["photo", "error", "width", "height", "garments"] and (b["width"], b["height"]) == (64, 80)
+    assert [(g["garment_id"], g["box"], g["score"]) for g in b["garments"]] == [
+        (0, [30, 1.5, 64, 80], 0.75),
+        (1, [0, 0, 20, 40], 0.25),
+    ]
+    assert list(b["garments"][0]["keypoints"]) == ["waistband_left", "waistband_right", "hemline_right"]
+    assert [(g["garment_id"], g["box"]) for g in a["garments"]] == [(0, None)]
+    assert c["garments"] == [] and c["error"] and len(d["garments"]) == 1
+
+
+@pytest.mark.parametrize(("wanted", "scores"), [("all", [0.75, 0.25]), ("1", [0.75]), ("largest", [0.75])])
+def test_which_garments(photos: Path, model: Model, tmp_path: Path, boxes: Path, wanted: str, scores: list[float]):
+    run(photos / "b.jpg", "--boxes", boxes, "--garments", wanted, "--out", tmp_path / "out.parquet")
+    table = pd.read_parquet(tmp_path / "out.parquet")
+    assert table["score"].tolist() == scores and table["garment_id"].tolist() == list(range(len(scores)))
+
+
+def test_an_interrupted_table_of_garments_goes_on_to_the_same_bytes(
+    photos: Path, model: Model, tmp_path: Path, boxes: Path, fails
+):
+    run(photos, "--boxes", boxes, "--out", tmp_path / "whole.csv")
+    out = tmp_path / "out.csv"
+    model.stop_after, model.asked = 2, []
+    fails(predict.main, photos, "--boxes", boxes, "--out", out)
+    model.stop_after, model.asked = 10**9, []
+    for others in (("--boxes", boxes, "--garments", "largest"), ()):
+        assert "keeps 2 finished rows" in fails(predict.main, photos, "--out", out, *others)
+    kept = boxes.read_bytes()
+    boxes.write_text(BOXES.replace("60,70", "60,71"))
+    assert "keeps 2 finished rows" in fails(predict.main, photos, "--boxes", boxes, "--out", out)
+    boxes.write_bytes(kept)
+    run(photos, "--boxes", boxes, "--out", out)
+    assert [sample.path.name for sample in model.asked] == ["c bad.jpg", "d.jpg"]
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_a_plain_table_is_not_continued_with_boxes(photos: Path, model: Model, tmp_path: Path, boxes: Path, fails):
+    model.stop_after = 2
+    fails(predict.main, photos, "--out", tmp_path / "out.csv")
+    error = fails(predict.main, photos, "--boxes", boxes, "--out", tmp_path / "out.csv")
+    assert "with garments None, not all; boxes None, not " in error
+
+
+def test_options_of_garments_that_do_not_fit(photos: Path, model: Model, tmp_path: Path, boxes: Path, fails):
+    out = ("--out", tmp_path / "out.csv")
+    for word in ("0", "-1", "some", "1.5", ""):
+        error = fails(predict.main, photos, f"--garments={word}", "--boxes", boxes, *out)
+        assert f"--garments {word}: expected all, largest or a number from 1" in error
+    error = fails(predict.main, photos, "--garments", "all", *out)
+    assert "--garments all needs boxes: --boxes FILE gives them, or --detector finds them" in error
+    error = fails(predict.main, photos, "--garments", "all", "--detector", "none", *out)
+    assert "--garments all needs boxes" in error
+    error = fails(predict.main, photos, "--boxes", boxes, "--detector", tmp_path, *out)
+    assert "the boxes come from one of them" in error
+    assert "no run in " in fails(predict.main, photos, "--detector", tmp_path / "nowhere", *out)
+    error = fails(predict.main, photos, "--detector", "shipped", *out)
+    assert "no detector comes with this package: name a run folder, or give the boxes in a file" in error
+    assert "nowhere.csv" in fails(predict.main, photos, "--boxes", tmp_path / "nowhere.csv", *out)
+    assert not model.asked
+
+
+def test_without_a_detector_the_table_is_as_it_was(photos: Path, model: Model, tmp_path: Path):
+    run(photos, "--out", tmp_path / "out.json", "--detector", "none")
+    rows = json.loads((tmp_path / "out.json").read_text())
+    names = ["photo", "error", "width", "height", "garment", "category", "category_probability", "region", "keypoints"]
+    assert [list(row) for row in rows] == [[*names, "attributes"]] * 4

@@ -79,6 +79,29 @@ def test_no_test_set(fails, data, tmp_path):
     assert "test.csv:2:" in fails(command.main, *words, tmp_path / "test.csv")
 
 
+# Boxes
+
+
+def test_a_photo_is_looked_at_in_the_likeliest_box_of_its_category(own_data, tmp_path, capsys, fails):
+    rows = [row for row in listed(own_data) if row["image_category"] == "dress"]
+    assert len(rows) > 1
+    dresses = list_of(own_data, "dress", own_data / "test" / "dresses.csv")
+    name = rows[0]["image_id"]
+    boxes = tmp_path / "boxes.csv"
+    lines = [f"{name},4,4,40,40,dress,0.5", f"{name},50,50,90,90,dress,0.75", f"{name},0,0,20,20,skirt,1"]
+    boxes.write_text("photo,left,top,right,bottom,category,score\n" + "\n".join(lines) + "\n")
+    whole = predict(Path("shipped"), tmp_path / "whole", dresses)
+    capsys.readouterr()
+    boxed = predict(Path("shipped"), tmp_path / "boxed", dresses, "--boxes", str(boxes))
+    assert f"in {len(rows) - 1} photos no box of such a garment was found" in capsys.readouterr().out
+    assert boxed[1:] == whole[1:] and [row["image_id"] for row in boxed] == [row["image_id"] for row in rows]
+    points = [tuple(map(int, boxed[0][key].split("_")))[:2] for key in KEYPOINTS if boxed[0][key] != ABSENT]
+    # The square about the box reaches 6 px beyond it.
+    assert len(points) == len(CATEGORY_KEYPOINTS["dress"]) and all(44 <= value < 96 for xy in points for value in xy)
+    words = ["--model", "shipped", "--out", tmp_path / "none", "--data", dresses, "--detector", tmp_path / "nowhere"]
+    assert "no run in " in fails(command.main, *words)
+
+
 # Whole predictions
 
 

@@ -6,7 +6,7 @@ JSON table that `aifashion predict` writes for several garments in a photo.
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -210,8 +210,7 @@ def _scan_csv(path: Path) -> BoxRows:
 
 def _scan_table(path: Path, entries: list[Any]) -> BoxRows:
     rows, problems = [], []
-    for number, entry in enumerate(entries):
-        label = f"entry {number}"
+    for label, entry in _garments(entries):
         try:
             photo = posix_name(text_of(entry, "photo"))
             if entry["box"] is None:  # no garment was found, or the photo could not be read
@@ -226,5 +225,16 @@ def _scan_table(path: Path, entries: list[Any]) -> BoxRows:
             rows.append(BoxRow(photo, box, category, score, None, label, False, points))
         except FAULTS as error:
             problems.append(entry_problem(path, label, error))
-    has_scores = any(isinstance(entry, dict) and entry.get("score") is not None for entry in entries)
+    has_scores = any(isinstance(entry, dict) and entry.get("score") is not None for _, entry in _garments(entries))
     return BoxRows(path, "table", tuple(rows), tuple(problems), has_scores)
+
+
+def _garments(entries: list[Any]) -> Iterator[tuple[str, Any]]:
+    """The garments of a table and what messages call them: each is an entry, or one of the `garments` of a photo."""
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not isinstance(entry.get("garments"), list):
+            yield f"entry {number}", entry
+            continue
+        for index, garment in enumerate(entry["garments"]):
+            known = isinstance(garment, dict)
+            yield f"entry {number}, garment {index}", {"photo": entry.get("photo")} | garment if known else garment

@@ -66,6 +66,15 @@ def table() -> list[dict[str, Any]]:
     return [*entries, {"photo": "empty.jpg", "box": None, "category": None, "error": None}]
 
 
+def nested_table() -> list[dict[str, Any]]:
+    """As `aifashion predict` writes it: the garments of a photo in a list."""
+    photos: dict[str, list[dict[str, Any]]] = {}
+    for row in table():
+        photos.setdefault(row["photo"], []).append({name: value for name, value in row.items() if name != "photo"})
+    broken = {"photo": "broken.jpg", "error": "broken.jpg is cut short", "garments": []}
+    return [*({"photo": name, "error": None, "garments": garments} for name, garments in photos.items()), broken]
+
+
 EDGES = lines("a.jpg,10,20,110,220,skirt,.9", "a.jpg,0.5,0,99.5,300.25,dress,.25", "day/b.jpg,10,20,110,220,dress,.5")
 EXTENT = lines(
     r"a.jpg;10;20;100;200;0.9;skirt",
@@ -85,6 +94,7 @@ EXTENT = lines(
         ("windows.txt", EDGES.replace("\n", "\r\n")),
         ("set.json", coco()),
         ("table.json", table()),
+        ("photos.json", nested_table()),
     ],
 )
 def test_every_kind_of_file_gives_the_same_boxes(tmp_path, caplog, name, content):
@@ -268,6 +278,9 @@ def test_a_small_box_of_pixels_is_no_fraction(tmp_path):
         ("x.json", {"images": []}, "no list of categories, annotations; expected a COCO data set"),
         ("x.json", {"images": [], "categories": [], "annotations": []}, "the file has no boxes"),
         ("x.json", [{"photo": "a.jpg", "box": None}], "the file has no boxes"),
+        ("x.json", [{"photo": "a.jpg", "garments": []}], "the file has no boxes"),
+        ("x.json", [{"photo": "a.jpg", "garments": [7]}], "entry 0, garment 0: not an object"),
+        ("x.json", [{"photo": "a.jpg", "garments": [{"box": [1, 2, 30]}]}], "entry 0, garment 0: "),
     ],
 )
 def test_a_file_without_a_box_is_an_error(tmp_path, name, content, reason):

@@ -1,0 +1,67 @@
+"""Where a command or a caller takes the boxes of garments from: a file, or a trained detector."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..data_gen.formats.box_files import read_boxes
+from ..eval.detection import BoxSource, Garments
+from ..files import read_regular
+from ..paths import readable_name
+from ..vocabulary import Vocabulary
+from .detection_model import load_detection_model
+from .network_digest import network_digest
+
+NONE = "none"
+"""In place of a detector: photos are taken whole."""
+
+
+def read_garments(text: str) -> Garments:
+    """`all`, `largest` or a number, as written in an option. Raises ValueError for another text."""
+    if text == "all" or text == "largest":
+        return text
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise ValueError(f"--garments {text}: expected all, largest or a number from 1")
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSource:
+    """Boxes of the photos that a command is asked for. origin: the file or network, with what tells it from another one
+    that later lies there."""
+
+    source: BoxSource
+    origin: str
+
+
+def named_source(
+    photos: Sequence[str],
+    vocabulary: Vocabulary,
+    boxes: Path | None,
+    detector: Path | None,
+    garments: str | None,
+    batch_size: int,
+) -> NamedSource | None:
+    """Of the options of a command; None where they ask for no garments, and every photo is that of one.
+
+    photos: their names, by which the source knows them. Raises ValueError for options that do not fit each other or
+    are of no use, FormatError for a file without boxes of these photos.
+    """
+    wanted = None if garments is None else read_garments(garments)
+    if detector is not None and str(detector) == NONE:
+        detector = None
+    if boxes is not None and detector is not None:
+        raise ValueError(f"--boxes {boxes} and --detector {detector}: the boxes come from one of them; give one")
+    if boxes is not None:
+        digest = hashlib.sha256(read_regular(boxes)).hexdigest()[:12]
+        given = read_boxes(boxes, vocabulary.categories).of(list(dict.fromkeys(photos)))
+        return NamedSource(BoxSource(given, wanted or "all"), f"{readable_name(str(boxes))} ({digest})")
+    if detector is not None:
+        model = load_detection_model(detector)
+        found = model.detector(max(1, min(batch_size, len(photos))))
+        return NamedSource(BoxSource(found, wanted or "all"), f"{model.run} ({network_digest(model.run)})")
+    if wanted is not None:
+        raise ValueError(f"--garments {garments} needs boxes: --boxes FILE gives them, or --detector finds them")
+    return None
