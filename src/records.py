@@ -54,16 +54,6 @@ class Keypoints:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One garment in one photo: its id in files, where the photo lies, the category and, if known, the keypoints."""
-
-    image_id: str
-    path: Path
-    category: str | None
-    keypoints: Keypoints | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Box:
     """A rectangle of pixels: columns left <= x < right, rows top <= y < bottom. Raises ValueError when empty."""
 
@@ -83,6 +73,20 @@ class Box:
     @property
     def height(self) -> int:
         return self.bottom - self.top
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One garment in one photo: its id in files, where the photo lies, the category and, if known, the keypoints.
+
+    square: what of a photo with several garments the network sees of this one; None for all of it.
+    """
+
+    image_id: str
+    path: Path
+    category: str | None
+    keypoints: Keypoints | None = None
+    square: Box | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..config import KeypointConfig
-from ..geometry import inside, letterbox
+from ..geometry import Frame, Size, crop, inside, letterbox
 from ..records import HIDDEN, NO_GARMENT, VISIBLE, Sample
 from ..vocabulary import Vocabulary
 from .augment import change_pixels, random_frame, warp_keypoints
@@ -58,7 +58,7 @@ def training_example(rng: np.random.Generator, photo: np.ndarray, sample: Sample
             f"{'none' if sample.keypoints is None else len(sample.keypoints.state)}"
         )
     change, mirrored = random_frame(rng, config)
-    frame = letterbox((photo.shape[1], photo.shape[0]), size).then(change)
+    frame = sample_frame(sample, (photo.shape[1], photo.shape[0]), size).then(change)
     image = change_pixels(rng, sample_image(photo, frame, size), config)
     points = warp_keypoints(sample.keypoints, frame, mirrored, vocabulary.twins)
     weight = (points.state == VISIBLE) + config.hidden_weight * (points.state == HIDDEN)
@@ -67,6 +67,13 @@ def training_example(rng: np.random.Generator, photo: np.ndarray, sample: Sample
     if sample.category == NO_GARMENT:
         labelled = np.ones_like(labelled)
     return _category_targets(sample, vocabulary) | {"image": image, "heatmaps": heatmaps, "labelled": labelled}
+
+
+def sample_frame(sample: Sample, photo: Size, size: Size) -> Frame:
+    """From a photo of (width, height) to an input of `size`: all of it, or the square of one of several garments."""
+    if sample.square is None:
+        return letterbox(photo, size)
+    return crop(sample.square).then(letterbox((sample.square.width, sample.square.height), size))
 
 
 def _blank_example(sample: Sample, config: KeypointConfig) -> Batch:

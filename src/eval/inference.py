@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data_gen.images import ImageError, Side, read_reduced
 from ..data_gen.memory import Budget, array_bytes
-from ..data_gen.preprocess import letterboxed
+from ..data_gen.preprocess import boxed, letterboxed
 from ..geometry import Frame, Size
 from ..heatmaps import Decoder, HeatmapCodec
 from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Box, Prediction, Sample
@@ -130,9 +130,14 @@ def predict_photos(
     def load(sample: Sample) -> View | PhotoResult:
         try:
             photo, size, reduced = read_photo(sample, photo_side)
+            if sample.square is None:
+                image, frame = letterboxed(photo, codec.size, size, reduced)
+            else:
+                image, frame = boxed(photo, sample.square, codec.size, reduced)
         except ImageError as error:
             return PhotoResult(sample, error=str(error))
-        image, frame = letterboxed(photo, codec.size, size, reduced)
+        except ValueError as error:  # a square beside the photo
+            return PhotoResult(sample, error=f"{sample.path}: {error}")
         return View(sample, image, frame, size, photo if keep_photos else None, reduced)
 
     groups = read_ahead(samples, load, batch_size, threads, photos, lambda loaded: array_bytes(loaded.photo))

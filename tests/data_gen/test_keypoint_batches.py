@@ -10,7 +10,7 @@ from PIL import Image
 from aifashion.config import KeypointConfig
 from aifashion.data_gen.keypoint_batches import KeypointExamples, keypoint_batches
 from aifashion.data_gen.preprocess import PADDING
-from aifashion.records import ABSENT, NO_GARMENT, Keypoints, Sample
+from aifashion.records import ABSENT, NO_GARMENT, Box, Keypoints, Sample
 from aifashion.vocabulary import load_vocabulary
 
 ALL = load_vocabulary()
@@ -287,3 +287,27 @@ def test_samples_without_the_needed_keypoints_are_named(samples):
         KeypointExamples([unlabelled], SKIRT, 0)(0)
     with pytest.raises(ValueError, match="unknown category 'dress'; expected one of skirt"):
         KeypointExamples([replace(samples[0], category="dress")], SKIRT, 0)(0)
+
+
+def test_one_of_several_garments_is_seen_in_its_square_alone(tmp_path):
+    """What a photo of it alone gives: the same picture and heatmaps."""
+    save_spots(tmp_path / "alone.png", SPOTS, (160, 120))
+    save_spots(tmp_path / "beside.png", SPOTS + [200, 40], (420, 300))
+    alone = replace(skirt(tmp_path / "alone.png", "alone.png"), square=Box(0, -20, 160, 140))
+    beside = replace(skirt(tmp_path / "beside.png", "beside.png", SPOTS + [200, 40]), square=Box(200, 20, 360, 180))
+    config = replace(SKIRT, **STILL)
+    first, second = (KeypointExamples([sample], config, 0)(0) for sample in (alone, beside))
+    np.testing.assert_allclose(second["heatmaps"], first["heatmaps"], atol=1e-5)
+    # The first one's padding has the grey of the photos.
+    np.testing.assert_allclose(second["image"].astype(int), first["image"].astype(int), atol=1)
+    whole = KeypointExamples([skirt(tmp_path / "alone.png", "alone.png")], config, 0)(0)
+    np.testing.assert_array_equal(first["image"], whole["image"])
+
+
+def test_the_square_is_jittered_as_whole_photos_are(tmp_path):
+    save_spots(tmp_path / "beside.png", SPOTS + [200, 40], (420, 300))
+    sample = replace(skirt(tmp_path / "beside.png", "b.png", SPOTS + [200, 40]), square=Box(200, 20, 360, 180))
+    config = replace(SKIRT, **STILL | {"zoom": 0.2, "shift": 0.05})
+    example = KeypointExamples([sample], config, 1)(0)
+    xy, _ = config.codec.decode(example["heatmaps"][None], "dark")
+    np.testing.assert_allclose(spots_in(example["image"])[0], xy[0], atol=0.5)

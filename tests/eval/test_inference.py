@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from aifashion.data_gen.preprocess import PADDING
 from aifashion.eval.inference import predict_photos
 from aifashion.eval.visibility import Visibility
 from aifashion.heatmaps import HeatmapCodec
-from aifashion.records import Sample
+from aifashion.records import Box, Sample
 from aifashion.vocabulary import load_vocabulary
 
 ALL = load_vocabulary()
@@ -274,3 +275,14 @@ def test_points_of_a_reduced_photo_agree_with_those_of_the_whole_one(tmp_path: P
         errors.append(reduced.prediction.xy - whole.prediction.xy)
         np.testing.assert_allclose(errors[-1], 0, rtol=0, atol=0.6)
     assert np.abs(np.mean(errors, axis=(0, 1))).max() < 0.2
+
+
+def test_one_of_several_garments_has_points_in_the_pixels_of_the_photo(tmp_path: Path):
+    xy = np.array([[0.25, 0.3], [0.7, 0.26], [0.3, 0.7], [0.81, 0.75]]) * 160 + [300, 50]
+    sample = replace(save_spots(tmp_path / "photo.png", xy, (500, 240), 3.0), square=Box(300, 50, 460, 210))
+    (result,) = predict_photos(see_spots, [sample], SKIRT, CODEC, "soft-argmax")
+    assert result.prediction is not None
+    np.testing.assert_allclose(result.prediction.xy, xy, rtol=0, atol=0.2)
+    beside = replace(sample, square=Box(600, 50, 700, 150))
+    (result,) = predict_photos(see_spots, [beside], SKIRT, CODEC)
+    assert result.error is not None and "photo.png" in result.error and "has no pixel" in result.error

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ...boxes import MARGIN, around, squared
 from ...geometry import Size
-from ...records import ABSENT, Keypoints, Prediction, Sample
+from ...records import ABSENT, Box, Keypoints, Prediction, Sample
 from ...vocabulary import Vocabulary
 from ..images import image_size, resolve_image
 from .coco_entries import (
@@ -160,6 +161,8 @@ def samples_from_coco(
 ) -> list[Sample]:
     """One sample for each annotation, with the keypoints of the vocabulary. root: the folder of the file names.
 
+    A garment of a photo with several has the square about its box, or else about its keypoints.
+
     names: the file's keypoint names -> those of the vocabulary (such as DEEPFASHION_KEYPOINTS); by default they are the
     same. Keypoints with other names are left out. A COCO category that is not in the vocabulary becomes None. Left out
     and counted in a warning are annotations with a file name that leaves `root`, with a keypoint that the category does
@@ -188,6 +191,7 @@ def garments_from_coco(
     garments, problems = [], []
     others: Counter[CocoCategory] = Counter()
     dropped: set[str] = set()
+    per_photo = Counter(annotation.image.id for annotation in coco.annotations)
     for annotation in coco.annotations:
         pairs = [(k, vocabulary.indices[names[n]]) for k, n in enumerate(annotation.category.keypoints) if n in names]
         if not pairs:
@@ -203,7 +207,8 @@ def garments_from_coco(
             if len(foreign):
                 raise ValueError(f"a {category} has no {', '.join(keypoints[k] for k in foreign)}")
             path = resolve_image(root, annotation.image.file_name)
-            sample = Sample(annotation.image.file_name, path, category, Keypoints(xy, state))
+            square = _square(annotation) if per_photo[annotation.image.id] > 1 else None
+            sample = Sample(annotation.image.file_name, path, category, Keypoints(xy, state), square)
             garments.append((annotation, sample))
         except ValueError as error:
             problems.append(Problem(coco.path, None, f"annotations, id {annotation.id}: {error}"))
@@ -222,6 +227,16 @@ def garments_from_coco(
     if dropped:
         log.warning(f"{coco.path}: left out keypoints that are not in the vocabulary: {', '.join(sorted(dropped))}")
     return garments
+
+
+def _square(annotation: CocoAnnotation) -> Box | None:
+    """What the network sees of the garment; None where neither its box nor a keypoint is known."""
+    points = annotation.keypoints
+    if annotation.box is not None:
+        left, top, width, height = annotation.box
+        return squared((left, top, left + width, top + height), MARGIN)
+    known = points.xy[points.state != ABSENT]
+    return squared(around(known), MARGIN) if len(known) else None
 
 
 def check_names(coco: CocoSet, vocabulary: Vocabulary) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from aifashion.data_gen.formats.challenges import CATEGORIES, KEYPOINTS
 from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, coco_from_samples, read_coco, samples_from_coco
 from aifashion.data_gen.formats.problems import FormatError
-from aifashion.records import Keypoints, Sample
+from aifashion.records import Box, Keypoints, Sample
 from aifashion.vocabulary import load_vocabulary
 
 ALL = load_vocabulary()
@@ -319,3 +319,26 @@ def test_any_value_in_any_field_costs_its_entry_alone(tmp_path_factory, part, fi
     coco = read_coco(path)
     assert coco.annotations[-1].id == 2
     assert samples_from_coco(coco, path.parent, ALL)[-1].image_id == "2.jpg"
+
+
+def test_garments_of_one_photo_have_the_squares_about_their_boxes(tmp_path: Path, foreign: dict[str, Any]) -> None:
+    first, *_ = foreign["annotations"]
+    image = first["image_id"]
+    foreign["annotations"] = [
+        {**first, "id": 1, "bbox": [10, 20, 40, 60]},
+        {**first, "id": 2, "bbox": None},
+        {**first, "id": 3, "bbox": None, "keypoints": [0] * len(first["keypoints"])},
+    ]
+    names = {name: KEYPOINTS[k] for k, name in enumerate(foreign["categories"][0]["keypoints"])}
+    coco = read_coco(save(tmp_path / "a.json", foreign))
+    one, two, three = samples_from_coco(coco, tmp_path, load_vocabulary(), names)
+    # 60 px and 15% of them on each side, about the middle of the box.
+    assert one.square == Box(-9, 11, 69, 89)
+    xy = np.array(first["keypoints"]).reshape(-1, 3)
+    low, high = (getattr(xy[xy[:, 2] > 0, :2], edge)(axis=0) for edge in ("min", "max"))
+    assert two.square is not None
+    assert two.square.width == round(1.3 * (high - low + 1).max())
+    assert three.square is None
+    foreign["annotations"] = foreign["annotations"][:1]
+    (alone,) = samples_from_coco(read_coco(save(tmp_path / "b.json", foreign)), tmp_path, load_vocabulary(), names)
+    assert alone.square is None and image is not None
