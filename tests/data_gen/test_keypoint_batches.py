@@ -19,6 +19,7 @@ SKIRT = KeypointConfig(category="skirt", network="lite", size=96, batch_size=4, 
 # Waistband left and right, hemline left and right, and the spot that marks each in a photo of 160 x 120: one brighter
 # in red, in green, in blue, and one darker in all three.
 SPOTS = np.array([[50.0, 30], [110, 34], [42, 90], [121, 86]])
+MOVED = np.add(SPOTS, [200, 40])
 STILL = {"rotate": 0, "zoom": 0, "shift": 0, "flip": False, "colour": 0, "blur": 0, "erase": 0}
 
 
@@ -292,9 +293,9 @@ def test_samples_without_the_needed_keypoints_are_named(samples):
 def test_one_of_several_garments_is_seen_in_its_square_alone(tmp_path):
     """What a photo of it alone gives: the same picture and heatmaps."""
     save_spots(tmp_path / "alone.png", SPOTS, (160, 120))
-    save_spots(tmp_path / "beside.png", SPOTS + [200, 40], (420, 300))
+    save_spots(tmp_path / "beside.png", MOVED, (420, 300))
     alone = replace(skirt(tmp_path / "alone.png", "alone.png"), square=Box(0, -20, 160, 140))
-    beside = replace(skirt(tmp_path / "beside.png", "beside.png", SPOTS + [200, 40]), square=Box(200, 20, 360, 180))
+    beside = replace(skirt(tmp_path / "beside.png", "beside.png", MOVED), square=Box(200, 20, 360, 180))
     config = replace(SKIRT, **STILL)
     first, second = (KeypointExamples([sample], config, 0)(0) for sample in (alone, beside))
     np.testing.assert_allclose(second["heatmaps"], first["heatmaps"], atol=1e-5)
@@ -305,8 +306,8 @@ def test_one_of_several_garments_is_seen_in_its_square_alone(tmp_path):
 
 
 def test_the_square_is_jittered_as_whole_photos_are(tmp_path):
-    save_spots(tmp_path / "beside.png", SPOTS + [200, 40], (420, 300))
-    sample = replace(skirt(tmp_path / "beside.png", "b.png", SPOTS + [200, 40]), square=Box(200, 20, 360, 180))
+    save_spots(tmp_path / "beside.png", MOVED, (420, 300))
+    sample = replace(skirt(tmp_path / "beside.png", "b.png", MOVED), square=Box(200, 20, 360, 180))
     config = replace(SKIRT, **STILL | {"zoom": 0.2, "shift": 0.05})
     example = KeypointExamples([sample], config, 1)(0)
     xy, _ = config.codec.decode(example["heatmaps"][None], "dark")
