@@ -7,10 +7,11 @@ import numpy as np
 
 from ..formats.challenges import CATEGORIES
 from . import bottoms
-from .body import HIP, Body, hand_of, skin_pieces
+from .body import HIP, Body, hand_of, random_skin, skin_pieces
 from .cloth import Cloth, colour, plain, random_cloth
 from .cut import Cut, Garment, random_cut
 from .details import ink
+from .footwear import leg_pieces, random_footwear, shod
 from .garment import upper
 from .outline import polyline
 from .paint import Piece, Stroke
@@ -38,6 +39,8 @@ def worn(
 ) -> tuple[Garment, list[Piece]]:
     """A garment on a figure with other clothes and things: (garment, all pieces to paint). cloth: by default random."""
     others: list[Garment] = []
+    shoes = random_footwear(rng, body)
+    body = shod(body, shoes)
     if category in ("skirt", "trousers"):
         target = _garment(rng, body, category, True, 20.0, category, cloth)
         over = rng.random() < 0.3
@@ -62,7 +65,10 @@ def worn(
     elif rng.random() < (0.15 if category in ("skirt", "trousers") else 0.07):
         others.append(_open_coat(rng, body))
     garments = [target, *others]
-    pieces = skin_pieces(rng, body, max(g.sleeve for g in garments))
+    around_legs = next((g for g in garments if g.category in ("skirt", "trousers")), target)
+    skin, mannequin = random_skin(rng)
+    pieces = leg_pieces(rng, body, shoes, skin, around_legs)
+    pieces += skin_pieces(rng, body, max(g.sleeve for g in garments), skin, mannequin)
     pieces += [piece for garment in garments for piece in garment.pieces]
     return target, pieces + _carried(rng, body)
 

@@ -133,7 +133,8 @@ def _keypoints(canvas: Canvas, target: Garment, bend: np.ndarray) -> tuple[Keypo
         if within:
             k, mark = KEYPOINTS.index(name), target.marks[name]
             xy[k] = position
-            state[k] = HIDDEN if canvas.covered(point, homes[mark.home], mark.spared) else VISIBLE
+            hidden = mark.hidden or canvas.covered(point, homes[mark.home], mark.spared)
+            state[k] = HIDDEN if hidden else VISIBLE
     return Keypoints(xy, state), {name for name, within in zip(names, in_photo, strict=True) if not within}
 
 
