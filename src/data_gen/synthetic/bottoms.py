@@ -134,7 +134,7 @@ def _piles(rng: np.random.Generator, outside: np.ndarray, inside: np.ndarray) ->
             a, b = b, a
         line = a + (b - a) * np.linspace(0, rng.uniform(0.45, 0.95), 5)[:, None]
         line[1:4, 1] += rng.uniform(0.0, 0.05)
-        strokes.append(Stroke(line, rng.uniform(0.025, 0.06), rng.uniform(0.15, 0.4)))
+        strokes.append(Stroke(line, rng.uniform(0.02, 0.05), rng.uniform(0.1, 0.3)))
     return strokes
 
 

@@ -27,6 +27,7 @@ _AT = np.array([0.0, 0.07, 0.25, 0.45, 0.62, 0.78, 0.92, 1.0])
 _HALF = np.array([0.06, 0.115, 0.125, 0.13, 0.155, 0.175, 0.14, 0.07])
 _POINTED = np.array([0.06, 0.115, 0.125, 0.125, 0.15, 0.155, 0.09, 0.02])
 _BARE = np.array([0.14, 0.30, 0.37, 0.28, 0.19, 0.12, 0.085, 0.05])
+_VAMP = 4  # the pair of sections where the vamp of a shoe with a bare instep begins
 # Corners of a section: share of the half width, share of the height.
 _CORNERS = np.array([(-1, 0), (1, 0), (-0.97, 0.45), (0.97, 0.45), (-0.5, 1), (0.5, 1)])
 
@@ -50,6 +51,7 @@ class Kind:
 
 _LOW = (0.28, 0.33, 0.31, 0.31, 0.24, 0.16, 0.12, 0.08)
 _CUT_OUT = (0.2, 0.22, 0.1, 0.07, 0.07, 0.13, 0.1, 0.07)
+_OPEN = ((), _CUT_OUT)
 _HIGH = (0.32, 0.37, 0.42, 0.36, 0.25, 0.17, 0.13, 0.08)
 KINDS = {
     "bare": Kind(0.06),
@@ -248,9 +250,10 @@ def leg_pieces(rng: np.random.Generator, body: Body, shoes: Footwear, skin: Clot
         bone, reach = foot.leg[:3], np.full(3, 0.2)
         leg = foot.tube(foot.length - 0.1, _LEG)
         pieces.append(Piece(f"leg_{name}", 10, tuple(leg), bone, reach, stockings))
-        open_shoe = KINDS[shoes.kind].top in ((), _CUT_OUT)
+        open_shoe = KINDS[shoes.kind].top in _OPEN
         if shoes.sock is not None:
-            sock = foot.tube(min(shoes.sock_height + shoes.shaft, foot.length * 0.5), tuple(h + 0.015 for h in _LEG))
+            top = min(shoes.sock_height + shoes.shaft, _bare_height(foot, name, above))
+            sock = foot.tube(top, tuple(h + 0.015 for h in _LEG))
             if open_shoe:
                 sock += foot.sections(foot.low, _BARE, 0.01)
             strokes = _straps(foot, style) if open_shoe else []
@@ -298,7 +301,7 @@ def _shoe(foot: _Foot, style: np.ndarray, name: str, above: Garment) -> list[Pie
     pieces = []
     if sole_cloth is not None:
         rings = (*foot.sections(foot.base, np.full(len(_AT), max(shoes.sole, 0.03)), 0.02), *under)
-        z = level if kind.top else 10.9
+        z = 10.9 if kind.top in _OPEN else level
         pieces.append(Piece(f"sole_{name}", z, rings, foot.axis, foot.reach, sole_cloth, shadow=0.2))
         under = []
     if not kind.top:
@@ -307,6 +310,10 @@ def _shoe(foot: _Foot, style: np.ndarray, name: str, above: Garment) -> list[Pie
     if kind.top is _CUT_OUT:  # the counter is behind the ankle unless the foot is turned
         height[:2] *= 0.3 + 0.7 * abs(np.sin(foot.yaw))
     rings = foot.sections(foot.low, height, 0.015)
+    if kind.top is _CUT_OUT and abs(np.sin(foot.yaw)) < 0.5:  # the instep is before the back of the shoe
+        back = (*rings[:_VAMP], *under)
+        pieces.append(Piece(f"shoe_back_{name}", 10.95, back, foot.axis, foot.reach, shoes.cloth, shadow=0.2))
+        rings, under = rings[_VAMP:], []
     if sole_cloth is None and shoes.sole:
         rings += foot.sections(foot.base, np.full(len(_AT), shoes.sole), 0.015)
     shaft = min(shoes.shaft, _bare_height(foot, name, above))
@@ -335,7 +342,7 @@ def _shoe(foot: _Foot, style: np.ndarray, name: str, above: Garment) -> list[Pie
 
 
 def _bare_height(foot: _Foot, name: str, above: Garment) -> float:
-    """How far above the ankle a shaft is drawn: not under trouser legs, which would show its shape."""
+    """How far above the ankle socks and shafts can be drawn: under trouser legs they would be seen at their sides."""
     ends = [mark.xy[1] for key, mark in above.marks.items() if key.startswith(f"bottom_{name}")]
     if not ends or above.tucked:
         return np.inf
