@@ -6,7 +6,7 @@ import pytest
 
 from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.data_gen.synthetic import bottoms, footwear, outfit, scene
-from aifashion.data_gen.synthetic.body import SIDES, Body, random_body
+from aifashion.data_gen.synthetic.body import SIDES, random_body
 from aifashion.data_gen.synthetic.cloth import plain
 from aifashion.data_gen.synthetic.cut import Garment
 from aifashion.data_gen.synthetic.footwear import ANKLE_HEIGHT, KINDS, Footwear, leg_pieces, random_footwear, shod
@@ -82,6 +82,7 @@ def test_measures_lie_in_the_ranges_of_the_kind():
         assert shoes.heel == 0 or kind.heel[1] <= shoes.heel <= kind.heel[2]
         assert kind.shaft[0] <= shoes.shaft <= kind.shaft[1]
         assert shod(body, shoes).lift == pytest.approx(shoes.heel * 0.43 / 0.48 + shoes.sole)
+        assert (shod(body, shoes).boots > 0) == shoes.kind.endswith("boots")
         lifted[shoes.kind] += shoes.heel > 0
     assert not [kind for kind in ("bare", "socks", "sneakers", "flats") if lifted[kind]]
     assert all(lifted[kind] for kind in ("heels", "shoes", "sandals", "ankle_boots", "knee_boots"))
@@ -147,12 +148,12 @@ def test_a_boot_over_the_leg_hides_its_bottom_points_and_a_leg_over_the_boot_doe
             for point in points:
                 beside = point + (point - middle) / np.hypot(*(point - middle)) * 0.05 + along * 0.06
                 assert part_at(canvas, beside) != f"trouser_{name}", (seed, side)
-    assert min(tucked[True], tucked[False]) >= 8, tucked
+    assert min(tucked[True], tucked[False]) >= 5, tucked
 
 
 def test_wide_legs_are_never_tucked_and_only_boots_are_tucked_into():
     kinds = Counter()
-    for seed in range(150):
+    for seed in range(100):
         shoes, garment, _ = dressed(seed)
         kinds[shoes.kind] += garment.tucked
     assert {kind for kind, count in kinds.items() if count} == {"ankle_boots", "knee_boots"}
@@ -185,7 +186,7 @@ def outline_of_foot(pieces: list[Piece], side: str) -> np.ndarray:
 
 def test_shoes_have_the_colour_of_the_trousers_at_times_and_other_colours_mostly():
     close = []
-    for seed in range(250):
+    for seed in range(150):
         _, garment, pieces = dressed(seed)
         shoe = next((p for p in pieces if p.part == "shoe_left"), None)
         if shoe is not None:
@@ -193,22 +194,36 @@ def test_shoes_have_the_colour_of_the_trousers_at_times_and_other_colours_mostly
     assert 0.08 < np.mean(close) < 0.4
 
 
-def test_socks_are_seen_under_cropped_legs_and_come_in_colours():
-    tones, patterned = [], 0
-    for seed in range(300):
-        shoes, _, _ = dressed(seed)
-        if shoes.sock is not None:
-            tones.append(shoes.sock.mean)
-            patterned += len(shoes.sock.tile) > 1
-    spread = np.ptp(np.array(tones), axis=1)
-    assert 0.15 < patterned / len(tones) < 0.5
+def test_socks_come_in_colours_and_patterns():
+    body = random_body(np.random.default_rng(0), True)
+    drawn = [random_footwear(np.random.default_rng([seed, 6]), body) for seed in range(1000)]
+    socks = [shoes.sock for shoes in drawn if shoes.sock is not None]
+    spread = np.ptp([sock.mean for sock in socks], axis=1)
+    assert 0.2 < np.mean([len(sock.tile) > 1 for sock in socks]) < 0.4
     assert np.mean(spread > 0.2) > 0.2
     assert np.mean(spread < 0.05) > 0.2
 
 
+def test_a_high_sock_is_seen_between_a_cropped_leg_and_the_shoe(monkeypatch):
+    only(monkeypatch, "sneakers")
+    seen = 0
+    for seed in range(60):
+        shoes, garment, pieces = dressed(seed)
+        for name in ("left", "right"):
+            middle = np.mean([garment.marks[f"bottom_{name}_{end}"].xy for end in ("in", "out")], axis=0)
+            leg = next(p for p in pieces if p.part == f"leg_{name}").axis
+            height = np.hypot(*(leg[2] - middle))
+            if shoes.sock is None or not shoes.shaft + 0.3 < height < shoes.sock_height + shoes.shaft - 0.1:
+                continue
+            seen += 1
+            along = (leg[2] - leg[1]) / np.hypot(*(leg[2] - leg[1]))
+            assert part_at(painted(pieces), middle + along * 0.15) == f"sock_{name}", (seed, name)
+    assert seen >= 4
+
+
 def test_half_of_the_photos_of_long_trousers_on_figures_show_the_feet():
     shown = []
-    for seed in range(120):
+    for seed in range(80):
         rng = np.random.default_rng([seed, 23])
         body = random_body(rng, True)
         target, pieces = outfit.worn(rng, body, "trousers")
@@ -227,8 +242,3 @@ def test_half_of_the_photos_of_long_trousers_on_figures_show_the_feet():
             same = scene._camera(np.random.default_rng(seed), target, 200, 200)
             np.testing.assert_array_equal(frame.matrix, same.matrix)
     assert 0.4 < np.mean(shown) < 0.9
-
-
-def test_bare_is_a_body_without_boots_and_lift():
-    body: Body = random_body(np.random.default_rng(2), False)
-    assert (body.boots, body.boots_half, body.lift) == (0, 0, 0)
