@@ -6,7 +6,6 @@ floor. The silhouette is the union of the convex hulls of neighbouring sections,
 # ruff: noqa: RUF005  (an array + (x, y) moves points, it does not join lists)
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -203,7 +202,8 @@ class _Foot:
         solid[..., 0] = ((_AT - _ANKLE_AT) * _LENGTH * (1 + wider))[:, None]
         solid[..., 1] = (self.half + wider)[:, None] * _CORNERS[:, 0]
         solid[..., 2] = low[:, None] + height[:, None] * _CORNERS[:, 1]
-        return [_hull(pair) for pair in pairwise(self.project(solid))]
+        flat = self.project(solid).astype(np.float32)
+        return [_hull(flat[k : k + 2]) for k in range(len(_AT) - 1)]
 
     def heel(self) -> np.ndarray:
         """The ring of a heel under the back of the foot."""
@@ -213,7 +213,7 @@ class _Foot:
         else:
             levels = ((back, 0.25, 0.11, height), (back + 0.01, 0.2, 0.1, 0.0))
         corners = [(f + d, s * half, z) for f, deep, half, z in levels for d in (0, deep) for s in (-1, 1)]
-        return _hull(self.project(np.array(corners)))
+        return _hull(self.project(np.array(corners)).astype(np.float32))
 
     def strap(self, at: float, height: np.ndarray) -> np.ndarray:
         """(6, 2) a line over the foot at a position from heel to toe, from one side of the sole to the other."""
@@ -222,18 +222,20 @@ class _Foot:
         forward = np.full(len(line), (at - _ANKLE_AT) * _LENGTH)
         return self.project(np.stack([forward, half * line[:, 0], low + rise * line[:, 1]], -1))
 
-    def tube(self, top: float, half: tuple[float, ...], below: float = 0.1) -> list[np.ndarray]:
-        """Rings around the leg from `top` heads above the ankle to `below` it. half: its widths from root to ankle."""
-        s = np.linspace(self.length - top, self.length + below, 12)
-        widths = profile(s / self.length, tuple(np.linspace(0, 1, len(half))), half)
-        return chain(*ribbon(self.leg[:3], s, widths, self.side))
+    def tube(self, levels: tuple[float, ...], half: tuple[float, ...]) -> np.ndarray:
+        """The ring of a tube around the lower leg. levels: heads above the ankle, falling; half: its half widths."""
+        up = (self.leg[1] - self.leg[2]) / np.hypot(*(self.leg[1] - self.leg[2]))
+        centre = self.leg[2] + up * np.array(levels)[:, None]
+        across = np.array([-up[1], up[0]]) * np.array(half)[:, None]
+        return np.vstack([centre + across, (centre - across)[::-1]])
 
 
-def _hull(points: np.ndarray | tuple[np.ndarray, ...]) -> np.ndarray:
-    return cv2.convexHull(np.asarray(points, np.float32).reshape(-1, 2))[:, 0].astype(np.float64)
+def _hull(points: np.ndarray) -> np.ndarray:
+    return cv2.convexHull(points.reshape(-1, 2))[:, 0]
 
 
 _LEG = (0.34, 0.29, 0.19, 0.2, 0.11)  # half widths from root to ankle
+_SOCK = ((0, 0.45, 0.9, 1.75), (0.125, 0.185, 0.215, 0.205))  # heads above the ankle, half widths
 
 
 def leg_pieces(rng: np.random.Generator, body: Body, shoes: Footwear, skin: Cloth, above: Garment) -> list[Piece]:
@@ -248,12 +250,15 @@ def leg_pieces(rng: np.random.Generator, body: Body, shoes: Footwear, skin: Clot
     for side, name in SIDES.items():
         foot = _Foot(shoes, body.legs[side], side)
         bone, reach = foot.leg[:3], np.full(3, 0.2)
-        leg = foot.tube(foot.length - 0.1, _LEG)
+        along_leg = np.linspace(0.1, foot.length + 0.1, 15)
+        half = profile(along_leg / foot.length, (0, 0.25, 0.5, 0.75, 1), _LEG)
+        leg = chain(*ribbon(bone, along_leg, half, side))
         pieces.append(Piece(f"leg_{name}", 10, tuple(leg), bone, reach, stockings))
         open_shoe = KINDS[shoes.kind].top in _OPEN
         if shoes.sock is not None:
-            top = min(shoes.sock_height + shoes.shaft, _bare_height(foot, name, above))
-            sock = foot.tube(top, tuple(h + 0.015 for h in _LEG))
+            top = min(shoes.sock_height + shoes.shaft, 1.7, _bare_height(foot, name, above))
+            levels = tuple(np.linspace(top, 0, 6)) + (-0.1,)
+            sock = [foot.tube(levels, tuple(np.interp(levels, *_SOCK)))]
             if open_shoe:
                 sock += foot.sections(foot.low, _BARE, 0.01)
             strokes = _straps(foot, style) if open_shoe else []
@@ -309,23 +314,21 @@ def _shoe(foot: _Foot, style: np.ndarray, name: str, above: Garment) -> list[Pie
     height = np.array(kind.top)
     if kind.top is _CUT_OUT:  # the counter is behind the ankle unless the foot is turned
         height[:2] *= 0.3 + 0.7 * abs(np.sin(foot.yaw))
-    rings = foot.sections(foot.low, height, 0.015)
+    one_piece = sole_cloth is None  # in one piece with the upper
+    rings = foot.sections(foot.base if one_piece else foot.low, height + shoes.sole * one_piece, 0.015)
     if kind.top is _CUT_OUT and abs(np.sin(foot.yaw)) < 0.5:  # the instep is before the back of the shoe
         back = (*rings[:_VAMP], *under)
         pieces.append(Piece(f"shoe_back_{name}", 10.95, back, foot.axis, foot.reach, shoes.cloth, shadow=0.2))
         rings, under = rings[_VAMP:], []
-    if sole_cloth is None and shoes.sole:
-        rings += foot.sections(foot.base, np.full(len(_AT), shoes.sole), 0.015)
     shaft = min(shoes.shaft, _bare_height(foot, name, above))
     strokes = _seams(foot, style, height)
     if shaft > 0:
-        s = np.linspace(foot.length - shaft, foot.length + 0.15, 8)
-        levels = (foot.length - shoes.shaft, foot.length - 0.35 * shoes.shaft, foot.length)
+        levels = (shaft, 0.8 * shaft, 0.5 * shaft, 0.2 * shaft, 0.0, -0.15)
+        knots = (0.0, 0.35 * shoes.shaft, shoes.shaft)
         narrow = 0.5 * (shoes.shaft_half + _SHAFT_ANKLE)
-        at = profile(s, levels, (shoes.shaft_half, narrow, _SHAFT_ANKLE))
-        outer, inner = ribbon(foot.leg[:3], s, at, foot.side)
-        rings += chain(outer, inner)
-        strokes.append(Stroke(np.vstack([outer[0], inner[0]]), 0.04, 0.35))
+        ring = foot.tube(levels, tuple(np.interp(levels, knots, (_SHAFT_ANKLE, narrow, shoes.shaft_half))))
+        rings.append(ring)
+        strokes.append(Stroke(ring[[0, -1]], 0.04, 0.35))  # its top edge
     pieces.append(
         Piece(
             f"shoe_{name}",
