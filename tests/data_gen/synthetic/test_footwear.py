@@ -157,9 +157,11 @@ def test_legs_are_tucked_into_boots_alone_and_wide_legs_never(monkeypatch):
     only(monkeypatch, "knee_boots")
     for seed in range(60):
         shoes, garment, _ = dressed(seed)
-        widths = [np.hypot(*(garment.marks[f"bottom_{s}_in"].xy - garment.marks[f"bottom_{s}_out"].xy)) for s in
-                  ("left", "right")]  # fmt: skip
-        assert not garment.tucked or max(widths) < 2 * shoes.shaft_half
+        if garment.tucked:  # as wide as the boot, to the distance of the points along the leg's edges
+            ends = {name: garment.marks[name].xy for name in BOTTOMS}
+            for name in ("left", "right"):
+                width = np.hypot(*(ends[f"bottom_{name}_in"] - ends[f"bottom_{name}_out"]))
+                assert width < 2 * shoes.shaft_half + 0.04
 
 
 @pytest.mark.parametrize("kind", KINDS)
