@@ -1,9 +1,10 @@
 """Synthetic garment photos with exact keypoints, in the official layout: a substitute for data that are not available.
 
-`body.py` poses a figure, `footwear.py` draws its legs and feet. `cut.py`, `garment.py`, `sleeves.py`, `necklines.py`, `details.py` and `bottoms.py` make the
-outlines of its garments, and `outfit.py` combines them. `cloth.py` makes fabrics and shades folds. `paint.py` paints,
-and records which piece is on top. `backdrop.py` and `scene.py` make the photo. `attributes.py` derives labels from the
-geometry. `writer.py` writes the data set of keypoints and attributes, `catalogue.py` those of styles and of products.
+`body.py` poses a figure, `footwear.py` draws its legs and feet. `cut.py`, `garment.py`, `sleeves.py`, `necklines.py`,
+`details.py` and `bottoms.py` make the outlines of its garments, and `outfit.py` combines them. `cloth.py` makes fabrics
+and shades folds. `paint.py` paints, and records which piece is on top. `backdrop.py` and `scene.py` make the photo.
+`attributes.py` derives labels from the geometry. `writer.py` writes the data set of keypoints and attributes,
+`catalogue.py` those of styles and of products.
 
 Lengths are in heads (a standing figure is about 7.5 heads tall), x to the right of the image, y down from the base of
 the neck; the camera of the scene converts them to pixels.
