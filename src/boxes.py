@@ -19,8 +19,8 @@ SAME, OTHER = 0.55, 0.9
 """From which overlap on two boxes are one garment, of one category and of two: a jacket lies over a shirt, and their
 boxes hardly differ."""
 MARGIN = 0.15
-"""What the keypoint network sees around a box, on each side, as a fraction of the box's longer side: it learned from
-such cuts."""
+"""What the keypoint network sees around a box, on each side, as a fraction of the box's longer side; in training as in
+recognition."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +102,7 @@ def moved(boxes: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def clipped(boxes: np.ndarray, size: Size) -> np.ndarray:
-    """(N, 4) -> (N, 4): what of the boxes lies in a photo of (width, height); nothing lies in it of an empty one."""
+    """(N, 4) -> (N, 4): the part of each box in a photo of (width, height). A box outside the photo gets no area."""
     return np.clip(boxes, 0, np.array([*size, *size], np.float64))
 
 

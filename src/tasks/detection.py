@@ -229,11 +229,15 @@ class DetectionTask:
         numbers = self.numbers(part, answers)
         if calibration is None:
             return numbers, {}
-        told = [
+        kept = [
             replace(photo, found=photo.found.select(photo.found.score >= calibration.threshold)) for photo in answers
         ]
-        score = score_detections(told, self.config.vocabulary.categories, IOU)
-        numbers |= {"threshold": calibration.threshold, "found": score.rates.recall, "right": score.rates.precision}
+        score = score_detections(kept, self.config.vocabulary.categories, IOU)
+        numbers |= {
+            "threshold": calibration.threshold,
+            "recall": score.rates.recall,
+            "precision": score.rates.precision,
+        }
         whole = score_detections(answers, self.config.vocabulary.categories, IOU).reliability
         if whole is None:
             return numbers, {}

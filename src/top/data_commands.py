@@ -123,8 +123,8 @@ class FromMasksArguments:
     masks: tyro.conf.Positional[Path]
     """folder of masks with the names of the photos: PNG of grey values or a palette, or MATLAB files with one matrix"""
     labels: Path
-    """CSV with the columns label, name and category: what each number in the masks is. Without a category it is no
-    garment; with ? it may be one, and is not counted in training"""
+    """CSV with the columns label, name and category, a row for each number in the masks. Leave the category empty for
+    what is no garment; write ? for what may be a garment: training ignores its box"""
     out: Path
     """folder to write: train.json (COCO) and photos/, which are links to the photos where the file system allows"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)

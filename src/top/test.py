@@ -35,10 +35,11 @@ class Arguments:
     category: Literal["given", "auto"] = "given"
     """given: take the categories from the test list; auto: let the network choose them"""
     boxes: Path | None = None
-    """a file with boxes of garments: of every photo the likeliest box of the listed category is looked at, where there
-    is one, else the whole photo"""
+    """a file with boxes of garments. In each photo, the network sees the likeliest box of the listed category; where
+    there is none, the whole photo"""
     detector: Path | None = None
-    """a trained network that finds such boxes: a run folder, or a folder of runs; none: no detector (the default)"""
+    """a trained network that finds such boxes: a run folder, a folder of runs, or an artifact; none: no detector (the
+    default)"""
     epoch: int | None = None
     """use the model of this epoch; by default the best one (lowest NE)"""
     batch_size: int = 16
