@@ -220,14 +220,14 @@ def photographs(arguments: Sequence[str] | None = None) -> None:
 def from_masks(arguments: Sequence[str] | None = None) -> None:
     def convert(args: FromMasksArguments) -> None:
         from aifashion.data_gen.detection_sets import scenes_of_masks, write_scenes
-        from aifashion.data_gen.formats.label_masks import read_label_names
+        from aifashion.data_gen.formats.label_masks import read_label_categories
 
         for name in ("photos", "masks"):
             if not getattr(args, name).is_dir():
                 raise FileNotFoundError(f"no folder of {name} at {getattr(args, name)}")
         if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
             raise FileExistsError(f"--out {args.out} is not empty: choose a new folder")
-        scenes = scenes_of_masks(args.photos, args.masks, read_label_names(args.labels, args.vocabulary))
+        scenes = scenes_of_masks(args.photos, args.masks, read_label_categories(args.labels, args.vocabulary))
         garments = sum(len(scene.garments) for scene in scenes)
         if not garments:
             raise ValueError(f"{args.masks} shows no garment that {args.labels} names: nothing to write")

@@ -87,7 +87,7 @@ def predict_test_set(args: Arguments) -> None:
             raise ValueError(f"none of the {len(samples)} photos could be read; no submission is written to {args.out}")
         path = write_keypoint_submission(args.out, test_set, predictions, given, model.config)
     if whole:
-        warn(f"in {whole} photos no box of such a garment was found; the whole photo was looked at")
+        warn(f"for {whole} rows no box of such a garment was found; the network saw the whole photo")
     tell(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
 
 
