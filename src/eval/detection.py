@@ -62,7 +62,16 @@ class BoxSource:
     garments: Garments = "all"
 
     def __post_init__(self) -> None:
+        """Raises ValueError for `garments` that are none of `Garments`, and for boxes of another type."""
         check_garments(self.garments)
+        if isinstance(self.boxes, Detector):
+            return
+        if not isinstance(self.boxes, Mapping):
+            raise ValueError(f"boxes: expected a mapping from photos to Detections; got {type(self.boxes).__name__}")
+        for name, found in self.boxes.items():
+            if not isinstance(name, str) or not isinstance(found, Detections):
+                kinds = f"{type(name).__name__} to {type(found).__name__}"
+                raise ValueError(f"boxes[{name!r:.80}]: expected a mapping from texts to Detections; got {kinds}")
 
     @property
     def detector(self) -> Detector | None:
