@@ -16,8 +16,8 @@ from .records import Box
 UNKNOWN = -1
 """The category of a box whose category is not known."""
 SAME, OTHER = 0.55, 0.9
-"""From which overlap on two boxes are one garment, of one category and of two: a jacket lies over a shirt, and their
-boxes hardly differ."""
+"""Two boxes that overlap by more than this (intersection over union) are taken as one garment: of one category, and of
+two. The latter is high, because a jacket and the shirt under it have nearly the same box."""
 MARGIN = 0.15
 """What the keypoint network sees around a box, on each side, as a fraction of the box's longer side; in training as in
 recognition."""
@@ -78,7 +78,7 @@ def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def suppressed(found: Detections, same: float = SAME, other: float = OTHER) -> Detections:
-    """Without those that a likelier one overlaps by more than `same` in its own category, or `other` in another one.
+    """Without those that a likelier one overlaps by more than `same` if it is of the same category, `other` if not.
 
     From the highest score to the lowest (non-maximum suppression); of equal scores the first is kept.
     """

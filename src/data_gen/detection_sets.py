@@ -47,8 +47,13 @@ def load_detection_parts(data: Path, config: DetectionConfig) -> tuple[list[Scen
             parts = scenes, read_scenes(val_file, config.vocabulary)
         else:
             parts = _split(file.parent, scenes, config, f"{file.stem}_")
+    elif not data.exists():
+        raise FileNotFoundError(f"no file or folder {data}; expected a COCO file, or a folder with {TRAIN}")
     else:
-        samples = load_training_samples(data)
+        try:
+            samples = load_training_samples(data)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"no {TRAIN} in {data}, and {error}") from None
         parts = load_or_make_split(data, samples, config.val_fraction, config.seed)
         train, val = (fashionai_samples(part, config.vocabulary, data) for part in parts)
         parts = scenes_of_samples(data, train, config.vocabulary), scenes_of_samples(data, val, config.vocabulary)

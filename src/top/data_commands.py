@@ -44,7 +44,7 @@ class SynthArguments(DrawArguments):
 
 @dataclass(frozen=True)
 class SynthScenesArguments(DrawArguments):
-    """Draw photos of any number of garments, and write boxes and keypoints of every garment in view as COCO files.
+    """Draw photos of any number of garments, and write the boxes and keypoints of all garments in view to COCO files.
 
     Some show no garment. OUT/train.json, val.json and test.json name the photos beside them.
     """
@@ -52,9 +52,9 @@ class SynthScenesArguments(DrawArguments):
     size: int = 512
     """longer side of the largest photos in px"""
     val_count: int | None = None
-    """number of photos to validate on; by default a tenth of --count"""
+    """number of photos to validate on; by default a tenth of --count, at least 5"""
     test_count: int | None = None
-    """number of test photos; by default a tenth of --count"""
+    """number of test photos; by default a tenth of --count, at least 5"""
 
 
 @dataclass(frozen=True)

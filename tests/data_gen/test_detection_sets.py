@@ -65,6 +65,13 @@ def test_a_part_without_any_garment_is_refused(tmp_path):
         load_detection_parts(tmp_path, CONFIG)
 
 
+def test_data_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file or folder .*nowhere; expected a COCO file, or a folder with"):
+        load_detection_parts(tmp_path / "nowhere", CONFIG)
+    with pytest.raises(FileNotFoundError, match=r"no train.json in .*, and no FashionAI"):
+        load_detection_parts(tmp_path, CONFIG)
+
+
 def test_lists_of_fashionai_give_the_box_of_the_keypoints(tmp_path):
     write_dataset(tmp_path / "set", 12, seed=5, size=64)
     train, val = load_detection_parts(tmp_path / "set", CONFIG)
