@@ -24,7 +24,8 @@ class BoxTargets:
 
     heat: (h, w, C) float32, 1 in the middle of a garment and falling off about it. counted: (h, w, C) float32, 0 where
     no garment is known to be absent, else 1. distances: (h, w, C, 4) float32 px, to the left, top, right and bottom
-    edge. weight: (h, w, C) float32, how much of the distances of a garment depends on a cell; their sum is 1 for each.
+    edge. weight: (h, w, C) float32, how much of the distances of a garment depends on a cell; their sum is 1 for each
+    garment, less for one of whose cells a smaller garment of its category takes some.
     """
 
     heat: np.ndarray

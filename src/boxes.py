@@ -16,11 +16,11 @@ from .records import Box
 UNKNOWN = -1
 """The category of a box whose category is not known."""
 SAME, OTHER = 0.55, 0.9
-"""From which overlap on two boxes are one garment, of one category and of two: a jacket lies over a shirt, and their
-boxes hardly differ."""
+"""Two boxes that overlap by more than this (intersection over union) are taken as one garment: of one category, and of
+two. The latter is high, because a jacket and the shirt under it have nearly the same box."""
 MARGIN = 0.15
-"""What the keypoint network sees around a box, on each side, as a fraction of the box's longer side: it learned from
-such cuts."""
+"""What the keypoint network sees around a box, on each side, as a fraction of the box's longer side; in training as in
+recognition."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def suppressed(found: Detections, same: float = SAME, other: float = OTHER) -> Detections:
-    """Without those that a likelier one overlaps by more than `same` in its own category, or `other` in another one.
+    """Without those that a likelier one overlaps by more than `same` if it is of the same category, `other` if not.
 
     From the highest score to the lowest (non-maximum suppression); of equal scores the first is kept.
     """
@@ -102,7 +102,7 @@ def moved(boxes: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def clipped(boxes: np.ndarray, size: Size) -> np.ndarray:
-    """(N, 4) -> (N, 4): what of the boxes lies in a photo of (width, height); nothing lies in it of an empty one."""
+    """(N, 4) -> (N, 4): the part of each box in a photo of (width, height). A box outside the photo gets no area."""
     return np.clip(boxes, 0, np.array([*size, *size], np.float64))
 
 

@@ -149,10 +149,11 @@ class DetectionConfig:
     """seed of the random start weights, the order of the photos and the augmentation"""
 
     box_weight: float = 2.0
-    """weight of the boxes' loss in the total loss; the loss of the maps of middles has 1"""
+    """weight of the loss of the boxes in the total loss; the loss of the peaks, which say where garments are, has 1"""
 
     rotate: float = 4.0
-    """augmentation: largest rotation, in degrees, in both directions; the upright box of a turned garment is larger"""
+    """augmentation: largest rotation, in degrees, in both directions. Keep it small: the upright box about a turned
+    box is larger than the garment"""
     zoom: float = 0.4
     """augmentation: largest change of size, as a fraction, larger or smaller"""
     shift: float = 0.2

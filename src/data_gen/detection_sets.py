@@ -5,6 +5,8 @@ a photo has one garment, whose box is that of its keypoints; photos of the categ
 """
 
 import json
+import logging
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,8 @@ from .formats.scenes import Scene, coco_of_scenes, read_scenes
 from .images import ImageError, image_size
 from .keypoint_sets import TEST, TRAIN, VAL, fashionai_samples
 from .split import load_or_make_split
+
+log = logging.getLogger(__name__)
 
 _PHOTOS = (".jpg", ".jpeg", ".png")
 
@@ -43,8 +47,13 @@ def load_detection_parts(data: Path, config: DetectionConfig) -> tuple[list[Scen
             parts = scenes, read_scenes(val_file, config.vocabulary)
         else:
             parts = _split(file.parent, scenes, config, f"{file.stem}_")
+    elif not data.exists():
+        raise FileNotFoundError(f"no file or folder {data}; expected a COCO file, or a folder with {TRAIN}")
     else:
-        samples = load_training_samples(data)
+        try:
+            samples = load_training_samples(data)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"no {TRAIN} in {data}, and {error}") from None
         parts = load_or_make_split(data, samples, config.val_fraction, config.seed)
         train, val = (fashionai_samples(part, config.vocabulary, data) for part in parts)
         parts = scenes_of_samples(data, train, config.vocabulary), scenes_of_samples(data, val, config.vocabulary)
@@ -96,24 +105,30 @@ def scenes_of_samples(data: Path, samples: Sequence[Sample], vocabulary: Vocabul
     return scenes
 
 
-def scenes_of_masks(photos: Path, masks: Path, labels: Mapping[int, int]) -> list[Scene]:
+def scenes_of_masks(photos: Path, masks: Path, labels: Mapping[int, int | None]) -> list[Scene]:
     """One scene for each photo that has a mask, of the same name without the ending, in the order of the names.
 
-    photos, masks: folders. labels: as `read_label_names` gives them; where a label may be a garment, answers are
-    ignored. Photos and masks that cannot be read or differ in size are left out and counted in a warning. Raises
-    FormatError where none is left, OSError for folders that are not there.
+    photos, masks: folders. labels: as `read_label_categories` gives them; where a label may be a garment, answers are
+    ignored. Counted in warnings are: masks that cannot be read, have no photo, two, or one of another size, which are
+    left out; photos without a mask; labels that the table does not have, which are taken as no garment. Raises
+    FormatError where no mask is left, OSError for folders that are not there.
     """
     files = sorted(path for path in Path(masks).iterdir() if path.suffix.lower() in SUFFIXES)
-    by_name = {path.stem: path for path in sorted(Path(photos).iterdir()) if path.suffix.lower() in _PHOTOS}
-    scenes, problems = [], []
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(Path(photos).iterdir()):
+        if path.suffix.lower() in _PHOTOS:
+            by_name[path.stem].append(path)
+    scenes, problems, others = [], [], Counter()
     for file in files:
         try:
-            path = by_name.get(file.stem)
-            if path is None:
-                raise ValueError(f"no photo {file.stem} in {photos}")
+            named = by_name.get(file.stem, [])
+            if len(named) != 1:
+                raise ValueError(f"{len(named) or 'no'} photos {file.stem} in {photos}; expected one")
+            path = named[0]
             size, mask = image_size(path), read_mask(file)
             if mask.shape != (size[1], size[0]):
                 raise ValueError(f"the mask has {mask.shape[1]} x {mask.shape[0]} px, {path} {size[0]} x {size[1]}")
+            others.update(set(np.unique(mask).tolist()) - labels.keys())
             found = garments_of_mask(mask, labels)
             known = found.category != UNKNOWN
             scenes.append(Scene(path.name, path, found.select(known), found.boxes[~known], size))
@@ -124,6 +139,12 @@ def scenes_of_masks(photos: Path, masks: Path, labels: Mapping[int, int]) -> lis
             [Problem(Path(masks), None, f"no mask in it: expected files ending in {', '.join(SUFFIXES)}")]
         )
     leave_out(Path(masks), problems, len(scenes), "masks")
+    bare = by_name.keys() - {file.stem for file in files}
+    if bare:
+        log.warning(f"{photos}: {len(bare):,} photos have no mask and are left out, the first {min(bare)}")
+    if others:
+        counts = ", ".join(f"{label} in {count:,}" for label, count in others.most_common(5))
+        log.warning(f"{masks}: {len(others):,} labels are not in the table and count as no garment: {counts} masks")
     return scenes
 
 

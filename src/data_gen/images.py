@@ -145,6 +145,8 @@ def image_id_problem(image_id: str) -> str | None:
         return "it is an absolute path"
     if ".." in image_id.split("/"):
         return "'..' leads out of the data folder"
+    if set(image_id.split("/")) <= {".", ""}:
+        return "it names the data folder itself"
     return None
 
 

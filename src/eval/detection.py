@@ -26,6 +26,9 @@ of the input, from the middle of a cell to the left, top, right and bottom edge.
 UNCALIBRATED = BoxCalibration(1.0, 0.0, 0.3)
 """Of a detector whose scores were not compared with validation photos: they stay what they are."""
 _PEAKS = 3 * MOST
+_LOWEST = 0.01
+"""The score of the network below which nothing is taken for a garment. It is the same for a calibration as for photos
+later: a network that learned little has its best threshold among such scores."""
 _EXPECTED = 4
 _CELLS = 2  # a detector finds no garment whose longer side has fewer
 
@@ -59,7 +62,16 @@ class BoxSource:
     garments: Garments = "all"
 
     def __post_init__(self) -> None:
+        """Raises ValueError for `garments` that are none of `Garments`, and for boxes of another type."""
         check_garments(self.garments)
+        if isinstance(self.boxes, Detector):
+            return
+        if not isinstance(self.boxes, Mapping):
+            raise ValueError(f"boxes: expected a mapping from photos to Detections; got {type(self.boxes).__name__}")
+        for name, found in self.boxes.items():
+            if not isinstance(name, str) or not isinstance(found, Detections):
+                kinds = f"{type(name).__name__} to {type(found).__name__}"
+                raise ValueError(f"boxes[{name!r:.80}]: expected a mapping from texts to Detections; got {kinds}")
 
     @property
     def detector(self) -> Detector | None:
@@ -90,22 +102,19 @@ class Located:
     left_out: tuple[str, ...] = ()
 
 
-def detected(
-    detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[Size], lowest: float = 0.05
-) -> list[Detections]:
+def detected(detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[Size]) -> list[Detections]:
     """The boxes of up to `batch_size` photos in px of the photos, with probabilities, not yet suppressed.
 
     Their categories count those of the detector.
     inputs: of the detector, (S, S, 3) uint8, and the frames from the photos to them. sizes: (width, height) of the
-    photos. lowest: the score of the network below which nothing is taken for a garment. Raises ValueError where the
-    detector answers another number of categories than it has names.
+    photos. Raises ValueError where the detector answers another number of categories than it has names.
     """
     images = [image for image, _ in inputs]
     heat, distances = detector.detect(full_batch(images, detector.batch_size))
     count = len(images)
     if heat.shape[-1] != len(detector.categories):
         raise ValueError(f"the detector answers {heat.shape[-1]} categories; expected {len(detector.categories)}")
-    answers = detector.codec.decode(heat[:count], distances[:count], _PEAKS, lowest)
+    answers = detector.codec.decode(heat[:count], distances[:count], _PEAKS, _LOWEST)
     found = []
     for answer, (_, frame), size in zip(answers, inputs, sizes, strict=True):
         boxes = clipped(moved(answer.boxes, Frame(frame.inverse)), size)

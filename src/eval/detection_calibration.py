@@ -1,9 +1,8 @@
-"""What the score of a detector means: the probability that there is a garment of that category, and from where on it is
-told.
+"""What the score of a detector means: the probability that there is a garment of that category, and the threshold from
+which on a box counts as one.
 
-The peaks of a detector are no probabilities. On validation photos a logistic curve is fitted to whether
-each of its boxes is a garment (Platt scaling), and the threshold that finds most garments for the fewest false ones
-(the best F1).
+The peaks of a detector are no probabilities. On validation photos a logistic curve is fitted to whether each of its
+boxes is a garment (Platt scaling), and the threshold is the one with the best F1.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ _FIELDS = ("slope", "offset", "threshold")
 
 @dataclass(frozen=True, slots=True)
 class BoxCalibration:
-    """probability = sigmoid(slope logit(score) + offset); boxes that are less likely than `threshold` are not told."""
+    """probability = sigmoid(slope logit(score) + offset); boxes that are less likely than `threshold` are left out."""
 
     slope: float
     offset: float
@@ -69,7 +68,7 @@ def fit_boxes(score: np.ndarray, right: np.ndarray, garments: int) -> BoxCalibra
     order = np.argsort(-probability, kind="stable")
     found = np.cumsum(right[order])
     f1 = 2 * found / (np.arange(1, len(order) + 1) + max(garments, 1))
-    # Of boxes of one score all are told or none is.
+    # Of boxes of one score all are kept or none is.
     last = np.append(np.diff(probability[order]) < 0, True)
     best = int(np.where(last, f1, -1).argmax())
     return BoxCalibration(float(slope), float(offset), float(probability[order][best]))

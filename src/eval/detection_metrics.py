@@ -155,10 +155,10 @@ def score_detections(
     for photo in photos:
         true, found = photo.true, photo.found
         partner = pairs(found, true, iou)
-        in_crowd = (partner < 0) & _in_crowd(found, photo.crowd, iou)
+        ignored = (partner < 0) & in_crowd(found, photo.crowd, iou)
         hit = np.zeros(len(true), bool)
         hit[partner[partner >= 0]] = True
-        for row, category in enumerate((true.category, found.category, true.category[hit], found.category[in_crowd])):
+        for row, category in enumerate((true.category, found.category, true.category[hit], found.category[ignored])):
             counts[row] += np.bincount(category, minlength=count)
         if photo.size is not None:
             large = (areas(true.boxes) > LARGE * photo.size[0] * photo.size[1]).astype(int)
@@ -168,8 +168,8 @@ def score_detections(
         column[any_partner[any_partner >= 0]] = found.category[any_partner >= 0]
         np.add.at(confusion, (true.category, column), 1)
         there = (overlaps(found.boxes, true.boxes) >= iou) & (found.category[:, None] == true.category)
-        confidence.append(found.score[~in_crowd])
-        correct.append(there.any(axis=1)[~in_crowd])
+        confidence.append(found.score[~ignored])
+        correct.append(there.any(axis=1)[~ignored])
     rates = [Rates(*column) for column in counts.T.tolist()]
     (small, large), scored = area.tolist(), has_scores and sum(map(len, confidence)) > 0
     return DetectionScore(
@@ -202,6 +202,14 @@ def pairs(found: Detections, true: Detections, iou: float, same_category: bool =
             partner[i] = j
             share[:, j] = -1
     return partner
+
+
+def in_crowd(found: Detections, crowd: Detections, iou: float) -> np.ndarray:
+    """(N,) bool: of which boxes a share of at least `iou` lies in a crowd of the same category."""
+    low = np.maximum(found.boxes[:, None, :2], crowd.boxes[None, :, :2])
+    high = np.minimum(found.boxes[:, None, 2:], crowd.boxes[None, :, 2:])
+    share = np.prod(np.maximum(high - low, 0), axis=-1) / areas(found.boxes)[:, None]
+    return ((share >= iou) & (found.category[:, None] == crowd.category)).any(axis=1)
 
 
 def average_precision(photos: Sequence[ScoredPhoto], categories: int) -> Precision:
@@ -256,14 +264,6 @@ def _coco(rows: Sequence[tuple[int, np.ndarray, int, dict[str, Any]]], photos: i
     coco.dataset = content
     coco.createIndex()
     return coco
-
-
-def _in_crowd(found: Detections, crowd: Detections, iou: float) -> np.ndarray:
-    """(N,) bool: of which boxes a share of at least `iou` lies in a crowd of the same category."""
-    low = np.maximum(found.boxes[:, None, :2], crowd.boxes[None, :, :2])
-    high = np.minimum(found.boxes[:, None, 2:], crowd.boxes[None, :, 2:])
-    share = np.prod(np.maximum(high - low, 0), axis=-1) / areas(found.boxes)[:, None]
-    return ((share >= iou) & (found.category[:, None] == crowd.category)).any(axis=1)
 
 
 def _rates_to_json(rates: Rates) -> dict:

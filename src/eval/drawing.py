@@ -28,6 +28,8 @@ _DARK: Colour = (24, 24, 24)
 _PAPER: Colour = (250, 250, 250)
 _BAR: Colour = (190, 224, 205)
 
+LONGEST = 16_384
+"""Px of the longer side of pictures side by side, so that those of a large or narrow photo fit into memory and JPEG."""
 _SUBPIXEL = 4
 """Fractional bits of the coordinates given to OpenCV."""
 
@@ -168,17 +170,31 @@ def draw_answers(answers: Sequence[tuple[str, Sequence[tuple[str, float]]]], siz
 
 
 def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
-    """The pictures in one row, all enlarged to the height of the highest. Raises ValueError for none."""
+    """The pictures in one row, enlarged to the height of the highest, but none of them wider than that height: very
+    wide ones stand in the middle. A row of more than LONGEST px is reduced to that. Raises ValueError for none."""
     if not images:
         raise ValueError("there is no picture to put side by side")
     for image in images:
         _check(image)
     height = max(image.shape[0] for image in images)
+    scales = [min(height / h, max(1.0, height / w)) for h, w in (image.shape[:2] for image in images)]
+    length = sum(scale * image.shape[1] for scale, image in zip(scales, images, strict=True))
+    reduced = min(1.0, LONGEST / max(1.02 * length, height))
+    height = max(1, round(reduced * height))
     gap = np.full((height, max(2, height // 100), 3), _PAPER, np.uint8)
     row = []
-    for image in images:
-        row += [gap, _resized(image, (max(1, round(image.shape[1] * height / image.shape[0])), height))]
+    for image, scale in zip(images, scales, strict=True):
+        h, w = (max(1, round(side * scale * reduced)) for side in image.shape[:2])
+        row += [gap, _in_column(_resized(image, (w, h)), height)]
     return np.hstack(row[1:])
+
+
+def _in_column(image: np.ndarray, height: int) -> np.ndarray:
+    """With paper above and below a lower picture."""
+    above = (height - image.shape[0]) // 2
+    column = np.full((height, *image.shape[1:]), _PAPER, np.uint8)
+    column[above : above + image.shape[0]] = image[:height]
+    return column
 
 
 def contact_sheet(

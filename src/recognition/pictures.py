@@ -24,6 +24,7 @@ from ..regions import summed_heatmap
 from ..vocabulary import Vocabulary
 
 _SHOWN = 3  # garments of a photo whose crops and attributes are drawn
+_TALLEST = 4096  # px of such a page, whatever the photo is
 _LEGIBLE = 200  # px of a page of attributes
 
 
@@ -55,7 +56,7 @@ def draw_recognition(
     panels = [points, draw_box(warm, _in_panel(framed.box, to_panel), name)]
     if heads:
         cropped = crop_of(recognition)
-        tallest = max(panel.shape[0] for panel in [*panels, cropped])
+        tallest = min(max(panel.shape[0] for panel in [*panels, cropped]), _TALLEST)
         panels += [cropped, draw_answers(_likeliest(recognition, heads), (round(0.6 * tallest), tallest))]
     return side_by_side(panels)
 
@@ -98,7 +99,7 @@ def draw_garments(
     panels = [points, warm]
     if heads:
         shown = recognitions[:_SHOWN]
-        cell = max(size[1] // len(shown), _LEGIBLE)
+        cell = min(max(size[1] // len(shown), _LEGIBLE), _TALLEST)
         pages = [(crop_of(r), draw_answers(_likeliest(r, heads), (max(1, round(0.8 * cell)), cell))) for r in shown]
         panels.append(contact_sheet([picture for page in pages for picture in page], columns=2, cell=cell))
     return side_by_side(panels)

@@ -28,9 +28,10 @@ With boxes, all garments of a photo are recognised, each in its box:
     [(0, 'trousers'), (1, 'trousers')]
 """
 
+import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, TypeGuard, overload
 
@@ -46,6 +47,8 @@ from ..vocabulary import Vocabulary
 from .detection_model import DetectionModel, load_detection_model
 from .garment import Garment
 from .two_stage_model import TwoStageModel, load_two_stage_model
+
+log = logging.getLogger(__name__)
 
 Photo = str | os.PathLike[str] | np.ndarray
 """A path, or pixels (H, W, 3) RGB uint8."""
@@ -141,7 +144,8 @@ class Recognizer:
         largest, or so many. category: the only one that is wanted. batch_size: garments that the network sees at once.
         In a photo without a box the one garment is that of the whole photo; its `box` is None and `found` False. A
         photo that cannot be read is as in a call: its list has one garment with an `error`.
-        Raises ValueError as a call does, and without boxes and a detector.
+        Raises ValueError as a call does, and without boxes and a detector. A warning says if all boxes are of other
+        photos.
         """
         if _is_one(photos):
             (found,) = self.stream_garments([photos], category, boxes, wanted, batch_size)
@@ -166,7 +170,9 @@ class Recognizer:
         if boxes is None and self.detector is not None:
             at_once = max(1, min(batch_size, len(photos))) if isinstance(photos, Sized) else batch_size
             boxes = self.detector.detector(at_once)
-        source = BoxSource(boxes or {}, wanted)
+        source = BoxSource({} if boxes is None else boxes, wanted)
+        if isinstance(boxes, Mapping) and isinstance(photos, Sequence):
+            _tell_other_names(boxes, [_name(index, photo) for index, photo in enumerate(photos)])
         if isinstance(photos, Sized):
             batch_size = max(1, min(batch_size, source.expected(len(photos))))
         return _by_photo(self._recognised(samples, batch_size, source))
@@ -253,14 +259,28 @@ def _network(name: str, value: Any) -> Path | None:
     return Path(text)
 
 
+def _name(index: int, photo: object) -> str:
+    """What a photo is called: its path as it is given."""
+    return os.fspath(photo) if isinstance(photo, str | os.PathLike) else f"array {index}"
+
+
+def _tell_other_names(boxes: Mapping[str, Detections], names: Sequence[str]) -> None:
+    """Warns where there are boxes, and none of them is of one of the photos, as where a path is written in two ways."""
+    if boxes and names and not any(name in boxes for name in names):
+        log.warning(
+            f"the boxes are of other photos: of {len(boxes):,}, the first {next(iter(boxes))!r}; asked for are "
+            f"{len(names):,} photos, the first {names[0]!r}"
+        )
+
+
 def _sample(index: int, photo: Photo, category: str | None) -> Sample:
     if isinstance(photo, np.ndarray):
-        name = f"array {index}"
+        name = _name(index, photo)
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
             hint = "; several photos in one array: give list(array)" if photo.ndim == 4 else ""
             raise ValueError(f"{name}: expected (H, W, 3) RGB uint8; got {photo.shape} {photo.dtype}{hint}")
         # A copy: photos are read ahead, and whoever gives frames of a video may use one array for all.
         return PixelSample(name, Path(name), category, pixels=np.array(photo, order="C"))
     if isinstance(photo, str | os.PathLike):
-        return Sample(os.fspath(photo), Path(photo), category)
+        return Sample(_name(index, photo), Path(photo), category)
     raise ValueError(f"photo {index}: expected a path or an array (H, W, 3) RGB uint8; got {type(photo).__name__}")

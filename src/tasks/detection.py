@@ -16,7 +16,7 @@ from ..data_gen.images import ImageError, read_image
 from ..data_gen.preprocess import letterboxed
 from ..eval.detection import UNCALIBRATED, Detect, Detector, detected
 from ..eval.detection_calibration import BoxCalibration, fit_boxes
-from ..eval.detection_metrics import ScoredPhoto, pairs, score_detections
+from ..eval.detection_metrics import ScoredPhoto, in_crowd, pairs, score_detections
 from ..eval.drawing import draw_box
 from ..eval.reading import read_ahead
 from ..files import sealed, write_atomic
@@ -30,8 +30,6 @@ from . import spread
 Answers = list[ScoredPhoto]
 FOLDER = "detection"
 """Where the runs of detectors are below trained_models."""
-LOWEST = 0.01
-"""The least likely boxes that a score and a calibration are about."""
 IOU = 0.5
 """From which overlap on a box is right."""
 
@@ -183,7 +181,7 @@ class DetectionTask:
             readable = [(scene, loaded) for scene, loaded in group if not isinstance(loaded, str)]
             if readable:
                 images, sizes = [seen for _, seen in readable], [scene.size for scene, _ in readable]
-                found = detected(detector, images, sizes, LOWEST)
+                found = detected(detector, images, sizes)
                 answers += [_scored(s, suppressed(boxes)) for (s, _), boxes in zip(readable, found, strict=True)]
         if not answers:
             raise ValueError("not one validation photo can be read")
@@ -205,9 +203,9 @@ class DetectionTask:
     def log_line(self, row: dict[str, Any]) -> str:
         if "ap" not in row:
             return f"epoch {row['epoch']:3d}  not validated\n"
-        parts = "  ".join(
-            f"{key.removeprefix('ap50_')} {value:.2%}" for key, value in row.items() if key.startswith("ap50_")
-        )
+        by_name = {name: row[f"ap50_{name}"] for name in self.config.vocabulary.categories}
+        # Of categories that no validation photo shows there is no AP.
+        parts = "  ".join(f"{name} {value:.2%}" for name, value in by_name.items() if not np.isnan(value))
         return f"epoch {row['epoch']:3d}  AP50 {1 - row['missed']:.2%}  {parts}  AP {row['ap']:.2%}\n"
 
     def write_heads(self, run: Path) -> None:
@@ -231,11 +229,15 @@ class DetectionTask:
         numbers = self.numbers(part, answers)
         if calibration is None:
             return numbers, {}
-        told = [
+        kept = [
             replace(photo, found=photo.found.select(photo.found.score >= calibration.threshold)) for photo in answers
         ]
-        score = score_detections(told, self.config.vocabulary.categories, IOU)
-        numbers |= {"threshold": calibration.threshold, "found": score.rates.recall, "right": score.rates.precision}
+        score = score_detections(kept, self.config.vocabulary.categories, IOU)
+        numbers |= {
+            "threshold": calibration.threshold,
+            "recall": score.rates.recall,
+            "precision": score.rates.precision,
+        }
         whole = score_detections(answers, self.config.vocabulary.categories, IOU).reliability
         if whole is None:
             return numbers, {}
@@ -296,7 +298,11 @@ def _scored(scene: Scene, found: Detections) -> ScoredPhoto:
 
 
 def _judged(answers: Sequence[ScoredPhoto]) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) the scores of all boxes, and (N,) bool whether each is a garment of its category."""
-    score = [photo.found.score for photo in answers]
-    right = [pairs(photo.found, photo.true, IOU) >= 0 for photo in answers]
+    """(N,) the scores of boxes, and (N,) bool whether each is a garment of its category; of boxes in crowds neither."""
+    score, right = [], []
+    for photo in answers:
+        hit = pairs(photo.found, photo.true, IOU) >= 0
+        counted = hit | ~in_crowd(photo.found, photo.crowd, IOU)
+        score.append(photo.found.score[counted])
+        right.append(hit[counted])
     return np.concatenate(score), np.concatenate(right)

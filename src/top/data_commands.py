@@ -44,7 +44,7 @@ class SynthArguments(DrawArguments):
 
 @dataclass(frozen=True)
 class SynthScenesArguments(DrawArguments):
-    """Draw photos of any number of garments, and write boxes and keypoints of every garment in view as COCO files.
+    """Draw photos of any number of garments, and write the boxes and keypoints of all garments in view to COCO files.
 
     Some show no garment. OUT/train.json, val.json and test.json name the photos beside them.
     """
@@ -52,9 +52,9 @@ class SynthScenesArguments(DrawArguments):
     size: int = 512
     """longer side of the largest photos in px"""
     val_count: int | None = None
-    """number of photos to validate on; by default a tenth of --count"""
+    """number of photos to validate on; by default a tenth of --count, at least 5"""
     test_count: int | None = None
-    """number of test photos; by default a tenth of --count"""
+    """number of test photos; by default a tenth of --count, at least 5"""
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ class FromMasksArguments:
     masks: tyro.conf.Positional[Path]
     """folder of masks with the names of the photos: PNG of grey values or a palette, or MATLAB files with one matrix"""
     labels: Path
-    """CSV with the columns label, name and category: what each number in the masks is. Without a category it is no
-    garment; with ? it may be one, and is not counted in training"""
+    """CSV with the columns label, name and category, a row for each number in the masks. Leave the category empty for
+    what is no garment; write ? for what may be a garment: training ignores its box"""
     out: Path
     """folder to write: train.json (COCO) and photos/, which are links to the photos where the file system allows"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
@@ -220,14 +220,14 @@ def photographs(arguments: Sequence[str] | None = None) -> None:
 def from_masks(arguments: Sequence[str] | None = None) -> None:
     def convert(args: FromMasksArguments) -> None:
         from aifashion.data_gen.detection_sets import scenes_of_masks, write_scenes
-        from aifashion.data_gen.formats.label_masks import read_label_names
+        from aifashion.data_gen.formats.label_masks import read_label_categories
 
         for name in ("photos", "masks"):
             if not getattr(args, name).is_dir():
                 raise FileNotFoundError(f"no folder of {name} at {getattr(args, name)}")
         if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
             raise FileExistsError(f"--out {args.out} is not empty: choose a new folder")
-        scenes = scenes_of_masks(args.photos, args.masks, read_label_names(args.labels, args.vocabulary))
+        scenes = scenes_of_masks(args.photos, args.masks, read_label_categories(args.labels, args.vocabulary))
         garments = sum(len(scene.garments) for scene in scenes)
         if not garments:
             raise ValueError(f"{args.masks} shows no garment that {args.labels} names: nothing to write")

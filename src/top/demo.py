@@ -43,13 +43,14 @@ class Arguments:
     category: str = "auto"
     """the category of all photos; with auto, the network chooses it for each photo"""
     garments: str | None = None
-    """which garments of a photo are drawn: all (the default with boxes), largest (the one with the largest box) or a
-    number (so many, the likeliest first). Needs boxes"""
+    """which garments of a photo are drawn: all, largest (the one with the largest box) or a number (so many, the
+    likeliest first). By default all; needs --boxes or --detector"""
     boxes: Path | None = None
-    """a file with the boxes of the garments in the photos, of any detector; without boxes every photo is taken as that
-    of one garment"""
+    """a file with the boxes of the garments, such as a CSV with photo,left,top,right,bottom (docs/data.md). Without
+    --boxes and --detector, every photo is taken as that of one garment"""
     detector: Path | None = None
-    """a trained network that finds the boxes: a run folder, or a folder of runs; none: no detector (the default)"""
+    """a trained network that finds the boxes: a run folder, a folder of runs, or an artifact; none: no detector (the
+    default)"""
     out: Path = CHECKOUT / "submission" / "demo"
     """folder for the pictures, crops/ and results.json"""
     augment: bool = False

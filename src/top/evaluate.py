@@ -19,7 +19,7 @@ from aifashion.top.arguments import CHECKOUT, choose_device, console, make_folde
 
 @dataclass(frozen=True)
 class Arguments:
-    """Score a run, of keypoints or of a classifier, on its validation set."""
+    """Score a run, of keypoints, a detector or a classifier, on its validation set."""
 
     run: tyro.conf.Positional[Path]
     """a run folder, a folder of runs (its latest finished run is used), an artifact, or shipped: those of the two
@@ -33,8 +33,8 @@ class Arguments:
     attributes"""
     pictures: Path | None = None
     """also draw pictures to this folder. For keypoints: the PCK curve, the NE of each keypoint, and how well its
-    visibility is predicted. For a classifier: confusion matrices of the attribute tasks, and for each head how reliable
-    its probabilities are, before and after calibration"""
+    visibility is predicted. For a detector: how reliable its probabilities are. For a classifier: confusion matrices of
+    the attribute tasks, and for each head how reliable its probabilities are, before and after calibration"""
     gpu_id: str | None = None
     """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 

@@ -27,8 +27,9 @@ MEASURED, MEASURED_IN_FLOAT32 = 1000, 32
 class Arguments:
     """Export a run as an artifact: a folder with a network that works without TensorFlow.
 
-    The run can be one of keypoints or of a classifier. The artifact is compared with the run before it is written; if
-    it differs too much, it is not written. Commands that predict take an artifact wherever they take a run.
+    The run can be one of keypoints, of a detector or of a classifier. The artifact is compared with the run before it
+    is written; if it differs too much, it is not written. Commands that predict take an artifact wherever they take a
+    run.
     """
 
     run: tyro.conf.Positional[Path]

@@ -35,10 +35,11 @@ class Arguments:
     category: Literal["given", "auto"] = "given"
     """given: take the categories from the test list; auto: let the network choose them"""
     boxes: Path | None = None
-    """a file with boxes of garments: of every photo the likeliest box of the listed category is looked at, where there
-    is one, else the whole photo"""
+    """a file with boxes of garments. In each photo, the network sees the likeliest box of the listed category; where
+    there is none, the whole photo"""
     detector: Path | None = None
-    """a trained network that finds such boxes: a run folder, or a folder of runs; none: no detector (the default)"""
+    """a trained network that finds such boxes: a run folder, a folder of runs, or an artifact; none: no detector (the
+    default)"""
     epoch: int | None = None
     """use the model of this epoch; by default the best one (lowest NE)"""
     batch_size: int = 16
@@ -86,7 +87,7 @@ def predict_test_set(args: Arguments) -> None:
             raise ValueError(f"none of the {len(samples)} photos could be read; no submission is written to {args.out}")
         path = write_keypoint_submission(args.out, test_set, predictions, given, model.config)
     if whole:
-        warn(f"in {whole} photos no box of such a garment was found; the whole photo was looked at")
+        warn(f"for {whole} rows no box of such a garment was found; the network saw the whole photo")
     tell(f"Wrote {len(predictions)} rows to {path}, {len(unreadable)} of them without keypoints")
 
 

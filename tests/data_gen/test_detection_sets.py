@@ -65,6 +65,13 @@ def test_a_part_without_any_garment_is_refused(tmp_path):
         load_detection_parts(tmp_path, CONFIG)
 
 
+def test_data_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file or folder .*nowhere; expected a COCO file, or a folder with"):
+        load_detection_parts(tmp_path / "nowhere", CONFIG)
+    with pytest.raises(FileNotFoundError, match=r"no train.json in .*, and no FashionAI"):
+        load_detection_parts(tmp_path, CONFIG)
+
+
 def test_lists_of_fashionai_give_the_box_of_the_keypoints(tmp_path):
     write_dataset(tmp_path / "set", 12, seed=5, size=64)
     train, val = load_detection_parts(tmp_path / "set", CONFIG)
@@ -96,7 +103,20 @@ def test_masks_that_do_not_fit_are_left_out_and_named(tmp_path, caplog):
     scenes = scenes_of_masks(tmp_path / "photos", tmp_path / "masks", {1: 0})
     assert [scene.path.name for scene in scenes] == ["1.jpg"]
     assert "left out 2 masks" in caplog.text
-    assert "the mask has 60 x 40 px" in caplog.text and "no photo 3 in" in caplog.text
+    assert "2.png: the mask has 60 x 40 px" in caplog.text and "3.png: no photos 3 in" in caplog.text
+
+
+def test_masks_and_photos_that_have_no_one_partner_are_named_and_so_are_labels_that_no_table_has(tmp_path, caplog):
+    for name in ("1.jpg", "2.jpg", "2.png", "3.jpg"):
+        save(tmp_path / "photos" / name)
+    (tmp_path / "masks").mkdir()
+    for name in "12":
+        Image.fromarray(np.full((40, 60), 7, np.uint8)).save(tmp_path / "masks" / f"{name}.png")
+    (scene,) = scenes_of_masks(tmp_path / "photos", tmp_path / "masks", {1: 0})
+    assert scene.path.name == "1.jpg" and not len(scene.garments)
+    assert "2.png: 2 photos 2 in" in caplog.text
+    assert "1 photos have no mask and are left out, the first 3" in caplog.text
+    assert "1 labels are not in the table and count as no garment: 7 in 1 masks" in caplog.text
 
 
 def test_what_is_written_is_read_again(tmp_path):

@@ -201,6 +201,8 @@ def test_ids_resolve_below_the_root(tmp_path: Path) -> None:
         "a\\x.jpg",
         "a/../../x.jpg",
         "..",
+        ".",
+        "./",
         "",
         " ",
         "a\0",

@@ -46,6 +46,21 @@ def test_boxes_are_those_of_the_photo(size: tuple[int, int]):
     assert (found.boxes >= 0).all() and (found.boxes[:, 2:] <= size).all()
 
 
+def test_a_calibration_decides_what_of_low_scores_is_a_garment():
+    """The threshold of a network that learned little lies among scores of a few hundredths."""
+    inner = detector()
+
+    def detect(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        heat, distances = inner.detect(images)
+        return heat * np.float32(0.03), distances
+
+    photo = painted((128, 128), {"red": (8, 8, 40, 56)})
+    for threshold, count in ((0.02, 1), (0.05, 0)):
+        net = detector(detect=detect, calibration=BoxCalibration(1.0, 0.0, threshold))
+        (found,) = detected(net, [letterboxed(photo, CODEC.size)], [(128, 128)])
+        assert len(found) == count
+
+
 def test_batches_are_full_and_blank_images_have_no_answer():
     seen = []
     inner = detector()

@@ -9,6 +9,7 @@ from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.eval.drawing import (
     BOX,
     LEFT,
+    LONGEST,
     MIDDLE,
     RIGHT,
     contact_sheet,
@@ -156,6 +157,21 @@ def test_side_by_side_keeps_the_highest_whole(photo):
     assert (row[:, :200] == 7).all()
     with pytest.raises(ValueError, match="no picture"):
         side_by_side([])
+
+
+def test_side_by_side_a_picture_is_enlarged_to_the_height_of_the_row_and_not_beyond_its_width():
+    wide, high = np.full((6, 400, 3), 7, np.uint8), np.full((500, 500, 3), 9, np.uint8)
+    row = side_by_side([wide, high])
+    assert row.shape == (500, 500 + 5 + 500, 3)
+    inside = (row[:, :500] == 7).all(axis=2)
+    assert inside.any(axis=0).all() and 6 <= inside.all(axis=1).sum() <= 8
+    assert np.flatnonzero(inside.any(axis=1)).mean() == pytest.approx(249.5, abs=1), "in the middle"
+
+
+@pytest.mark.parametrize("shape", [(20, 40_000, 3), (40_000, 20, 3)])
+def test_side_by_side_very_long_pictures_are_reduced(shape):
+    row = side_by_side([np.zeros(shape, np.uint8)] * 2)
+    assert 0.9 * LONGEST < max(row.shape) <= LONGEST
 
 
 def test_contact_sheet_has_every_picture_in_its_cell():

@@ -274,6 +274,20 @@ def test_garments_that_cannot_be_asked_for(recognizer: Recognizer, tmp_path: Pat
         load("shipped", detector=tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("given", [{"array 0": [[0, 0, 9, 9]]}, {Path("a.jpg"): boxes((0, 0, 9, 9, 0, 1))}, [1]])
+def test_boxes_of_another_type_are_refused(recognizer: Recognizer, given):
+    with pytest.raises(ValueError, match=r"expected a mapping from .* to Detections; got"):
+        recognizer.garments(grey(0), boxes=given)
+
+
+def test_boxes_that_are_all_of_other_photos_are_told(recognizer: Recognizer, caplog):
+    recognizer.garments([grey(0)], boxes={"photo.jpg": boxes((0, 0, 9, 9, 0, 1))})
+    assert (
+        "the boxes are of other photos: of 1, the first 'photo.jpg'; asked for are 1 photos, the first 'array 0'"
+        in (caplog.text)
+    )
+
+
 # -------------------------------------------------------------------------------------------------------------- loading
 
 

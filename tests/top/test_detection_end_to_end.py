@@ -76,8 +76,8 @@ def test_an_evaluation_has_the_scores_of_the_training_and_a_picture(scenes, run,
     out = tmp_path / "scores.json"
     evaluate.main([str(run), "--data", str(scenes), "--json", str(out), "--pictures", str(tmp_path / "pictures")])
     scores = json.loads(out.read_text())
-    assert {"missed", "ap", "ap50_blouse", "threshold", "found", "right", "ece"} <= set(scores)
-    assert 0 <= scores["ece"] <= 1 and 0 <= scores["found"] <= 1
+    assert {"missed", "ap", "ap50_blouse", "threshold", "recall", "precision", "ece"} <= set(scores)
+    assert 0 <= scores["ece"] <= 1 and 0 <= scores["recall"] <= 1
     assert (tmp_path / "pictures" / "reliability.png").stat().st_size > 1000
 
 

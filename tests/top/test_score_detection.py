@@ -160,8 +160,9 @@ def test_other_photos_and_categories_are_counted_and_not_scored(tmp_path, capsys
     assert "3 hat; expected skirt, dress" in fails(score.detection, *files)
 
 
-def test_nothing_found_is_a_score(tmp_path, capsys):
-    found = scores(tmp_path, "table.json", [{"photo": "a.jpg", "box": None}])
+@pytest.mark.parametrize("answer", [[], [{"photo": "a.jpg", "box": None}]], ids=["results", "table"])
+def test_nothing_found_is_a_score(tmp_path, capsys, answer):
+    found = scores(tmp_path, "table.json", answer)
     assert found["ap"] == found["recall"] == 0 and found["predicted"] == 0 and found["precision"] is None
     assert "the file has no boxes, so nothing was found" in " ".join(capsys.readouterr().out.split())
 

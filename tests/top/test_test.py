@@ -93,7 +93,7 @@ def test_a_photo_is_looked_at_in_the_likeliest_box_of_its_category(own_data, tmp
     whole = predict(Path("shipped"), tmp_path / "whole", dresses)
     capsys.readouterr()
     boxed = predict(Path("shipped"), tmp_path / "boxed", dresses, "--boxes", str(boxes))
-    assert f"in {len(rows) - 1} photos no box of such a garment was found" in capsys.readouterr().out
+    assert f"for {len(rows) - 1} rows no box of such a garment was found" in capsys.readouterr().out
     assert boxed[1:] == whole[1:] and [row["image_id"] for row in boxed] == [row["image_id"] for row in rows]
     points = [tuple(map(int, boxed[0][key].split("_")))[:2] for key in KEYPOINTS if boxed[0][key] != ABSENT]
     # The square about the box reaches 6 px beyond it.

@@ -30,7 +30,7 @@ _MAX_PROBLEMS = 1000  # kept of one kind, for long lists of another format
 _SHOWN = 10  # class numbers named in a warning
 _MAX_DIGITS = 9  # of a label, so that it fits int32
 # Texts that `image_id_problem` could refuse; it decides, and gives the reason.
-_SUSPECT = r"^\s*$|^/|\\|\.\.|:"
+_SUSPECT = r"^\s*$|^[./]+$|^/|\\|\.\.|:"
 
 
 class _Rows(NamedTuple):

@@ -83,7 +83,8 @@ def read_boxes(path: Path, categories: Sequence[str], dataset: Path | None = Non
         raise ValueError(f"{path} needs no data set beside it: only a list of COCO results does, and this is none")
     if found.numbered:
         log.warning(
-            f"{path}: numbers of categories mean nothing without the data set of the file; its categories are unknown"
+            f"{path}: some categories are numbers, which only the COCO data set of that file explains; the network "
+            "chooses the category of these garments. Write names in their place to give it"
         )
     kept, problems, left_out = _known(found, categories)
     kept, repeated = _distinct(path, kept)
@@ -136,7 +137,9 @@ def scan_boxes(path: Path, names: CocoNames | None = None) -> BoxRows:
     content = read_json(path)
     if isinstance(content, dict):
         return check_pixels(scan_data_set(path, content))
-    first = content[0] if isinstance(content, list) and content else None
+    if content == []:  # as a detector writes that found nothing
+        return BoxRows(path, "results", (), (), True)
+    first = content[0] if isinstance(content, list) else None
     if isinstance(first, dict) and "photo" in first:
         return check_pixels(_scan_table(path, content))
     if isinstance(first, dict) and "image_id" in first:

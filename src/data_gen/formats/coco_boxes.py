@@ -41,12 +41,13 @@ def scan_data_set(path: Path, content: Any) -> BoxRows:
             label = f"annotations, id {entry['id']!s:.80}"
             photo = posix_name(referred(entry, "image_id", names.images).file_name)
             category = referred(entry, "category_id", names.categories)
-            points, score = _points(entry, category), probability(entry.get("score", 1.0))
+            points = _points(entry, category)
+            score = 1.0 if entry.get("score") is None else probability(entry["score"])
             crowd = bool(entry.get("iscrowd"))
             rows.append(BoxRow(photo, _box(entry), category.name, score, None, label, crowd, points))
         except FAULTS as error:
             problems.append(entry_problem(path, label, error))
-    has_scores = any(isinstance(entry, dict) and "score" in entry for entry in content["annotations"])
+    has_scores = any(isinstance(entry, dict) and entry.get("score") is not None for entry in content["annotations"])
     return BoxRows(path, "data set", tuple(rows), tuple(problems), has_scores, names=names)
 
 

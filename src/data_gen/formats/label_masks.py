@@ -26,19 +26,17 @@ _SMALLEST = 0.001
 """Of a photo: smaller garments are left out."""
 
 
-def read_label_names(path: Path, vocabulary: Vocabulary) -> dict[int, int]:
-    """Label -> index of the category, of a CSV with the columns label, name and category; UNKNOWN for MAYBE.
+def read_label_categories(path: Path, vocabulary: Vocabulary) -> dict[int, int | None]:
+    """Label -> index of the category, of a CSV with the columns label, name and category.
 
-    A row without a category is no garment of the vocabulary, and not among them.
-    Raises FormatError for other columns, a label that is no
-    whole number from 0 to 65535 or is repeated, and a category that the vocabulary does not have.
+    UNKNOWN for MAYBE; None for a row without a category, which is no garment. Raises FormatError for other columns, a
+    label that is no whole number from 0 to 65535 or is repeated, and a category that the vocabulary does not have.
     """
     rows = read_csv_rows(Path(path))
     if not rows or rows[0][1] != _HEADER:
         found = ",".join(rows[0][1]) if rows else "none, since the file is empty"
         raise FormatError([Problem(path, 1, f"columns {found:.200}; expected {','.join(_HEADER)}")])
-    labels: dict[int, int] = {}
-    seen: set[str] = set()
+    labels: dict[int, int | None] = {}
     problems = []
     for line, cells in rows[1:]:
         label, category = cells[0].strip(), cells[-1].strip()
@@ -46,7 +44,7 @@ def read_label_names(path: Path, vocabulary: Vocabulary) -> dict[int, int]:
             problems.append(
                 Problem(path, line, f"{','.join(cells):.80}; expected a label of 0 to 65535, its name and its category")
             )
-        elif label in seen:
+        elif int(label) in labels:
             problems.append(Problem(path, line, f"the label {label} again"))
         elif category and category not in (MAYBE, *vocabulary.categories):
             known = ", ".join(vocabulary.categories)
@@ -54,33 +52,33 @@ def read_label_names(path: Path, vocabulary: Vocabulary) -> dict[int, int]:
                 Problem(path, line, f"unknown category {category!r:.80}; expected none, {MAYBE} or one of {known}")
             )
         else:
-            seen.add(label)
-            if category:
-                labels[int(label)] = UNKNOWN if category == MAYBE else vocabulary.category_index(category)
+            index = vocabulary.category_index(category) if category not in ("", MAYBE) else None
+            labels[int(label)] = UNKNOWN if category == MAYBE else index
     if problems:
         raise FormatError(problems)
     return labels
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """(H, W) int32. Raises ValueError for what is no mask."""
+    """(H, W) int32. Raises ValueError for what is no mask; the caller adds the name of the file."""
     values = _matrix(path) if path.suffix.lower() == ".mat" else _png(path)
     if values.ndim != 2 or not values.size or not np.issubdtype(values.dtype, np.integer):
-        raise ValueError(f"{path}: expected one matrix of whole numbers; got {values.dtype} of shape {values.shape}")
+        raise ValueError(f"expected one matrix of whole numbers; got {values.dtype} of shape {values.shape}")
     if values.min() < 0 or values.max() > 0xFFFF:
-        raise ValueError(f"{path}: labels must be 0 to 65535; got {values.min()} to {values.max()}")
+        raise ValueError(f"labels must be 0 to 65535; got {values.min()} to {values.max()}")
     return values.astype(np.int32)
 
 
-def garments_of_mask(mask: np.ndarray, labels: Mapping[int, int]) -> Detections:
+def garments_of_mask(mask: np.ndarray, labels: Mapping[int, int | None]) -> Detections:
     """The box of each label (H, W) that is a garment: of its largest connected part and all that are not specks of it.
 
-    labels: label -> index of the category, or UNKNOWN, which the garment then has. Two people in one photo have one box
-    for a label that both wear.
+    labels: label -> index of the category, or UNKNOWN, which the garment then has; None for what is no garment. Two
+    people in one photo have one box for a label that both wear.
     """
     boxes, categories = [], []
     for label in np.unique(mask).tolist():
-        if label not in labels:
+        category = labels.get(label)
+        if category is None:
             continue
         _, _parts, stats, _ = cv2.connectedComponentsWithStats((mask == label).astype(np.uint8), connectivity=8)
         sizes = stats[1:, cv2.CC_STAT_AREA]
@@ -90,7 +88,7 @@ def garments_of_mask(mask: np.ndarray, labels: Mapping[int, int]) -> Detections:
         left, top = kept[:, cv2.CC_STAT_LEFT], kept[:, cv2.CC_STAT_TOP]
         right, bottom = left + kept[:, cv2.CC_STAT_WIDTH], top + kept[:, cv2.CC_STAT_HEIGHT]
         boxes.append([left.min(), top.min(), right.max(), bottom.max()])
-        categories.append(labels[label])
+        categories.append(category)
     return Detections(np.array(boxes, np.float64).reshape(-1, 4), np.array(categories, np.int64), np.ones(len(boxes)))
 
 
@@ -100,10 +98,10 @@ def _matrix(path: Path) -> Any:
     try:
         content = scipy.io.loadmat(path)
     except Exception as error:  # the reader raises errors of many kinds for damaged files
-        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from None
+        raise ValueError(f"cannot be read as a MATLAB file: {error}") from None
     matrices = [value for name, value in content.items() if not name.startswith("__")]
     if len(matrices) != 1 or not isinstance(matrices[0], np.ndarray):
-        raise ValueError(f"{path} has {len(matrices)} variables; expected one matrix")
+        raise ValueError(f"it has {len(matrices)} variables; expected one matrix")
     return matrices[0]
 
 
@@ -112,8 +110,8 @@ def _png(path: Path) -> np.ndarray:
 
     try:
         with Image.open(path, formats=("PNG",)) as image:
-            if image.mode not in ("L", "P", "I;16", "I"):
+            if image.mode not in ("1", "L", "P", "I;16", "I"):
                 raise ValueError(f"it has colours ({image.mode}); expected grey values or a palette")
-            return np.array(image)
+            return np.array(image, np.uint8 if image.mode == "1" else None)
     except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"{path} cannot be read as a mask: {error}") from None
+        raise ValueError(f"cannot be read as a mask: {error}") from None

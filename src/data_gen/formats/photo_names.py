@@ -22,9 +22,10 @@ def posix_name(name: str) -> str:
 def photos_of_names(names: Iterable[str], photos: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Which photo each name means: name -> photo, and of names that could mean several, name -> the reason.
 
-    names: as `posix_name` gives them; those that mean none of the photos are in neither. The same path counts most;
-    then that the path of the photo ends in the name, or the other way round; then the same without the ending of the
-    file; then the same number, as 17 and 000017.jpg. Other names than its path mean a photo only if there is just one.
+    names: as `posix_name` gives them; those that mean none of the photos are in neither. A name means a photo, the best
+    first: by the same path; since the path of the photo ends in the name, or the other way round; by the same without
+    the ending of the file; by the same number, as 17 and 000017.jpg. Of several names for one photo the best one means
+    it, if there is just one as good.
     """
     paths = {photo: PurePosixPath(posix_name(readable_name(photo))).parts for photo in photos}
     same, by_file, by_stem, by_number = ({} for _ in range(4))
@@ -34,24 +35,29 @@ def photos_of_names(names: Iterable[str], photos: Sequence[str]) -> tuple[dict[s
             table.setdefault(key, []).append(photo)
     meant: dict[str, str] = {}
     unclear: dict[str, str] = {}
-    alike: dict[str, list[str]] = {}  # photo -> names that are not its path
+    by_photo: dict[str, list[tuple[int, str]]] = {}  # photo -> (how good the name is, 0 is best; name)
     for name in names:
         parts = PurePosixPath(name).parts
-        found = same.get(parts) or [p for p in by_file.get(parts[-1], []) if _ends_alike(paths[p], parts)]
-        found = found or [p for p in by_stem.get(parts[-1], []) if _ends_alike(paths[p][:-1], parts[:-1])]
-        if not found and len(parts) == 1 and _number(name) is not None:
-            found = by_number.get(_number(name), [])
+        ways = (
+            same.get(parts, []),
+            [p for p in by_file.get(parts[-1], []) if _ends_alike(paths[p], parts)],
+            [p for p in by_stem.get(parts[-1], []) if _ends_alike(paths[p][:-1], parts[:-1])],
+            by_number.get(_number(name), []) if len(parts) == 1 and _number(name) is not None else [],
+        )
+        rank, found = next(((rank, found) for rank, found in enumerate(ways) if found), (0, []))
         if len(found) > 1:
             unclear[name] = f"it can mean {found[0]} and {found[1]}: write the whole path"
         elif found:
-            meant[name] = found[0]
-            if parts not in same:
-                alike.setdefault(found[0], []).append(name)
-    for photo, several in alike.items():
-        exact = "/".join(paths[photo]) in meant
-        for name in several if exact or len(several) > 1 else []:
-            other = next(other for other in (*several, photo) if other != name)
-            unclear[name] = f"{other} can mean the photo {meant.pop(name)} as well: write the whole path"
+            by_photo.setdefault(found[0], []).append((rank, name))
+    for photo, several in by_photo.items():
+        best = min(rank for rank, _ in several)
+        as_good = [name for rank, name in several if rank == best]
+        if len(as_good) == 1:
+            meant[as_good[0]] = photo
+        for _, name in several:
+            if name not in meant:
+                other = next(other for other in (*as_good, photo) if other != name)
+                unclear[name] = f"{other} can mean the photo {photo} as well: write the whole path"
     return meant, unclear
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...boxes import Detections
 from ...geometry import Size
 from ...vocabulary import Vocabulary
-from ..images import image_size, resolve_image
+from ..images import ImageError, image_size, resolve_image
 from .box_files import detections, fitted
 from .box_rows import BoxRow, check_pixels
 from .coco_boxes import scan_data_set
@@ -46,9 +46,11 @@ class Scene:
 def read_scenes(path: Path, vocabulary: Vocabulary) -> list[Scene]:
     """The photos of a COCO file, in its order, with the garments of the vocabulary's categories.
 
-    File names are relative to the folder of the file. What is malformed is left out and counted in a warning, a box
-    alone where only it is: boxes outside the photo, without an area, or that are no numbers. Where a photo's size is
-    not in the file, it is read from the photo. Raises FormatError for a file of another kind, or without a sound photo.
+    File names are relative to the folder of the file. What is malformed is left out and counted in a warning. A bad box
+    (outside the photo, without an area, or not of numbers) costs that box alone; a photo is left out whose size is not
+    the one in the file, since the boxes are of another photo then. A photo that is listed twice is read once, with the
+    boxes of both entries. Where the file has no size, the photo has it. Raises FormatError for a file of another kind,
+    or without a sound photo.
     """
     path = Path(path)
     found = check_pixels(scan_data_set(path, read_json(path)))
@@ -60,14 +62,18 @@ def read_scenes(path: Path, vocabulary: Vocabulary) -> list[Scene]:
         else:
             unknown[str(row.category)] += 1
     index = {name: vocabulary.category_index(name) for name in vocabulary.categories}
-    scenes, problems = [], list(found.problems)
+    scenes, problems, listed = [], list(found.problems), set()
     for image in found.names.images.values() if found.names else ():
         try:
+            name = posix_name(image.file_name)
+            if name in listed:
+                raise ValueError(f"the photo {name} is listed before; its boxes are taken together")
+            listed.add(name)
             file, size = _photo(path.parent, image)
         except ValueError as error:  # ImageError is one
             problems.append(Problem(path, None, f"images, id {image.id}: {error}"))
             continue
-        rows = by_photo.get(posix_name(image.file_name), [])
+        rows = by_photo.get(name, [])
         parts = [detections([row for row in rows if row.crowd is crowd], index) for crowd in (False, True)]
         (garments, outside), (crowds, beyond) = (fitted(part, size) for part in parts)
         problems += [Problem(path, None, f"photo {image.file_name}: {reason}") for reason in [*outside, *beyond]]
@@ -83,13 +89,23 @@ def read_scenes(path: Path, vocabulary: Vocabulary) -> list[Scene]:
 
 
 def _photo(folder: Path, image: CocoImage) -> tuple[Path, Size]:
+    """Raises ValueError where the photo has another size than the file says, or neither says one."""
     file = resolve_image(folder, image.file_name)
-    return file, image.size or image_size(file)
+    if image.size is None:
+        return file, image_size(file)
+    try:
+        size = image_size(file)
+    except ImageError:  # training tells which photos it cannot read
+        return file, image.size
+    if size != image.size:
+        said, found = (f"{width} x {height}" for width, height in (image.size, size))
+        raise ValueError(f"the file says {said} px, but the photo {file} has {found}")
+    return file, size
 
 
 def coco_of_scenes(scenes: Sequence[Scene], vocabulary: Vocabulary) -> dict[str, Any]:
-    """The COCO content of photos with boxes, ready for `json.dumps`; what is ignored becomes a crowd of each category
-    that there is first."""
+    """The COCO content of photos with boxes, ready for `json.dumps`; boxes to ignore become crowds (`iscrowd`), of the
+    first category, since COCO wants one."""
     annotations: list[dict[str, Any]] = []
     for number, scene in enumerate(scenes, start=1):
         boxes = [(box, int(c), 0) for box, c in zip(scene.garments.boxes, scene.garments.category, strict=True)]

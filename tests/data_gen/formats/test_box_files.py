@@ -129,7 +129,7 @@ def test_results_alone_name_photos_and_can_name_categories(tmp_path, caplog):
     found = read_boxes(save(tmp_path / "results.json", entries), CATEGORIES)
     assert found.garments["a.jpg"].category.tolist() == [0, UNKNOWN]
     assert found.garments["17"].category.tolist() == [UNKNOWN]
-    assert "numbers of categories mean nothing without the data set" in warnings(caplog)
+    assert "some categories are numbers, which only the COCO data set of that file explains" in warnings(caplog)
 
 
 def test_boxes_without_category_and_score(tmp_path, caplog):
@@ -272,7 +272,8 @@ def test_a_small_box_of_pixels_is_no_fraction(tmp_path):
         ("x.csv", "a.jpg,1,2,3,4\n", ":1: the columns 'a.jpg,1,2,3,4'; expected"),
         ("x.csv", lines('"a.jpg,1,2,3,4'), "not a CSV"),
         ("x.json", "{", "not JSON"),
-        ("x.json", [], "not a file of boxes; expected a list of COCO results"),
+        ("x.json", [], "the file has no boxes"),
+        ("x.json", [7], "not a file of boxes; expected a list of COCO results"),
         ("x.json", [1], "not a file of boxes"),
         ("x.json", [{"file": "a.jpg"}], "not a file of boxes"),
         ("x.json", {"images": []}, "no list of categories, annotations; expected a COCO data set"),

@@ -6,7 +6,7 @@ import scipy.io
 from PIL import Image
 
 from aifashion.boxes import UNKNOWN
-from aifashion.data_gen.formats.label_masks import garments_of_mask, read_label_names, read_mask
+from aifashion.data_gen.formats.label_masks import garments_of_mask, read_label_categories, read_mask
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.vocabulary import load_vocabulary
 
@@ -21,7 +21,7 @@ def table(folder: Path, *rows: str, header: str = "label,name,category") -> Path
 
 def test_the_table_says_what_a_label_is(tmp_path):
     path = table(tmp_path, "0,background,", "3,jeans,trousers", "65535,suit,?")
-    assert read_label_names(path, ALL) == {3: ALL.category_index("trousers"), 65535: UNKNOWN}
+    assert read_label_categories(path, ALL) == {0: None, 3: ALL.category_index("trousers"), 65535: UNKNOWN}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,7 @@ def test_the_table_says_what_a_label_is(tmp_path):
     [
         ("3,jeans,pants", r"labels.csv:3: unknown category 'pants'; expected none, \? or one of blouse, dress"),
         ("2,again,skirt", "labels.csv:3: the label 2 again"),
+        ("02,again,skirt", "labels.csv:3: the label 02 again"),
         ("-1,x,skirt", "labels.csv:3: -1,x,skirt; expected a label of 0 to 65535"),
         ("65536,x,skirt", "labels.csv:3: 65536,x,skirt; expected a label"),
         ("3,skirt", "labels.csv:3: 3,skirt; expected a label"),
@@ -36,12 +37,12 @@ def test_the_table_says_what_a_label_is(tmp_path):
 )
 def test_a_wrong_row_is_named(tmp_path, row, message):
     with pytest.raises(FormatError, match=message):
-        read_label_names(table(tmp_path, "2,skirt,skirt", row), ALL)
+        read_label_categories(table(tmp_path, "2,skirt,skirt", row), ALL)
 
 
 def test_another_table_is_refused(tmp_path):
     with pytest.raises(FormatError, match=r"labels.csv:1: columns id,what; expected label,name,category"):
-        read_label_names(table(tmp_path, header="id,what"), ALL)
+        read_label_categories(table(tmp_path, header="id,what"), ALL)
 
 
 def test_masks_are_read_from_grey_values_palettes_and_matlab_files(tmp_path):
@@ -50,10 +51,12 @@ def test_masks_are_read_from_grey_values_palettes_and_matlab_files(tmp_path):
     palette = Image.fromarray(mask, mode="P")
     palette.putpalette([7 * i % 256 for i in range(768)])
     palette.save(tmp_path / "palette.png")
+    Image.fromarray(mask > 5).save(tmp_path / "bits.png")
     Image.fromarray(300 * mask.astype(np.uint16)).save(tmp_path / "deep.png")
     scipy.io.savemat(tmp_path / "matlab.mat", {"groundtruth": mask})
     for name in ("grey.png", "palette.png", "matlab.mat"):
         assert read_mask(tmp_path / name).tolist() == mask.tolist(), name
+    assert read_mask(tmp_path / "bits.png").tolist() == (mask > 5).astype(int).tolist()
     assert read_mask(tmp_path / "deep.png").tolist() == (300 * mask.astype(int)).tolist()
 
 
@@ -91,4 +94,4 @@ def test_garments_too_small_and_other_labels_are_left_out():
     mask = np.zeros((100, 100), np.int32)
     mask[:3, :3], mask[50:, :] = 1, 2
     assert len(garments_of_mask(mask, {1: 0})) == 0
-    assert len(garments_of_mask(mask, {})) == 0
+    assert len(garments_of_mask(mask, {2: None})) == len(garments_of_mask(mask, {})) == 0

@@ -63,6 +63,15 @@ def test_of_two_names_for_one_photo_its_path_counts_and_else_neither():
     assert meant == {"a.jpg": "a.jpg"} and set(unclear) == {"x/a.jpg"}
 
 
+def test_a_worse_name_of_a_photo_does_not_cost_a_better_one():
+    photos = ["photos/000017.jpg"]
+    meant, unclear = photos_of_names(["17", "000017.jpg", "000017"], photos)
+    assert meant == {"000017.jpg": "photos/000017.jpg"} and set(unclear) == {"17", "000017"}
+    assert unclear["17"] == "000017.jpg can mean the photo photos/000017.jpg as well: write the whole path"
+    meant, unclear = photos_of_names(["17", "017"], photos)
+    assert meant == {} and set(unclear) == {"17", "017"}
+
+
 def test_photos_are_found_as_windows_and_links_write_them():
     meant, _ = photos_of_names(["day/a.jpg"], [r"C:\photos\day\a.jpg"])
     assert meant == {"day/a.jpg": r"C:\photos\day\a.jpg"}

@@ -12,6 +12,7 @@ from aifashion.vocabulary import load_vocabulary
 
 ALL = load_vocabulary()
 CATEGORIES = [{"id": 1, "name": "skirt"}, {"id": "two", "name": "blouse"}, {"id": 3, "name": "hat"}]
+IDS = [(7, "a/b.jpg"), (8, "./a/b.jpg")]
 
 
 def write(folder: Path, annotations: list, images: list | None = None, categories: list = CATEGORIES) -> Path:
@@ -64,6 +65,33 @@ def test_the_size_is_read_from_the_photo_where_the_file_has_none(tmp_path):
     Image.fromarray(np.zeros((33, 44, 3), np.uint8)).save(tmp_path / "a" / "b.jpg")
     (scene,) = read_scenes(write(tmp_path, [], [{"id": 7, "file_name": "a/b.jpg"}]), ALL)
     assert scene.size == (44, 33)
+
+
+def test_a_photo_of_another_size_than_the_file_says_is_left_out(tmp_path, caplog):
+    """As one that was turned or scaled after its boxes were drawn."""
+    (tmp_path / "a").mkdir()
+    for name in ("b.jpg", "c.jpg"):
+        Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / "a" / name)
+    images = [{"id": 7, "file_name": "a/b.jpg", "width": 40, "height": 60}]
+    images += [{"id": 8, "file_name": "a/c.jpg", "width": 60, "height": 40}]
+    with caplog.at_level(logging.WARNING):
+        (scene,) = read_scenes(write(tmp_path, [box(1, [5, 5, 9, 9])], images), ALL)
+    assert scene.image_id == "a/c.jpg"
+    assert "images, id 7: the file says 40 x 60 px, but the photo" in caplog.text
+
+
+def test_a_photo_that_is_listed_twice_is_there_once_with_all_its_boxes(tmp_path, caplog):
+    images = [{"id": number, "file_name": name, "width": 60, "height": 40} for number, name in IDS]
+    annotations = [box(1, [5, 5, 9, 9]), {**box(2, [20, 5, 9, 9]), "image_id": 8}]
+    with caplog.at_level(logging.WARNING):
+        (scene,) = read_scenes(write(tmp_path, annotations, images), ALL)
+    assert len(scene.garments) == 2
+    assert "images, id 8: the photo a/b.jpg is listed before; its boxes are taken together" in caplog.text
+
+
+def test_a_score_that_is_null_is_none(tmp_path):
+    (scene,) = read_scenes(write(tmp_path, [box(1, [5, 5, 9, 9], score=None)]), ALL)
+    assert len(scene.garments) == 1
 
 
 @pytest.mark.parametrize(
