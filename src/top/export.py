@@ -61,6 +61,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def export(args: Arguments) -> None:
+    _prepare(args)
+    if is_shipped(str(args.run)):
+        for stage in STAGES:
+            _export_shipped(args, stage, (args.out or CHECKOUT / "trained_models" / WORD / _name(args)) / stage)
+        return
+    run = _trained_run(args)
+    _export_run(args, run, args.out or run / "exports" / _name(args))
+
+
+def export_stage(args: Arguments, stage: Stage, out: Path) -> None:
+    """Writes the artifact of a run, or of the shipped network of a stage, to the folder `out`.
+
+    Raises ValueError for a run of another stage.
+    """
+    _prepare(args)
+    if is_shipped(str(args.run)):
+        _export_shipped(args, stage, out)
+        return
+    run = _trained_run(args)
+    if task_kind(run).stage != stage:
+        raise ValueError(f"{run} is a run of {task_kind(run).stage}; expected one of {stage}")
+    _export_run(args, run, out)
+
+
+def _prepare(args: Arguments) -> None:
+    """Loads the framework. Raises ValueError for arguments that cannot be."""
     if args.precision not in PRECISIONS[args.format]:
         able = " or ".join(PRECISIONS[args.format])
         raise ValueError(f"--format {args.format} is computed in {able}, not in {args.precision}")
@@ -73,18 +99,21 @@ def export(args: Arguments) -> None:
     import_keras()  # with the settings that the networks need, before the modules that import Keras themselves
     if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         raise ValueError("runs are converted by TensorFlow, whatever they were trained with: unset KERAS_BACKEND")
-    if is_shipped(str(args.run)):
-        for stage in STAGES:
-            _export_shipped(args, stage)
-        return
+
+
+def _trained_run(args: Arguments) -> Path:
     if is_artifact(args.run):
         raise ValueError(f"{args.run} is an artifact already, without the weights to export from: name the run folder")
-    from aifashion.unet.runs import best_model, find_trained_run
+    from aifashion.unet.runs import find_trained_run
 
-    run = find_trained_run(args.run)
+    return find_trained_run(args.run)
+
+
+def _export_run(args: Arguments, run: Path, out: Path) -> None:
+    from aifashion.unet.runs import best_model
+
     task = task_kind(run).of_run(run)
     model = best_model(run, warn, args.epoch)
-    out = args.out or run / "exports" / _name(args)
     source = {"run": run.name, "epoch": model.epoch, "score": model.score}
     _export(args, _Source(task, model.path, task.read_calibration(run), out, source))
 
@@ -100,14 +129,13 @@ class _Source:
     about: dict[str, Any]
 
 
-def _export_shipped(args: Arguments, stage: Stage) -> None:
+def _export_shipped(args: Arguments, stage: Stage, out: Path) -> None:
     """One of the shipped networks, of the weights beside its artifact."""
     if args.epoch is not None:
         raise ValueError("--epoch goes with a run folder; the shipped networks are of one epoch each")
     folder, weights = shipped(stage), shipped_weights(stage)
     manifest = Manifest.read(folder)
     task, _, calibration = task_kind(folder).of_model(folder, None)
-    out = (args.out or CHECKOUT / "trained_models" / WORD / _name(args)) / stage
     if manifest.precision != "float32":
         tell(f"shipped {stage}: its kernels are kept in fewer bits than they were trained in, and are exported so")
     _export(args, _Source(task, weights, calibration, out, {**manifest.source, "exported_from": f"{WORD} {stage}"}))
