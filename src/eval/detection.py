@@ -25,7 +25,8 @@ of the input, from the middle of a cell to the left, top, right and bottom edge.
 
 UNCALIBRATED = BoxCalibration(1.0, 0.0, 0.3)
 """Of a detector whose scores were not compared with validation photos: they stay what they are."""
-_PEAKS = 3 * MOST
+PEAKS, LOWEST = 3 * MOST, 0.05
+"""Of a photo at most so many peaks of the maps are looked at, those that are not lower."""
 _EXPECTED = 4
 _CELLS = 2  # a detector finds no garment whose longer side has fewer
 
@@ -91,7 +92,7 @@ class Located:
 
 
 def detected(
-    detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[Size], lowest: float = 0.05
+    detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[Size], lowest: float = LOWEST
 ) -> list[Detections]:
     """The boxes of up to `batch_size` photos in px of the photos, with probabilities, not yet suppressed.
 
@@ -105,7 +106,7 @@ def detected(
     count = len(images)
     if heat.shape[-1] != len(detector.categories):
         raise ValueError(f"the detector answers {heat.shape[-1]} categories; expected {len(detector.categories)}")
-    answers = detector.codec.decode(heat[:count], distances[:count], _PEAKS, lowest)
+    answers = detector.codec.decode(heat[:count], distances[:count], PEAKS, lowest)
     found = []
     for answer, (_, frame), size in zip(answers, inputs, sizes, strict=True):
         boxes = clipped(moved(answer.boxes, Frame(frame.inverse)), size)
