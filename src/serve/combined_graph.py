@@ -308,6 +308,7 @@ def _joined(rows: Value, row: np.ndarray, count: Value) -> Value:
 
 
 def _first(rows: Value, count: Value) -> Value:
+    """So many rows, a scalar or (1,)."""
     return apply("Slice", rows, np.zeros(1, np.int64), count.reshape(1), np.zeros(1, np.int64))
 
 

@@ -135,13 +135,10 @@ def outputs(kind: str, dtypes: Sequence[DTypeLike | None], *inputs: Operand, **a
     return found
 
 
-def vector(parts: Sequence[Operand], dtype: DTypeLike = np.int64) -> Value:
-    """(N,) of scalars, of which one at least is a value."""
-    return apply("Concat", *(_row(part, dtype) for part in parts), axis=0)
-
-
-def _row(part: Operand, dtype: DTypeLike) -> Operand:
-    return part.expanded(0) if isinstance(part, Value) else np.array([part], dtype)
+def vector(parts: Sequence[Operand]) -> Value:
+    """(N,) of scalars, of which one at least is a value; the numbers among them are int64."""
+    rows = (part.expanded(0) if isinstance(part, Value) else np.array([part], np.int64) for part in parts)
+    return apply("Concat", *rows, axis=0)
 
 
 def counted(count: Value) -> Value:
