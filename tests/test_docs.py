@@ -220,5 +220,23 @@ def test_python_of_the_readme_and_of_the_pages_runs(tmp_path, monkeypatch, capsy
     assert len(names["table"]) == 2
     exec(compile(python_block("docs/recognition.md", 2), "recognition.md", "exec"), names)
     assert names["garment"].garment_id == 1 and names["garment"].box[:2] == (100, 20)
-    exec(compile(python_block("docs/artifacts.md"), "artifacts.md", "exec"), names)
+    exec(compile(python_block("docs/artifacts.md", 1), "artifacts.md", "exec"), names)
     assert names["points"].shape == (1, 24, 3)
+
+
+def test_the_program_for_a_combined_file_runs(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxruntime")
+    from PIL import Image
+
+    import small_onnx
+    from aifashion.serve.combined import write_combined
+    from aifashion.serve.combined_parts import Parts
+
+    monkeypatch.chdir(tmp_path)
+    photo = small_onnx.painted((200, 150), (small_onnx.SKIRT, 7, 7, 16))
+    Image.fromarray(photo).save("photo.jpg", quality=95)
+    parts = Parts.read(small_onnx.detector(tmp_path / "detector"), small_onnx.keypoints(tmp_path / "keypoints"), 20)
+    write_combined(Path("combined"), parts, [photo])
+    exec(compile(python_block("docs/artifacts.md"), "artifacts.md", "exec"), {})
+    first, *points = capsys.readouterr().out.splitlines()
+    assert re.match(r"skirt \d\d% at \[", first) and len(points) == 4 and points[0].startswith("  waistband_left: ")

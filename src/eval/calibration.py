@@ -19,7 +19,7 @@ BINS = 15
 
 LIMITS = (0.05, 20.0)
 """Between these a temperature is sought; one at an end says that the photos do not determine it."""
-_FLOOR = 1e-4
+FLOOR = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,5 +222,5 @@ def fit_curve(logits: np.ndarray, holds: np.ndarray, centre: np.ndarray, strengt
 
 def logit(probabilities: np.ndarray) -> np.ndarray:
     """The inverse of `sigmoid`, finite also for 0 and 1."""
-    inside = np.clip(np.asarray(probabilities, float), _FLOOR, 1 - _FLOOR)
+    inside = np.clip(np.asarray(probabilities, float), FLOOR, 1 - FLOOR)
     return np.log(inside / (1 - inside))

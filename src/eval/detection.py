@@ -25,8 +25,9 @@ of the input, from the middle of a cell to the left, top, right and bottom edge.
 
 UNCALIBRATED = BoxCalibration(1.0, 0.0, 0.3)
 """Of a detector whose scores were not compared with validation photos: they stay what they are."""
-_PEAKS = 3 * MOST
-_LOWEST = 0.01
+PEAKS = 3 * MOST
+"""Of a photo at most so many peaks of the maps are looked at."""
+LOWEST = 0.01
 """The score of the network below which nothing is taken for a garment. It is the same for a calibration as for photos
 later: a network that learned little has its best threshold among such scores."""
 _EXPECTED = 4
@@ -114,7 +115,7 @@ def detected(detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[
     count = len(images)
     if heat.shape[-1] != len(detector.categories):
         raise ValueError(f"the detector answers {heat.shape[-1]} categories; expected {len(detector.categories)}")
-    answers = detector.codec.decode(heat[:count], distances[:count], _PEAKS, _LOWEST)
+    answers = detector.codec.decode(heat[:count], distances[:count], PEAKS, LOWEST)
     found = []
     for answer, (_, frame), size in zip(answers, inputs, sizes, strict=True):
         boxes = clipped(moved(answer.boxes, Frame(frame.inverse)), size)

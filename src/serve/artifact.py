@@ -29,6 +29,8 @@ LAYOUT = 3
 sha256 of the manifest itself; 1 also had no vocabulary, which means that of FashionAI, and called the precisions f32
 and bf16."""
 READ_LAYOUTS = (1, 2, LAYOUT)
+COMBINED = "combined"
+"""The stage of a file of several networks, which this package writes and does not run."""
 KERNELS = "kernels.safetensors"
 
 Stage = Literal["detection", "keypoints", "attributes"]
@@ -131,7 +133,7 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Writes manifest.json with the digests of all files in the folder as they are now, and its own."""
         paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-        files = {path.relative_to(folder).as_posix(): _digest(path) for path in paths}
+        files = {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
         facts = {name: getattr(self, name) for name in _FIELDS}
         facts |= {"vocabulary": self.vocabulary.to_json(), "files": files}
         facts |= {"heads": [dataclasses.asdict(head) for head in self.heads]}
@@ -200,7 +202,7 @@ class Manifest:
             if not file.is_file():
                 raise ArtifactError(f"{file} is missing: export the run again, or copy the whole folder")
             try:
-                found = _digest(file)
+                found = file_digest(file)
             except OSError as error:
                 raise ArtifactError(f"{file} cannot be read: {error.strerror or error}") from None
             if found != digest:
@@ -236,6 +238,11 @@ def _read_facts(path: Path) -> tuple[dict[str, Any], int]:
         layout = dict(facts)["layout"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"{path} does not describe an artifact ({error}): export the run again") from None
+    if dict(facts).get("stage") == COMBINED:
+        raise ArtifactError(
+            f"{path} is of a combined file, which ONNX Runtime runs without this package; expected an artifact of one "
+            "network: name the runs or artifacts that it was made of"
+        )
     if type(layout) is not int or layout not in READ_LAYOUTS:
         known = ", ".join(map(str, READ_LAYOUTS[:-1]))
         raise ArtifactError(
@@ -343,6 +350,7 @@ def check_replaceable(folder: Path) -> None:
         raise FileExistsError(f"{folder} {what}: choose another --out")
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """The sha256 of a file, 64 hexadecimal digits."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,31 +1,18 @@
 """A run becomes an artifact: converted beside its folder, measured against the run, and moved there if it agrees."""
 
 import dataclasses
-import errno
-import os
-import secrets
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from ..files import locked, replace_folder, sweep
-from .artifact import KERNELS, MODEL_FILES, ArtifactError, Manifest, check_replaceable
+from .artifact import KERNELS, MODEL_FILES, ArtifactError, Manifest
 from .converters import Batches, convert, quantise_within
 from .runtime import Arrays, Network, load_network
 from .signature import Array, Signature, check_signature
-
-PACKAGES = ("aifashion", "keras", "tensorflow", "openvino", "nncf", "onnx", "tf2onnx")
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_ROOM = 1 << 20
-"""Bytes; a disk with less is full."""
+from .writing import artifact_folder, versions
 
 Measure = Callable[[Network], dict[str, Any]]
 """How an artifact's outputs differ from the run's, by name; `excess` above 0 says by how much it is too far."""
@@ -47,22 +34,9 @@ def write_artifact(
     was; FileExistsError where `out` is something else than an artifact; BlockingIOError where another process is
     exporting to it. What killed exports left beside `out` is deleted.
     """
-    out = Path(out).resolve()  # a link stays one
-    check_replaceable(out)
-    manifest = dataclasses.replace(manifest, versions=_versions())
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # The folder itself is replaced, so that a lock in it would be another one afterwards.
-    with locked(out.with_name(f"{out.name}.export")):
-        sweep(out.parent, out.name)
-        beside = out.with_name(f".{secrets.token_hex(4)}-{out.name}")
-        beside.mkdir()
-        try:
-            with _full_disk_named(out):
-                _write_beside(beside, serving, manifest, measure, calibration, kernels)
-                _flush(beside)
-                replace_folder(out, beside)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    manifest = dataclasses.replace(manifest, versions=versions())
+    with artifact_folder(out) as beside:
+        _write_beside(beside, serving, manifest, measure, calibration, kernels)
     return Manifest.read(out)
 
 
@@ -110,33 +84,6 @@ def _advice(manifest: Manifest, found: Mapping[str, Any]) -> str:
     return f"the conversion is at fault, since this is the highest precision: choose another --format ({others})"
 
 
-@contextmanager
-def _full_disk_named(out: Path) -> Iterator[None]:
-    """Turns whatever a library raises on a full disk into an OSError that says so.
-
-    Some of them ignore that a write failed, and stumble over what they wrote later.
-    """
-    try:
-        yield
-    except Exception as error:
-        for folder in (out.parent, Path(tempfile.gettempdir())):
-            free = shutil.disk_usage(folder).free
-            code = error.errno if isinstance(error, OSError) and error.errno in _FULL else errno.ENOSPC
-            if free < _ROOM or (isinstance(error, OSError) and error.errno in _FULL):
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-                raise OSError(
-                    code, f"cannot write {out}: {folder} has {free / 1e6:.1f} MB free ({reason}); nothing was replaced"
-                ) from error
-        raise
-
-
-def _flush(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-
-
 def open_network(folder: Path) -> Network:
     """`load_network`, and SavedModels as well, for which TensorFlow loads."""
     manifest = Manifest.read(folder)
@@ -164,13 +111,3 @@ def _spec(tensor: Any) -> Array:
 
 def _excess(measure: Measure, folder: Path, manifest: Manifest, compute: Callable) -> float:
     return float(measure(Network(folder, manifest, compute))["excess"])
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train-detection": ("train_detection:main", "train a detector, which finds all garments in a photo"),
     "evaluate": ("evaluate:main", "score a run on its validation photos"),
     "export": ("export:main", "export a run as an artifact, a network that works without TensorFlow"),
+    "export-combined": ("export_combined:main", "export a detector and a keypoint network as one ONNX file"),
     "predict": ("predict:main", "write category, keypoints, crop and attributes of photos to a table"),
     "demo": ("demo:main", "draw keypoints, heatmap and region on photos"),
     "score keypoints": ("score:keypoints", "score predicted keypoints against the truth (NE, PCK)"),

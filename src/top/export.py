@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ import tyro
 from aifashion.data_gen.formats.challenges import CATEGORIES
 from aifashion.data_gen.preprocess import letterboxed
 from aifashion.data_gen.synthetic.scene import render
+from aifashion.files import CHECKOUT
 from aifashion.serve.artifact import PRECISIONS, Format, Manifest, Numbers, Stage, is_artifact
 from aifashion.serve.shipped import STAGES, WORD, is_shipped, shipped, shipped_weights
 from aifashion.tasks.kinds import Task, task_kind
-from aifashion.top.arguments import CHECKOUT, run_command, tell, warn
+from aifashion.top.arguments import run_command, tell, warn
 
 MEASURED, MEASURED_IN_FLOAT32 = 1000, 32
 """How many photos artifacts are measured on: by their score, where there are so many, and by their outputs."""
@@ -62,6 +63,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def export(args: Arguments) -> None:
+    _prepare(args)
+    if is_shipped(str(args.run)):
+        for stage in STAGES:
+            out = (args.out or CHECKOUT / "trained_models" / WORD / _name(args)) / stage
+            _tell_written(out, _export_shipped(args, stage, out))
+        return
+    run = _trained_run(args)
+    out = args.out or run / "exports" / _name(args)
+    _tell_written(out, _export_run(args, run, out))
+
+
+def export_stage(args: Arguments, stage: Stage, out: Path) -> Manifest:
+    """Writes the artifact of a run, or of the shipped network of a stage, to the folder `out`, without a word of it.
+
+    Raises ValueError for a run of another stage.
+    """
+    _prepare(args)
+    if is_shipped(str(args.run)):
+        return _export_shipped(args, stage, out)
+    run = _trained_run(args)
+    if task_kind(run).stage != stage:
+        raise ValueError(f"{run} is a run of {task_kind(run).stage}; expected one of {stage}")
+    return _export_run(args, run, out)
+
+
+def _prepare(args: Arguments) -> None:
+    """Loads the framework. Raises ValueError for arguments that cannot be."""
     if args.precision not in PRECISIONS[args.format]:
         able = " or ".join(PRECISIONS[args.format])
         raise ValueError(f"--format {args.format} is computed in {able}, not in {args.precision}")
@@ -74,20 +102,23 @@ def export(args: Arguments) -> None:
     import_keras()  # with the settings that the networks need, before the modules that import Keras themselves
     if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         raise ValueError("runs are converted by TensorFlow, whatever they were trained with: unset KERAS_BACKEND")
-    if is_shipped(str(args.run)):
-        for stage in STAGES:
-            _export_shipped(args, stage)
-        return
+
+
+def _trained_run(args: Arguments) -> Path:
     if is_artifact(args.run):
         raise ValueError(f"{args.run} is an artifact already, without the weights to export from: name the run folder")
-    from aifashion.unet.runs import best_model, find_trained_run
+    from aifashion.unet.runs import find_trained_run
 
-    run = find_trained_run(args.run)
+    return find_trained_run(args.run)
+
+
+def _export_run(args: Arguments, run: Path, out: Path) -> Manifest:
+    from aifashion.unet.runs import best_model
+
     task = task_kind(run).of_run(run)
     model = best_model(run, warn, args.epoch)
-    out = args.out or run / "exports" / _name(args)
     source = {"run": run.name, "epoch": model.epoch, "score": model.score}
-    _export(args, _Source(task, model.path, task.read_calibration(run), out, source))
+    return _export(args, _Source(task, model.path, task.read_calibration(run), out, source))
 
 
 @dataclass(frozen=True)
@@ -101,24 +132,25 @@ class _Source:
     about: dict[str, Any]
 
 
-def _export_shipped(args: Arguments, stage: Stage) -> None:
+def _export_shipped(args: Arguments, stage: Stage, out: Path) -> Manifest:
     """One of the shipped networks, of the weights beside its artifact."""
     if args.epoch is not None:
         raise ValueError("--epoch goes with a run folder; the shipped networks are of one epoch each")
     folder, weights = shipped(stage), shipped_weights(stage)
     manifest = Manifest.read(folder)
     task, _, calibration = task_kind(folder).of_model(folder, None)
-    out = (args.out or CHECKOUT / "trained_models" / WORD / _name(args)) / stage
     if manifest.precision != "float32":
         tell(f"shipped {stage}: its kernels are kept in fewer bits than they were trained in, and are exported so")
-    _export(args, _Source(task, weights, calibration, out, {**manifest.source, "exported_from": f"{WORD} {stage}"}))
+    return _export(
+        args, _Source(task, weights, calibration, out, {**manifest.source, "exported_from": f"{WORD} {stage}"})
+    )
 
 
 def _name(args: Arguments) -> str:
     return f"{args.format}_{args.precision}"
 
 
-def _export(args: Arguments, source: _Source) -> None:
+def _export(args: Arguments, source: _Source) -> Manifest:
     from aifashion.serve.export import write_artifact
     from aifashion.unet.runs import load_weights
 
@@ -141,10 +173,17 @@ def _export(args: Arguments, source: _Source) -> None:
     )
     manifest = task.described(manifest, calibration)
     serving = task.serving_net(net, calibration, args.flip)
-    manifest = write_artifact(source.out, serving, manifest, measure, ranges, task.kernels(net))
-    size = sum(path.stat().st_size for path in source.out.rglob("*") if path.is_file()) / 1e6
-    found = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in manifest.differences.items())
-    tell(f"Wrote {source.out} ({size:.1f} MB): {found}")
+    return write_artifact(source.out, serving, manifest, measure, ranges, task.kernels(net))
+
+
+def _tell_written(out: Path, manifest: Manifest) -> None:
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
+    tell(f"Wrote {out} ({size:.1f} MB): {shown(manifest.differences)}")
+
+
+def shown(differences: Mapping[str, Any]) -> str:
+    """What was measured, in one line."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in differences.items())
 
 
 def _outputs_apart(task: Task, predict: Any, args: Arguments) -> Any:
