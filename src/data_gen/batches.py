@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grain
+import numpy as np
 
 Batch = dict[str, Any]
 """Arrays by name, with the batch as first axis. A single example has arrays without it, or NumPy numbers."""
@@ -17,6 +18,24 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
             "or more data"
         )
     return count // batch_size
+
+
+def shuffled_batches(
+    count: int,
+    example: Callable[[Any], Batch],
+    batch_size: int,
+    seed: tuple[int, int],
+    first_step: int = 0,
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """The examples of 0 to `count` - 1 as batches in a random order, from `first_step` on.
+
+    seed: that of the training, and the epoch; they alone decide the order. An incomplete last batch is left out.
+    """
+    order = np.random.default_rng(seed).permutation(count)
+    steps = steps_per_epoch(count, batch_size)
+    remaining = order[first_step * batch_size : steps * batch_size].tolist()
+    return prepared_batches(remaining, example, batch_size, workers=workers)
 
 
 def prepared_batches(

@@ -12,7 +12,7 @@ from ..boxes import areas, clipped, moved
 from ..config import DetectionConfig
 from ..geometry import letterbox
 from .augment import change_pixels, random_frame
-from .batches import Batch, prepared_batches, steps_per_epoch
+from .batches import Batch, shuffled_batches
 from .formats.scenes import Scene
 from .images import ImageError, read_image
 from .preprocess import sample_image
@@ -84,8 +84,5 @@ def detection_batches(
 
     workers: number of processes that prepare batches (0: threads of this process).
     """
-    steps = steps_per_epoch(len(scenes), config.batch_size)
-    order = np.random.default_rng([config.seed, epoch]).permutation(len(scenes))
-    remaining = order[first_step * config.batch_size : steps * config.batch_size].tolist()
     examples = DetectionExamples(scenes, config, epoch)
-    return prepared_batches(remaining, examples, config.batch_size, workers=workers)
+    return shuffled_batches(len(scenes), examples, config.batch_size, (config.seed, epoch), first_step, workers)

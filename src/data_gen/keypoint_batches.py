@@ -14,7 +14,7 @@ from ..geometry import Frame, Size, crop, inside, letterbox
 from ..records import HIDDEN, NO_GARMENT, VISIBLE, Sample
 from ..vocabulary import Vocabulary
 from .augment import change_pixels, random_frame, warp_keypoints
-from .batches import Batch, prepared_batches, steps_per_epoch
+from .batches import Batch, shuffled_batches
 from .images import ImageError, read_image
 from .preprocess import sample_image
 
@@ -106,8 +106,5 @@ def keypoint_batches(
 
     workers: number of processes that prepare batches (0: threads of this process).
     """
-    steps = steps_per_epoch(len(samples), config.batch_size)
-    order = np.random.default_rng([config.seed, epoch]).permutation(len(samples))
-    remaining = order[first_step * config.batch_size : steps * config.batch_size].tolist()
     examples = KeypointExamples(samples, config, epoch)
-    return prepared_batches(remaining, examples, config.batch_size, workers=workers)
+    return shuffled_batches(len(samples), examples, config.batch_size, (config.seed, epoch), first_step, workers)

@@ -1,8 +1,8 @@
 """The pair of networks that comes with the package: where it lies, and the name that means it.
 
 Each stage is an artifact, which runs without Keras, with the Keras weights that finetuning starts from and a model card
-beside it. The weights are compact: what the artifact holds in float32 is kept there alone, and kernels that it holds in
-lower precision are in float16 (unet/compact_weights.py). `python recipes/shipped_networks.py` writes all of it.
+beside it. The weights are compact: kernels that the artifact holds, also those in int8, are kept there alone, and the
+others are in float16 (unet/compact_weights.py). `python recipes/shipped_networks.py` writes all of it.
 """
 
 from pathlib import Path

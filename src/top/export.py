@@ -110,7 +110,7 @@ def _export_shipped(args: Arguments, stage: Stage) -> None:
     task, _, calibration = task_kind(folder).of_model(folder, None)
     out = (args.out or CHECKOUT / "trained_models" / WORD / _name(args)) / stage
     if manifest.precision != "float32":
-        tell(f"shipped {stage}: its kernels are kept in half precision, and are exported as they are kept")
+        tell(f"shipped {stage}: its kernels are kept in fewer bits than they were trained in, and are exported so")
     _export(args, _Source(task, weights, calibration, out, {**manifest.source, "exported_from": f"{WORD} {stage}"}))
 
 

@@ -1,9 +1,9 @@
 """Trains a keypoint network: `aifashion train --category all --network v11 --epochs 30`."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -11,6 +11,7 @@ from aifashion.config import KeypointConfig, keypoint_preset
 from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import is_shipped, shipped
 from aifashion.tasks.keypoints import KeypointTask
+from aifashion.tasks.kinds import Task
 from aifashion.tasks.training_options import TrainingOptions
 from aifashion.top.arguments import choose_device, console, option_value, read_arguments, run_command
 
@@ -30,15 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def train(arguments: Sequence[str] | None) -> None:
-    args = read_arguments(Arguments, PROG, arguments, Arguments(preset(arguments)))
+    train_from(PROG, arguments, Arguments(preset(arguments)), KeypointTask)
+
+
+def train_from(prog: str, arguments: Sequence[str] | None, default: Any, task: Callable[[Any], Task]) -> None:
+    """Trains what the command line asks for. default: the command's arguments, `config` and `options`, as they are
+    without one. task: from a configuration."""
+    args = read_arguments(type(default), prog, arguments, default)
     choose_device(args.options.gpu_id)
     from aifashion.tasks.training import train_network  # Keras loads here
 
-    def read_over(config: KeypointConfig) -> KeypointConfig:
-        return read_arguments(Arguments, PROG, arguments, Arguments(config)).config
+    def read_over(config: Any) -> Any:
+        return read_arguments(type(default), prog, arguments, dataclasses.replace(default, config=config)).config
 
     epochs_given = bool(option_value(arguments, "--epochs", ""))
-    train_network(KeypointTask(args.config), args.options, console, read_over, epochs_given)
+    train_network(task(args.config), args.options, console, read_over, epochs_given)
 
 
 def preset(arguments: Sequence[str] | None) -> KeypointConfig:

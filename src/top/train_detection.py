@@ -12,7 +12,8 @@ from aifashion.serve.artifact import Manifest
 from aifashion.serve.shipped import is_shipped, shipped
 from aifashion.tasks.detection import DetectionTask
 from aifashion.tasks.training_options import TrainingOptions
-from aifashion.top.arguments import choose_device, console, option_value, read_arguments, run_command
+from aifashion.top.arguments import option_value, run_command
+from aifashion.top.train import train_from
 
 PROG = "aifashion train-detection"
 
@@ -30,15 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def train(arguments: Sequence[str] | None) -> None:
-    args = read_arguments(Arguments, PROG, arguments, Arguments(preset(arguments)))
-    choose_device(args.options.gpu_id)
-    from aifashion.tasks.training import train_network  # Keras loads here
-
-    def read_over(config: DetectionConfig) -> DetectionConfig:
-        return read_arguments(Arguments, PROG, arguments, Arguments(config)).config
-
-    epochs_given = bool(option_value(arguments, "--epochs", ""))
-    train_network(DetectionTask(args.config), args.options, console, read_over, epochs_given)
+    train_from(PROG, arguments, Arguments(preset(arguments)), DetectionTask)
 
 
 def preset(arguments: Sequence[str] | None) -> DetectionConfig:

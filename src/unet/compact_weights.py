@@ -3,10 +3,11 @@
 A compact file has the groups and names of the Keras weights file that it was made of. An array of it is one of these:
 
 - as it was (vectors: biases, and the numbers of normalisation),
-- in float16, compressed, which Keras reads as it is (kernels that the artifact holds in lower precision),
-- instead of a kernel, a factor for each output channel, with the attributes `offset` (bytes) and `shape`: the constant
-  that the artifact has there in float32, (O, I, h, w) or (O, I), divided by the factors is the kernel. The factors are
-  those of the normalisation that an export multiplies into it.
+- in float16, compressed, which Keras reads as it is (kernels that the artifact does not have),
+- instead of a kernel, a factor for each output channel, with the attributes `offset` (bytes), `shape` and `type`: the
+  constant that the artifact has there, (O, I, h, w), (O, I) or of a depthwise convolution (O, 1, 1, h, w), divided by
+  the factors is the kernel. The factors are those of the normalisation that an export multiplies into it, and of a
+  constant in int8 those of its steps. A kernel of such a constant is the trained one to half a step.
 
 The attributes of the file are the name of the artifact's file and its sha256.
 """
@@ -26,6 +27,9 @@ CONSTANTS, GRAPH = "model.bin", "model.xml"
 """Of an artifact for OpenVINO: the file of all constants, and where in it each one lies."""
 NEAR = 1e-6
 """How far a kernel made of a constant can be from the trained one, relative to its largest number: float32 rounding."""
+STEPS = 1.0
+"""How many steps of int8 it can be away: rounding is half a step, and the factor is fitted to rounded numbers."""
+_TYPES = {"f32": "<f4", "i8": "<i1"}
 
 
 class CompactError(ValueError):
@@ -51,6 +55,7 @@ def write_compact(weights: Path, artifact: Path, out: Path) -> None:
                 offset, factors = found
                 kept = compact.create_dataset(name, data=factors)
                 kept.attrs["offset"], kept.attrs["shape"] = offset, constants[offset].shape
+                kept.attrs["type"] = "f32" if constants[offset].dtype == np.float32 else "i8"
                 referred = True
             else:
                 half = array.astype(np.float16)
@@ -94,7 +99,7 @@ def whole_weights(path: Path) -> Iterator[Path]:
                     array = item[()] if "offset" not in item.attrs else _kernel(item, constants)
                     kept = whole.create_dataset(name, data=array)
                 for key, value in item.attrs.items():
-                    if key not in ("offset", "shape"):
+                    if key not in ("offset", "shape", "type"):
                         kept.attrs[key] = value
 
             compact.visititems(restore)
@@ -116,42 +121,68 @@ def _referred(path: Path, compact: h5py.File) -> bytes:
 
 def _kernel(factors: h5py.Dataset, constants: bytes) -> np.ndarray:
     shape = tuple(int(side) for side in factors.attrs["shape"])
-    if len(shape) not in (2, 4) or any(side < 1 for side in shape):
-        raise CompactError(f"{factors.name} refers to a constant of the shape {shape}; expected 2 or 4 sides")
-    constant = np.frombuffer(constants, "<f4", math.prod(shape), int(factors.attrs["offset"])).reshape(shape)
-    return _channels_last(constant) / factors[()]
+    if len(shape) not in _AXES or any(side < 1 for side in shape):
+        raise CompactError(f"{factors.name} refers to a constant of the shape {shape}; expected 2, 4 or 5 sides")
+    kind = str(factors.attrs.get("type", "f32"))  # earlier files refer to float32 alone
+    if kind not in _TYPES:
+        raise CompactError(f"{factors.name} refers to a constant of {kind!r:.40}; expected {' or '.join(_TYPES)}")
+    constant = np.frombuffer(constants, _TYPES[kind], math.prod(shape), int(factors.attrs["offset"])).reshape(shape)
+    kernel = _as_keras(constant)
+    return (kernel / _beside(factors[()], kernel)).astype(np.float32)
 
 
-def _channels_last(constant: np.ndarray) -> np.ndarray:
-    """(O, I, h, w) -> (h, w, I, O), and (O, I) -> (I, O), as Keras has kernels."""
-    return constant.transpose((2, 3, 1, 0) if constant.ndim == 4 else (1, 0))
+_AXES = {2: (1, 0), 4: (2, 3, 1, 0), 5: (3, 4, 0, 1, 2)}
+
+
+def _as_keras(constant: np.ndarray) -> np.ndarray:
+    """(O, I, h, w) -> (h, w, I, O), (O, I) -> (I, O), and (O, 1, 1, h, w) -> (h, w, O, 1), as Keras has kernels."""
+    kernel = constant.transpose(_AXES[constant.ndim])
+    return kernel[..., 0] if constant.ndim == 5 else kernel
+
+
+def _beside(factors: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """(O,) so that it multiplies the output channels: of a depthwise kernel (h, w, O, 1) the last but one axis."""
+    return factors[:, None] if kernel.shape[-1] == 1 and len(factors) == kernel.shape[-2] > 1 else factors
 
 
 def _find(kernel: np.ndarray, constants: dict[int, np.ndarray]) -> tuple[int, np.ndarray] | None:
-    """The offset of the constant that is the kernel but for a factor for each output channel, and these factors."""
-    sums = tuple(range(kernel.ndim - 1))
-    wanted = kernel.astype(np.float64)
-    size = np.square(wanted).sum(sums)
-    if not size.all():  # a channel of zeros has no factor
-        return None
+    """The offset of the constant that is the kernel but for a factor for each output channel, and these factors.
+
+    Of constants in int8 the nearest one.
+    """
+    best: tuple[float, int, np.ndarray] | None = None
     for offset, constant in constants.items():
-        held = _channels_last(constant)
+        held = _as_keras(constant)
         if held.shape != kernel.shape:
             continue
-        factors = ((held * wanted).sum(sums) / size).astype(np.float32)
-        if factors.all() and np.abs(held / factors - kernel).max() <= NEAR * np.abs(kernel).max():
-            return offset, factors
-    return None
+        wanted = kernel.astype(np.float64)
+        others = tuple(axis for axis in range(kernel.ndim) if axis != kernel.ndim - 1 - (constant.ndim == 5))
+        size = np.square(wanted).sum(others)
+        if not size.all():  # a channel of zeros has no factor
+            return None
+        factors = ((held * wanted).sum(others) / size).astype(np.float32)
+        if not factors.all():
+            continue
+        scaled = _beside(factors, kernel)
+        if constant.dtype == np.float32:
+            if np.abs(held / scaled - kernel).max() <= NEAR * np.abs(kernel).max():
+                return offset, factors
+            continue
+        steps = float(np.abs(held - kernel * scaled).max())
+        if steps <= STEPS and (best is None or steps < best[0]):
+            best = steps, offset, factors
+    return None if best is None else best[1:]
 
 
 def _constants(artifact: Path) -> dict[int, np.ndarray]:
-    """By offset the float32 constants of 2 or 4 axes."""
+    """By offset the constants that can be kernels."""
     if not (artifact / GRAPH).is_file():
         return {}
     data, found = (artifact / CONSTANTS).read_bytes(), {}
     for layer in ElementTree.parse(artifact / GRAPH).iterfind("./layers/layer[@type='Const']/data"):
         shape = tuple(int(side) for side in layer.get("shape", "").split(",") if side.strip())
-        if layer.get("element_type") == "f32" and len(shape) in (2, 4):
+        kind = _TYPES.get(layer.get("element_type", ""))
+        if kind is not None and len(shape) in _AXES and (len(shape) < 5 or shape[1:3] == (1, 1)):
             offset = int(layer.get("offset", 0))
-            found[offset] = np.frombuffer(data, "<f4", int(np.prod(shape)), offset).reshape(shape)
+            found[offset] = np.frombuffer(data, kind, int(np.prod(shape)), offset).reshape(shape)
     return found

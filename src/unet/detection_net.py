@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from .backbones import Weights, build_backbone
 from .blocks import basic_block, bottleneck, conv_bn, upsample
-from .keypoint_net import NETWORKS
+from .keypoint_net import network_spec
 
 STRIDE = 8
 LEVELS = ("P5", "P4", "P3")
@@ -25,11 +25,7 @@ def build_detection_net(network: str, size: int, categories: int, backbone_weigh
     `build_backbone`.
     Raises ValueError for an unknown network or a size that 32 does not divide.
     """
-    if network not in NETWORKS:
-        raise ValueError(f"unknown network {network!r}; expected one of {', '.join(NETWORKS)}")
-    if size % 32 or size < 64:
-        raise ValueError(f"the input side must be a multiple of 32 and at least 64 px, not {size}")
-    spec = NETWORKS[network]
+    spec = network_spec(network, size)
     image = layers.Input((size, size, 3), name="image")
     features = build_backbone(spec.backbone, (size, size, 3), backbone_weights)(image)
     x = None

@@ -40,6 +40,16 @@ NETWORKS: dict[str, NetworkSpec] = {
 built like lite, all others like v11."""
 
 
+def network_spec(network: str, size: int) -> NetworkSpec:
+    """Of a network with an input side of `size` px. Raises ValueError for an unknown network or a size that 32 does not
+    divide."""
+    if network not in NETWORKS:
+        raise ValueError(f"unknown network {network!r}; expected one of {', '.join(NETWORKS)}")
+    if size % 32 or size < 64:
+        raise ValueError(f"the input side must be a multiple of 32 and at least 64 px, not {size}")
+    return NETWORKS[network]
+
+
 def build_keypoint_net(
     network: str, size: int, keypoints: int, categories: int, backbone_weights: Weights = None
 ) -> keras.Model:
@@ -50,11 +60,7 @@ def build_keypoint_net(
     `build_backbone`.
     Raises ValueError for an unknown network or a size that 32 does not divide.
     """
-    if network not in NETWORKS:
-        raise ValueError(f"unknown network {network!r}; expected one of {', '.join(NETWORKS)}")
-    if size % 32 or size < 64:
-        raise ValueError(f"the input side must be a multiple of 32 and at least 64 px, not {size}")
-    spec = NETWORKS[network]
+    spec = network_spec(network, size)
     image = layers.Input((size, size, 3), name="image")
     mask = layers.Input((keypoints,), name="mask")
     backbone = build_backbone(spec.backbone, (size, size, 3), backbone_weights)

@@ -104,5 +104,40 @@ def test_a_constant_of_no_shape_is_refused(artifact, shape):
     with h5py.File(path, "a") as file:
         assert "offset" in file["a/vars/0"].attrs
         file["a/vars/0"].attrs["shape"] = np.array(shape, np.int64)
-    with pytest.raises(CompactError, match="expected 2 or 4 sides"), whole_weights(path):
+    with pytest.raises(CompactError, match="expected 2, 4 or 5 sides"), whole_weights(path):
+        pass
+
+
+def test_kernels_in_int8_are_the_trained_ones_to_half_a_step(tmp_path):
+    rng = np.random.default_rng(4)
+    kernel, deep = rng.normal(size=(3, 3, 4, 5)).astype("f4"), rng.normal(size=(5, 5, 6, 1)).astype("f4")
+    other = rng.normal(size=(3, 3, 4, 5)).astype("f4")
+    steps = {"kernel": np.abs(kernel).max((0, 1, 2)) / 127, "deep": np.abs(deep).max((0, 1, 3)) / 127}
+    signs = np.array([1, -1, 1, 1, -1])  # an export multiplies the normalisation into it, which can be negative
+    held = np.rint(kernel / steps["kernel"] * signs).astype(np.int8).transpose(3, 2, 0, 1)
+    held_deep = np.rint(deep / steps["deep"][:, None]).astype(np.int8).transpose(2, 3, 0, 1)[:, :, None]
+    (tmp_path / CONSTANTS).write_bytes(held.tobytes() + held_deep.tobytes())
+    layers = layer(0, "5, 4, 3, 3", "i8") + layer(held.nbytes, "6, 1, 1, 5, 5", "i8")
+    (tmp_path / GRAPH).write_text(f"<net><layers>{layers}</layers></net>")
+    with h5py.File(tmp_path / "whole.weights.h5", "w") as file:
+        file["a"], file["b"], file["c"] = kernel, deep, other
+    write_compact(tmp_path / "whole.weights.h5", tmp_path, tmp_path / "model.weights.h5")
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        assert [file[name].size for name in "abc"] == [5, 6, other.size], "another kernel of that shape is kept"
+    with whole_weights(tmp_path / "model.weights.h5") as path, h5py.File(path) as file:
+        assert (np.abs(file["a"][()] - kernel) <= 0.6 * steps["kernel"]).all()
+        assert (np.abs(file["b"][()] - deep) <= 0.6 * steps["deep"][:, None]).all()
+        np.testing.assert_allclose(file["c"], other, rtol=2**-10)
+
+
+def test_a_constant_of_another_type_is_refused(artifact):
+    folder, kernel, _ = artifact
+    with h5py.File(folder / "whole.weights.h5", "w") as file:
+        file["a/vars/0"] = kernel
+    path = folder / "model.weights.h5"
+    write_compact(folder / "whole.weights.h5", folder, path)
+    with h5py.File(path, "a") as file:
+        assert file["a/vars/0"].attrs["type"] == "f32"
+        file["a/vars/0"].attrs["type"] = "f64"
+    with pytest.raises(CompactError, match="refers to a constant of 'f64'; expected f32 or i8"), whole_weights(path):
         pass

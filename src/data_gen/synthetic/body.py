@@ -1,4 +1,4 @@
-"""A posed figure in heads: levels of the body, joints of the limbs; and its skin, hair and shoes as pieces to paint."""
+"""A posed figure in heads: levels of the body, joints of the limbs; and its skin and hair as pieces to paint."""
 # ruff: noqa: RUF005  (an array + (x, y) moves points, it does not join lists)
 
 from dataclasses import dataclass, replace
@@ -39,7 +39,8 @@ class Body:
     """Half widths in heads; turn and tilts in radians; the limbs by side (-1: left in the image, 1: right).
 
     arms, legs: (4, 2) joints: root, middle, end, tip. behind: whether the arm is behind the trunk. pocketed: whether
-    its hand is.
+    its hand is. boots, boots_half: height above the ankles of the boots that it wears, 0 without, and half their width
+    there. lift: how much higher than those of bare feet its ankles are, by heels and soles.
     """
 
     shoulder: float
@@ -54,6 +55,9 @@ class Body:
     legs: dict[int, np.ndarray]
     behind: dict[int, bool]
     pocketed: dict[int, bool]
+    boots: float = 0.0
+    boots_half: float = 0.0
+    lift: float = 0.0
 
     def half_width(self, y: np.ndarray | float) -> np.ndarray:
         """Half the trunk's width at a level, before the body turns."""
@@ -125,6 +129,7 @@ def random_body(rng: np.random.Generator, worn: bool) -> Body:
     spread, bend, stance = rng.uniform(8, 72), rng.uniform(-14, 4), rng.uniform(-1.5, 5)
     if rng.random() < 0.1:  # laid out with folded sleeves
         bend = rng.uniform(-110, -30)
+    apart = rng.uniform(0, 8) if rng.random() < 0.2 else 0.0
     same = rng.random() < 0.45
     pose = str(rng.choice(list(_POSE_PROBABILITIES), p=list(_POSE_PROBABILITIES.values())))
     for side in SIDES:
@@ -139,7 +144,7 @@ def random_body(rng: np.random.Generator, worn: bool) -> Body:
             far = side * turn > 0.4 and fore[1] > -10
             body.behind[side] = bool(rng.random() < (0.6 if far else hidden))
             body.pocketed[side] = pose == "pocket" and bool(rng.random() < 0.6)
-            thigh = stance + rng.normal(0, 2.5)
+            thigh = stance + apart + rng.normal(0, 2.5)
             shin = thigh - abs(rng.normal(0, 4)) + 2
             leg_lengths = (THIGH, SHIN * (rng.uniform(0.8, 0.95) if rng.random() < 0.15 else 1.0), FOOT)
         else:
@@ -179,26 +184,24 @@ def _ellipse(centre: np.ndarray, rx: float, ry: float, count: int = 28, turn: fl
     return centre + ring @ np.array([[cos, sin], [-sin, cos]])
 
 
-def skin_pieces(rng: np.random.Generator, body: Body, sleeve: float) -> list[Piece]:
-    """The figure without its garments: limbs, trunk, head, hair, shoes; sometimes a mannequin of one colour.
-
-    sleeve: the fraction of the arms that sleeves cover.
-    """
+def random_skin(rng: np.random.Generator) -> tuple[Cloth, bool]:
+    """The skin of a figure, and whether it is a mannequin of one colour."""
     mannequin = rng.random() < 0.06
     tone = np.array(SKIN[rng.choice(len(SKIN), p=(0.24, 0.28, 0.22, 0.12, 0.08, 0.06))]) * rng.uniform(0.92, 1.04)
     if mannequin:
         tone = np.full(3, rng.choice([0.15, 0.75, 0.9]))
-    skin = plain(np.clip(tone, 0, 1), gloss=0.3)
-    shoe = plain(np.array([rng.uniform(0.03, 0.95)] * 3) * rng.uniform(0.8, 1, 3))
-    stockings = plain(np.full(3, rng.uniform(0.04, 0.2))) if rng.random() < 0.08 else skin
+    return plain(np.clip(tone, 0, 1), gloss=0.3), bool(mannequin)
+
+
+def skin_pieces(rng: np.random.Generator, body: Body, sleeve: float, skin: Cloth, mannequin: bool) -> list[Piece]:
+    """The figure without garments, legs and feet: arms, trunk, head, hair.
+
+    sleeve: the fraction of the arms that sleeves cover.
+    """
     bare = min(sleeve, 0.95) * (UPPER_ARM + FOREARM) - 0.25
     pieces = []
     for side, name in SIDES.items():
-        leg, arm = body.legs[side], body.arms[side]
-        pieces.append(_tube(f"leg_{name}", 10, leg[:3], (0.34, 0.29, 0.19, 0.2, 0.11), side, stockings, 0.1))
-        foot = leg[2] * 0.45 + leg[3] * 0.55
-        sole = (_ellipse(foot, 0.15, 0.26),)
-        pieces.append(Piece(f"shoe_{name}", 11, sole, leg[2:], np.full(2, 0.15), shoe, shadow=0.2))
+        arm = body.arms[side]
         # The top of the arm is under the cloth of the trunk, which ends at the arm hole; the rest is over it.
         z = 16.0 if body.behind[side] else 46.0
         half = (0.2, 0.17, 0.145, 0.13, 0.085)

@@ -9,8 +9,11 @@ from .body import ANKLE, CROTCH, FLOOR, HIP, KNEE, SIDES, WAIST, Body
 from .cloth import Cloth, Drape, plain
 from .cut import Garment, Mark
 from .details import THREAD
-from .outline import arc_length, chain, even, profile, ribbon, smooth
+from .outline import along, arc_length, chain, even, profile, ribbon, smooth
 from .paint import Piece, Stroke
+
+_IN_BOOT = 0.12  # heads of a leg that are under the edge of a boot
+_ACROSS = np.linspace(0, 1, 9)[:, None]
 
 
 def _waistband(body: Body, y: float, ease: float, drop: float, height: float) -> tuple[np.ndarray, np.ndarray]:
@@ -121,6 +124,20 @@ def _tears(rng: np.random.Generator, outside: np.ndarray, inside: np.ndarray) ->
     return strokes
 
 
+def _piles(rng: np.random.Generator, outside: np.ndarray, inside: np.ndarray) -> list[Stroke]:
+    """Creases across the end of a leg, which piles up on a shoe or a boot."""
+    strokes = []
+    for k in range(int(rng.integers(2, 5))):
+        low = 0.1 + 0.11 * k + rng.uniform(-0.03, 0.03)
+        a, b = (along(edge, arc_length(edge)[-1] - low + rng.normal(0, 0.04)) for edge in (outside, inside))
+        if k % 2:
+            a, b = b, a
+        line = a + (b - a) * np.linspace(0, rng.uniform(0.45, 0.95), 5)[:, None]
+        line[1:4, 1] += rng.uniform(0.0, 0.05)
+        strokes.append(Stroke(line, rng.uniform(0.02, 0.05), rng.uniform(0.1, 0.3)))
+    return strokes
+
+
 def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0, owner: str = "trousers") -> Garment:
     """Random trousers: from hot pants to full length, from skinny to wide and flared."""
     y0 = WAIST + rng.uniform(-0.1, 0.45)
@@ -143,14 +160,27 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
     cuffs = rng.random() < 0.25
     turned_up = details.ink(cloth.mean * 0.6 + 0.35) if rng.random() < 0.12 else None
     torn = rng.random() < 0.08
+    low_end = 0.0
+    if fraction > 0.97:  # over the foot; wide legs can reach the floor
+        low_end = rng.uniform(0.03, 0.3 + body.lift if style in ("wide", "flare") else 0.16)
+    piled = low_end > 0.06 and style not in ("wide", "flare") and rng.random() < 0.7
+    bow = rng.uniform(0.0, 0.22)
+    total = float(np.mean([arc_length(leg[:3])[-1] for leg in body.legs.values()]))
+    tucked = (
+        body.boots > 0
+        and fraction * total + low_end > total - body.boots + _IN_BOOT
+        and (style == "skinny" or (style in ("straight", "baggy") and bool(rng.random() < 0.55)))
+    )
     for side in (first, -first):
         name = SIDES[side]
         bone = body.legs[side][:3]
         total = float(arc_length(bone)[-1])
-        end = fraction * total + (0.06 if fraction > 0.97 else 0.0)
+        end = total - body.boots + _IN_BOOT if tucked else fraction * total + low_end
         start = min(0.75, end * 0.8)
         s = np.linspace(start, end, 15)
         half = profile(s / total, (0.2, 0.52, 1.0), (0.47 * body.hip + ease + loose * 0.3, knee + loose * 0.3, ankle))
+        if tucked:
+            half = np.minimum(half, body.boots_half - 0.012 + 0.5 * np.clip(total - body.boots - s, 0, None))
         outer, inner = ribbon(bone, s, half, side)
         hip = np.array([[side * (float(body.half_width(y)) + ease), y] for y in np.linspace(y0, CROTCH - 0.1, 7)])
         hip[0] = (side * abs(top[0, 0]), y0)
@@ -178,11 +208,19 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
             strokes.append(Stroke((leg + inside) / 2, 0.03, 0.2))
         if wash:
             strokes.append(Stroke(((leg + inside) / 2)[1:8], 0.16, 0.09, (0.85, 0.87, 0.9)))
-        across = np.vstack([outside[-1], inside[-1]])
         up = (bone[1] - bone[2]) / np.hypot(*(bone[1] - bone[2]))
-        strokes.append(Stroke(across + up * (0.12 if cuffs else 0.05), 0.03 if cuffs else THREAD, 0.4))
-        if turned_up is not None:
-            strokes.append(Stroke(across + up * 0.1, 0.2, 0.8, turned_up))
+        ends = np.vstack([outside[-1], inside[-1]])
+        if tucked:  # the legs vanish at the edge of the boots
+            ends = np.vstack([along(edge, arc_length(edge)[-1] - _IN_BOOT) for edge in (outside, inside)])
+        else:
+            # Seen from above, the front of the hem hangs lower than its sides.
+            across = ends[0] + (ends[1] - ends[0]) * _ACROSS - up * bow * half[-1] * (1 - (2 * _ACROSS - 1) ** 2)
+            rings.append(across)
+            strokes.append(Stroke(across + up * (0.12 if cuffs else 0.05), 0.03 if cuffs else THREAD, 0.4))
+            if turned_up is not None:
+                strokes.append(Stroke(across + up * 0.1, 0.2, 0.8, turned_up))
+        if piled or tucked:
+            strokes += _piles(rng, leg, inside)
         if torn:
             strokes += _tears(rng, leg, inside)
         for k in range(int(rng.integers(0, 3))):  # creases from the crotch
@@ -193,8 +231,8 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
         part = f"trouser_{name}"
         level = z + 0.05 * (side == -first)
         pieces.append(Piece(part, level, tuple(rings), axis, reach, cloth, tuple(strokes), drape, 0.25, owner))
-        marks[f"bottom_{name}_out"] = Mark(outside[-1], part)
-        marks[f"bottom_{name}_in"] = Mark(inside[-1], part)
+        marks[f"bottom_{name}_out"] = Mark(ends[0], part, hidden=tucked)
+        marks[f"bottom_{name}_in"] = Mark(ends[1], part, hidden=tucked)
     pieces.append(_band_piece(rng, body, owner, z + 0.2, top, low, cloth))
     ends = body.place(top[[0, -1]])
     legs = frozenset({"trouser_left", "trouser_right", "waistband"})
@@ -202,4 +240,5 @@ def trousers(rng: np.random.Generator, body: Body, cloth: Cloth, z: float = 20.0
     marks["waistband_right"] = Mark(ends[1], "trouser_right", legs)
     marks["crotch"] = Mark(crotch_at, "trouser_left", legs)
     level = HIP + 0.1 + fraction * (ANKLE - HIP - 0.1)
-    return Garment("trousers", tuple(pieces), marks, {"pant_length": length_label("pant_length", level)})
+    labels = {"pant_length": length_label("pant_length", level)}
+    return Garment("trousers", tuple(pieces), marks, labels, tucked=tucked)

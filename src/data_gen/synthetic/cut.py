@@ -11,11 +11,15 @@ from .paint import Piece
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A keypoint. xy: in heads. home: the part it is on. spared: later painted parts that do not hide it."""
+    """A keypoint. xy: in heads. home: the part it is on. spared: later painted parts that do not hide it.
+
+    hidden: whether it is, whatever is painted: at the edge of a boot, under which the leg of trousers ends.
+    """
 
     xy: np.ndarray
     home: str
     spared: frozenset[str] = frozenset()
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Garment:
     """A cut and posed garment.
 
     pieces: to paint. marks: keypoints by name. attributes: labels by task. sleeve: the fraction of the arms that its
-    sleeves cover.
+    sleeves cover. tucked: whether its legs end in boots.
     """
 
     category: str
@@ -31,6 +35,7 @@ class Garment:
     marks: dict[str, Mark]
     attributes: dict[str, str]
     sleeve: float = 0.0
+    tucked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,6 @@ def _keypoints(
     for i in np.flatnonzero(within).tolist():
         k, mark = KEYPOINTS.index(names[i]), garment.marks[names[i]]
         xy[k] = shown[i]
-        covered = canvas.covered(points[i], homes[mark.home], mark.spared, radius, cloth, indices)
-        state[k] = HIDDEN if covered else VISIBLE
+        hidden = mark.hidden or canvas.covered(points[i], homes[mark.home], mark.spared, radius, cloth, indices)
+        state[k] = HIDDEN if hidden else VISIBLE
     return Keypoints(xy, state)

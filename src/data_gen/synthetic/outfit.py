@@ -1,16 +1,18 @@
 """The content of a photo: the target garment on a figure, a hanger or the floor, other clothes, bags and phones."""
 # ruff: noqa: RUF005  (an array + (x, y) moves points, it does not join lists)
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..formats.challenges import CATEGORIES
 from . import bottoms
-from .body import HIP, Body, hand_of, skin_pieces
+from .body import HIP, Body, hand_of, random_skin, skin_pieces
 from .cloth import Cloth, colour, plain, random_cloth
 from .cut import Cut, Garment, random_cut
 from .details import ink
+from .footwear import Footwear, leg_pieces, random_footwear, shod
 from .garment import upper
 from .outline import polyline
 from .paint import Piece, Stroke
@@ -38,6 +40,8 @@ def worn(
 ) -> tuple[Garment, list[Piece]]:
     """A garment on a figure with other clothes and things: (garment, all pieces to paint). cloth: by default random."""
     others: list[Garment] = []
+    shoes = random_footwear(rng, body)
+    body = shod(body, shoes)
     if category in ("skirt", "trousers"):
         target = garment_of(rng, body, category, True, 20.0, category, cloth)
         over = rng.random() < 0.3
@@ -62,9 +66,17 @@ def worn(
     elif rng.random() < (0.15 if category in ("skirt", "trousers") else 0.07):
         others.append(_open_coat(rng, body))
     garments = [target, *others]
-    pieces = skin_pieces(rng, body, max(g.sleeve for g in garments))
+    pieces = wearer(rng, body, shoes, garments)
     pieces += [piece for garment in garments for piece in garment.pieces]
     return target, pieces + carried(rng, body)
+
+
+def wearer(rng: np.random.Generator, body: Body, shoes: Footwear, garments: Sequence[Garment]) -> list[Piece]:
+    """The pieces of a figure in its footwear, without its garments. garments: a dress is the first of them."""
+    around_legs = next((g for g in garments if g.category in ("skirt", "trousers")), garments[0])
+    skin, mannequin = random_skin(rng)
+    legs = leg_pieces(rng, body, shoes, skin, around_legs)
+    return legs + skin_pieces(rng, body, max(g.sleeve for g in garments), skin, mannequin)
 
 
 def garment_of(

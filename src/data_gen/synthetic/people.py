@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from ...geometry import Size
-from .body import Body, random_body, skin_pieces
+from .body import Body, random_body
 from .cloth import random_cloth
 from .cut import Cut, Garment, random_cut
+from .footwear import random_footwear, shod
 from .garment import upper
-from .outfit import carried, garment_of, top_under_coat, waist_of
+from .outfit import carried, garment_of, top_under_coat, waist_of, wearer
 from .paint import Piece
 from .placement import Group, grouped, standing, turned
 
@@ -34,12 +35,13 @@ _OPEN_NECKS = (
 
 
 def dressed(rng: np.random.Generator) -> tuple[list[Garment], list[Piece]]:
-    """A random person: two or three garments, or a dress; and the pieces of the body and of what is carried."""
+    """A random person: two or three garments, or a dress; and the pieces of the body, its footwear and its bags."""
     body = random_body(rng, True)
+    shoes = random_footwear(rng, body)
+    body = shod(body, shoes)
     outfit = str(rng.choice(list(_OUTFITS), p=[probability for probability, _ in _OUTFITS.values()]))
     garments = _OUTFITS[outfit][1](rng, body)
-    skin = skin_pieces(rng, body, max(garment.sleeve for garment in garments))
-    return garments, [*skin, *carried(rng, body)]
+    return garments, [*wearer(rng, body, shoes, garments), *carried(rng, body)]
 
 
 def _top_and_bottom(rng: np.random.Generator, body: Body) -> list[Garment]:

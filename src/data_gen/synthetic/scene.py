@@ -15,7 +15,9 @@ from .body import random_body
 from .cloth import Cloth
 from .cut import Garment
 from .lens import bent, develop, grid, random_bend
-from .paint import Canvas
+from .paint import Canvas, Piece
+
+_NOTHING = np.empty((0, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def render(
     body = random_body(rng, on)
     target, pieces = (outfit.worn if on else outfit.laid_out)(rng, body, category, cloth)
     height, width = _photo_size(rng, size)
-    camera = _camera(rng, target, height, width)
+    camera = _camera(rng, target, height, width, _feet(rng, pieces))
     light = float(rng.uniform(-1, 1))
     shadow = (
         rng.uniform(0.5, 1.4) if rng.random() < 0.65 else rng.uniform(0.0, 0.2)
@@ -69,9 +71,20 @@ def _photo_size(rng: np.random.Generator, size: int) -> tuple[int, int]:
     return (size, short) if rng.random() < 0.88 else (short, size)
 
 
-def _camera(rng: np.random.Generator, target: Garment, height: int, width: int) -> Frame:
-    """Heads -> pixels, so that the garment's keypoints lie in the photo at a random size, position and rotation."""
+def _feet(rng: np.random.Generator, pieces: list[Piece]) -> np.ndarray:
+    """(N, 2) outlines of the feet, or none: about half of the photos of figures show the feet."""
+    feet = [ring for p in pieces if p.part.startswith(("foot", "shoe", "sock")) for ring in p.rings]
+    return np.vstack(feet) if feet and rng.random() < 0.5 else _NOTHING
+
+
+def _camera(rng: np.random.Generator, target: Garment, height: int, width: int, feet: np.ndarray = _NOTHING) -> Frame:
+    """Heads -> pixels, so that the garment's keypoints lie in the photo at a random size, position and rotation.
+
+    feet: (N, 2) points in heads, shown too if the garment ends at most two heads above them.
+    """
     points = np.array([m.xy for m in target.marks.values()])
+    if len(feet) and feet[:, 1].max() - points[:, 1].max() < 2:
+        points = np.vstack([points, feet])
     degrees = rng.normal(0, 4) if rng.random() < 0.85 else rng.uniform(-35, 35)
     angle = np.deg2rad(degrees)
     stretch = rng.uniform(0.93, 1.07)
@@ -106,7 +119,8 @@ def _keypoints(canvas: Canvas, target: Garment, bend: np.ndarray) -> tuple[Keypo
         if within:
             k, mark = KEYPOINTS.index(name), target.marks[name]
             xy[k] = position
-            state[k] = HIDDEN if canvas.covered(point, homes[mark.home], mark.spared) else VISIBLE
+            hidden = mark.hidden or canvas.covered(point, homes[mark.home], mark.spared)
+            state[k] = HIDDEN if hidden else VISIBLE
     return Keypoints(xy, state), {name for name, within in zip(names, in_photo, strict=True) if not within}
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,13 @@ def alone(garment: Garment, *things: Piece) -> Group:
 
 def states(garment: LabelledGarment) -> list[int]:
     return [int(garment.keypoints.state[KEYPOINTS.index(name)]) for name in ENDS]
+
+
+def test_points_at_the_edge_of_a_boot_are_hidden_though_nothing_covers_them():
+    garment = skirt(2, 1, 5, 4)
+    hems = {name: replace(mark, hidden=name.startswith("hemline")) for name, mark in garment.marks.items()}
+    (labels,) = found(alone(replace(garment, marks=hems)))
+    assert states(labels) == [VISIBLE, VISIBLE, HIDDEN, HIDDEN] and labels.seen == 1
 
 
 def test_a_garment_in_full_view_has_its_exact_box_and_points():

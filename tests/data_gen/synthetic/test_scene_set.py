@@ -45,6 +45,8 @@ def test_the_files_read_as_coco_with_all_photos_and_boxes(written, split, count)
             0 <= left < left + width <= annotation.image.size[0] and 0 <= top < top + height <= annotation.image.size[1]
         )
         points = sample.keypoints.xy[sample.keypoints.state != ABSENT]
+        # Where a slanted hem leaves the photo, its point can be farther out than all cloth that is in the photo.
+        points = points[((points >= 0.5) & (points <= np.array(annotation.image.size) - 1.5)).all(axis=1)]
         assert sample.category == annotation.category.name and sample.path.is_file()
         assert (points >= (left - 1.5, top - 1.5)).all() and (points <= (left + width + 0.5, top + height + 0.5)).all()
 
