@@ -27,6 +27,18 @@ def read_garments(text: str) -> Garments:
     return number
 
 
+def check_source(boxes: Path | None, detector: Path | None, garments: str | None) -> None:
+    """Raises ValueError for options that do not fit each other or are of no use; no file is read."""
+    if garments is not None:
+        read_garments(garments)
+    if detector is not None and str(detector) == NONE:
+        detector = None
+    if boxes is not None and detector is not None:
+        raise ValueError(f"--boxes {boxes} and --detector {detector}: the boxes come from one of them; give one")
+    if garments is not None and boxes is None and detector is None:
+        raise ValueError(f"--garments {garments} needs boxes: --boxes FILE gives them, or --detector finds them")
+
+
 @dataclass(frozen=True, slots=True)
 class NamedSource:
     """Boxes of the photos that a command is asked for. origin: the file or network, with what tells it from another one
@@ -46,22 +58,17 @@ def named_source(
 ) -> NamedSource | None:
     """Of the options of a command; None where they ask for no garments, and every photo is that of one.
 
-    photos: their names, by which the source knows them. Raises ValueError for options that do not fit each other or
-    are of no use, FormatError for a file without boxes of these photos.
+    photos: their names, by which the source knows them. Raises ValueError as `check_source`, FormatError for a file
+    without boxes of these photos.
     """
-    wanted = None if garments is None else read_garments(garments)
-    if detector is not None and str(detector) == NONE:
-        detector = None
-    if boxes is not None and detector is not None:
-        raise ValueError(f"--boxes {boxes} and --detector {detector}: the boxes come from one of them; give one")
+    check_source(boxes, detector, garments)
+    wanted = "all" if garments is None else read_garments(garments)
     if boxes is not None:
         digest = hashlib.sha256(read_regular(boxes)).hexdigest()[:12]
         given = read_boxes(boxes, vocabulary.categories).of(list(dict.fromkeys(photos)))
-        return NamedSource(BoxSource(given, wanted or "all"), f"{readable_name(str(boxes))} ({digest})")
-    if detector is not None:
+        return NamedSource(BoxSource(given, wanted), f"{readable_name(str(boxes))} ({digest})")
+    if detector is not None and str(detector) != NONE:
         model = load_detection_model(detector)
         found = model.detector(max(1, min(batch_size, len(photos))))
-        return NamedSource(BoxSource(found, wanted or "all"), f"{model.run} ({network_digest(model.run)})")
-    if wanted is not None:
-        raise ValueError(f"--garments {garments} needs boxes: --boxes FILE gives them, or --detector finds them")
+        return NamedSource(BoxSource(found, wanted), f"{model.run} ({network_digest(model.run)})")
     return None

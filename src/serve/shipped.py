@@ -19,7 +19,10 @@ _AGAIN = "install the package again, or make the pair: python recipes/shipped_ne
 
 
 def shipped(stage: Stage) -> Path:
-    """The artifact's folder. Raises ArtifactError where this copy of the package came without it."""
+    """The artifact's folder. Raises ArtifactError where this copy of the package came without it, as all do for a stage
+    that is none of STAGES."""
+    if stage not in STAGES:
+        raise ArtifactError("no detector comes with this package: name a run folder, or give the boxes in a file")
     folder = SHIPPED / stage
     if not (folder / MANIFEST).is_file():
         raise ArtifactError(f"{folder} is missing: {_AGAIN}")

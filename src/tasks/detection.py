@@ -224,7 +224,7 @@ class DetectionTask:
         self, part: list[Scene], answers: Answers, calibration: BoxCalibration | None
     ) -> tuple[dict[str, float], dict[str, Callable[[Path], None]]]:
         """All numbers of an evaluation, and by file name what draws its pictures. answers: with the calibration."""
-        from ..eval.attribute_report import draw_reliability  # loads matplotlib
+        from ..eval.detection_report import draw_detection_score
 
         numbers = self.numbers(part, answers)
         if calibration is None:
@@ -238,12 +238,10 @@ class DetectionTask:
             "recall": score.rates.recall,
             "precision": score.rates.precision,
         }
-        whole = score_detections(answers, self.config.vocabulary.categories, IOU).reliability
-        if whole is None:
-            return numbers, {}
-        numbers["ece"] = whole.ece
-        states = {"garment": (whole, whole)}
-        return numbers, {"reliability.png": lambda path: draw_reliability(states, path)}
+        whole = score_detections(answers, self.config.vocabulary.categories, IOU)
+        if whole.reliability is not None:
+            numbers["ece"] = whole.reliability.ece
+        return numbers, {"detection.png": lambda path: draw_detection_score(whole, path)}
 
     # ------------------------------------------------------------------------------------------------------ export
 

@@ -17,7 +17,7 @@ from aifashion.eval.drawing import contact_sheet, encoded
 from aifashion.eval.two_stage import describe_photo
 from aifashion.files import CHECKOUT, locked, regular, sweep, write_atomic
 from aifashion.paths import readable_name
-from aifashion.recognition.box_sources import named_source
+from aifashion.recognition.box_sources import check_source, named_source
 from aifashion.recognition.garment import draw_garments
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.recognizer import Recognizer, load
@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def demonstrate(args: Arguments) -> None:
+    check_source(args.boxes, args.detector, args.garments)
     photos = find_photos(args.photos)
     choose_device(args.gpu_id)
     recognizer = load(args.model, args.attributes, args.augment)

@@ -33,8 +33,9 @@ class Arguments:
     attributes"""
     pictures: Path | None = None
     """also draw pictures to this folder. For keypoints: the PCK curve, the NE of each keypoint, and how well its
-    visibility is predicted. For a detector: how reliable its probabilities are. For a classifier: confusion matrices of
-    the attribute tasks, and for each head how reliable its probabilities are, before and after calibration"""
+    visibility is predicted. For a detector: precision over recall, and how reliable its probabilities are. For a
+    classifier: confusion matrices of the attribute tasks, and for each head how reliable its probabilities are, before
+    and after calibration"""
     gpu_id: str | None = None
     """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 

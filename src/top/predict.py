@@ -11,7 +11,7 @@ import tyro
 
 from aifashion.eval.two_stage import Recognition, describe, describe_photo
 from aifashion.files import atomic_path, is_stream, locked, sweep
-from aifashion.recognition.box_sources import NamedSource, named_source
+from aifashion.recognition.box_sources import NamedSource, check_source, named_source
 from aifashion.recognition.columns import columns
 from aifashion.recognition.partial_table import PartialTable, Stamp, stamp
 from aifashion.recognition.photo_lists import LIST_SUFFIXES, read_photo_list
@@ -74,6 +74,7 @@ def predict(args: Arguments) -> None:
         raise ValueError(f"--out {error}") from None
     if args.batch_size < 1:
         raise ValueError(f"--batch-size {args.batch_size}: expected a number of photos from 1")
+    check_source(args.boxes, args.detector, args.garments)
     check_no_input("--out", args.out, args.photos)
     photos = named_photos(args.photos)
     choose_device(args.gpu_id)

@@ -8,7 +8,7 @@ from typing import Literal
 from aifashion.data_gen.keypoint_sets import load_test_set
 from aifashion.files import locked, sweep
 from aifashion.heatmaps import Decoder
-from aifashion.recognition.box_sources import named_source
+from aifashion.recognition.box_sources import check_source, named_source
 from aifashion.recognition.keypoint_model import load_keypoint_model
 from aifashion.tasks.keypoints import no_keypoints, write_keypoint_submission
 from aifashion.top.arguments import CHECKOUT, choose_device, make_folder, one_line, run_command, tell, warn
@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def predict_test_set(args: Arguments) -> None:
+    check_source(args.boxes, args.detector, None)
     choose_device(args.gpu_id)
     model = load_keypoint_model(args.model, args.epoch, args.augment, args.decoder)
     test_set = load_test_set(args.data, model.vocabulary)

@@ -6,7 +6,7 @@ import pytest
 from aifashion.config import DetectionConfig
 from aifashion.eval.detection import Detector
 from aifashion.recognition import box_sources
-from aifashion.recognition.box_sources import named_source, read_garments
+from aifashion.recognition.box_sources import check_source, named_source, read_garments
 from aifashion.recognition.detection_model import DetectionModel
 from aifashion.vocabulary import load_vocabulary
 from small_detector import CODEC, see_colours
@@ -51,6 +51,17 @@ def test_boxes_of_a_detector(tmp_path: Path, monkeypatch):
     assert named.source.expected(2) > 2 and prepared in ([], [3])
     heat, _ = detector.detect(np.zeros((3, 128, 128, 3), np.uint8))
     assert heat.shape == (3, 16, 16, 2)
+
+
+def test_options_are_checked_before_a_file_is_read():
+    nowhere = Path("nowhere")
+    check_source(nowhere, Path("none"), "all")
+    check_source(None, nowhere, "2")
+    check_source(None, None, None)
+    with pytest.raises(ValueError, match="the boxes come from one of them; give one"):
+        check_source(nowhere, nowhere, None)
+    with pytest.raises(ValueError, match="--garments 0: expected all, largest or a number from 1"):
+        check_source(nowhere, None, "0")
 
 
 def test_without_boxes_there_is_no_source():

@@ -78,7 +78,7 @@ def test_an_evaluation_has_the_scores_of_the_training_and_a_picture(scenes, run,
     scores = json.loads(out.read_text())
     assert {"missed", "ap", "ap50_blouse", "threshold", "recall", "precision", "ece"} <= set(scores)
     assert 0 <= scores["ece"] <= 1 and 0 <= scores["recall"] <= 1
-    assert (tmp_path / "pictures" / "reliability.png").stat().st_size > 1000
+    assert (tmp_path / "pictures" / "detection.png").stat().st_size > 1000
 
 
 def test_an_artifact_finds_what_the_run_finds(run, artifact):

@@ -8,12 +8,14 @@ from aifashion.unet.keypoint_net import NETWORKS
 
 @pytest.mark.parametrize("network", ["lite", "efficientnet_lite0"])
 def test_the_outputs_have_their_shapes_and_say_little_at_first(network):
+    keras.utils.set_random_seed(0)
     net = build_detection_net(network, 64, 3)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
     outputs = net.predict_on_batch({"image": images})
     assert outputs["heat"].shape == (2, 8, 8, 3)
     assert outputs["distances"].shape == (2, 8, 8, 3, 4)
-    np.testing.assert_allclose(1 / (1 + np.exp(-outputs["heat"])), 0.02, atol=0.03)
+    # Random layers and a random image: single cells can say more.
+    assert np.median(1 / (1 + np.exp(-outputs["heat"]))) == pytest.approx(0.02, abs=0.01)
     # About a fifth of the side, 0.3 log(2), wherever a garment is.
     assert (outputs["distances"] > 0).all()
     assert outputs["distances"].mean() == pytest.approx(64 * 0.3 * np.log(2), rel=0.3)
