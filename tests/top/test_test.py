@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from aifashion.data_gen.formats.challenges import CATEGORY_KEYPOINTS, KEYPOINTS
+from aifashion.data_gen.images import image_size
 from aifashion.top import score
 from aifashion.top import test as command
 from small_runs import spoil
@@ -88,7 +89,9 @@ def test_a_photo_is_looked_at_in_the_likeliest_box_of_its_category(own_data, tmp
     dresses = list_of(own_data, "dress", own_data / "test" / "dresses.csv")
     name = rows[0]["image_id"]
     boxes = tmp_path / "boxes.csv"
-    lines = [f"{name},4,4,40,40,dress,0.5", f"{name},50,50,90,90,dress,0.75", f"{name},0,0,20,20,skirt,1"]
+    width, height = image_size(dresses.parent / name)
+    low = (width - 24, height - 24, width, height)
+    lines = [f"{name},4,4,28,28,dress,0.5", f"{name},{','.join(map(str, low))},dress,0.75", f"{name},0,0,20,20,skirt,1"]
     boxes.write_text("photo,left,top,right,bottom,category,score\n" + "\n".join(lines) + "\n")
     whole = predict(Path("shipped"), tmp_path / "whole", dresses)
     capsys.readouterr()
@@ -96,8 +99,9 @@ def test_a_photo_is_looked_at_in_the_likeliest_box_of_its_category(own_data, tmp
     assert f"for {len(rows) - 1} rows no box of such a garment was found" in capsys.readouterr().out
     assert boxed[1:] == whole[1:] and [row["image_id"] for row in boxed] == [row["image_id"] for row in rows]
     points = [tuple(map(int, boxed[0][key].split("_")))[:2] for key in KEYPOINTS if boxed[0][key] != ABSENT]
-    # The square about the box reaches 6 px beyond it.
-    assert len(points) == len(CATEGORY_KEYPOINTS["dress"]) and all(44 <= value < 96 for xy in points for value in xy)
+    # The square about the box reaches 4 px beyond it.
+    assert len(points) == len(CATEGORY_KEYPOINTS["dress"])
+    assert all(value >= low[axis] - 5 for xy in points for axis, value in enumerate(xy))
     words = ["--model", "shipped", "--out", tmp_path / "none", "--data", dresses, "--detector", tmp_path / "nowhere"]
     assert "no run in " in fails(command.main, *words)
 
