@@ -26,6 +26,7 @@ from aifashion.data_gen.formats.label_masks import read_label_categories
 from aifashion.data_gen.formats.scenes import Scene
 from aifashion.data_gen.images import image_size
 from aifashion.data_gen.photographs import read_photographs
+from aifashion.eval.detection import UNCALIBRATED
 from aifashion.eval.detection_metrics import ScoredPhoto, score_detections
 from aifashion.eval.keypoint_metrics import score_arrays
 from aifashion.recognition.recognizer import load
@@ -38,7 +39,8 @@ STREET, LAID = HOME / "data" / "street", HOME / "data" / "photographs"
 
 def answers(detector: str, scenes: Sequence[Scene]) -> tuple[list[ScoredPhoto], list[ScoredPhoto]]:
     """All boxes with their probabilities, and those that are told."""
-    task, detect, calibration = DetectionTask.of_model(Path(detector), None)
+    task, detect, found = DetectionTask.of_model(Path(detector), None)
+    calibration = found or UNCALIBRATED
     every = task.answers(detect, list(scenes), lambda name: print("cannot be read:", name), calibration)
     told = [replace(p, found=p.found.select(p.found.score >= calibration.threshold)) for p in every]
     return every, told
