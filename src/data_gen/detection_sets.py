@@ -148,7 +148,7 @@ def scenes_of_masks(photos: Path, masks: Path, labels: Mapping[int, int | None])
     return scenes
 
 
-def write_scenes(out: Path, parts: Mapping[str, Sequence[Scene]], vocabulary: Vocabulary) -> None:
+def write_detection_set(out: Path, parts: Mapping[str, Sequence[Scene]], vocabulary: Vocabulary) -> None:
     """A COCO set: OUT/PART.json for each part, its photos linked or copied to OUT/photos/PART_NUMBER.ENDING.
 
     A photo of several parts, or several times in one, is there as often.

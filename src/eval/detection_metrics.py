@@ -20,7 +20,7 @@ from .keypoint_metrics import KeypointScore
 
 LARGE = 0.05
 """Share of the photo above which a box is large, as that of a garment of someone who fills the photo."""
-MOST = 100
+COUNTED = 100
 """Garments of a photo and category that AP takes into account, those with the highest score, as in COCO."""
 
 
@@ -42,7 +42,7 @@ class Precision:
     """AP and AR of C categories, (C,) fractions each, NaN for one without a true garment.
 
     ap: mean of AP at IoU 0.50, 0.55 ... 0.95. ap50, ap75: at IoU 0.5 and 0.75. ar: mean over the same IoU of the
-    share that is found by the MOST likeliest. curve: (C, 101) the highest precision at a recall of 0, 0.01 ... 1 or
+    share that is found by the COUNTED likeliest. curve: (C, 101) the highest precision at a recall of 0, 0.01 ... 1 or
     more, at IoU 0.5.
     """
 
@@ -231,7 +231,7 @@ def average_precision(photos: Sequence[ScoredPhoto], categories: int) -> Precisi
         evaluation = COCOeval(_coco(true, len(photos), categories), _coco(found, len(photos), categories), "bbox")
         # One group of all sizes, in place of three by COCO's own limits in px.
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e15]], ["all"]
-        evaluation.params.maxDets = [MOST]
+        evaluation.params.maxDets = [COUNTED]
         evaluation.evaluate()
         evaluation.accumulate()
     # (10 IoU, 101 recalls, C, 1, 1) and (10 IoU, C, 1, 1); -1 where there is no true garment.

@@ -219,7 +219,7 @@ def photographs(arguments: Sequence[str] | None = None) -> None:
 
 def from_masks(arguments: Sequence[str] | None = None) -> None:
     def convert(args: FromMasksArguments) -> None:
-        from aifashion.data_gen.detection_sets import scenes_of_masks, write_scenes
+        from aifashion.data_gen.detection_sets import scenes_of_masks, write_detection_set
         from aifashion.data_gen.formats.label_masks import read_label_categories
 
         for name in ("photos", "masks"):
@@ -231,7 +231,7 @@ def from_masks(arguments: Sequence[str] | None = None) -> None:
         garments = sum(len(scene.garments) for scene in scenes)
         if not garments:
             raise ValueError(f"{args.masks} shows no garment that {args.labels} names: nothing to write")
-        write_scenes(args.out, {"train": scenes}, args.vocabulary)
+        write_detection_set(args.out, {"train": scenes}, args.vocabulary)
         tell(f"Wrote {len(scenes)} photos with {garments} garments to {args.out}")
 
     run_command("aifashion data from-masks", FromMasksArguments, arguments, convert)

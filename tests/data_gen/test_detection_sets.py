@@ -11,7 +11,7 @@ from aifashion.data_gen.detection_sets import (
     load_detection_parts,
     load_test_scenes,
     scenes_of_masks,
-    write_scenes,
+    write_detection_set,
 )
 from aifashion.data_gen.synthetic.writer import write_dataset
 from aifashion.vocabulary import load_vocabulary
@@ -123,7 +123,7 @@ def test_what_is_written_is_read_again(tmp_path):
     coco(tmp_path / "a", "train", [[[5, 5, 20, 30], [30, 5, 20.5, 30]], []])
     coco(tmp_path / "a", "val", [[[1, 2, 3, 4]]])
     train, val = load_detection_parts(tmp_path / "a", CONFIG)
-    write_scenes(tmp_path / "b", {"train": [*train, *train], "test": val}, ALL)
+    write_detection_set(tmp_path / "b", {"train": [*train, *train], "test": val}, ALL)
     scenes = load_test_scenes(tmp_path / "b", ALL)
     assert scenes[0].garments.boxes.tolist() == val[0].garments.boxes.tolist()
     assert scenes[0].path.read_bytes() == val[0].path.read_bytes()

@@ -8,7 +8,7 @@ from PIL import Image
 pytest.importorskip("onnxruntime")
 import small_onnx
 from aifashion.boxes import Detections
-from aifashion.data_gen.detection_sets import write_scenes
+from aifashion.data_gen.detection_sets import write_detection_set
 from aifashion.data_gen.formats.scenes import Scene
 from aifashion.serve.combined_measure import CombinedNet
 from aifashion.top import export_combined
@@ -31,7 +31,7 @@ def scenes(tmp_path_factory) -> Path:
         Image.fromarray(painted(size, (SKIRT, 7, 5, 16), (TROUSERS, 8, 11, 12))).save(path)
         one = Detections(np.array([[20.0, 30, 60, 70]]), np.array([0]), np.ones(1))
         parts["train" if n < 3 else "val"].append(Scene(path.name, path, one, np.zeros((0, 4)), size))
-    write_scenes(folder / "set", parts, DETECTION.vocabulary)
+    write_detection_set(folder / "set", parts, DETECTION.vocabulary)
     return folder / "set"
 
 

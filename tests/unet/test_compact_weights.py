@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import h5py
 import keras
 import numpy as np
@@ -26,6 +28,15 @@ def artifact(tmp_path):
     layers = layer(0, "1", "i64") + layer(8, "5, 4, 3, 3") + layer(8 + folded.nbytes, "2, 5")
     (tmp_path / GRAPH).write_text(f"<net><layers>{layers}</layers></net>")
     return tmp_path, kernel, dense
+
+
+def compact_of(artifact) -> Path:
+    """A compact file that refers to the first kernel."""
+    folder, kernel, _ = artifact
+    with h5py.File(folder / "whole.weights.h5", "w") as file:
+        file["a/vars/0"] = kernel
+    write_compact(folder / "whole.weights.h5", folder, folder / "model.weights.h5")
+    return folder / "model.weights.h5"
 
 
 def test_kernels_of_the_artifact_are_kept_there_alone(artifact):
@@ -64,27 +75,20 @@ def test_a_network_loads_what_an_artifact_in_lower_precision_left(tmp_path):
 
 
 def test_another_artifact_beside_the_weights_is_refused(artifact):
-    folder, kernel, _ = artifact
-    with h5py.File(folder / "whole.weights.h5", "w") as file:
-        file["a/vars/0"] = kernel
-    path = folder / "model.weights.h5"
-    write_compact(folder / "whole.weights.h5", folder, path)
-    (folder / CONSTANTS).write_bytes((folder / CONSTANTS).read_bytes() + b"1")
+    path = compact_of(artifact)
+    constants = path.with_name(CONSTANTS)
+    constants.write_bytes(constants.read_bytes() + b"1")
     message = r"model\.weights\.h5 refers to another model\.bin than the one beside it: copy the whole folder"
     with pytest.raises(CompactError, match=message), whole_weights(path):
         pass
-    (folder / CONSTANTS).unlink()
+    constants.unlink()
     with pytest.raises(CompactError, match=r"refers to .*model\.bin, which is missing: copy the whole folder"):
         trained_attribute_net(CONFIG, HEADS, path)
 
 
 @pytest.mark.parametrize("name", ["../model.bin", "/etc/hostname", "other.bin"])
 def test_a_compact_file_refers_only_to_the_file_beside_it(artifact, name):
-    folder, kernel, _ = artifact
-    with h5py.File(folder / "whole.weights.h5", "w") as file:
-        file["a/vars/0"] = kernel
-    path = folder / "model.weights.h5"
-    write_compact(folder / "whole.weights.h5", folder, path)
+    path = compact_of(artifact)
     with h5py.File(path, "a") as file:
         file.attrs["artifact"] = name
     with (
@@ -96,11 +100,7 @@ def test_a_compact_file_refers_only_to_the_file_beside_it(artifact, name):
 
 @pytest.mark.parametrize("shape", [(-1, 1), (3,), ()])
 def test_a_constant_of_no_shape_is_refused(artifact, shape):
-    folder, kernel, _ = artifact
-    with h5py.File(folder / "whole.weights.h5", "w") as file:
-        file["a/vars/0"] = kernel
-    path = folder / "model.weights.h5"
-    write_compact(folder / "whole.weights.h5", folder, path)
+    path = compact_of(artifact)
     with h5py.File(path, "a") as file:
         assert "offset" in file["a/vars/0"].attrs
         file["a/vars/0"].attrs["shape"] = np.array(shape, np.int64)
@@ -131,11 +131,7 @@ def test_kernels_in_int8_are_the_trained_ones_to_half_a_step(tmp_path):
 
 
 def test_a_constant_of_another_type_is_refused(artifact):
-    folder, kernel, _ = artifact
-    with h5py.File(folder / "whole.weights.h5", "w") as file:
-        file["a/vars/0"] = kernel
-    path = folder / "model.weights.h5"
-    write_compact(folder / "whole.weights.h5", folder, path)
+    path = compact_of(artifact)
     with h5py.File(path, "a") as file:
         assert file["a/vars/0"].attrs["type"] == "f32"
         file["a/vars/0"].attrs["type"] = "f64"
