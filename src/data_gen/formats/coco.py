@@ -112,7 +112,7 @@ def read_coco(path: Path, strict: bool = False) -> CocoSet:
         raise FormatError(problems)
     leave_out(path, problems, sum(map(len, read.values())), "entries")
     if left_out:
-        log.warning(f"{path}: left out {_counted(left_out)}")
+        log.warning(f"{path}: left out {', '.join(f'{count} {reason}' for reason, count in left_out.items())}")
     coco = CocoSet(path, *(tuple(records.values()) for records in read.values()))
     return coco if all(image.size for image in coco.images) else _with_sizes(coco)
 
@@ -146,10 +146,6 @@ def _reason_to_leave_out(part: str, entry: Any, without_keypoints: Container[Any
     if str(entry.get("category_id")) in without_keypoints:
         return "annotations of categories without keypoints"
     return "annotations without keypoints" if "keypoints" not in entry else None
-
-
-def _counted(left_out: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in left_out.items())
 
 
 def samples_from_coco(
