@@ -1,0 +1,83 @@
+"""Photos whose garments are labelled, as labelling tools and data sets exchange them, in one form for all formats.
+
+A format's module reads a file or folder into a `LabelSet` and writes one. Names of categories and keypoints are those
+of the file: what they mean in a vocabulary is decided once, for all formats, in `label_names`. Points are pixel
+centres on whole numbers and boxes pixel edges, as everywhere in this package; a format that counts otherwise converts
+in its own module.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...geometry import Size
+from ...records import Keypoints
+from ...vocabulary import Vocabulary
+from .problems import Problem
+
+Edges = tuple[float, float, float, float]
+"""left, top, right, bottom of a box in px, as edges: pixel i spans i to i + 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledGarment:
+    """One garment of a photo.
+
+    id: of its annotation in the file, for messages. category: as the file names it. names: of its keypoints in the
+    file, in the order of `keypoints`; (-1, -1) where absent. box: None where the file has none. scores: of a network,
+    0..1 for each keypoint, None for labels by people.
+    """
+
+    id: str
+    category: str
+    names: tuple[str, ...]
+    keypoints: Keypoints
+    box: Edges | None = None
+    scores: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledPhoto:
+    """file_name: with forward slashes, relative to the folder of the photos. size: (width, height) as the file says it;
+    None where it does not. garments: none of a photo that was looked at and shows none."""
+
+    file_name: str
+    size: Size | None
+    garments: tuple[LabelledGarment, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelSet:
+    """The content of a file or folder.
+
+    root: the folder that file names are relative to, as far as the format tells it. problems: of entries that are
+    malformed, each with file and line or the id of the annotation; they are not in `photos`. left_out: how many entries
+    are sound but are no garment with keypoints, by their kind in the plural, such as "boxes without keypoints".
+    """
+
+    path: Path
+    root: Path
+    photos: tuple[LabelledPhoto, ...]
+    problems: tuple[Problem, ...] = ()
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFormat:
+    """A format by its name, such as `label-studio`.
+
+    title: the tool and version that it was tried with. reads, writes: what a path is, for help and errors, such as
+    "JSON file". recognises: whether a file or folder is of this format, by its name and first bytes, without raising.
+    read: raises FormatError for a file of another kind or one of which nothing is sound. write: to a new file or
+    folder, whole or not at all; the names of categories and keypoints are those of the vocabulary, and every photo has
+    a size. It raises ValueError for what the format cannot hold. Either is None where the format goes one way only.
+    """
+
+    name: str
+    title: str
+    reads: str
+    writes: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path], LabelSet] | None
+    write: Callable[[LabelSet, Path, Vocabulary], None] | None
