@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +18,8 @@ LARGEST_FILE, LARGEST_JSON = 2 << 30, 1 << 30
 """Bytes of a list, about 30 million rows of a catalogue; and of a JSON file, four times COCO's own keypoint file."""
 _SHOWN = 10  # problems in the message of one error
 _SHOWN_AS_WARNING = 3
+_HEAD = 1 << 16  # bytes that tell what kind of JSON a file is
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[{}\[\]:]')
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "zip",
@@ -108,17 +111,40 @@ def read_csv_rows(path: Path, delimiters: str = ",") -> list[tuple[int, list[str
         raise FormatError([Problem(path, reader.line_num, f"not a CSV: {error}")]) from None
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises FormatError as `read_bytes`, and for what is not JSON or nested too deeply."""
+def read_json(path: Path, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """The content of a JSON file. hook: what becomes of each object in it; by default it stays as it is.
+
+    Raises FormatError as `read_bytes`, and for what is not JSON or nested too deeply.
+    """
     data = read_bytes(path, LARGEST_JSON)
     try:
-        return json.loads(data)
+        return json.loads(data, object_hook=hook)
     except RecursionError:
         raise FormatError([Problem(path, None, "nested too deeply for a data file")]) from None
     except UnicodeDecodeError as error:
         raise FormatError([not_utf8(path, data, error)]) from None
     except ValueError as error:  # also numbers of thousands of digits
         raise FormatError([Problem(path, getattr(error, "lineno", None), f"not JSON: {error}")]) from None
+
+
+def first_keys(path: Path) -> set[str]:
+    """Names in the object that a JSON file is, as far as its first bytes have them; none for anything else."""
+    try:
+        with open_regular(path) as stream:
+            text = stream.read(_HEAD).decode("utf-8-sig", "ignore")
+    except OSError:
+        return set()
+    if not text.lstrip().startswith("{"):
+        return set()
+    keys, depth, last = set(), 0, ""
+    for token in _TOKEN.finditer(text):
+        if token[1] is not None:
+            last = token[1]
+        elif token[0] == ":":
+            keys.update([last] if depth == 1 else [])
+        else:
+            depth += 1 if token[0] in "{[" else -1
+    return keys
 
 
 def _first(problems: Sequence[Problem], shown: int) -> list[str]:
