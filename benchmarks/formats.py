@@ -20,6 +20,8 @@ from aifashion.records import Keypoints
 from aifashion.vocabulary import load_vocabulary
 
 COUNT, SIZE, SEED = 100_000, (800, 600), 0
+NAMES = {"CSV file": "labels.csv", "JSON file": "labels.json", "XML file": "labels.xml"}
+"""By what a format writes; all others write folders."""
 
 
 def drawn_labels(count: int) -> LabelSet:
@@ -69,9 +71,7 @@ def main() -> None:
         if entry.read is None or entry.write is None:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / (
-                f"labels.{'csv' if 'CSV' in entry.writes else 'json'}" if _is_file(entry.writes) else "set"
-            )
+            out = Path(folder) / NAMES.get(entry.writes, "set")
             figures = []
             for step in ("write", "read"):
                 command = [sys.executable, __file__, step, name, str(out)]
@@ -82,10 +82,6 @@ def main() -> None:
                 report("formats", f"{case}, {step}", taken, "s")
             report("formats", f"{case}, write and read", sum(taken for taken, _ in figures), "s", "< 20")
             report("formats", f"{case}, peak", max(peak for _, peak in figures), "MiB", "< 500")
-
-
-def _is_file(writes: str) -> bool:
-    return "file" in writes
 
 
 if __name__ == "__main__":

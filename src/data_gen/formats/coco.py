@@ -238,9 +238,10 @@ def keypoints_of(triples: Any, category: CocoCategory) -> Keypoints:
     if values.shape != (3 * len(category.keypoints),):
         raise ValueError(f"{values.size} keypoint numbers; expected x, y, v for {len(category.keypoints)} keypoints")
     values = values.reshape(-1, 3)
-    if not np.isin(values[:, 2], (0, 1, 2)).all():
-        raise ValueError(f"keypoint visibilities must be 0, 1 or 2; got {sorted(set(values[:, 2].tolist()))[:5]}")
-    state = values[:, 2].astype(np.int8) - 1
+    visibility = values[:, 2]
+    if not ((visibility == 0) | (visibility == 1) | (visibility == 2)).all():
+        raise ValueError(f"keypoint visibilities must be 0, 1 or 2; got {sorted(set(visibility.tolist()))[:5]}")
+    state = visibility.astype(np.int8) - 1
     return Keypoints(np.where(state[:, None] == ABSENT, -1, values[:, :2]), state)
 
 

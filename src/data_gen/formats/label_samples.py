@@ -109,7 +109,7 @@ def joined_photos(labels: LabelSet) -> LabelSet:
 
 
 def largest_garments(labels: LabelSet) -> LabelSet:
-    """The same, of each photo the garment with the largest box about its keypoints; others are counted in `left_out`."""
+    """The same, of each photo the garment with the largest box about its keypoints; `left_out` counts the others."""
     photos, smaller = [], 0
     for photo in labels.photos:
         smaller += max(len(photo.garments) - 1, 0)
@@ -186,7 +186,7 @@ def _size(photo: LabelledPhoto, root: Path, is_there: bool) -> Size | None:
 def _outside(garment: LabelledGarment, size: Size) -> str | None:
     """Which point lies outside the photo; None where all lie in it."""
     xy = garment.keypoints.xy
-    beyond = ((xy < -0.5 - BEYOND) | (xy > np.array(size) - 0.5 + BEYOND)).any(axis=1)
+    beyond = ((xy < -0.5 - BEYOND) | (xy > np.subtract(size, 0.5 - BEYOND))).any(axis=1)
     beyond &= garment.keypoints.state != ABSENT
     if not beyond.any():
         return None

@@ -103,7 +103,7 @@ def test_keypoints_of_another_vocabulary_can_be_mapped(tmp_path: Path, foreign: 
     assert sample.category == "dress" and sample.path == tmp_path / "img" / "a.jpg" and sample.keypoints is not None
     present = {KEYPOINTS[k]: sample.keypoints.xy[k].tolist() for k in np.flatnonzero(sample.keypoints.state >= 0)}
     assert present == {"neckline_left": [0, 1], "neckline_right": [10, 11], "waistline_right": [50, 51]}
-    with pytest.raises(FormatError, match="id 5, photo img/a.jpg: category 'fashion' is not in the vocabulary"):
+    with pytest.raises(FormatError, match=r"id 5, photo img/a\.jpg: category 'fashion' is not in the vocabulary"):
         samples_from_coco(coco, tmp_path, ALL)
 
 
