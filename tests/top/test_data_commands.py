@@ -161,7 +161,7 @@ def test_of_two_garments_in_a_photo_the_csv_gets_the_larger(tmp_path, capsys):
     assert rows == [("1.jpg", "skirt", 95), ("2.jpg", "skirt", 30)]
     said = " ".join(capsys.readouterr().out.split())
     assert "left out 1 garments of none of the categories blouse, dress, outwear, skirt, trousers" in said
-    assert "left out 1 garments: the CSV has one row per photo, which is the largest" in said
+    assert "left out 1 garments that are not the largest of their photo" in said
 
 
 def coco_of(path: Path, visibilities: list[int]) -> Path:
