@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ...files import open_regular, write_atomic
+from ...files import open_regular
 from ...records import ABSENT, Keypoints
 from ...vocabulary import Category, Vocabulary, load_vocabulary
 from .coco_entries import FAULTS, entry_problem, numbers_of
@@ -117,11 +117,12 @@ def write_deepfashion2(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> N
             left_out += items.count(None)
             content: dict[str, Any] = {"pair_id": number}
             content |= {f"item{n}": item for n, item in enumerate((i for i in items if i is not None), start=1)}
-            write_atomic(folder / ANNOTATIONS / f"{stem}.json", json.dumps(content), flush=False)
+            # The whole folder takes its place at the end.
+            (folder / ANNOTATIONS / f"{stem}.json").write_text(json.dumps(content), encoding="utf-8")
             listed.append((placed, photo.file_name))
         table = io.StringIO(newline="")
         csv.writer(table, lineterminator="\n").writerows([("file", "photo"), *listed])
-        write_atomic(folder / NAMES_FILE, table.getvalue())
+        (folder / NAMES_FILE).write_text(table.getvalue(), encoding="utf-8")
     tell_missing_photos(labels, missing, first_missing, Path(out) / PHOTOS)
     if left_out:
         log.warning(f"left out {left_out:,} garments that have neither a box nor a keypoint")

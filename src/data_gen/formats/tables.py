@@ -46,6 +46,8 @@ COLUMNS = ("photo", "width", "height", "garment_id", "category", "keypoint", "x"
 _STATES = {"visible": VISIBLE, "hidden": HIDDEN, "absent": ABSENT}
 _NAMES = {state: name for name, state in _STATES.items()}
 _TRUTH = {"true": VISIBLE, "1": VISIBLE, "1.0": VISIBLE, "false": HIDDEN, "0": HIDDEN, "0.0": HIDDEN}
+_EMPTY = ("", None)
+_FACTS = ("width", "height", "category", *BOX)
 _ROWS = 1 << 16  # of a group of Parquet
 
 
@@ -70,7 +72,6 @@ def read_table(path: Path) -> LabelSet:
     Raises FormatError for another file, and where nothing is sound; OSError.
     """
     path = Path(path)
-    found = _Table(path)
     rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path)
     _, header = next(rows)
     names = [str(name).strip() for name in header]
@@ -80,8 +81,9 @@ def read_table(path: Path) -> LabelSet:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise FormatError([Problem(path, 1, f"two columns {twice[0]}")])
+    found = _Table(path, names)
     for line, cells in rows:
-        found.add(line, names, cells)
+        found.add(line, cells)
     photos = found.photos()
     if found.problems and not any(photo.garments for photo in photos):
         raise FormatError(found.problems)
@@ -112,56 +114,75 @@ def write_table(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None:
 
 @dataclass(slots=True)
 class _Garment:
-    """A garment whose rows are being read. keypoints: indices of names; the others stand at the same places."""
+    """A garment whose rows are being read. facts: the cells that all its rows share, as they are written. keypoints:
+    indices of names; the others stand at the same places."""
 
     id: str
     category: str
     box: Edges | None
+    facts: tuple[Any, ...]
     wrong: bool = False
     keypoints: array = field(default_factory=lambda: array("i"))
     numbers: array = field(default_factory=lambda: array("d"))  # x, y, state, score of each; no score is NaN
 
 
 class _Table:
-    """What the rows so far say."""
+    """What the rows so far say. Most cells repeat those of the row above, so they are understood once."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path, self.columns = path, columns
         self.problems: list[Problem] = []
         self.sizes: dict[str, Size | None] = {}
         self.garments: dict[tuple[str, str], _Garment] = {}
         self.names: dict[str, int] = {}
+        self.photo: dict[str, str] = {}  # of the last row, as it is written -> its name
 
-    def add(self, line: int, names: Sequence[str], cells: Sequence[Any]) -> None:
+    def add(self, line: int, cells: Sequence[Any]) -> None:
         garment = None
         try:
-            if len(cells) != len(names):
-                raise ValueError(f"{len(cells)} cells; expected {len(names)}")
-            row = {name: value for name, value in zip(names, cells, strict=True) if value not in ("", None)}
-            photo = posix_name(_text(row, "photo"))
-            if wrong := image_id_problem(photo):
-                raise ValueError(f"photo {photo!r:.80}: {wrong}")
-            key = photo, str(row.get("garment_id", ""))
+            if len(cells) != len(self.columns):
+                raise ValueError(f"{len(cells)} cells; expected {len(self.columns)}")
+            row = dict(zip(self.columns, cells, strict=True))
+            photo = self._photo(row)
+            key = photo, _id(row)
             garment = self.garments.get(key)
-            size = _size(row)
-            if self.sizes.setdefault(photo, size) != size:
-                raise ValueError(f"{photo} is {size}, and {self.sizes[photo]} in a row above")
-            if "category" not in row:
-                if "keypoint" in row or "garment_id" in row:
-                    raise ValueError("no category")
-                return
-            category, box = _text(row, "category"), _box(row)
-            if garment is None:
-                garment = _Garment(key[1], category, box)
-                self.garments[key] = garment
-            if (category, box) != (garment.category, garment.box):
-                raise ValueError("category or box differ from those in a row of this garment above")
-            if "keypoint" in row:
+            facts = tuple(map(row.get, _FACTS))
+            if garment is None or garment.facts != facts:
+                garment = self._garment(key, row, facts, garment)
+            if garment is not None and row["keypoint"] not in _EMPTY:
                 self._add_keypoint(garment, row)
         except ValueError as error:
             self.problems.append(Problem(self.path, line, str(error)))
             if garment is not None:
                 garment.wrong = True
+
+    def _photo(self, row: dict[str, Any]) -> str:
+        written = row["photo"]
+        if written not in self.photo:
+            name = posix_name(_text(row, "photo"))
+            if wrong := image_id_problem(name):
+                raise ValueError(f"photo {name!r:.80}: {wrong}")
+            self.photo = {written: name}
+        return self.photo[written]
+
+    def _garment(
+        self, key: tuple[str, str], row: dict[str, Any], facts: tuple[Any, ...], above: _Garment | None
+    ) -> _Garment | None:
+        """A new garment, or that of the rows above if this row agrees with them; None for a photo without one."""
+        photo, name = key
+        size = _size(row)
+        if self.sizes.setdefault(photo, size) != size:
+            raise ValueError(f"{photo} is {size}, and {self.sizes[photo]} in a row above")
+        if row["category"] in _EMPTY:
+            if name or row["keypoint"] not in _EMPTY:
+                raise ValueError("no category")
+            return None
+        category, box = _text(row, "category"), _box(row)
+        if above is None:
+            return self.garments.setdefault(key, _Garment(name, category, box, facts))
+        if (category, box) != (above.category, above.box):
+            raise ValueError("category or box differ from those in a row of this garment above")
+        return above
 
     def photos(self) -> tuple[LabelledPhoto, ...]:
         names = tuple(self.names)
@@ -192,41 +213,53 @@ class _Table:
         if index in garment.keypoints:
             raise ValueError(f"{name} is there twice in this garment")
         state = _state(row)
-        x, y = (-1.0, -1.0) if state == ABSENT else (number_of(row.get("x"), "x"), number_of(row.get("y"), "y"))
-        score = row.get("score", row.get("confidence"))
+        x, y = (-1.0, -1.0) if state == ABSENT else (_number(row, "x"), _number(row, "y"))
+        score = next((row[name] for name in ("score", "confidence") if row.get(name) not in _EMPTY), None)
         garment.keypoints.append(index)
         garment.numbers.extend((x, y, state, float("nan") if score is None else probability(score)))
 
 
+def _id(row: dict[str, Any]) -> str:
+    value = row.get("garment_id")
+    return "" if value is None else str(value)
+
+
 def _text(row: dict[str, Any], name: str) -> str:
-    value = row.get(name)
+    value = row[name]
+    if value in _EMPTY:
+        raise ValueError(f"no {name}")
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise ValueError(f"{name} is {value!r:.80}; expected a text" if value is not None else f"no {name}")
+        raise ValueError(f"{name} is {value!r:.80}; expected a text")
     return value.strip()
 
 
+def _number(row: dict[str, Any], name: str) -> float:
+    value = row.get(name)
+    return number_of(None if value == "" else value, name)
+
+
 def _size(row: dict[str, Any]) -> Size | None:
-    if "width" not in row and "height" not in row:
+    if row.get("width") in _EMPTY and row.get("height") in _EMPTY:
         return None
-    width, height = (number_of(row.get(name), name) for name in ("width", "height"))
+    width, height = _number(row, "width"), _number(row, "height")
     if min(width, height) < 1 or not (width.is_integer() and height.is_integer()):
         raise ValueError(f"width {width:g} and height {height:g} must be whole numbers from 1")
     return int(width), int(height)
 
 
 def _box(row: dict[str, Any]) -> Edges | None:
-    if not any(name in row for name in BOX):
+    if all(row.get(name) in _EMPTY for name in BOX):
         return None
-    return edges([number_of(row.get(name), name) for name in BOX])
+    return edges([_number(row, name) for name in BOX])
 
 
 def _state(row: dict[str, Any]) -> int:
-    if "state" in row:
-        state = _STATES.get(str(row["state"]).strip().lower())
-    else:
-        state = _TRUTH.get(str(row.get("visible", True)).strip().lower())
+    value = next((row[name] for name in ("state", "visible") if row.get(name) not in _EMPTY), "visible")
+    state = _STATES.get(value, _TRUTH.get(value)) if isinstance(value, str) else None
     if state is None:
-        value = row.get("state", row.get("visible"))
+        known = _STATES | _TRUTH
+        state = known.get(str(value).strip().lower())
+    if state is None:
         raise ValueError(f"state {value!r:.40}; expected visible, hidden or absent, or visible as true or false")
     return state
 

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ...boxes import around
 from ...files import open_regular, write_atomic
 from ...geometry import Size
 from ...paths import walk
 from ...records import ABSENT, Keypoints
 from ...vocabulary import Vocabulary
 from ..images import ImageError, image_size
-from .label_writing import box_to_write, keypoint_indices, new_folder, place_photo, tell_missing_photos
+from .label_writing import keypoint_indices, new_folder, place_photo, tell_missing_photos
 from .labels import LabelledGarment, LabelledPhoto, LabelSet
 from .problems import FormatError, Problem, read_text
 from .yolo_config import YoloConfig, config_text, read_config
@@ -110,6 +111,7 @@ def write_yolo_pose(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None
     first_missing = ""
     taken: dict[str, str] = {}
     indices: dict[tuple[str, ...], np.ndarray] = {}
+    made: set[Path] = set()
     with new_folder(out) as folder:
         (folder / "images").mkdir()
         for photo in labels.photos:
@@ -126,8 +128,10 @@ def write_yolo_pose(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None
                 if garment.names not in indices:
                     indices[garment.names] = keypoint_indices(garment.names, vocabulary)
                 rows.append(_row(garment, photo, indices[garment.names], vocabulary, counts))
-            label.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(label, "".join(rows), flush=False)
+            if label.parent not in made:
+                label.parent.mkdir(parents=True, exist_ok=True)
+                made.add(label.parent)
+            label.write_text("".join(rows), encoding="utf-8")  # the whole folder takes its place at the end
         write_atomic(folder / CONFIG_FILE, config_text(vocabulary))
     tell_missing_photos(labels, counts["missing"], first_missing, Path(out) / "images")
     if counts["points"]:
@@ -237,8 +241,7 @@ def _row(
         indices[present].tolist(), units[present].tolist(), keypoints.state[present].tolist(), strict=True
     ):
         cells[index] = f"{x:.7g} {y:.7g} {state + 1}"
-    kept = LabelledGarment("", "", garment.names, Keypoints(keypoints.xy, np.where(present, keypoints.state, ABSENT)))
-    edges = garment.box or box_to_write(kept)
+    edges = garment.box or (around(keypoints.xy[present]) if present.any() else None)
     left, top, right, bottom = (
         (0, 0, 0, 0) if edges is None else np.clip(np.array(edges) / [*photo.size, *photo.size], 0, 1).tolist()
     )
