@@ -10,7 +10,7 @@ pd = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
 
 from aifashion.data_gen.formats.labels import LabelledGarment, LabelledPhoto, LabelSet  # noqa: E402
-from aifashion.data_gen.formats.tables import read_table, write_table  # noqa: E402
+from aifashion.data_gen.formats.point_table import read_point_table, write_point_table  # noqa: E402
 from aifashion.records import Keypoints  # noqa: E402
 from aifashion.vocabulary import load_vocabulary  # noqa: E402
 
@@ -22,7 +22,7 @@ def written(path: Path) -> Path:
     points = Keypoints(np.array([[10, 20], [90.5, 21], [5, 110], [-1, -1]]), np.array([1, 1, 0, -1]))
     skirt = LabelledGarment("1", "skirt", SKIRT, points, (5.0, 18.0, 92.0, 112.0))
     photos = (LabelledPhoto("a.jpg", (120, 130), (skirt,)), LabelledPhoto("none.jpg", (60, 50), ()))
-    write_table(LabelSet(path.parent, path.parent, photos), path, VOCABULARY)
+    write_point_table(LabelSet(path.parent, path.parent, photos), path, VOCABULARY)
     return path
 
 
@@ -38,12 +38,12 @@ def test_pandas_reads_the_types_and_values(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_what_pandas_writes_back_is_read_the_same(tmp_path: Path, ending: str) -> None:
     path = written(tmp_path / f"t.{ending}")
-    before = read_table(path)
+    before = read_point_table(path)
     if ending == "csv":
         pd.read_csv(path).to_csv(path, index=False)
     else:
         pd.read_parquet(path).to_parquet(path)
-    after = read_table(path)
+    after = read_point_table(path)
     assert not after.problems and [p.size for p in after.photos] == [(120, 130), (60, 50)]
     first, second = (found.photos[0].garments[0] for found in (before, after))
     assert first.keypoints == second.keypoints and first.names == second.names and first.box == second.box
@@ -53,12 +53,12 @@ def test_what_pandas_writes_back_is_read_the_same(tmp_path: Path, ending: str) -
 def test_what_polars_writes_back_is_read_the_same(tmp_path: Path, ending: str) -> None:
     pl = pytest.importorskip("polars")
     path = written(tmp_path / f"t.{ending}")
-    before = read_table(path)
+    before = read_point_table(path)
     if ending == "csv":
         pl.read_csv(path).write_csv(path)
     else:
         pl.read_parquet(path).write_parquet(path)
-    after = read_table(path)
+    after = read_point_table(path)
     assert not after.problems and len(after.photos) == 2
     assert before.photos[0].garments[0].keypoints == after.photos[0].garments[0].keypoints
 

@@ -51,7 +51,7 @@ _FACTS = ("width", "height", "category", *BOX)
 _ROWS = 1 << 16  # of a group of Parquet
 
 
-def is_table(path: Path) -> bool:
+def is_point_table(path: Path) -> bool:
     """Whether it is a CSV or Parquet file with the columns that are needed."""
     path = Path(path)
     try:
@@ -66,7 +66,7 @@ def is_table(path: Path) -> bool:
         return False
 
 
-def read_table(path: Path) -> LabelSet:
+def read_point_table(path: Path) -> LabelSet:
     """The photos in the order of their first rows. Names of photos are relative to the folder of the table.
 
     Raises FormatError for another file, and where nothing is sound; OSError.
@@ -92,7 +92,7 @@ def read_table(path: Path) -> LabelSet:
     return LabelSet(path, path.parent, photos, tuple(found.problems))
 
 
-def write_table(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None:
+def write_point_table(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None:
     """OUT, a .csv or .parquet. Garments are numbered from 1 in each photo; absent keypoints have no row.
 
     Raises ValueError for another ending and for names that the vocabulary does not have; OSError.
