@@ -9,7 +9,7 @@ which a small file can become a large one or name other files.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.parsers import expat
@@ -22,13 +22,17 @@ from .cvat_tasks import write_cvat as write_cvat
 from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
 from .photo_names import posix_name
 from .problems import FormatError, Problem, read_chunks
-from .tool_labels import HALF, Collected, Mark, garment_of, head_of, state_of, turned
+from .tool_labels import HALF, Collected, Mark, coordinate, garment_of, head_of, reason_of, state_of, turned
 
 _VERSION = "1.1"
 _FILE = "annotations.xml"
 _DEEPEST = 32
 _LONGEST_TEXT = 1000
-_SHAPES = frozenset(("skeleton", "points", "box", "polygon", "polyline", "ellipse", "cuboid", "mask", "tag"))
+_OTHERS = {
+    "box": "boxes without keypoints",
+    "points": "points that are in no skeleton",
+    **{name: f"shapes of type {name}" for name in ("polygon", "polyline", "ellipse", "cuboid", "mask", "tag")},
+}
 _EXPORT = "export the task in the format CVAT for images 1.1"
 _IS_CVAT = re.compile(rb"<annotations\b")
 
@@ -37,6 +41,15 @@ class _Shape(NamedTuple):
     line: int
     tag: str
     attributes: Mapping[str, str]
+
+
+class _Candidate(NamedTuple):
+    """What should be a garment. shapes: the numbers of those it is made of. named: the one that has its category."""
+
+    shapes: tuple[int, ...]
+    named: _Shape
+    parts: list[Mapping[str, str]]
+    box: _Shape | None
 
 
 def is_cvat(path: Path) -> bool:
@@ -152,26 +165,23 @@ class _Reader:
             raise ValueError(f"width and height are {numbers}; expected whole numbers from 1")
         size: Size = int(numbers[0]), int(numbers[1])
         garments: list[LabelledGarment] = []
-        whole = True
-        boxes, points = self.groups()
-        for number, (line, tag, attributes) in enumerate(self.shapes):
-            where = f"{label} ({name}), {tag} {number + 1}"
-            group = attributes.get("group_id", "0")
+        used: set[int] = set()
+        wrong = False
+        for candidate in self.candidates():
+            used.update(candidate.shapes)
+            first = self.shapes[candidate.shapes[0]]
+            where = f"{label} ({name}), {first.tag} {candidate.shapes[0] + 1}"
             try:
-                if tag == "skeleton":
-                    box = _box(boxes.pop(group)[0].attributes) if len(boxes.get(group, ())) == 1 else None
-                    marks = [_mark(part, part["label"]) for part in self.parts.get(number, ())]
-                    garments.append(garment_of(where, attributes["label"], marks, box))
-                elif tag == "points" and group in points and len(boxes.get(group, ())) == 1:
-                    rectangle = boxes.pop(group)[0].attributes
-                    marks = [_mark(part.attributes, part.attributes["label"]) for part in points.pop(group)]
-                    category = rectangle["label"].removesuffix(BOX_SUFFIX)
-                    garments.append(garment_of(where, category, marks, _box(rectangle)))
+                category = candidate.named.attributes["label"]
+                marks = [_mark(part) for part in candidate.parts]
+                box = None if candidate.box is None else _box(candidate.box.attributes)
+                garments.append(garment_of(where, category.removesuffix(BOX_SUFFIX), marks, box))
             except FAULTS as error:
-                whole = False
-                self.found.wrong(where, entry_problem(Path(), "", error).message.removeprefix(": "), line)
-        whole &= self.count_others(boxes, points)
-        self.found.add(LabelledPhoto(name, size, tuple(garments)), whole)
+                wrong = True
+                self.found.wrong(where, reason_of(error), first.line)
+        others = [shape.tag for number, shape in enumerate(self.shapes) if number not in used]
+        self.found.left_out.update(_OTHERS.get(tag, f"elements named {tag:.40}") for tag in others)
+        self.found.add(LabelledPhoto(name, size, tuple(garments)), not wrong and not others)
 
     def file_name(self) -> str:
         """A project's export has its photos in a folder for each of its subsets."""
@@ -180,48 +190,40 @@ class _Reader:
             return posix_name(f"{subset}/{name}")
         return name
 
-    def groups(self) -> tuple[dict[str, list[_Shape]], dict[str, list[_Shape]]]:
-        """The boxes, and the single points outside skeletons, of every group."""
-        boxes: dict[str, list[_Shape]] = {}
-        points: dict[str, list[_Shape]] = {}
-        skeletons = {s.attributes.get("group_id", "0") for s in self.shapes if s.tag == "skeleton"}
-        for shape in self.shapes:
+    def candidates(self) -> Iterator[_Candidate]:
+        """The skeletons, each with the only box of its group, and then the groups of single points with one box."""
+        groups: dict[str, dict[str, list[int]]] = {}
+        for number, shape in enumerate(self.shapes):
             group = shape.attributes.get("group_id", "0")
-            if shape.tag == "box":
-                boxes.setdefault(group, []).append(shape)
-            elif shape.tag == "points" and group not in skeletons | {"0"}:
-                points.setdefault(group, []).append(shape)
-        boxes.pop("0", None)
-        return boxes, points
-
-    def count_others(self, boxes: Mapping[str, list[_Shape]], points: Mapping[str, list[_Shape]]) -> bool:
-        """Counts what is no garment; whether there is nothing of the kind."""
-        left = self.found.left_out
-        before = left.total()
-        ungrouped = sum(s.tag == "box" and s.attributes.get("group_id", "0") == "0" for s in self.shapes)
-        left["boxes without keypoints"] += ungrouped + sum(map(len, boxes.values()))
-        skeletons = {s.attributes.get("group_id", "0") for s in self.shapes if s.tag == "skeleton"}
-        loose = sum(s.tag == "points" and s.attributes.get("group_id", "0") in skeletons | {"0"} for s in self.shapes)
-        left["points outside skeletons"] += loose + sum(map(len, points.values()))
-        for shape in self.shapes:
-            if shape.tag not in ("skeleton", "points", "box"):
-                left[f"shapes of type {shape.tag}" if shape.tag in _SHAPES else "unknown elements"] += 1
-        whole = left.total() == before
-        left += type(left)()
-        return whole
+            if group != "0":
+                groups.setdefault(group, {}).setdefault(shape.tag, []).append(number)
+        for number, shape in enumerate(self.shapes):
+            if shape.tag == "skeleton":
+                group = groups.get(shape.attributes.get("group_id", "0"), {})
+                boxes = group.get("box", [])
+                mates = boxes if len(boxes) == len(group.get("skeleton", ())) == 1 else []
+                box = self.shapes[mates[0]] if mates else None
+                yield _Candidate((number, *mates), shape, self.parts.get(number, []), box)
+        for group in groups.values():
+            points, boxes = group.get("points", []), group.get("box", [])
+            if points and len(boxes) == 1 and "skeleton" not in group:
+                box = self.shapes[boxes[0]]
+                parts = [self.shapes[number].attributes for number in points]
+                yield _Candidate((*points, *boxes), box, parts, box)
 
 
-def _mark(attributes: Mapping[str, str], name: str) -> Mark:
+def _mark(attributes: Mapping[str, str]) -> Mark:
+    name = attributes["label"]
     if attributes.get("outside") == "1":
         return Mark(name, -1.0, -1.0, ABSENT)
     x, separator, y = attributes["points"].partition(",")
     if not separator or ";" in y:
         raise ValueError(f"the points {attributes['points']!r:.80} of {name}; expected x,y")
     state = state_of(attributes.get("occluded") == "1")
-    return Mark(name, number_of(x, f"x of {name}") - HALF, number_of(y, f"y of {name}") - HALF, state)
+    return Mark(name, coordinate(x, "x") - HALF, coordinate(y, "y") - HALF, state)
 
 
 def _box(attributes: Mapping[str, Any]) -> Edges:
-    left, top, right, bottom = (number_of(attributes[name], name) for name in ("xtl", "ytl", "xbr", "ybr"))
+    left, top, right, bottom = (coordinate(attributes[name], name) for name in ("xtl", "ytl", "xbr", "ybr"))
     degrees = number_of(attributes.get("rotation") or "0", "rotation")
     return turned((left, top, right, bottom), degrees, ((left + right) / 2, (top + bottom) / 2))

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ...geometry import Size
+from ...records import HIDDEN, VISIBLE
 from .coco_entries import FAULTS, entry_problem, number_of, text_of
 from .json_entries import read_entries
 from .label_studio_tasks import HIDDEN_CHOICE
@@ -22,7 +23,7 @@ from .label_studio_tasks import write_label_studio as write_label_studio
 from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
 from .photo_names import posix_name
 from .problems import FormatError, Problem
-from .tool_labels import HALF, Collected, Mark, edges_of, garment_of, head_of, state_of, turned
+from .tool_labels import HALF, Collected, Mark, coordinate, edges_of, garment_of, head_of, reason_of, turned
 
 _EXPORT_JSON = "export the project again in the format JSON"
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
@@ -131,8 +132,8 @@ def _read_task(task: dict[str, Any], label: str, found: Collected) -> None:
     label = f"{kind} {best['id']!s:.80}" if "id" in best else f"{kind} of {label}"
     name = _file_name(task["data"])
     try:
-        regions = _regions(best["result"])
-        garments, wrong = _garments(regions, label, predicted)
+        regions = _regions(best["result"], predicted)
+        garments, wrong = _garments(regions, label)
         without = sum(not garment.names for garment in garments)
         garments = [garment for garment in garments if garment.names]
         whole = not (without or wrong)
@@ -171,8 +172,8 @@ def _file_name(data: Mapping[str, Any]) -> str:
     return posix_name(value.lstrip("/"))
 
 
-def _regions(results: list[Any]) -> _Regions:
-    """Raises one of FAULTS for a region that is faulty and belongs to no rectangle."""
+def _regions(results: list[Any], scored: bool) -> _Regions:
+    """scored: the points keep their scores. Raises one of FAULTS for a faulty region that belongs to no rectangle."""
     regions = _Regions()
     for result in results:
         kind, region = result["type"], str(result.get("id", ""))
@@ -189,30 +190,30 @@ def _regions(results: list[Any]) -> _Regions:
         try:
             label = _label(value, kind)
             width, height = _size(result, regions)
-            x, y = number_of(value["x"], "x") / 100 * width, number_of(value["y"], "y") / 100 * height
+            x, y = coordinate(value["x"], "x") / 100 * width, coordinate(value["y"], "y") / 100 * height
             if kind == "rectanglelabels":
                 if region in regions.boxes:
                     raise ValueError("the id is repeated")
-                right = x + number_of(value["width"], "width") / 100 * width
-                bottom = y + number_of(value["height"], "height") / 100 * height
+                right = x + coordinate(value["width"], "width") / 100 * width
+                bottom = y + coordinate(value["height"], "height") / 100 * height
                 box = edges_of([(x, y), (right, bottom)])
                 degrees = number_of(value.get("rotation") or 0, "rotation")
                 regions.boxes[region] = label, turned(box, degrees, (x, y)) if degrees else box
             else:
-                score = None if result.get("score") is None else number_of(result["score"], "score")
-                regions.points.append(_Point(region, parent, Mark(label, x - HALF, y - HALF, score=score)))
+                score = number_of(result["score"], "score") if scored and result.get("score") is not None else None
+                regions.points.append(_Point(region, parent, Mark(label, x - HALF, y - HALF, VISIBLE, score)))
         except FAULTS as error:
             if owner is None:
                 raise
-            regions.wrong[owner] = entry_problem(Path(), f"{kind} {region}", error).message
+            regions.wrong[owner] = f"{kind} {region}: {reason_of(error)}"
     return regions
 
 
 def _label(value: Mapping[str, Any], kind: str) -> str:
     labels = value[kind]
-    if not isinstance(labels, list) or len(labels) != 1:
+    if not isinstance(labels, list) or len(labels) != 1 or not isinstance(labels[0], str):
         raise ValueError(f"the labels {labels!r:.80}; expected one")
-    return text_of({kind: labels[0]}, kind)
+    return labels[0]
 
 
 def _size(result: Mapping[str, Any], regions: _Regions) -> Size:
@@ -229,7 +230,7 @@ def _size(result: Mapping[str, Any], regions: _Regions) -> Size:
     return regions.size
 
 
-def _garments(regions: _Regions, label: str, scored: bool) -> tuple[list[LabelledGarment], dict[str, str]]:
+def _garments(regions: _Regions, label: str) -> tuple[list[LabelledGarment], dict[str, str]]:
     """The garments, also those without keypoints, and the reasons against others by the id of their rectangle."""
     marks: dict[str, list[Mark]] = {region: [] for region in regions.boxes}
     wrong = dict(regions.wrong)
@@ -240,9 +241,9 @@ def _garments(regions: _Regions, label: str, scored: bool) -> tuple[list[Labelle
         owner = "" if alone is not None else _owner(point, regions)
         if owner in wrong:
             continue
-        words = regions.choices.get(point.region, ())
-        hidden = any(isinstance(word, str) and word.lower() in HIDDEN_CHOICE for word in words)
-        marks[owner].append(point.mark._replace(state=state_of(hidden), score=point.mark.score if scored else None))
+        words = regions.choices.get(point.region)
+        hidden = words and any(isinstance(word, str) and word.lower() in HIDDEN_CHOICE for word in words)
+        marks[owner].append(point.mark._replace(state=HIDDEN) if hidden else point.mark)
     garments = []
     for region, found in marks.items():
         if region in wrong:

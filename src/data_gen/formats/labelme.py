@@ -10,34 +10,31 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ...geometry import Size
 from ...paths import walk
-from .coco_entries import FAULTS, entry_problem, number_of, text_of
+from .coco_entries import FAULTS, number_of, text_of
 from .labelme_files import HIDDEN_FLAG
 from .labelme_files import write_labelme as write_labelme
 from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
 from .photo_names import posix_name
 from .problems import FormatError, Problem, read_json
-from .tool_labels import HALF, Collected, Mark, edges_of, garment_of, head_of, state_of
+from .tool_labels import HALF, Collected, Mark, coordinate, edges_of, garment_of, head_of, reason_of, state_of
 
 _NEWEST = 6
+_LOOKED_AT = 20
 _BOXES = ("rectangle", "oriented_rectangle", "polygon")
 _IS_LABELME = re.compile(rb'^\s*\{(?=.*"(version|flags|imagePath)")(?=.*"shapes")', re.DOTALL)
 
 
 def is_labelme(path: Path) -> bool:
-    """Whether a file begins as one of labelme, or a folder has such a file directly in it."""
+    """Whether a file begins as one of labelme, or a folder has such a file among the first that are found in it."""
     path = Path(path)
-    if not path.is_dir():
-        return path.suffix.lower() == ".json" and bool(_IS_LABELME.match(head_of(path)))
-    try:
-        with os.scandir(path) as entries:
-            return any(entry.name.endswith(".json") and is_labelme(Path(entry.path)) for entry in entries)
-    except OSError:
-        return False
+    files = islice(_files(path), _LOOKED_AT) if path.is_dir() else (path,)
+    return any(file.suffix.lower() == ".json" and _IS_LABELME.match(head_of(file)) for file in files)
 
 
 def read_labelme(path: Path) -> LabelSet:
@@ -62,8 +59,7 @@ def read_labelme(path: Path) -> LabelSet:
         except FormatError as error:
             found.problems += error.problems
         except FAULTS as error:
-            problem = entry_problem(file, "", error)
-            found.problems.append(replace(problem, message=problem.message.removeprefix(": ")))
+            found.problems.append(Problem(file, None, reason_of(error)))
     if not found.photos and not found.problems:
         raise FormatError([Problem(path, None, "no file of labelme with labelled garments in the folder")])
     return _with_common_root(found.finished())
@@ -107,7 +103,7 @@ def _read_file(file: Path, content: Mapping[str, Any], found: Collected) -> None
             else:
                 boxes.setdefault(group, []).append((label, edges_of(places)))
         except FAULTS as error:
-            wrong.setdefault(group if isinstance(group, int) else None, _reason(f"shape {number}", error))
+            wrong.setdefault(group if isinstance(group, int) else None, f"shape {number}: {reason_of(error)}")
     garments = []
     for group, marks in groups.items():
         rectangles = boxes.pop(group, [])
@@ -153,12 +149,14 @@ def _size(content: Mapping[str, Any]) -> Size | None:
 def _place(point: Any) -> tuple[float, float]:
     if not isinstance(point, list) or len(point) != 2:
         raise ValueError(f"the place {point!r:.80}; expected [x, y]")
-    return number_of(point[0], "x"), number_of(point[1], "y")
+    return coordinate(point[0], "x"), coordinate(point[1], "y")
 
 
 def _hidden(shape: Mapping[str, Any]) -> bool:
-    flags = shape.get("flags") or {}
-    return flags.get(HIDDEN_FLAG) is True or str(shape.get("description")).strip().lower() == HIDDEN_FLAG
+    flags, description = shape.get("flags"), shape.get("description")
+    if flags and flags.get(HIDDEN_FLAG) is True:
+        return True
+    return bool(description) and str(description).strip().lower() == HIDDEN_FLAG
 
 
 def _garment(id: str, marks: list[Mark], rectangles: list[tuple[str, Edges]], flags: list[str]) -> LabelledGarment:
@@ -172,10 +170,6 @@ def _garment(id: str, marks: list[Mark], rectangles: list[tuple[str, Edges]], fl
             "category as label and the same group_id, or set one flag"
         )
     return garment_of(id, flags[0], marks, None)
-
-
-def _reason(label: str, error: Exception) -> str:
-    return entry_problem(Path(), label, error).message
 
 
 def _with_common_root(labels: LabelSet) -> LabelSet:

@@ -44,7 +44,7 @@ def write_labelme(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None:
             if len(PurePosixPath(name).parts) > 1:
                 target.parent.mkdir(parents=True, exist_ok=True)
             content = _content(photo, _way_to(labels.root / photo.file_name, (out / name).parent))
-            target.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
+            target.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
         replace_folder(out, beside)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -9,12 +9,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...boxes import around
 from ...files import open_regular
 from ...records import ABSENT, HIDDEN, VISIBLE, Keypoints
 from ...vocabulary import Vocabulary
+from .coco_entries import entry_problem, number_of
 from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
 from .photo_names import posix_name
 from .problems import FormatError, Problem
@@ -53,6 +54,25 @@ def marks_of(garment: LabelledGarment) -> list[Mark]:
     scores = garment.scores or (None,) * len(garment.names)
     rows = zip(garment.names, garment.keypoints.xy.tolist(), garment.keypoints.state.tolist(), scores, strict=True)
     return [Mark(name, x, y, state, score) for name, (x, y), state, score in rows if state != ABSENT]
+
+
+def coordinate(value: Any, what: str) -> float:
+    """A finite number, also as text, as `number_of`, which is slow for millions of points."""
+    if (type(value) is float or type(value) is str) and math.isfinite(number := _float(value)):
+        return number
+    return number_of(value, what)
+
+
+def _float(value: float | str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
+
+
+def reason_of(error: Exception) -> str:
+    """What is wrong with an entry, of one of FAULTS that reading it raised."""
+    return entry_problem(Path(), "", error).message.removeprefix(": ")
 
 
 def state_of(hidden: bool) -> int:
