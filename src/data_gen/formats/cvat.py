@@ -166,7 +166,7 @@ class _Reader:
         size: Size = int(numbers[0]), int(numbers[1])
         garments: list[LabelledGarment] = []
         used: set[int] = set()
-        wrong = False
+        whole = True
         for candidate in self.candidates():
             used.update(candidate.shapes)
             first = self.shapes[candidate.shapes[0]]
@@ -175,13 +175,17 @@ class _Reader:
                 category = candidate.named.attributes["label"]
                 marks = [_mark(part) for part in candidate.parts]
                 box = None if candidate.box is None else _box(candidate.box.attributes)
+                if all(mark.state == ABSENT for mark in marks):
+                    whole = False
+                    self.found.left_out["skeletons without a present point"] += 1
+                    continue
                 garments.append(garment_of(where, category.removesuffix(BOX_SUFFIX), marks, box))
             except FAULTS as error:
-                wrong = True
+                whole = False
                 self.found.wrong(where, reason_of(error), first.line)
         others = [shape.tag for number, shape in enumerate(self.shapes) if number not in used]
         self.found.left_out.update(_OTHERS.get(tag, f"elements named {tag:.40}") for tag in others)
-        self.found.add(LabelledPhoto(name, size, tuple(garments)), not wrong and not others)
+        self.found.add(LabelledPhoto(name, size, tuple(garments)), whole and not others)
 
     def file_name(self) -> str:
         """A project's export has its photos in a folder for each of its subsets."""

@@ -7,29 +7,24 @@ choice for the whole photo. A keypoint is hidden where the choice for its region
 `hidden`: see `label_studio_config`. Coordinates are percents of the photo's edges, as it is seen upright.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from ...geometry import Size
 from ...records import HIDDEN, VISIBLE
 from .coco_entries import FAULTS, entry_problem, number_of, text_of
 from .json_entries import read_entries
-from .label_studio_tasks import HIDDEN_CHOICE
+from .label_studio_tasks import HIDDEN_CHOICE, photo_of
 from .label_studio_tasks import write_label_studio as write_label_studio
 from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
-from .photo_names import posix_name
 from .problems import FormatError, Problem
 from .tool_labels import HALF, Collected, Mark, coordinate, edges_of, garment_of, head_of, reason_of, turned
 
 _EXPORT_JSON = "export the project again in the format JSON"
-_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
 _TASK_KEYS = ("annotations", "predictions", "completions")
 _NO_REGION = ("relation", "textarea", "rating", "number", "datetime", "taxonomy", "pairwise")
-_LIKE_IMAGE = re.compile(r"\.(jpe?g|png|webp|bmp|gif|tiff?|heic|heif|avif)(\?|$)", re.IGNORECASE)
 
 
 class _Point(NamedTuple):
@@ -130,14 +125,12 @@ def _read_task(task: dict[str, Any], label: str, found: Collected) -> None:
         return
     kind = "prediction" if predicted else "annotation"
     label = f"{kind} {best['id']!s:.80}" if "id" in best else f"{kind} of {label}"
-    name = _file_name(task["data"])
+    name = photo_of(task["data"])
     try:
         regions = _regions(best["result"], predicted)
         garments, wrong = _garments(regions, label)
-        without = sum(not garment.names for garment in garments)
-        garments = [garment for garment in garments if garment.names]
-        whole = not (without or wrong)
-        found.add(LabelledPhoto(name, regions.size, tuple(garments)), whole)
+        without = len(regions.boxes.keys() - wrong.keys()) - sum(garment.box is not None for garment in garments)
+        found.add(LabelledPhoto(name, regions.size, tuple(garments)), not (without or wrong))
     except FAULTS as error:
         found.problems.append(entry_problem(found.path, f"{label}, photo {name}", error))
         return
@@ -150,26 +143,6 @@ def _read_task(task: dict[str, Any], label: str, found: Collected) -> None:
 
 def _time(annotation: Mapping[str, Any]) -> str:
     return str(annotation.get("updated_at") or annotation.get("created_at") or "")
-
-
-def _file_name(data: Mapping[str, Any]) -> str:
-    """The photo of a task: below the document root of local files, or in a bucket; of an upload its own name."""
-    texts = {key: value for key, value in data.items() if isinstance(value, str)}
-    likely = [value for value in texts.values() if _LIKE_IMAGE.search(value)]
-    value = texts.get("image") or (likely[0] if len(likely) == 1 else None)
-    if value is None:
-        raise ValueError(f"data has no image, and {len(likely)} other texts that look like one; expected data.image")
-    if value.startswith("data:"):
-        raise ValueError("data.image is the photo itself, not its name; store the photos as files")
-    # A plain name can have any character; only what is surely an address is taken apart.
-    if re.match(r"[a-z][a-z0-9+.-]+://", value, re.IGNORECASE) or value.startswith(("/data/", "data/local-files")):
-        parts = urlsplit(value)
-        path = unquote(parts.path)
-        local = parse_qs(parts.query).get("d") if path.rstrip("/").endswith("data/local-files") else None
-        value = local[0] if local else path
-        if "/data/upload/" in f"/{value}":
-            value = _UPLOADED.sub("", value.rpartition("/")[2], count=1)
-    return posix_name(value.lstrip("/"))
 
 
 def _regions(results: list[Any], scored: bool) -> _Regions:
@@ -190,12 +163,12 @@ def _regions(results: list[Any], scored: bool) -> _Regions:
         try:
             label = _label(value, kind)
             width, height = _size(result, regions)
-            x, y = coordinate(value["x"], "x") / 100 * width, coordinate(value["y"], "y") / 100 * height
+            x, y = coordinate(value["x"], "x") * width / 100, coordinate(value["y"], "y") * height / 100
             if kind == "rectanglelabels":
                 if region in regions.boxes:
                     raise ValueError("the id is repeated")
-                right = x + coordinate(value["width"], "width") / 100 * width
-                bottom = y + coordinate(value["height"], "height") / 100 * height
+                right = x + coordinate(value["width"], "width") * width / 100
+                bottom = y + coordinate(value["height"], "height") * height / 100
                 box = edges_of([(x, y), (right, bottom)])
                 degrees = number_of(value.get("rotation") or 0, "rotation")
                 regions.boxes[region] = label, turned(box, degrees, (x, y)) if degrees else box
@@ -231,7 +204,7 @@ def _size(result: Mapping[str, Any], regions: _Regions) -> Size:
 
 
 def _garments(regions: _Regions, label: str) -> tuple[list[LabelledGarment], dict[str, str]]:
-    """The garments, also those without keypoints, and the reasons against others by the id of their rectangle."""
+    """The garments with keypoints, and the reasons against others by the id of their rectangle."""
     marks: dict[str, list[Mark]] = {region: [] for region in regions.boxes}
     wrong = dict(regions.wrong)
     alone = _category_of_photo(regions) if regions.points and not regions.boxes and not wrong else None
@@ -246,7 +219,7 @@ def _garments(regions: _Regions, label: str) -> tuple[list[LabelledGarment], dic
         marks[owner].append(point.mark._replace(state=HIDDEN) if hidden else point.mark)
     garments = []
     for region, found in marks.items():
-        if region in wrong:
+        if region in wrong or not found:
             continue
         category, box = regions.boxes[region] if alone is None else (alone, None)
         try:

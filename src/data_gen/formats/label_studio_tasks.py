@@ -1,10 +1,12 @@
-"""Writes tasks that Label Studio imports, with the labelling configuration that they are made for."""
+"""Writes tasks that Label Studio imports, with the labelling configuration that they are made for; and what they
+call their photos."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import quoteattr
 
 from ...files import atomic_path, is_stream, write_atomic
@@ -12,11 +14,15 @@ from ...geometry import Size
 from ...records import HIDDEN
 from ...vocabulary import Vocabulary
 from .labels import LabelledGarment, LabelledPhoto, LabelSet
+from .photo_names import posix_name
 from .tool_labels import HALF, box_about, checked, marks_of
 
 HIDDEN_CHOICE = ("hidden", "occluded")
 """Choices for a keypoint that say that it is hidden; the first is written."""
 _LOCAL_FILES = "/data/local-files/?d="
+_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|/data/|data/local-files", re.IGNORECASE)
+_LIKE_IMAGE = re.compile(r"\.(jpe?g|png|webp|bmp|gif|tiff?|heic|heif|avif)(\?|$)", re.IGNORECASE)
 _MODEL = "aifashion"
 _POINT_WIDTH = 0.5  # percent of the photo's width; that of the dot alone
 
@@ -70,6 +76,29 @@ def write_label_studio(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> N
         write_atomic(out.with_name(f"{out.stem}_config.xml"), labelling_config(vocabulary))
 
 
+def photo_of(data: Mapping[str, Any]) -> str:
+    """The name of a task's photo: below the document root of local files, or in a bucket; of an upload its own name.
+
+    Raises ValueError where the data of the task name none.
+    """
+    texts = {key: value for key, value in data.items() if isinstance(value, str)}
+    likely = [value for value in texts.values() if _LIKE_IMAGE.search(value)]
+    value = texts.get("image") or (likely[0] if len(likely) == 1 else None)
+    if value is None:
+        raise ValueError(f"data has no image, and {len(likely)} other texts that look like one; expected data.image")
+    if value.startswith("data:"):
+        raise ValueError("data.image is the photo itself, not its name; store the photos as files")
+    # A plain name can have any character; only what is surely an address is taken apart.
+    if _ADDRESS.match(value):
+        parts = urlsplit(value)
+        path = unquote(parts.path)
+        local = parse_qs(parts.query).get("d") if path.rstrip("/").endswith("data/local-files") else None
+        value = local[0] if local else path
+        if "/data/upload/" in f"/{value}":
+            value = _UPLOADED.sub("", value.rpartition("/")[2], count=1)
+    return posix_name(value.lstrip("/"))
+
+
 def _task(photo: LabelledPhoto, predicted: bool) -> dict[str, Any]:
     assert photo.size is not None  # as `checked` has it
     results = [
@@ -92,10 +121,10 @@ def _results(photo: LabelledPhoto, garment: LabelledGarment, size: Size, region:
     shared = {"to_name": "image", "original_width": width, "original_height": height, "image_rotation": 0}
     left, top, right, bottom = box_about(garment)
     place = {
-        "x": left / width * 100,
-        "y": top / height * 100,
-        "width": (right - left) / width * 100,
-        "height": (bottom - top) / height * 100,
+        "x": left * 100 / width,
+        "y": top * 100 / height,
+        "width": (right - left) * 100 / width,
+        "height": (bottom - top) * 100 / height,
     }
     _check(place, photo, garment, "the box")
     rectangle = {"id": region, "from_name": "garment", "type": "rectanglelabels", **shared}
@@ -103,7 +132,7 @@ def _results(photo: LabelledPhoto, garment: LabelledGarment, size: Size, region:
     score = _score(garment)
     yield rectangle if score is None else rectangle | {"score": score}
     for mark in marks_of(garment):
-        place = {"x": (mark.x + HALF) / width * 100, "y": (mark.y + HALF) / height * 100, "width": _POINT_WIDTH}
+        place = {"x": (mark.x + HALF) * 100 / width, "y": (mark.y + HALF) * 100 / height, "width": _POINT_WIDTH}
         _check(place, photo, garment, mark.name)
         name = f"{region}-{mark.name}"
         point = {"id": name, "from_name": "keypoint", "type": "keypointlabels", "parentID": region, **shared}
