@@ -18,6 +18,7 @@ from ..vocabulary import Vocabulary, differences
 from .formats.challenges import FASHIONAI
 from .formats.coco import CocoSet, labels_of_coco, read_coco, samples_from_coco
 from .formats.fashionai import find_keypoint_sets, load_training_samples, read_keypoint_csv
+from .formats.fashionai_labels import is_fashionai
 from .formats.label_names import check_names
 from .formats.labels import LabelSet
 from .formats.name_maps import Known
@@ -108,7 +109,7 @@ def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
     Errors as `load_training_parts`.
     """
     data = Path(data)
-    if is_labels(data, TEST) and data.suffix.lower() != ".csv":
+    if is_labels(data, TEST) and not is_fashionai(data):
         labels, listed = samples_of_labels(data, vocabulary)
         bare, problems = bare_samples(labels)
         leave_out(data, problems, len(listed) + len(bare), "photos")

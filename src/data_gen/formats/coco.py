@@ -34,6 +34,7 @@ from .coco_entries import (
 )
 from .label_names import named
 from .label_samples import garments_of
+from .label_studio import label_studio_coco_reason
 from .labels import LabelledGarment, LabelledPhoto, LabelSet
 from .name_maps import NO_NAMES, Names
 from .problems import FormatError, Problem, first_keys, leave_out, read_json
@@ -95,6 +96,8 @@ def scan_coco(path: Path) -> tuple[CocoSet, list[Problem], Counter[str]]:
     absent = [name for name, entries in parts.items() if not isinstance(entries, list)]
     if absent:
         raise FormatError([Problem(path, None, f"no list of {', '.join(absent)}; expected a COCO keypoint file")])
+    if reason := label_studio_coco_reason(content):
+        raise FormatError([Problem(path, None, reason)])
     problems: list[Problem] = []
     left_out: Counter[str] = Counter()
     without_keypoints: set[str] = set()

@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -74,10 +74,21 @@ def read_bytes(path: Path, most: int = LARGEST_FILE) -> bytes:
         if size > most:
             raise FormatError([Problem(path, None, _too_large(size, most))])
         data = stream.read(size) if size else _read_pipe(stream, path, most)
-    packed = next((name for start, name in _PACKED.items() if data.startswith(start)), None)
-    if packed:
-        raise FormatError([Problem(path, None, f"the file is compressed ({packed}); unpack it first")])
+    _check_unpacked(path, data)
     return data
+
+
+def read_chunks(path: Path, most: int = LARGEST_FILE) -> Iterator[bytes]:
+    """The content of a file that is too large to be held, in pieces of up to 1 MiB. Raises as `read_bytes`."""
+    with open_regular(path) as stream:
+        size = 0
+        while part := stream.read(1 << 20):
+            if not size:
+                _check_unpacked(path, part)
+            size += len(part)
+            if size > most:
+                raise FormatError([Problem(path, None, _too_large(size, most))])
+            yield part
 
 
 def read_text(path: Path) -> str:
@@ -150,6 +161,12 @@ def first_keys(path: Path) -> set[str]:
 def _first(problems: Sequence[Problem], shown: int) -> list[str]:
     more = len(problems) - shown
     return [str(problem) for problem in problems[:shown]] + ([f"... and {more:,} more"] if more > 0 else [])
+
+
+def _check_unpacked(path: Path, data: bytes) -> None:
+    packed = next((name for start, name in _PACKED.items() if data.startswith(start)), None)
+    if packed:
+        raise FormatError([Problem(path, None, f"the file is compressed ({packed}); unpack it first")])
 
 
 def _read_pipe(stream: BinaryIO, path: Path, most: int) -> bytes:
