@@ -65,7 +65,9 @@ def known(part) -> list[tuple]:
 def test_a_training_reads_what_it_reads_of_coco(labels, name):
     parts = load_training_parts(written(labels, name), CONFIG)
     reference = load_training_parts(written(labels, "coco"), CONFIG)
-    assert known([*parts[0], *parts[1]]) == known([*reference[0], *reference[1]]) and len(parts[0]) + len(parts[1]) == 12
+    assert (
+        known([*parts[0], *parts[1]]) == known([*reference[0], *reference[1]]) and len(parts[0]) + len(parts[1]) == 12
+    )
     photos = [{sample.path.name for sample in part} for part in parts]
     assert not photos[0] & photos[1] and all(photos)
     # The split is stored, and read again with both garments of a photo.

@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.data_gen.formats.coco import read_coco_labels
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
 from aifashion.top import convert_commands
@@ -151,3 +153,28 @@ def test_a_file_of_no_format_and_the_source_as_output_are_refused(tmp_path, fail
     )
     coco(path, {})
     assert "is what is read: name another file" in fails(convert_commands.convert, path, "--to", "coco", "--out", path)
+
+
+def test_deepfashion2_becomes_fashionai_by_the_map_of_the_package(tmp_path):
+    """Of a skirt the waist's ends are landmarks 1 and 3, the hem's 5 and 7: as in figure 2 of the data set."""
+    names = [f"skirt_{n}" for n in range(1, 9)]
+    triples = [value for n in range(1, 9) for value in (n, 10 + n, 1 + n % 2)]
+    source, out = coco(tmp_path / "x.json", {"keypoints": triples}, names=names), tmp_path / "x.csv"
+    convert(source, "--to", "fashionai", "--out", out, "--names", "deepfashion2-to-fashionai")
+    (sample,) = read_keypoint_csv(out)
+    at = [KEYPOINTS.index(name) for name in SKIRT]
+    assert sample.category == "skirt" and sample.keypoints.state[at].tolist() == [1, 1, 1, 1]
+    assert sample.keypoints.xy[at].tolist() == [[1, 11], [3, 13], [5, 15], [7, 17]]
+    assert (sample.keypoints.state >= 0).sum() == 4
+
+
+@pytest.mark.parametrize("target", ["label-studio", "cvat", "labelme", "table", "coco"])
+def test_every_tool_gets_what_another_one_says(tmp_path, target):
+    out = tmp_path / f"out.{ {'cvat': 'xml', 'labelme': 'folder', 'table': 'csv'}.get(target, 'json') }"
+    convert(coco(tmp_path / "x.json", {}, {"image_id": 1}), "--to", target, "--out", out)
+    back = tmp_path / "back.json"
+    convert(out, "--to", "coco", "--out", back)
+    photo = read_coco_labels(back).photos[0]
+    assert photo.file_name == "1.png" and len(photo.garments) == 2
+    np.testing.assert_allclose(photo.garments[0].keypoints.xy, [[10.25, 10], [30, 10], [5, 60], [-1, -1]], atol=1e-6)
+    assert photo.garments[0].keypoints.state.tolist() == [1, 0, 1, -1]
