@@ -18,11 +18,11 @@ class ConvertArguments:
     source: tyro.conf.Positional[Path]
     """file or folder with annotations; its content tells the format"""
     to: str
-    """the format to write"""
+    """the format to write: fashionai, coco, label-studio, cvat, labelme, yolo-pose, deepfashion2 or table"""
     out: Path
     """file or folder to write"""
     format: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """the format of the source, where its content does not tell it"""
+    """the format of the source, where its content does not tell it: one of these, or deepfashion"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
     """whose names are written: fashionai, deepfashion2, or the path of a TOML file"""
     names: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
