@@ -47,7 +47,7 @@ _RANGES: dict[str, Range] = {
     **dict.fromkeys(("epochs", "batch_size"), Range(1)),
     **dict.fromkeys(("warmup_epochs", "weight_decay", "clip_norm", "seed"), Range(0)),
     **dict.fromkeys(("hidden_weight", "category_weight", "box_weight", "mixup", "cutmix", "rotate", "shift"), Range(0)),
-    **dict.fromkeys(("hue", "saturation", "brightness", "colour", "blur", "erase", "balance"), _SHARE),
+    **dict.fromkeys(("hue", "saturation", "brightness", "colour", "blur", "erase", "turn", "balance"), _SHARE),
     **dict.fromkeys(("ema", "label_smoothing", "dropout", "zoom"), Range(0, 1, below=True)),
     "learning_rate": Range(0, above=True),
     "hard_fraction": Range(0, 1, above=True),

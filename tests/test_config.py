@@ -214,7 +214,9 @@ def test_values_outside_their_range_are_refused(field: str, values: list):
 
 
 def test_the_ends_of_the_ranges_are_allowed():
-    low = dict.fromkeys(("rotate", "zoom", "shift", "colour", "blur", "erase", "ema", "clip_norm", "weight_decay"), 0.0)
+    low = dict.fromkeys(
+        ("rotate", "turn", "zoom", "shift", "colour", "blur", "erase", "ema", "clip_norm", "weight_decay"), 0.0
+    )
     KeypointConfig(**low, epochs=1, batch_size=1, size=64, warmup_epochs=0, hidden_weight=0, category_weight=0, seed=0)
     KeypointConfig(colour=1.0, blur=1.0, erase=1.0, hard_fraction=1.0)
     for decoder in DECODERS:
