@@ -113,9 +113,9 @@ def read_fields(cls: type, text: str, kind: str, vocabulary: Vocabulary, source:
 
 
 _ADDED: dict[str, tuple[frozenset[str], ...]] = {
-    "keypoints": (frozenset({"layers", "optimizer", "schedule", "tag"}), frozenset({_DIGEST})),
-    "attributes": (frozenset({"task_weights"}), frozenset({"network"}), frozenset({_DIGEST})),
-    "detection": (),
+    "keypoints": (frozenset({"layers", "optimizer", "schedule", "tag"}), frozenset({_DIGEST}), frozenset({"turn"})),
+    "attributes": (frozenset({"task_weights"}), frozenset({"network"}), frozenset({_DIGEST}), frozenset({"turn"})),
+    "detection": (frozenset({"turn"}),),
 }
 """By kind, what each version wrote that the version before it did not; a new field belongs to a new set at the end."""
 _DECIDING = ("category", "task", "network", "size", "sigma", "crop", "length_heads", "decoder", "precision")
