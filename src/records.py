@@ -15,6 +15,7 @@ import numpy as np
 ABSENT, HIDDEN, VISIBLE = -1, 0, 1
 NO_GARMENT = "none"
 """The category of photos to train on that show no garment of the vocabulary: their heatmaps are empty."""
+_STATES = frozenset((ABSENT, HIDDEN, VISIBLE))
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -35,7 +36,7 @@ class Keypoints:
         if xy.ndim != 2 or xy.shape[1] != 2 or state.shape != xy.shape[:1]:
             raise ValueError(f"keypoints need xy (K, 2) and state (K,); got {xy.shape} and {state.shape}")
         # Before the cast to 8 bits, which would let 255 pass as -1.
-        if not ((state == ABSENT) | (state == HIDDEN) | (state == VISIBLE)).all():  # five times as fast as isin
+        if not _STATES.issuperset(state.tolist()):  # of so few numbers faster than what NumPy has
             raise ValueError(f"keypoint states must be -1, 0 or 1; got {sorted(set(state.tolist()))}")
         state = state.astype(np.int8)
         if not np.isfinite(xy[state != ABSENT]).all():

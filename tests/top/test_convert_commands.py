@@ -148,7 +148,7 @@ def test_what_cannot_be_done_is_said(tmp_path, fails, words, reason):
 def test_a_file_of_no_format_and_the_source_as_output_are_refused(tmp_path, fails):
     path = tmp_path / "x.json"
     path.write_text("[]")
-    assert "not a format that is known; name it with --from" in fails(
+    assert "not a format that is known: a file; expected one of: " in fails(
         convert_commands.convert, path, "--to", "coco", "--out", tmp_path / "y"
     )
     coco(path, {})

@@ -41,6 +41,8 @@ from .problems import FormatError, Problem, first_keys, leave_out, read_json
 
 log = logging.getLogger(__name__)
 
+_VISIBILITIES = frozenset((0, 1, 2))
+
 
 @dataclass(frozen=True, slots=True)
 class CocoAnnotation:
@@ -242,7 +244,7 @@ def keypoints_of(triples: Any, category: CocoCategory) -> Keypoints:
         raise ValueError(f"{values.size} keypoint numbers; expected x, y, v for {len(category.keypoints)} keypoints")
     values = values.reshape(-1, 3)
     visibility = values[:, 2]
-    if not ((visibility == 0) | (visibility == 1) | (visibility == 2)).all():
+    if not _VISIBILITIES.issuperset(visibility.tolist()):
         raise ValueError(f"keypoint visibilities must be 0, 1 or 2; got {sorted(set(visibility.tolist()))[:5]}")
     state = visibility.astype(np.int8) - 1
     return Keypoints(np.where(state[:, None] == ABSENT, -1, values[:, :2]), state)

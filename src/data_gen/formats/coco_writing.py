@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...files import atomic_path
 from ...geometry import Size
 from ...records import ABSENT, Keypoints, Sample
@@ -63,9 +61,12 @@ def coco_categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
 
 def coco_keypoints(keypoints: Keypoints) -> dict[str, Any]:
     """The fields of an annotation that say where the keypoints are, and how many are present."""
-    present = keypoints.state != ABSENT
-    triples = np.column_stack([np.where(present[:, None], keypoints.xy, 0), keypoints.state + 1])
-    return {"keypoints": triples.ravel().tolist(), "num_keypoints": int(present.sum())}
+    triples: list[float] = []
+    present = 0
+    for (x, y), state in zip(keypoints.xy.tolist(), keypoints.state.tolist(), strict=True):
+        triples += (0.0, 0.0, 0.0) if state == ABSENT else (x, y, state + 1.0)
+        present += state != ABSENT
+    return {"keypoints": triples, "num_keypoints": present}
 
 
 def _images(labels: LabelSet) -> Iterator[dict[str, Any]]:
@@ -88,25 +89,27 @@ def _annotations(labels: LabelSet, vocabulary: Vocabulary) -> Iterator[dict[str,
 
 
 def _annotation(garment: LabelledGarment, photo: str, vocabulary: Vocabulary) -> dict[str, Any]:
-    keypoints = garment.keypoints
-    present = keypoints.state != ABSENT
-    if not present.any():
+    keypoints = coco_keypoints(garment.keypoints)
+    triples = keypoints["keypoints"]
+    known = [(x, y) for x, y, v in zip(triples[::3], triples[1::3], triples[2::3], strict=True) if v]
+    if not known:
         raise ValueError(f"{photo}: no keypoint is present, so there is no box to write; leave it out")
     if garment.box is None:
-        low = keypoints.xy[present].min(axis=0)
-        extent = keypoints.xy[present].max(axis=0) - low + 1
+        (left, width), (top, height) = ((min(side), max(side) - min(side) + 1) for side in zip(*known, strict=True))
     else:
-        low, extent = np.array(garment.box[:2]), np.array(garment.box[2:]) - garment.box[:2]
+        left, top, right, bottom = garment.box
+        width, height = right - left, bottom - top
     entry = {
         "category_id": vocabulary.category_index(garment.category) + 1,
-        **coco_keypoints(keypoints),
-        "bbox": [*low.tolist(), *extent.tolist()],
-        "area": float(extent.prod()),
+        **keypoints,
+        "bbox": [left, top, width, height],
+        "area": width * height,
         "segmentation": [],
         "iscrowd": 0,
     }
     if garment.scores is not None:
-        entry["score"] = round(float(np.mean(np.asarray(garment.scores)[present])), 4)
+        scores = [score for score, v in zip(garment.scores, triples[2::3], strict=True) if v]
+        entry["score"] = round(sum(scores) / len(scores), 4)
     return entry
 
 

@@ -136,8 +136,10 @@ def format_of(path: Path, name: str | None = None) -> LabelFormat:
     if len(likely) == 1:
         return likely[0]
     said = f"it can be {' or '.join(entry.name for entry in likely)}" if likely else "not a format that is known"
+    kind = "a folder" if Path(path).is_dir() else "a file"
     kinds = "; ".join(f"{entry.name} ({entry.reads})" for entry in likely or readable)
-    raise FormatError([Problem(Path(path), None, f"{said}; name it with --from, one of: {kinds}")])
+    advice = "`aifashion data convert --from NAME` reads it as the one that you name"
+    raise FormatError([Problem(Path(path), None, f"{said}: {kind}; expected one of: {kinds}. {advice}")])
 
 
 def _names(formats: Iterable[LabelFormat]) -> str:

@@ -350,7 +350,7 @@ def test_garments_of_one_photo_have_the_squares_about_their_boxes(tmp_path: Path
     assert alone.square is None and image is not None
 
 
-# labels of all formats
+# ------------------------------------------------------------------------------------------ labels of all formats
 
 
 def cvat_export(folder: Path) -> Path:
