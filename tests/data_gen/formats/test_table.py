@@ -87,7 +87,7 @@ def test_the_format_can_be_named(tmp_path, monkeypatch):
         format_of(tmp_path / "nowhere.json")
     alike = {name: table.LabelFormat(name, "", "", "", lambda _: True, lambda _: None, None) for name in ("a", "b")}
     monkeypatch.setattr(table, "FORMATS", alike)
-    with pytest.raises(FormatError, match="it can be a or b: a f.*; expected one of: a .*; b .*--from NAME"):
+    with pytest.raises(FormatError, match=r"it can be a or b: a f.*; expected one of: a .*; b .*--from NAME"):
         format_of(path)
 
 
