@@ -22,7 +22,7 @@ from aifashion.boxes import no_detections, overlaps
 from aifashion.data_gen.detection_sets import load_test_scenes, scenes_of_masks
 from aifashion.data_gen.formats.challenges import FASHIONAI
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
-from aifashion.data_gen.formats.label_masks import read_label_categories
+from aifashion.data_gen.formats.label_masks import read_label_categories, read_mask_corrections
 from aifashion.data_gen.formats.scenes import Scene
 from aifashion.data_gen.images import image_size
 from aifashion.data_gen.photographs import read_photographs
@@ -70,7 +70,8 @@ def street_scenes(clone: Path) -> list[Scene]:
     with (STREET / "masks.csv").open(newline="") as file:
         wanted = {Path(row["photo"]).stem for row in csv.DictReader(file) if row["part"] == "report"}
     labels = read_label_categories(STREET / "labels.csv", FASHIONAI)
-    scenes = scenes_of_masks(clone / "photos", clone / "annotations" / "pixel-level", labels)
+    corrections = read_mask_corrections(STREET / "mask_corrections.csv", FASHIONAI)
+    scenes = scenes_of_masks(clone / "photos", clone / "annotations" / "pixel-level", labels, corrections)
     return [scene for scene in scenes if scene.path.stem in wanted]
 
 

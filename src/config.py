@@ -70,6 +70,8 @@ class KeypointConfig:
 
     rotate: float = 30.0
     """augmentation: largest rotation, in degrees, in both directions"""
+    turn: float = 0.0
+    """augmentation: fraction of the photos that are first turned by 90, 180 or 270 degrees, as lying clothes can be"""
     zoom: float = 0.25
     """augmentation: largest change of size, as a fraction, larger or smaller"""
     shift: float = 0.1
@@ -154,6 +156,8 @@ class DetectionConfig:
     rotate: float = 4.0
     """augmentation: largest rotation, in degrees, in both directions. Keep it small: the upright box about a turned
     box is larger than the garment"""
+    turn: float = 0.0
+    """augmentation: fraction of the photos that are first turned by 90, 180 or 270 degrees, as lying clothes can be"""
     zoom: float = 0.4
     """augmentation: largest change of size, as a fraction, larger or smaller"""
     shift: float = 0.2
@@ -255,6 +259,8 @@ class AttributeConfig:
     """augmentation: input sizes in training, as multiples of --size; each batch takes one of them at random"""
     rotate: float = 10.0
     """augmentation: largest rotation, in degrees, in both directions"""
+    turn: float = 0.0
+    """augmentation: fraction of the photos that are first turned by 90, 180 or 270 degrees, as lying clothes can be"""
     zoom: float = 0.2
     """augmentation: largest change of size, as a fraction, larger or smaller"""
     shift: float = 0.08

@@ -47,7 +47,7 @@ _RANGES: dict[str, Range] = {
     **dict.fromkeys(("epochs", "batch_size"), Range(1)),
     **dict.fromkeys(("warmup_epochs", "weight_decay", "clip_norm", "seed"), Range(0)),
     **dict.fromkeys(("hidden_weight", "category_weight", "box_weight", "mixup", "cutmix", "rotate", "shift"), Range(0)),
-    **dict.fromkeys(("hue", "saturation", "brightness", "colour", "blur", "erase", "balance"), _SHARE),
+    **dict.fromkeys(("hue", "saturation", "brightness", "colour", "blur", "erase", "turn", "balance"), _SHARE),
     **dict.fromkeys(("ema", "label_smoothing", "dropout", "zoom"), Range(0, 1, below=True)),
     "learning_rate": Range(0, above=True),
     "hard_fraction": Range(0, 1, above=True),
@@ -113,9 +113,9 @@ def read_fields(cls: type, text: str, kind: str, vocabulary: Vocabulary, source:
 
 
 _ADDED: dict[str, tuple[frozenset[str], ...]] = {
-    "keypoints": (frozenset({"layers", "optimizer", "schedule", "tag"}), frozenset({_DIGEST})),
-    "attributes": (frozenset({"task_weights"}), frozenset({"network"}), frozenset({_DIGEST})),
-    "detection": (),
+    "keypoints": (frozenset({"layers", "optimizer", "schedule", "tag"}), frozenset({_DIGEST}), frozenset({"turn"})),
+    "attributes": (frozenset({"task_weights"}), frozenset({"network"}), frozenset({_DIGEST}), frozenset({"turn"})),
+    "detection": (frozenset({"turn"}),),
 }
 """By kind, what each version wrote that the version before it did not; a new field belongs to a new set at the end."""
 _DECIDING = ("category", "task", "network", "size", "sigma", "crop", "length_heads", "decoder", "precision")

@@ -214,7 +214,9 @@ def test_values_outside_their_range_are_refused(field: str, values: list):
 
 
 def test_the_ends_of_the_ranges_are_allowed():
-    low = dict.fromkeys(("rotate", "zoom", "shift", "colour", "blur", "erase", "ema", "clip_norm", "weight_decay"), 0.0)
+    low = dict.fromkeys(
+        ("rotate", "turn", "zoom", "shift", "colour", "blur", "erase", "ema", "clip_norm", "weight_decay"), 0.0
+    )
     KeypointConfig(**low, epochs=1, batch_size=1, size=64, warmup_epochs=0, hidden_weight=0, category_weight=0, seed=0)
     KeypointConfig(colour=1.0, blur=1.0, erase=1.0, hard_fraction=1.0)
     for decoder in DECODERS:
@@ -310,13 +312,30 @@ def test_files_of_classifiers_that_have_a_model_and_the_word_of_a_crop(kind: str
 
 # What each earlier version did not write yet.
 OLDER_KEYPOINTS = (
-    {"vocabulary_sha256": ...},
-    {"vocabulary_sha256": ..., "layers": ..., "optimizer": ..., "tag": ..., "schedule": ..., "lrdecay": True},
+    {"turn": ...},
+    {"turn": ..., "vocabulary_sha256": ...},
+    {
+        "turn": ...,
+        "vocabulary_sha256": ...,
+        "layers": ...,
+        "optimizer": ...,
+        "tag": ...,
+        "schedule": ...,
+        "lrdecay": True,
+    },
 )
 OLDER_ATTRIBUTES = (
-    {"vocabulary_sha256": ...},
-    {"vocabulary_sha256": ..., "network": ..., "model": "resnet50v2", "crop": "image"},
-    {"vocabulary_sha256": ..., "task_weights": ..., "network": ..., "model": "resnet50v2", "crop": "image"},
+    {"turn": ...},
+    {"turn": ..., "vocabulary_sha256": ...},
+    {"turn": ..., "vocabulary_sha256": ..., "network": ..., "model": "resnet50v2", "crop": "image"},
+    {
+        "turn": ...,
+        "vocabulary_sha256": ...,
+        "task_weights": ...,
+        "network": ...,
+        "model": "resnet50v2",
+        "crop": "image",
+    },
 )
 
 
@@ -329,12 +348,12 @@ def test_a_field_that_a_version_did_not_write_has_the_default(caplog, monkeypatc
     assert not caplog.messages
 
 
-@pytest.mark.parametrize("older", ({}, *OLDER_KEYPOINTS), ids=("now", "before vocabularies", "first"))
+@pytest.mark.parametrize("older", ({}, *OLDER_KEYPOINTS), ids=("now", "before turns", "before vocabularies", "first"))
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(KeypointConfig)])
 def test_a_field_that_a_file_of_keypoints_has_lost_is_named(field, older, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("aifashion"), "propagate", True)
-    if field == "vocabulary" or older.get(field) is ...:
-        return
+    if field in ("vocabulary", "turn") or older.get(field) is ...:
+        return  # without turn, it is a file of the version before
     text = changed(**(older | {field: ...}))
     if field in ("category", "network", "size", "sigma", "decoder", "precision"):  # the answers depend on them
         with pytest.raises(
@@ -346,12 +365,14 @@ def test_a_field_that_a_file_of_keypoints_has_lost_is_named(field, older, caplog
         assert caplog.messages[0].startswith(f"a/config.json has lost {field}: not needed to predict")
 
 
-@pytest.mark.parametrize("older", ({}, *OLDER_ATTRIBUTES), ids=("now", "before vocabularies", "models", "first"))
+@pytest.mark.parametrize(
+    "older", ({}, *OLDER_ATTRIBUTES), ids=("now", "before turns", "before vocabularies", "models", "first")
+)
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(AttributeConfig)])
 def test_a_field_that_a_file_of_a_classifier_has_lost_is_named(field, older, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("aifashion"), "propagate", True)
-    if field == "vocabulary" or older.get(field) is ... or (field == "task_weights" and "model" in older):
-        return  # without task_weights, it is the file of the first version
+    if field in ("vocabulary", "turn") or older.get(field) is ... or (field == "task_weights" and "model" in older):
+        return  # without turn, it is a file of the version before; without task_weights, one of the first version
     text = changed_attributes(**(older | {field: ...}))
     if field in ("task", "network", "size", "crop", "length_heads", "precision"):
         with pytest.raises(

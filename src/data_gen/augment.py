@@ -14,7 +14,7 @@ _FROM_YIQ = np.linalg.inv(_TO_YIQ)
 def random_frame(
     rng: np.random.Generator, config: KeypointConfig | AttributeConfig | DetectionConfig, side: int | None = None
 ) -> tuple[Frame, bool]:
-    """A random rotation, zoom, shift and flip of the network input onto itself, and whether it flips.
+    """A random turn, rotation, zoom, shift and flip of the network input onto itself, and whether it flips.
 
     side: of the input in px; by default that of the configuration.
     """
@@ -24,7 +24,11 @@ def random_frame(
     centre = (side - 1) / 2
     about_centre = shift(-centre, -centre).then(Frame(np.diag([factor, factor, 1.0])[:2])).then(shift(centre, centre))
     dx, dy = rng.uniform(-config.shift, config.shift, 2) * side
-    frame = rotate(rng.uniform(-config.rotate, config.rotate), size).then(about_centre).then(shift(dx, dy))
+    angle = rng.uniform(-config.rotate, config.rotate)
+    # Without turns nothing is drawn for them: a training of before goes on with the same photos.
+    if config.turn > 0 and rng.random() < config.turn:
+        angle += 90.0 * rng.integers(1, 4)
+    frame = rotate(angle, size).then(about_centre).then(shift(dx, dy))
     mirrored = config.flip and rng.random() < 0.5
     return (frame.then(flip(side)) if mirrored else frame), mirrored
 

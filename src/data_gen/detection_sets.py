@@ -149,13 +149,19 @@ def scenes_of_labels(data: Path, vocabulary: Vocabulary) -> tuple[Path, list[Sce
     return labels.root, scenes
 
 
-def scenes_of_masks(photos: Path, masks: Path, labels: Mapping[int, int | None]) -> list[Scene]:
+def scenes_of_masks(
+    photos: Path,
+    masks: Path,
+    labels: Mapping[int, int | None],
+    corrections: Mapping[str, Mapping[int, int | None]] | None = None,
+) -> list[Scene]:
     """One scene for each photo that has a mask, of the same name without the ending, in the order of the names.
 
     photos, masks: folders. labels: as `read_label_categories` gives them; where a label may be a garment, answers are
-    ignored. Counted in warnings are: masks that cannot be read, have no photo, two, or one of another size, which are
-    left out; photos without a mask; labels that the table does not have, which are taken as no garment. Raises
-    FormatError where no mask is left, OSError for folders that are not there.
+    ignored. corrections: as `read_mask_corrections` gives them. Counted in warnings are: masks that cannot be read,
+    have no photo, two, or one of another size, which are left out; photos without a mask; labels that the table does
+    not have, which are taken as no garment. Raises FormatError where no mask is left, OSError for folders that are not
+    there.
     """
     files = sorted(path for path in Path(masks).iterdir() if path.suffix.lower() in SUFFIXES)
     by_name: dict[str, list[Path]] = defaultdict(list)
@@ -173,7 +179,7 @@ def scenes_of_masks(photos: Path, masks: Path, labels: Mapping[int, int | None])
             if mask.shape != (size[1], size[0]):
                 raise ValueError(f"the mask has {mask.shape[1]} x {mask.shape[0]} px, {path} {size[0]} x {size[1]}")
             others.update(set(np.unique(mask).tolist()) - labels.keys())
-            found = garments_of_mask(mask, labels)
+            found = garments_of_mask(mask, {**labels, **(corrections or {}).get(file.stem, {})})
             known = found.category != UNKNOWN
             scenes.append(Scene(path.name, path, found.select(known), found.boxes[~known], size))
         except ValueError as error:  # ImageError is one
@@ -184,6 +190,9 @@ def scenes_of_masks(photos: Path, masks: Path, labels: Mapping[int, int | None])
         )
     leave_out(Path(masks), problems, len(scenes), "masks")
     bare = by_name.keys() - {file.stem for file in files}
+    strange = (corrections or {}).keys() - {file.stem for file in files}
+    if strange:
+        log.warning(f"{masks}: {len(strange):,} photos with corrections have no mask, the first {min(strange)}")
     if bare:
         log.warning(f"{photos}: {len(bare):,} photos have no mask and are left out, the first {min(bare)}")
     if others:

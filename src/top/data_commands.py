@@ -100,6 +100,8 @@ class FromMasksArguments:
     what is no garment; write ? for what may be a garment: training ignores its box"""
     out: Path
     """folder to write: train.json (COCO) and photos/, which are links to the photos where the file system allows"""
+    corrections: Path | None = None
+    """CSV with the columns photo, label and category: what single labels are in the masks of single photos"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
     """whose categories are written: fashionai, deepfashion2, or the path of a TOML file"""
 
@@ -193,14 +195,16 @@ def photographs(arguments: Sequence[str] | None = None) -> None:
 def from_masks(arguments: Sequence[str] | None = None) -> None:
     def convert(args: FromMasksArguments) -> None:
         from aifashion.data_gen.detection_sets import scenes_of_masks, write_detection_set
-        from aifashion.data_gen.formats.label_masks import read_label_categories
+        from aifashion.data_gen.formats.label_masks import read_label_categories, read_mask_corrections
 
         for name in ("photos", "masks"):
             if not getattr(args, name).is_dir():
                 raise FileNotFoundError(f"no folder of {name} at {getattr(args, name)}")
         if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
             raise FileExistsError(f"--out {args.out} is not empty: choose a new folder")
-        scenes = scenes_of_masks(args.photos, args.masks, read_label_categories(args.labels, args.vocabulary))
+        labels = read_label_categories(args.labels, args.vocabulary)
+        corrections = None if args.corrections is None else read_mask_corrections(args.corrections, args.vocabulary)
+        scenes = scenes_of_masks(args.photos, args.masks, labels, corrections)
         garments = sum(len(scene.garments) for scene in scenes)
         if not garments:
             raise ValueError(f"{args.masks} shows no garment that {args.labels} names: nothing to write")

@@ -94,6 +94,21 @@ def test_masks_give_one_box_a_label(tmp_path):
     assert scene.ignored.tolist() == [[40, 30, 50, 36]]
 
 
+def test_corrections_say_what_a_label_is_in_one_photo(tmp_path, caplog):
+    (tmp_path / "masks").mkdir()
+    mask = np.zeros((40, 60), np.uint8)
+    mask[5:20, 10:30], mask[20:38, 12:28], mask[30:36, 40:50] = 1, 2, 3
+    for name in "12":
+        save(tmp_path / "photos" / f"{name}.jpg")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+    corrections = {"1": {1: 3, 2: None, 3: UNKNOWN}, "9": {1: 0}}
+    first, second = scenes_of_masks(tmp_path / "photos", tmp_path / "masks", {1: 0, 2: 4, 3: 1}, corrections)
+    assert first.garments.category.tolist() == [3] and first.garments.boxes.tolist() == [[10, 5, 30, 20]]
+    assert first.ignored.tolist() == [[40, 30, 50, 36]]
+    assert second.garments.category.tolist() == [0, 4, 1]
+    assert "1 photos with corrections have no mask, the first 9" in caplog.text
+
+
 def test_masks_that_do_not_fit_are_left_out_and_named(tmp_path, caplog):
     save(tmp_path / "photos" / "1.jpg")
     save(tmp_path / "photos" / "2.jpg", size=(20, 20))

@@ -28,6 +28,14 @@ def test_each_stage_is_whole(stage):
     assert "Licence" in card and "synthetic" in card and "python recipes/photograph_networks.py" in card
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_its_configuration_has_lost_nothing(stage, caplog):
+    """A field that was added since has to be told as one: an older file has not lost it."""
+    manifest = Manifest.read(shipped(stage))
+    assert manifest.attribute_config if stage == "attributes" else manifest.keypoint_config
+    assert not caplog.records
+
+
 def test_all_of_it_is_small():
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) <= MOST
 

@@ -5,7 +5,7 @@ matrix of whole numbers. A table says what the numbers mean.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
@@ -17,6 +17,7 @@ from .problems import FormatError, Problem, read_csv_rows
 
 SUFFIXES = (".png", ".mat")
 _HEADER = ["label", "name", "category"]
+_CORRECTIONS = ["photo", "label", "category"]
 MAYBE = "?"
 """In place of a category: this can be a garment of some category, so that an answer there is neither right nor wrong.
 """
@@ -32,31 +33,69 @@ def read_label_categories(path: Path, vocabulary: Vocabulary) -> dict[int, int |
     UNKNOWN for MAYBE; None for a row without a category, which is no garment. Raises FormatError for other columns, a
     label that is no whole number from 0 to 65535 or is repeated, and a category that the vocabulary does not have.
     """
-    rows = read_csv_rows(Path(path))
-    if not rows or rows[0][1] != _HEADER:
-        found = ",".join(rows[0][1]) if rows else "none, since the file is empty"
-        raise FormatError([Problem(path, 1, f"columns {found:.200}; expected {','.join(_HEADER)}")])
     labels: dict[int, int | None] = {}
     problems = []
-    for line, cells in rows[1:]:
-        label, category = cells[0].strip(), cells[-1].strip()
-        if len(cells) != len(_HEADER) or not label.isascii() or not label.isdecimal() or int(label) > 0xFFFF:
-            problems.append(
-                Problem(path, line, f"{','.join(cells):.80}; expected a label of 0 to 65535, its name and its category")
-            )
-        elif int(label) in labels:
-            problems.append(Problem(path, line, f"the label {label} again"))
-        elif category and category not in (MAYBE, *vocabulary.categories):
-            known = ", ".join(vocabulary.categories)
-            problems.append(
-                Problem(path, line, f"unknown category {category!r:.80}; expected none, {MAYBE} or one of {known}")
-            )
-        else:
-            index = vocabulary.category_index(category) if category not in ("", MAYBE) else None
-            labels[int(label)] = UNKNOWN if category == MAYBE else index
+    for line, cells in _rows(path, _HEADER):
+        try:
+            label, category = _label(cells[0], cells), _category(cells[2], vocabulary)
+            if label in labels:
+                raise ValueError(f"the label {label} again")
+            labels[label] = category
+        except ValueError as error:
+            problems.append(Problem(path, line, str(error)))
     if problems:
         raise FormatError(problems)
     return labels
+
+
+def read_mask_corrections(path: Path, vocabulary: Vocabulary) -> dict[str, dict[int, int | None]]:
+    """By the name of a photo without folder and ending, what single labels are in its mask, where that is something
+    else than the table of labels says. Of a CSV with the columns photo, label and category.
+
+    Categories and errors as of `read_label_categories`.
+    """
+    corrections: dict[str, dict[int, int | None]] = {}
+    problems = []
+    for line, cells in _rows(path, _CORRECTIONS):
+        try:
+            label, category = _label(cells[1], cells), _category(cells[2], vocabulary)
+            of_photo = corrections.setdefault(PurePosixPath(cells[0].strip()).stem, {})
+            if label in of_photo:
+                raise ValueError(f"the label {label} of {cells[0].strip():.80} again")
+            of_photo[label] = category
+        except ValueError as error:
+            problems.append(Problem(path, line, str(error)))
+    if problems:
+        raise FormatError(problems)
+    return corrections
+
+
+def _rows(path: Path, header: list[str]) -> list[tuple[int, list[str]]]:
+    rows = read_csv_rows(Path(path))
+    if not rows or rows[0][1] != header:
+        found = ",".join(rows[0][1]) if rows else "none, since the file is empty"
+        raise FormatError([Problem(path, 1, f"columns {found:.200}; expected {','.join(header)}")])
+    wrong = [(line, cells) for line, cells in rows[1:] if len(cells) != len(header)]
+    if wrong:
+        raise FormatError(
+            [Problem(path, n, f"{','.join(cells):.80}; expected {', '.join(header)}") for n, cells in wrong]
+        )
+    return rows[1:]
+
+
+def _label(text: str, cells: list[str]) -> int:
+    text = text.strip()
+    if not text.isascii() or not text.isdecimal() or int(text) > 0xFFFF:
+        raise ValueError(f"{','.join(cells):.80}; expected a label of 0 to 65535")
+    return int(text)
+
+
+def _category(text: str, vocabulary: Vocabulary) -> int | None:
+    category = text.strip()
+    if category and category not in (MAYBE, *vocabulary.categories):
+        known = ", ".join(vocabulary.categories)
+        raise ValueError(f"unknown category {category!r:.80}; expected none, {MAYBE} or one of {known}")
+    return None if not category else UNKNOWN if category == MAYBE else vocabulary.category_index(category)
 
 
 def read_mask(path: Path) -> np.ndarray:

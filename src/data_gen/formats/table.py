@@ -135,11 +135,11 @@ def format_of(path: Path, name: str | None = None) -> LabelFormat:
     likely = [entry for entry in formats_of(path) if entry.read is not None]
     if len(likely) == 1:
         return likely[0]
+    said = f"it can be {' or '.join(entry.name for entry in likely)}" if likely else "not a format that is known"
+    kind = "a folder" if Path(path).is_dir() else "a file"
     kinds = "; ".join(f"{entry.name} ({entry.reads})" for entry in likely or readable)
-    what = "folder" if Path(path).is_dir() else "file"
-    said = "of several formats" if likely else f"not a known format of a {what}"
-    advice = "aifashion data convert --from names the one that it is"
-    raise FormatError([Problem(Path(path), None, f"{said}; expected one of: {kinds}. {advice}")])
+    advice = "`aifashion data convert --from NAME` reads it as the one that you name"
+    raise FormatError([Problem(Path(path), None, f"{said}: {kind}; expected one of: {kinds}. {advice}")])
 
 
 def _names(formats: Iterable[LabelFormat]) -> str:

@@ -6,7 +6,12 @@ import scipy.io
 from PIL import Image
 
 from aifashion.boxes import UNKNOWN
-from aifashion.data_gen.formats.label_masks import garments_of_mask, read_label_categories, read_mask
+from aifashion.data_gen.formats.label_masks import (
+    garments_of_mask,
+    read_label_categories,
+    read_mask,
+    read_mask_corrections,
+)
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.vocabulary import load_vocabulary
 
@@ -29,10 +34,10 @@ def test_the_table_says_what_a_label_is(tmp_path):
     [
         ("3,jeans,pants", r"labels.csv:3: unknown category 'pants'; expected none, \? or one of blouse, dress"),
         ("2,again,skirt", "labels.csv:3: the label 2 again"),
-        ("02,again,skirt", "labels.csv:3: the label 02 again"),
+        ("02,again,skirt", "labels.csv:3: the label 2 again"),
         ("-1,x,skirt", "labels.csv:3: -1,x,skirt; expected a label of 0 to 65535"),
         ("65536,x,skirt", "labels.csv:3: 65536,x,skirt; expected a label"),
-        ("3,skirt", "labels.csv:3: 3,skirt; expected a label"),
+        ("3,skirt", "labels.csv:3: 3,skirt; expected label, name, category"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path, row, message):
@@ -43,6 +48,29 @@ def test_a_wrong_row_is_named(tmp_path, row, message):
 def test_another_table_is_refused(tmp_path):
     with pytest.raises(FormatError, match=r"labels.csv:1: columns id,what; expected label,name,category"):
         read_label_categories(table(tmp_path, header="id,what"), ALL)
+
+
+def test_corrections_say_what_labels_of_single_photos_are(tmp_path):
+    path = table(tmp_path, "photos/0001.jpg,14,skirt", "photos/0001.jpg,5,", "2.png,7,?", header="photo,label,category")
+    assert read_mask_corrections(path, ALL) == {
+        "0001": {14: ALL.category_index("skirt"), 5: None},
+        "2": {7: UNKNOWN},
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("1.jpg,3,pants", "labels.csv:3: unknown category 'pants'; expected none"),
+        ("1.png,2,skirt", "labels.csv:3: the label 2 of 1.png again"),
+        ("1.jpg,x,skirt", "labels.csv:3: 1.jpg,x,skirt; expected a label of 0 to 65535"),
+        ("1.jpg,3", "labels.csv:3: 1.jpg,3; expected photo, label, category"),
+    ],
+)
+def test_a_wrong_correction_is_named(tmp_path, row, message):
+    path = table(tmp_path, "1.jpg,2,dress", row, header="photo,label,category")
+    with pytest.raises(FormatError, match=message):
+        read_mask_corrections(path, ALL)
 
 
 def test_masks_are_read_from_grey_values_palettes_and_matlab_files(tmp_path):
