@@ -1,7 +1,7 @@
 """Annotations of 100,000 garments, a photo each, written and read again in every format that goes both ways.
 
-Each step runs in a process of its own, whose peak memory includes Python and the libraries. The photos are not there, but
-for the format that needs them to read its numbers: there all are links to a few files, whose headers are read.
+Each step runs in a process of its own, whose peak memory includes Python and the libraries. The photos are not there,
+but for the format that needs them to read its numbers: there all are links to a few files, whose headers are read.
 """
 
 import os

@@ -8,6 +8,7 @@ from PIL import Image
 from aifashion.data_gen.formats.challenges import KEYPOINTS
 from aifashion.data_gen.formats.coco import read_coco_labels
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
+from aifashion.data_gen.formats.table import FORMATS
 from aifashion.top import convert_commands
 
 SKIRT = ["waistband_left", "waistband_right", "hemline_left", "hemline_right"]
@@ -178,3 +179,13 @@ def test_every_tool_gets_what_another_one_says(tmp_path, target):
     assert photo.file_name == "1.png" and len(photo.garments) == 2
     np.testing.assert_allclose(photo.garments[0].keypoints.xy, [[10.25, 10], [30, 10], [5, 60], [-1, -1]], atol=1e-6)
     assert photo.garments[0].keypoints.state.tolist() == [1, 0, 1, -1]
+
+
+def test_the_help_and_the_page_name_all_formats(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    with pytest.raises(SystemExit):
+        convert("--help")
+    text = capsys.readouterr().out
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    for name in FORMATS:
+        assert name in text and f"| `{name}` |" in page
