@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aifashion.data_gen.formats.conversion import convertible, garment_count
+from aifashion.data_gen.formats.label_samples import convertible
 from aifashion.data_gen.formats.labels import LabelledGarment, LabelledPhoto, LabelSet
 from aifashion.data_gen.formats.table import FORMATS
 from aifashion.records import Keypoints
@@ -60,8 +60,8 @@ def read(name: str, root: Path) -> None:
     assert entry.read is not None
     found = convertible(entry.read(root / FILES.get(name, "set")), FORMATS["fashionai"], vocabulary)
     taken = time.perf_counter() - start
-    if garment_count(found) != COUNT or found.problems:
-        raise SystemExit(f"{name}: {garment_count(found)} of {COUNT} garments came back: {found.problems[:1]}")
+    if found.garment_count != COUNT or found.problems:
+        raise SystemExit(f"{name}: {found.garment_count} of {COUNT} garments came back: {found.problems[:1]}")
     print(taken, _peak())
 
 

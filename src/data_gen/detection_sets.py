@@ -132,11 +132,10 @@ def scenes_of_labels(data: Path, vocabulary: Vocabulary) -> tuple[Path, list[Sce
             continue
         boxes, categories = [], []
         for garment in photo.garments:
-            known = garment.keypoints.xy[garment.keypoints.state != ABSENT]
-            if garment.box is None and not len(known):
+            if garment.outline is None:
                 problems.append(Problem(data, None, f"{where(garment.id)}: neither a box nor a labelled keypoint"))
                 continue
-            box = clipped(np.array(garment.box) if garment.box is not None else around(known), size)
+            box = clipped(np.array(garment.outline), size)
             if (box[2:] <= box[:2]).any():
                 problems.append(Problem(data, None, f"{where(garment.id)}: the box lies outside the photo"))
                 continue

@@ -109,6 +109,7 @@ def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
     Errors as `load_training_parts`.
     """
     data = Path(data)
+    # A list of FashionAI's is read below: its test lists have no keypoints, and a submission has its rows.
     if is_labels(data, TEST) and not is_fashionai(data):
         labels, listed = samples_of_labels(data, vocabulary)
         bare, problems = bare_samples(labels)

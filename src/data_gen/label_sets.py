@@ -34,7 +34,7 @@ def read_labels(data: Path, vocabulary: Vocabulary, category: str = "all") -> La
 
     Raises FormatError for a file of which nothing is sound, of several or no formats, and for unknown names.
     """
-    labels = format_of(data).read(data)  # type: ignore[misc]
+    labels = format_of(data).read(data)
     labels = labels if category == "all" else of_category(labels, category)
     return fitting(named(labels, vocabulary))
 

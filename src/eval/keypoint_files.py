@@ -23,13 +23,15 @@ from ..data_gen.formats.photo_names import photos_of_names
 from ..data_gen.formats.problems import FormatError, Problem
 from ..data_gen.formats.table import format_of, formats_of
 from ..data_gen.spans import scorable
-from ..records import ABSENT, Keypoints, Sample
+from ..records import Sample
 from ..vocabulary import Vocabulary
 from .keypoint_metrics import KeypointScore, score_keypoints
 
 log = logging.getLogger(__name__)
 
 Garment = tuple[LabelledGarment, Sample]
+_NOWHERE = (0.0, 0.0, 0.0, 0.0)
+"""The box of a garment that has neither a box nor a keypoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,8 @@ def _score(
         other = found.get(key)
         if other is not None and other.sample.category != row.sample.category:
             categories = f"predicted as {other.sample.category}, but {row.sample.category} in {truth}"
-            where = "" if row.line is None else f":{row.line}"
-            problems.append(Problem(predicted, other.line, f"{other.label}: {categories}{where}"))
+            line = "" if row.line is None else f":{row.line}"
+            problems.append(Problem(predicted, other.line, f"{other.label}: {categories}{line}"))
     if problems:
         raise FormatError(problems)
     samples = [row.sample for row in expected.values()]
@@ -122,7 +124,7 @@ def _label_rows(truth: Path, predicted: Path, vocabulary: Vocabulary) -> tuple[d
     """Of files in other formats, or in two different ones: the names of the photos can be written in other ways."""
     sides = []
     for path in (truth, predicted):
-        labels = named(format_of(path).read(path), vocabulary)  # type: ignore[misc]
+        labels = named(format_of(path).read(path), vocabulary)
         sides.append(garments_of(labels, vocabulary, strict=True))
     expected, found = sides
     photos = list(dict.fromkeys(sample.image_id for _, sample in expected))
@@ -191,19 +193,8 @@ def _pairs(garments: Sequence[Garment], answers: Sequence[Garment]) -> dict[int,
         return {}
     from scipy.optimize import linear_sum_assignment  # slow to load, and few files need it
 
-    boxes = [np.array([_corners(*garment) for garment in side]) for side in (garments, answers)]
+    boxes = [np.array([garment.outline or _NOWHERE for garment, _ in side]) for side in (garments, answers)]
     return dict(zip(*(part.tolist() for part in linear_sum_assignment(-_overlaps(*boxes))), strict=True))
-
-
-def _corners(garment: LabelledGarment, sample: Sample) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of the garment's box, or of the one about its keypoints."""
-    if garment.box is not None:
-        return garment.box
-    keypoints = sample.keypoints or Keypoints(np.zeros((0, 2)), np.zeros(0))
-    xy = keypoints.xy[keypoints.state != ABSENT]
-    if not len(xy):
-        return 0.0, 0.0, 0.0, 0.0
-    return (*xy.min(axis=0).tolist(), *(xy.max(axis=0) + 1).tolist())
 
 
 def _overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:

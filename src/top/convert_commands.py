@@ -66,8 +66,7 @@ def convert(arguments: Sequence[str] | None = None) -> None:
     def write(args: ConvertArguments) -> None:
         from dataclasses import replace
 
-        from aifashion.data_gen.formats.conversion import convertible, garment_count
-        from aifashion.data_gen.formats.label_samples import tell_left_out
+        from aifashion.data_gen.formats.label_samples import convertible, tell_left_out
         from aifashion.data_gen.formats.name_maps import Names, read_names
         from aifashion.data_gen.formats.problems import leave_out
         from aifashion.data_gen.formats.table import FORMATS, format_of
@@ -83,12 +82,11 @@ def convert(arguments: Sequence[str] | None = None) -> None:
         for source in args.names:
             names = names.joined(read_names(source, args.vocabulary))
         entry = format_of(args.source, args.format)
-        assert entry.read is not None
         read = entry.read(args.source)
-        tell(f"Read {_counts(len(read.photos), garment_count(read))} from {args.source}, format {entry.name}")
+        tell(f"Read {_counts(len(read.photos), read.garment_count)} from {args.source}, format {entry.name}")
         read = read if args.photos is None else replace(read, root=args.photos)
         found = convertible(read, target, args.vocabulary, names)
-        garments = garment_count(found)
+        garments = found.garment_count
         leave_out(args.source, found.problems, garments, "entries")
         tell_left_out(found)
         if not garments:
@@ -102,35 +100,26 @@ def convert(arguments: Sequence[str] | None = None) -> None:
 def to_coco(arguments: Sequence[str] | None = None) -> None:
     def convert(args: ToCocoArguments) -> None:
         from aifashion.data_gen.formats.coco_writing import write_coco
-        from aifashion.data_gen.formats.fashionai import read_keypoint_csv
-        from aifashion.data_gen.formats.label_samples import labels_of_samples
-        from aifashion.data_gen.formats.problems import Problem, leave_out
-        from aifashion.data_gen.images import image_size
-        from aifashion.data_gen.keypoint_sets import fashionai_samples
-        from aifashion.records import ABSENT
+        from aifashion.data_gen.formats.fashionai_labels import read_fashionai
+        from aifashion.data_gen.formats.label_samples import convertible, tell_left_out
+        from aifashion.data_gen.formats.problems import leave_out
+        from aifashion.data_gen.formats.table import FORMATS
 
         check_no_input("--out", args.out, args.csv)
-        listed = read_keypoint_csv(args.csv, strict=False)
-        samples = fashionai_samples(listed, args.vocabulary, args.csv)
-        left_out = len(listed) - len(samples)
-        kept, sizes, problems = [], [], []
-        for sample in samples:
-            try:
-                if sample.keypoints is None or not (sample.keypoints.state != ABSENT).any():
-                    raise ValueError(f"{sample.image_id}: no keypoint is labelled, so there is no box to write")
-                sizes.append(image_size(sample.path))
-                kept.append(sample)
-            except ValueError as error:  # of photos that cannot be read, too
-                problems.append(Problem(args.csv, None, str(error)))
-        leave_out(args.csv, problems, len(kept), "garments")
-        if not kept:
+        read = read_fashionai(args.csv)
+        chosen = read.only(lambda garment: garment.category in args.vocabulary.categories)
+        found = convertible(chosen, FORMATS["coco"], args.vocabulary)
+        leave_out(args.csv, found.problems, found.garment_count, "garments")
+        tell_left_out(found)
+        if not found.garment_count:
             raise ValueError(
                 f"{args.csv} has no garments of {', '.join(args.vocabulary.categories)}: nothing to write, {args.out} "
                 "stays as it is"
             )
-        write_coco(labels_of_samples(kept, sizes, args.vocabulary), args.out, args.vocabulary)
+        write_coco(found, args.out, args.vocabulary)
+        left_out = read.garment_count - chosen.garment_count
         others = f"; {left_out} of other categories left out" if left_out else ""
-        tell(f"Wrote {len(kept)} garments to {args.out}{others}")
+        tell(f"Wrote {found.garment_count} garments to {args.out}{others}")
 
     run_command("aifashion data to-coco", ToCocoArguments, arguments, convert)
 
@@ -141,11 +130,10 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
 
         from aifashion.data_gen.formats.challenges import CATEGORIES, FASHIONAI
         from aifashion.data_gen.formats.coco import read_coco_labels
-        from aifashion.data_gen.formats.conversion import convertible, garment_count
         from aifashion.data_gen.formats.fashionai import write_keypoint_csv
         from aifashion.data_gen.formats.fashionai_labels import samples_of_fashionai
-        from aifashion.data_gen.formats.label_names import unlike_categories, without_categories
-        from aifashion.data_gen.formats.label_samples import UNLABELLED, tell_left_out
+        from aifashion.data_gen.formats.label_names import unlike_categories
+        from aifashion.data_gen.formats.label_samples import UNLABELLED, convertible, tell_left_out
         from aifashion.data_gen.formats.name_maps import Names, read_names
         from aifashion.data_gen.formats.problems import leave_out
         from aifashion.data_gen.formats.table import FORMATS
@@ -160,17 +148,17 @@ def from_coco(arguments: Sequence[str] | None = None) -> None:
         if others and args.category is not None:
             names = names.joined(Names(categories=dict.fromkeys(others, args.category)))
         elif others:
-            count = garment_count(read)
-            read = without_categories(read, others)
+            count = read.garment_count
+            read = read.only(lambda garment: garment.category not in others)
             known = ", ".join(CATEGORIES)
-            if not garment_count(read):
+            if not read.garment_count:
                 raise ValueError(
                     f"{args.json} has garments of none of the categories {known}: name one with --category"
                 )
-            bare = count - garment_count(read)
+            bare = count - read.garment_count
             warn(f"left out {bare} garments of none of the categories {known}; --category names one for them")
         found = convertible(read, FORMATS["fashionai"], FASHIONAI, names)
-        garments = garment_count(found)
+        garments = found.garment_count
         leave_out(args.json, found.problems, garments, "entries")
         tell_left_out(found)
         if not garments and found.left_out[UNLABELLED]:

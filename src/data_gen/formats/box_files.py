@@ -15,9 +15,9 @@ import numpy as np
 
 from ...boxes import UNKNOWN, Detections, clipped, no_detections
 from ...geometry import Size
-from .box_rows import BoxRow, BoxRows, CocoNames, check_pixels, edges, from_extent, probability
+from .box_rows import BoxRow, BoxRows, CocoNames, check_pixels, probability
 from .coco_boxes import read_coco_names, scan_data_set, scan_results
-from .coco_entries import FAULTS, entry_problem, number_of, numbers_of, text_of
+from .entries import FAULTS, edges, entry_problem, from_extent, number_of, numbers_of, text_of
 from .photo_names import photos_of_names, posix_name
 from .problems import FormatError, Problem, leave_out, read_csv_rows, read_json
 

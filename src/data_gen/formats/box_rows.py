@@ -3,19 +3,15 @@
 COCO's (x, y, width, height) become edges of pixels, as in `boxes`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from .coco_entries import CocoCategory, CocoImage, number_of
+from .coco_entries import CocoCategory, CocoImage
+from .entries import Edges, number_of
 from .problems import FormatError, Problem
 
-LARGEST = 1e6
-"""Px; no photo is larger."""
-
-Edges = tuple[float, float, float, float]
-"""Left, top, right and bottom."""
 LabelledPoints = Mapping[str, tuple[float, float, int]]
 """Name of a keypoint -> x and y in px and its state, 0 or 1; absent ones have no entry."""
 
@@ -65,22 +61,6 @@ class BoxRows:
     names: CocoNames | None = None
 
 
-def edges(numbers: Sequence[float]) -> Edges:
-    """The box of its four edges. Raises ValueError for what is none."""
-    left, top, right, bottom = _four(numbers, "left, top, right and bottom")
-    if right <= left or bottom <= top:
-        raise ValueError(f"the box {_listed(numbers)} has no area: right must be above left, and bottom above top")
-    return left, top, right, bottom
-
-
-def from_extent(numbers: Sequence[float]) -> Edges:
-    """The box of x, y, width and height. Raises ValueError for what is none."""
-    left, top, width, height = _four(numbers, "x, y, width and height")
-    if left + width <= left or top + height <= top:
-        raise ValueError(f"the box {_listed(numbers)} has no area: width and height must be above 0")
-    return left, top, left + width, top + height
-
-
 def probability(value: object) -> float:
     """Raises ValueError for a score that is no number from 0 to 1."""
     score = number_of(value, "score")
@@ -103,17 +83,3 @@ def check_pixels(found: BoxRows) -> BoxRows:
 def _is_within_a_pixel(box: Edges) -> bool:
     left, top, right, bottom = box
     return right - left <= 1 and bottom - top <= 1 and max(map(abs, box)) <= 2
-
-
-def _four(numbers: Sequence[float], names: str) -> Edges:
-    if len(numbers) != 4:
-        raise ValueError(f"{len(numbers)} numbers of a box; expected four: {names}")
-    left, top, right, bottom = numbers
-    # Asked in this way, it is not true of NaN.
-    if not all(-LARGEST <= number <= LARGEST for number in numbers):
-        raise ValueError(f"the box {_listed(numbers)}: expected {names} in px")
-    return left, top, right, bottom
-
-
-def _listed(numbers: Sequence[float]) -> str:
-    return ", ".join(f"{number:g}" for number in numbers)

@@ -14,24 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ...records import ABSENT, Keypoints, Sample
+from ...records import Keypoints, Sample
 from ...vocabulary import Vocabulary
 from ..images import image_size, resolve_image
-from .coco_entries import (
-    FAULTS,
-    CocoCategory,
-    CocoImage,
-    Id,
-    box_of,
-    entry_key,
-    entry_problem,
-    numbers_of,
-    read_category,
-    read_image,
-    referred,
-)
+from .coco_entries import CocoCategory, CocoImage, Id, box_of, entry_key, read_category, read_image, referred
+from .entries import FAULTS, Edges, entry_problem, keypoints_of_triples, numbers_of
 from .label_names import named
 from .label_samples import garments_of
 from .label_studio import label_studio_coco_reason
@@ -41,19 +28,16 @@ from .problems import FormatError, Problem, first_keys, leave_out, read_json
 
 log = logging.getLogger(__name__)
 
-_VISIBILITIES = frozenset((0, 1, 2))
-
 
 @dataclass(frozen=True, slots=True)
 class CocoAnnotation:
-    """keypoints: one (K,) set in the order of the category's names, absent ones at (-1, -1). box: (left, top, width,
-    height) in px, None without one."""
+    """keypoints: one (K,) set in the order of the category's names, absent ones at (-1, -1). box: None without one."""
 
     id: Id
     image: CocoImage
     category: CocoCategory
     keypoints: Keypoints
-    box: tuple[float, float, float, float] | None = None
+    box: Edges | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +128,7 @@ def labels_of_coco(coco: CocoSet) -> LabelSet:
     """The photos of a file in its order, those without an annotation as photos without a garment."""
     garments: dict[str, list[LabelledGarment]] = defaultdict(list)
     for a in coco.annotations:
-        box = None if a.box is None else (a.box[0], a.box[1], a.box[0] + a.box[2], a.box[1] + a.box[3])
-        labelled = LabelledGarment(str(a.id), a.category.name, a.category.keypoints, a.keypoints, box)
+        labelled = LabelledGarment(str(a.id), a.category.name, a.category.keypoints, a.keypoints, a.box)
         garments[entry_key(a.image.id)].append(labelled)
     photos = []
     for image in coco.images:
@@ -242,12 +225,7 @@ def keypoints_of(triples: Any, category: CocoCategory) -> Keypoints:
     values = numbers_of(triples)
     if values.shape != (3 * len(category.keypoints),):
         raise ValueError(f"{values.size} keypoint numbers; expected x, y, v for {len(category.keypoints)} keypoints")
-    values = values.reshape(-1, 3)
-    visibility = values[:, 2]
-    if not _VISIBILITIES.issuperset(visibility.tolist()):
-        raise ValueError(f"keypoint visibilities must be 0, 1 or 2; got {sorted(set(visibility.tolist()))[:5]}")
-    state = visibility.astype(np.int8) - 1
-    return Keypoints(np.where(state[:, None] == ABSENT, -1, values[:, :2]), state)
+    return keypoints_of_triples(values.reshape(-1, 3))
 
 
 def _packed(entry: dict[str, Any]) -> dict[str, Any]:

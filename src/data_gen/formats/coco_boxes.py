@@ -7,17 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...boxes import around
-from .box_rows import BoxRow, BoxRows, CocoNames, Edges, LabelledPoints, edges, from_extent, probability
-from .coco_entries import (
-    FAULTS,
-    CocoCategory,
-    entry_key,
-    entry_problem,
-    numbers_of,
-    read_category,
-    read_image,
-    referred,
-)
+from .box_rows import BoxRow, BoxRows, CocoNames, LabelledPoints, probability
+from .coco_entries import CocoCategory, entry_key, read_category, read_image, referred
+from .entries import FAULTS, Edges, edges, entry_problem, from_extent, numbers_of
 from .photo_names import posix_name
 from .problems import FormatError, Problem, read_json
 

@@ -1,19 +1,14 @@
-"""What the readers of COCO files share: ids, texts and numbers of entries, checked, and the records of images and
-categories.
+"""What the readers of COCO files share: ids, and the records of images and categories.
 
 An id can be a number in one place and its text in another: 7 and "7" are one id.
 """
 
-from array import array
+from contextlib import suppress
 from dataclasses import dataclass
-from math import isfinite
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...geometry import Size
-from .problems import Problem
+from .entries import Edges, from_extent, numbers_of, size_of, text_of
 
 Id = int | str
 
@@ -32,20 +27,6 @@ class CocoImage:
     id: Id
     file_name: str
     size: Size | None
-
-
-FAULTS = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
-"""What an entry can raise that is not as the format has it."""
-
-
-def entry_problem(path: Path, label: str, error: Exception) -> Problem:
-    if isinstance(error, KeyError):
-        reason = f"no {error.args[0]}"
-    elif isinstance(error, TypeError | AttributeError):  # their texts speak of Python
-        reason = "not an object with the entries of the format"
-    else:
-        reason = str(error)
-    return Problem(path, None, f"{label}: {reason}")
 
 
 def entry_key(value: Any) -> str:
@@ -79,41 +60,12 @@ def read_image(entry: dict[str, Any]) -> CocoImage:
     size = entry.get("width"), entry.get("height")
     if all(value in (None, 0) for value in size):
         return CocoImage(entry["id"], text_of(entry, "file_name"), None)
-    numbers = [number_of(value, "width and height") for value in size]
-    if min(numbers) < 1 or any(number != int(number) for number in numbers):
-        raise ValueError(f"width {size[0]!r} and height {size[1]!r} must be whole numbers from 1")
-    return CocoImage(entry["id"], text_of(entry, "file_name"), (int(numbers[0]), int(numbers[1])))
+    return CocoImage(entry["id"], text_of(entry, "file_name"), size_of(*size))
 
 
-def box_of(value: Any) -> tuple[float, float, float, float] | None:
-    """The box of an annotation; None for one that is not there or not sound, since keypoints do not depend on it."""
-    try:
-        left, top, width, height = numbers_of(value).tolist()
-    except ValueError:
-        return None
-    return (left, top, width, height) if isfinite(left + top + width + height) and width > 0 and height > 0 else None
-
-
-def text_of(entry: dict[str, Any], name: str) -> str:
-    if not isinstance(entry[name], str):
-        raise ValueError(f"{name} is {entry[name]!r:.80}; expected a text")
-    return entry[name]
-
-
-def number_of(value: Any, what: str) -> float:
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
-    except (ValueError, OverflowError):
-        number = None
-    if number is None or not isfinite(number):
-        raise ValueError(f"{what}: {value!r:.80}; expected a number")
-    return number
-
-
-def numbers_of(values: Any) -> np.ndarray:
-    """A flat list of numbers as (N,) float64. Raises ValueError for anything else, such as texts or lists in it."""
-    if isinstance(values, array):
-        return np.array(values)
-    if not isinstance(values, list) or not all(isinstance(v, int | float) for v in values):
-        raise ValueError(f"{values!r:.80}; expected a flat list of numbers")
-    return np.array(values, np.float64)
+def box_of(value: Any) -> Edges | None:
+    """The edges of an annotation's box; None for one that is not there or not sound, since keypoints do not depend on
+    it."""
+    with suppress(ValueError):
+        return from_extent(numbers_of(value).tolist())
+    return None

@@ -9,7 +9,8 @@ import numpy as np
 from ...records import ABSENT, Prediction, Sample
 from ...vocabulary import Vocabulary
 from .coco import CocoAnnotation, CocoSet, keypoints_of, read_coco
-from .coco_entries import FAULTS, box_of, entry_key, entry_problem, referred
+from .coco_entries import box_of, entry_key, referred
+from .entries import FAULTS, entry_problem
 from .name_maps import Known
 from .problems import FormatError, Problem, read_json
 

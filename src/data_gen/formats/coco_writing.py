@@ -89,16 +89,11 @@ def _annotations(labels: LabelSet, vocabulary: Vocabulary) -> Iterator[dict[str,
 
 
 def _annotation(garment: LabelledGarment, photo: str, vocabulary: Vocabulary) -> dict[str, Any]:
-    keypoints = coco_keypoints(garment.keypoints)
-    triples = keypoints["keypoints"]
-    known = [(x, y) for x, y, v in zip(triples[::3], triples[1::3], triples[2::3], strict=True) if v]
-    if not known:
+    if not (garment.keypoints.state != ABSENT).any() or garment.outline is None:
         raise ValueError(f"{photo}: no keypoint is present, so there is no box to write; leave it out")
-    if garment.box is None:
-        (left, width), (top, height) = ((min(side), max(side) - min(side) + 1) for side in zip(*known, strict=True))
-    else:
-        left, top, right, bottom = garment.box
-        width, height = right - left, bottom - top
+    keypoints = coco_keypoints(garment.keypoints)
+    left, top, right, bottom = garment.outline
+    width, height = right - left, bottom - top
     entry = {
         "category_id": vocabulary.category_index(garment.category) + 1,
         **keypoints,
@@ -108,7 +103,7 @@ def _annotation(garment: LabelledGarment, photo: str, vocabulary: Vocabulary) ->
         "iscrowd": 0,
     }
     if garment.scores is not None:
-        scores = [score for score, v in zip(garment.scores, triples[2::3], strict=True) if v]
+        scores = [score for score, v in zip(garment.scores, keypoints["keypoints"][2::3], strict=True) if v]
         entry["score"] = round(sum(scores) / len(scores), 4)
     return entry
 

@@ -1,4 +1,4 @@
-"""Reads and writes CVAT for images 1.1: XML (docs.cvat.ai/docs/dataset_management/formats/format-cvat).
+"""Reads CVAT for images 1.1: XML (docs.cvat.ai/docs/dataset_management/formats/format-cvat).
 
 A garment is a skeleton with its category as label. Of its points, one that is `outside` is absent and one that is
 `occluded` is hidden. Its box is the rectangle in the same group. Single points that are grouped with one rectangle are
@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.parsers import expat
 
-from ...geometry import Size
 from ...records import ABSENT
-from .coco_entries import FAULTS, entry_problem, number_of
 from .cvat_tasks import BOX_SUFFIX
-from .cvat_tasks import write_cvat as write_cvat
-from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
+from .entries import FAULTS, Edges, entry_problem, number_of, reason_of, size_of
+from .labels import LabelledGarment, LabelledPhoto, LabelSet
 from .photo_names import posix_name
-from .problems import FormatError, Problem, read_chunks
-from .tool_labels import HALF, Collected, Mark, coordinate, garment_of, head_of, reason_of, state_of, turned
+from .problems import FormatError, Problem, head_of, read_chunks
+from .tool_labels import HALF, Collected, Mark, garment_of, state_of, turned
 
 _VERSION = "1.1"
 _FILE = "annotations.xml"
@@ -160,10 +158,7 @@ class _Reader:
 
     def photo(self, label: str) -> None:
         name = self.file_name()
-        numbers = [number_of(self.image[side], side) for side in ("width", "height")]
-        if min(numbers) < 1 or any(number != int(number) for number in numbers):
-            raise ValueError(f"width and height are {numbers}; expected whole numbers from 1")
-        size: Size = int(numbers[0]), int(numbers[1])
+        size = size_of(self.image["width"], self.image["height"])
         garments: list[LabelledGarment] = []
         used: set[int] = set()
         whole = True
@@ -224,10 +219,10 @@ def _mark(attributes: Mapping[str, str]) -> Mark:
     if not separator or ";" in y:
         raise ValueError(f"the points {attributes['points']!r:.80} of {name}; expected x,y")
     state = state_of(attributes.get("occluded") == "1")
-    return Mark(name, coordinate(x, "x") - HALF, coordinate(y, "y") - HALF, state)
+    return Mark(name, number_of(x, "x") - HALF, number_of(y, "y") - HALF, state)
 
 
 def _box(attributes: Mapping[str, Any]) -> Edges:
-    left, top, right, bottom = (coordinate(attributes[name], name) for name in ("xtl", "ytl", "xbr", "ybr"))
+    left, top, right, bottom = (number_of(attributes[name], name) for name in ("xtl", "ytl", "xbr", "ybr"))
     degrees = number_of(attributes.get("rotation") or "0", "rotation")
     return turned((left, top, right, bottom), degrees, ((left + right) / 2, (top + bottom) / 2))

@@ -10,8 +10,9 @@ from xml.sax.saxutils import escape, quoteattr
 from ...files import atomic_path, is_stream, write_atomic
 from ...records import HIDDEN
 from ...vocabulary import Category, Vocabulary
+from .label_writing import checked
 from .labels import LabelledGarment, LabelledPhoto, LabelSet
-from .tool_labels import HALF, checked, marks_of
+from .tool_labels import HALF, marks_of
 
 BOX_SUFFIX = " box"
 """The label of a garment's rectangle is its category with this: one label in CVAT cannot be a skeleton as well."""

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...files import open_regular
 from ...records import ABSENT, HIDDEN, VISIBLE, Keypoints
 from ..images import image_id_problem
-from .box_rows import edges
-from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
-from .problems import FormatError, Problem, read_text
+from .entries import Edges, edges
+from .labels import LabelledGarment, LabelledPhoto, LabelSet
+from .problems import FormatError, Problem, head_of, read_text
 
 _COLLARS, _SLEEVES = ("left collar", "right collar"), ("left sleeve", "right sleeve")
 _WAIST, _HEM = ("left waistline", "right waistline"), ("left hem", "right hem")
@@ -35,13 +34,7 @@ _COLUMNS = ("image_name", "clothes_type")
 def is_deepfashion(path: Path) -> bool:
     """Whether it is a list_landmarks*.txt."""
     path = Path(path)
-    try:
-        if not path.name.startswith(_PREFIX) or path.suffix != ".txt" or not path.is_file():
-            return False
-        with open_regular(path) as stream:
-            return b"landmark_visibility_1" in stream.read(1 << 12)
-    except (OSError, ValueError):
-        return False
+    return path.name.startswith(_PREFIX) and path.suffix == ".txt" and b"landmark_visibility_1" in head_of(path)
 
 
 def read_deepfashion(path: Path) -> LabelSet:

@@ -9,24 +9,21 @@ zoom and viewpoint, and the photo's source and pair, are not.
 import csv
 import io
 import json
-import logging
 import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...files import open_regular
-from ...records import ABSENT, Keypoints
+from ...records import ABSENT
 from ...vocabulary import Category, Vocabulary, load_vocabulary
-from .coco_entries import FAULTS, entry_problem, numbers_of
-from .label_writing import box_to_write, keypoint_indices, new_folder, place_photo, tell_missing_photos
-from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
-from .problems import FormatError, Problem, read_json
-
-log = logging.getLogger(__name__)
+from .entries import FAULTS, Edges, edges, entry_problem, keypoints_of_triples, numbers_of
+from .label_writing import checked, new_folder, place_photo, tell_missing_photos
+from .labels import LabelledGarment, LabelledPhoto, LabelSet
+from .problems import FormatError, Problem, head_of, read_json
 
 ANNOTATIONS, PHOTOS = "annos", "image"
 NAMES_FILE = "photos.csv"
@@ -36,15 +33,11 @@ _ITEM = re.compile(r"item([0-9]{1,6})")
 def is_deepfashion2(path: Path) -> bool:
     """Whether it is a folder `annos`, one with it, or one with parts (`train`, `validation`) that have it."""
     try:
-        parts = _parts(Path(path))
-        first = next((file for folder, _ in parts for file in folder.glob("*.json")), None)
-        if first is None:
-            return False
-        with open_regular(first) as stream:
-            start = stream.read(1 << 16)
-        return b'"item1"' in start or b'"pair_id"' in start
-    except (OSError, ValueError):
+        first = next((file for folder, _ in _parts(Path(path)) for file in folder.glob("*.json")), None)
+    except OSError:
         return False
+    head = b"" if first is None else head_of(first, 1 << 16)
+    return b'"item1"' in head or b'"pair_id"' in head
 
 
 def read_deepfashion2(path: Path) -> LabelSet:
@@ -88,11 +81,10 @@ def write_deepfashion2(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> N
 
     Photos get numbers in their order and keep their endings; DeepFashion2's own scripts look for .jpg. What is not
     known is written as the data set writes it: a style of 0 (in no pair), a pair of its own for each photo, and no
-    outline; there are no source, scale, occlusion, zoom and viewpoint. Scores are not written. A garment with neither a
-    box nor a keypoint is left out, with a warning.
+    outline; there are no source, scale, occlusion, zoom and viewpoint. Scores are not written.
 
-    Raises ValueError where the vocabulary is not that of DeepFashion2, or the vocabulary of some of its categories, and
-    for names that it does not have; FileExistsError, OSError.
+    Raises ValueError as `checked`, and where the vocabulary is not that of DeepFashion2, or the vocabulary of some of
+    its categories; FileExistsError, OSError.
     """
     known = load_vocabulary("deepfashion2")
     names = {category.name: category.keypoints for category in known.definitions}
@@ -103,20 +95,18 @@ def write_deepfashion2(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> N
                 f"or not with these keypoints; expected some of {', '.join(names)} of the vocabulary deepfashion2"
             )
     listed = []
-    missing, first_missing, left_out = 0, "", 0
+    missing, first_missing = 0, ""
     with new_folder(out) as folder:
         (folder / ANNOTATIONS).mkdir()
         (folder / PHOTOS).mkdir()
-        for number, photo in enumerate(labels.photos, start=1):
+        for number, photo in enumerate(checked(labels, vocabulary, sized=False), start=1):
             stem = f"{number:06d}"
             placed = f"{PHOTOS}/{stem}{Path(photo.file_name).suffix.lower()}"
             if not place_photo(labels, photo.file_name, folder / placed):
                 missing += 1
                 first_missing = first_missing or photo.file_name
-            items = [_item(garment, known) for garment in photo.garments]
-            left_out += items.count(None)
             content: dict[str, Any] = {"pair_id": number}
-            content |= {f"item{n}": item for n, item in enumerate((i for i in items if i is not None), start=1)}
+            content |= {f"item{n}": _item(garment, known) for n, garment in enumerate(photo.garments, start=1)}
             # The whole folder takes its place at the end.
             (folder / ANNOTATIONS / f"{stem}.json").write_text(json.dumps(content), encoding="utf-8")
             listed.append((placed, photo.file_name))
@@ -124,8 +114,6 @@ def write_deepfashion2(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> N
         csv.writer(table, lineterminator="\n").writerows([("file", "photo"), *listed])
         (folder / NAMES_FILE).write_text(table.getvalue(), encoding="utf-8")
     tell_missing_photos(labels, missing, first_missing, Path(out) / PHOTOS)
-    if left_out:
-        log.warning(f"left out {left_out:,} garments that have neither a box nor a keypoint")
 
 
 def _parts(path: Path) -> list[tuple[Path, str]]:
@@ -163,13 +151,8 @@ def _garment(entry: dict[str, Any], label: str) -> LabelledGarment:
     if values.shape != (3 * len(category.keypoints),):
         count = len(category.keypoints)
         raise ValueError(f"{values.size} numbers of landmarks; expected x, y, v for the {count} of {category.name}")
-    triples = values.reshape(-1, 3)
-    seen = triples[:, 2]
-    if not ((seen == 0) | (seen == 1) | (seen == 2)).all():
-        raise ValueError("a landmark's visibility is not 0, 1 or 2")
-    state = seen.astype(np.int8) - 1
-    xy = np.where(state[:, None] == ABSENT, -1, triples[:, :2])
-    return LabelledGarment(label, category.name, category.keypoints, Keypoints(xy, state), _box(entry))
+    keypoints = keypoints_of_triples(values.reshape(-1, 3))
+    return LabelledGarment(label, category.name, category.keypoints, keypoints, _box(entry))
 
 
 def _category(entry: dict[str, Any]) -> Category:
@@ -186,33 +169,25 @@ def _category(entry: dict[str, Any]) -> Category:
 
 def _box(entry: dict[str, Any]) -> Edges | None:
     """None for a box that is not there or not sound, since landmarks do not depend on it."""
-    try:
-        left, top, right, bottom = numbers_of(entry.get("bounding_box")).tolist()
-    except ValueError:
-        return None
-    finite = bool(np.isfinite([left, top, right, bottom]).all())
-    return (left, top, right, bottom) if finite and right > left and bottom > top else None
+    with suppress(ValueError):
+        return edges(numbers_of(entry.get("bounding_box")).tolist())
+    return None
 
 
-def _item(garment: LabelledGarment, known: Vocabulary) -> dict[str, Any] | None:
-    box = box_to_write(garment)
-    if box is None:
-        return None
+def _item(garment: LabelledGarment, known: Vocabulary) -> dict[str, Any]:
+    assert garment.outline is not None  # as `checked` has it
     number = known.category_index(garment.category)
     category = known.definitions[number]
     where = {name: position for position, name in enumerate(category.keypoints)}
-    keypoint_indices(garment.names, known)
     triples = np.zeros((len(category.keypoints), 3))
     for name, (x, y), state in zip(garment.names, garment.keypoints.xy, garment.keypoints.state, strict=True):
         if state != ABSENT:
-            if name not in where:
-                raise ValueError(f"{garment.id}: a {garment.category} has no {name}")
             triples[where[name]] = x, y, state + 1
     return {
         "category_name": category.name.replace("_", " "),
         "category_id": number + 1,
         "style": 0,
-        "bounding_box": [_plain(value) for value in box],
+        "bounding_box": [_plain(value) for value in garment.outline],
         "landmarks": [_plain(value) for value in triples.ravel().tolist()],
         "segmentation": [],
     }

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ...files import open_regular
 from ...records import ABSENT, NO_GARMENT, Keypoints, Sample
 from ...vocabulary import Vocabulary
 from .challenges import CATEGORIES, FASHIONAI, KEYPOINTS
@@ -17,23 +16,21 @@ from .fashionai import (
     write_keypoint_csv,
 )
 from .labels import LabelledGarment, LabelledPhoto, LabelSet
-from .problems import FormatError, Problem
+from .problems import FormatError, Problem, head_of
 
 DECIMALS = 2
 """Of the coordinates that are written; the challenge's own files have none."""
-_HEAD = 4096  # bytes; a header has about 450
 
 
 def is_fashionai(path: Path) -> bool:
     """Whether a file has the header of the challenge's lists, or a folder a list to train on."""
-    try:
-        if path.is_dir():
+    if path.is_dir():
+        try:
             return bool(find_keypoint_sets(path).train)
-        with open_regular(path) as stream:
-            first = stream.read(_HEAD).decode("utf-8-sig", "ignore").partition("\n")[0]
-        return set(ID_COLUMNS) <= {cell.strip().strip('"') for cell in first.split(",")}
-    except OSError:
-        return False
+        except OSError:
+            return False
+    first = head_of(path).decode("utf-8-sig", "ignore").partition("\n")[0]
+    return set(ID_COLUMNS) <= {cell.strip().strip('"') for cell in first.split(",")}
 
 
 def read_fashionai(path: Path) -> LabelSet:

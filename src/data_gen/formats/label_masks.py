@@ -16,8 +16,6 @@ from ...vocabulary import Vocabulary
 from .problems import FormatError, Problem, read_csv_rows
 
 SUFFIXES = (".png", ".mat")
-_HEADER = ["label", "name", "category"]
-_CORRECTIONS = ["photo", "label", "category"]
 MAYBE = "?"
 """In place of a category: this can be a garment of some category, so that an answer there is neither right nor wrong.
 """
@@ -33,19 +31,7 @@ def read_label_categories(path: Path, vocabulary: Vocabulary) -> dict[int, int |
     UNKNOWN for MAYBE; None for a row without a category, which is no garment. Raises FormatError for other columns, a
     label that is no whole number from 0 to 65535 or is repeated, and a category that the vocabulary does not have.
     """
-    labels: dict[int, int | None] = {}
-    problems = []
-    for line, cells in _rows(path, _HEADER):
-        try:
-            label, category = _label(cells[0], cells), _category(cells[2], vocabulary)
-            if label in labels:
-                raise ValueError(f"the label {label} again")
-            labels[label] = category
-        except ValueError as error:
-            problems.append(Problem(path, line, str(error)))
-    if problems:
-        raise FormatError(problems)
-    return labels
+    return _by_photo(path, ["label", "name", "category"], vocabulary).get("", {})
 
 
 def read_mask_corrections(path: Path, vocabulary: Vocabulary) -> dict[str, dict[int, int | None]]:
@@ -54,44 +40,41 @@ def read_mask_corrections(path: Path, vocabulary: Vocabulary) -> dict[str, dict[
 
     Categories and errors as of `read_label_categories`.
     """
-    corrections: dict[str, dict[int, int | None]] = {}
+    return _by_photo(path, ["photo", "label", "category"], vocabulary)
+
+
+def _by_photo(path: Path, columns: list[str], vocabulary: Vocabulary) -> dict[str, dict[int, int | None]]:
+    """The categories of labels by the photo that they are of; the photo is "" where there is no such column."""
+    rows = read_csv_rows(Path(path))
+    if not rows or rows[0][1] != columns:
+        found = ",".join(rows[0][1]) if rows else "none, since the file is empty"
+        raise FormatError([Problem(path, 1, f"columns {found:.200}; expected {','.join(columns)}")])
+    labels: dict[str, dict[int, int | None]] = {}
     problems = []
-    for line, cells in _rows(path, _CORRECTIONS):
+    for line, cells in rows[1:]:
         try:
-            label, category = _label(cells[1], cells), _category(cells[2], vocabulary)
-            of_photo = corrections.setdefault(PurePosixPath(cells[0].strip()).stem, {})
+            if len(cells) != len(columns):
+                raise ValueError(f"{','.join(cells):.80}; expected {', '.join(columns)}")
+            row = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
+            label, category = _label(row["label"], cells), _category(row["category"], vocabulary)
+            of_photo = labels.setdefault(PurePosixPath(row.get("photo", "")).stem, {})
             if label in of_photo:
-                raise ValueError(f"the label {label} of {cells[0].strip():.80} again")
+                raise ValueError(f"the label {label}{' of ' + row['photo'] if 'photo' in row else ''} again")
             of_photo[label] = category
         except ValueError as error:
             problems.append(Problem(path, line, str(error)))
     if problems:
         raise FormatError(problems)
-    return corrections
-
-
-def _rows(path: Path, header: list[str]) -> list[tuple[int, list[str]]]:
-    rows = read_csv_rows(Path(path))
-    if not rows or rows[0][1] != header:
-        found = ",".join(rows[0][1]) if rows else "none, since the file is empty"
-        raise FormatError([Problem(path, 1, f"columns {found:.200}; expected {','.join(header)}")])
-    wrong = [(line, cells) for line, cells in rows[1:] if len(cells) != len(header)]
-    if wrong:
-        raise FormatError(
-            [Problem(path, n, f"{','.join(cells):.80}; expected {', '.join(header)}") for n, cells in wrong]
-        )
-    return rows[1:]
+    return labels
 
 
 def _label(text: str, cells: list[str]) -> int:
-    text = text.strip()
     if not text.isascii() or not text.isdecimal() or int(text) > 0xFFFF:
         raise ValueError(f"{','.join(cells):.80}; expected a label of 0 to 65535")
     return int(text)
 
 
-def _category(text: str, vocabulary: Vocabulary) -> int | None:
-    category = text.strip()
+def _category(category: str, vocabulary: Vocabulary) -> int | None:
     if category and category not in (MAYBE, *vocabulary.categories):
         known = ", ".join(vocabulary.categories)
         raise ValueError(f"unknown category {category!r:.80}; expected none, {MAYBE} or one of {known}")

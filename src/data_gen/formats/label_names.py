@@ -8,7 +8,7 @@ nothing.
 
 import logging
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,22 +66,8 @@ def named(labels: LabelSet, vocabulary: Vocabulary, names: Names = NO_NAMES) -> 
 
 def of_category(labels: LabelSet, category: str) -> LabelSet:
     """The same with the garments of one category alone, and the photos that show one or none at all."""
-    known, photos = Known((category,)), []
-    for photo in labels.photos:
-        garments = tuple(garment for garment in photo.garments if known.meaning(garment.category))
-        if garments or not photo.garments:
-            photos.append(replace(photo, garments=garments))
-    return replace(labels, photos=tuple(photos))
-
-
-def without_categories(labels: LabelSet, names: Container[str]) -> LabelSet:
-    """The same without the garments of some categories, and the photos that show no others."""
-    photos = []
-    for photo in labels.photos:
-        garments = tuple(garment for garment in photo.garments if garment.category not in names)
-        if garments or not photo.garments:
-            photos.append(replace(photo, garments=garments))
-    return replace(labels, photos=tuple(photos))
+    known = Known((category,))
+    return labels.only(lambda garment: known.meaning(garment.category) is not None)
 
 
 def unlike_categories(labels: LabelSet, vocabulary: Vocabulary) -> set[str]:

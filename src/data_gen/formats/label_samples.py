@@ -1,19 +1,21 @@
 """Labelled photos of any format -> samples to train on, to score and to write; names are those of the vocabulary."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ...boxes import MARGIN, around, squared
+from ...boxes import MARGIN, squared
 from ...geometry import Size
 from ...records import ABSENT, Box, Keypoints, Sample
 from ...vocabulary import Vocabulary
 from ..images import ImageError, image_id_problem, image_size, resolve_image
-from .label_names import where
-from .labels import LabelledGarment, LabelledPhoto, LabelSet
+from .label_names import named, where
+from .labels import LabelFormat, LabelledGarment, LabelledPhoto, LabelSet
+from .name_maps import NO_NAMES, Names
 from .photo_names import posix_name
 from .problems import FormatError, Problem, leave_out
 
@@ -66,7 +68,7 @@ def fitting(labels: LabelSet, needs_size: bool = False) -> LabelSet:
         try:
             size = _size(photo, labels.root, is_there)
             if size is None and needs_size:
-                raise ValueError("the file says no width and height, and the photo is not there")
+                raise ValueError("the file says no width and height, and the photo is not there or cannot be read")
         except ValueError as error:  # ImageError is one
             problems.append(Problem(labels.path, None, f"photo {photo.file_name}: {error}"))
             continue
@@ -85,15 +87,8 @@ def fitting(labels: LabelSet, needs_size: bool = False) -> LabelSet:
 
 def labelled(labels: LabelSet) -> LabelSet:
     """The same, without garments that have no labelled keypoint; they are counted in `left_out`."""
-    photos, bare = [], 0
-    for photo in labels.photos:
-        garments = tuple(g for g in photo.garments if (g.keypoints.state != ABSENT).any())
-        bare += len(photo.garments) - len(garments)
-        if garments or not photo.garments:
-            photos.append(photo if len(garments) == len(photo.garments) else replace(photo, garments=garments))
-    left_out = labels.left_out.copy()
-    left_out.update({UNLABELLED: bare} if bare else {})
-    return replace(labels, photos=tuple(photos), left_out=left_out)
+    found = labels.only(lambda garment: bool((garment.keypoints.state != ABSENT).any()))
+    return _counted(found, UNLABELLED, labels.garment_count - found.garment_count)
 
 
 def joined_photos(labels: LabelSet) -> LabelSet:
@@ -110,14 +105,22 @@ def joined_photos(labels: LabelSet) -> LabelSet:
 
 def largest_garments(labels: LabelSet) -> LabelSet:
     """The same, of each photo the garment with the largest box about its keypoints; `left_out` counts the others."""
-    photos, smaller = [], 0
-    for photo in labels.photos:
-        smaller += max(len(photo.garments) - 1, 0)
-        more = len(photo.garments) > 1
-        photos.append(replace(photo, garments=(max(photo.garments, key=_area),)) if more else photo)
-    left_out = labels.left_out.copy()
-    left_out.update({"garments that are not the largest of their photo": smaller} if smaller else {})
-    return replace(labels, photos=tuple(photos), left_out=left_out)
+    photos = tuple(
+        replace(photo, garments=(max(photo.garments, key=_area),)) if len(photo.garments) > 1 else photo
+        for photo in labels.photos
+    )
+    found = replace(labels, photos=photos)
+    smaller = labels.garment_count - found.garment_count
+    return _counted(found, "garments that are not the largest of their photo", smaller)
+
+
+def convertible(labels: LabelSet, target: LabelFormat, vocabulary: Vocabulary, names: Names = NO_NAMES) -> LabelSet:
+    """What of the labels `target` can write, in the names of the vocabulary; all else is in `problems` and `left_out`.
+
+    Raises FormatError for unknown names, as `label_names.named`.
+    """
+    found = joined_photos(labelled(fitting(named(labels, vocabulary, names), target.needs_size)))
+    return largest_garments(found) if target.one_garment else found
 
 
 def labels_of_samples(samples: Sequence[Sample], sizes: Sequence[Size | None], vocabulary: Vocabulary) -> LabelSet:
@@ -134,7 +137,7 @@ def labels_of_samples(samples: Sequence[Sample], sizes: Sequence[Size | None], v
             raise ValueError(f"{sample.image_id}: two photos with this id, {clash}; write them to two files")
         keypoints = sample.keypoints
         if sample.category not in places or keypoints is None or len(keypoints.state) != len(vocabulary.keypoints):
-            raise ValueError(f"{sample.image_id}: COCO needs a category and all {len(vocabulary.keypoints)} keypoints")
+            raise ValueError(f"{sample.image_id}: expected a category, and all {len(vocabulary.keypoints)} keypoints")
         names = vocabulary.definitions[vocabulary.category_index(sample.category)].keypoints
         garments.append(LabelledGarment(str(number), sample.category, names, keypoints.select(places[sample.category])))
     photos = tuple(LabelledPhoto(name, size, tuple(garments)) for name, (_, size, garments) in found.items())
@@ -155,10 +158,12 @@ def _area(garment: LabelledGarment) -> float:
 
 def _square(garment: LabelledGarment) -> Box | None:
     """What the network sees of the garment; None where neither its box nor a keypoint is known."""
-    if garment.box is not None:
-        return squared(garment.box, MARGIN)
-    known = garment.keypoints.xy[garment.keypoints.state != ABSENT]
-    return squared(around(known), MARGIN) if len(known) else None
+    return None if garment.outline is None else squared(garment.outline, MARGIN)
+
+
+def _counted(labels: LabelSet, kind: str, count: int) -> LabelSet:
+    """The same, with so many more in `left_out`."""
+    return replace(labels, left_out=labels.left_out + Counter({kind: count}))
 
 
 def _size(photo: LabelledPhoto, root: Path, is_there: bool) -> Size | None:

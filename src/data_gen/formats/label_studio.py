@@ -1,10 +1,11 @@
-"""Reads and writes the tasks of Label Studio: its export named JSON, and what it imports (labelstud.io/guide/tasks).
+"""Reads the tasks of Label Studio: its export named JSON, and what it imports (labelstud.io/guide/tasks).
 
 A garment is a rectangle (`rectanglelabels`) with its category as label; its keypoints (`keypointlabels`) lie below it
 in the list of regions, which makes the rectangle their `parentID`. Points that lie below none belong to the only
 rectangle, or to the only one that they are in. A photo of one garment can have no rectangle and its category as the
 choice for the whole photo. A keypoint is hidden where the choice for its region (`choices` with `perRegion`) is
-`hidden`: see `label_studio_config`. Coordinates are percents of the photo's edges, as it is seen upright.
+`hidden`: see `label_studio_tasks.labelling_config`. Coordinates are percents of the photo's edges, as it is seen
+upright.
 """
 
 from collections import Counter
@@ -14,13 +15,12 @@ from typing import Any, NamedTuple
 
 from ...geometry import Size
 from ...records import HIDDEN, VISIBLE
-from .coco_entries import FAULTS, entry_problem, number_of, text_of
+from .entries import FAULTS, Edges, edges, entry_problem, number_of, reason_of, size_of, text_of
 from .json_entries import read_entries
 from .label_studio_tasks import HIDDEN_CHOICE, photo_of
-from .label_studio_tasks import write_label_studio as write_label_studio
-from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
-from .problems import FormatError, Problem
-from .tool_labels import HALF, Collected, Mark, coordinate, edges_of, garment_of, head_of, reason_of, turned
+from .labels import LabelledGarment, LabelledPhoto, LabelSet
+from .problems import FormatError, Problem, head_of
+from .tool_labels import HALF, Collected, Mark, garment_of, turned
 
 _EXPORT_JSON = "export the project again in the format JSON"
 _TASK_KEYS = ("annotations", "predictions", "completions")
@@ -163,13 +163,13 @@ def _regions(results: list[Any], scored: bool) -> _Regions:
         try:
             label = _label(value, kind)
             width, height = _size(result, regions)
-            x, y = coordinate(value["x"], "x") * width / 100, coordinate(value["y"], "y") * height / 100
+            x, y = number_of(value["x"], "x") * width / 100, number_of(value["y"], "y") * height / 100
             if kind == "rectanglelabels":
                 if region in regions.boxes:
                     raise ValueError("the id is repeated")
-                right = x + coordinate(value["width"], "width") * width / 100
-                bottom = y + coordinate(value["height"], "height") * height / 100
-                box = edges_of([(x, y), (right, bottom)])
+                right = x + number_of(value["width"], "width") * width / 100
+                bottom = y + number_of(value["height"], "height") * height / 100
+                box = edges((x, y, right, bottom))
                 degrees = number_of(value.get("rotation") or 0, "rotation")
                 regions.boxes[region] = label, turned(box, degrees, (x, y)) if degrees else box
             else:
@@ -192,12 +192,9 @@ def _label(value: Mapping[str, Any], kind: str) -> str:
 def _size(result: Mapping[str, Any], regions: _Regions) -> Size:
     if result.get("image_rotation"):
         raise ValueError(f"the photo was turned by {result['image_rotation']!r:.20} degrees; turn it back and correct")
-    size = result["original_width"], result["original_height"]
+    size = size_of(result["original_width"], result["original_height"], ("original_width", "original_height"))
     if regions.size is None:
-        numbers = [number_of(value, "original_width and original_height") for value in size]
-        if min(numbers) < 1 or any(number != int(number) for number in numbers):
-            raise ValueError(f"original_width and original_height are {size}; expected whole numbers from 1")
-        regions.size = int(numbers[0]), int(numbers[1])
+        regions.size = size
     if size != regions.size:
         raise ValueError(f"the size {size} is not that of another region of the photo, {regions.size}")
     return regions.size

@@ -13,9 +13,10 @@ from ...files import atomic_path, is_stream, write_atomic
 from ...geometry import Size
 from ...records import HIDDEN
 from ...vocabulary import Vocabulary
+from .label_writing import checked
 from .labels import LabelledGarment, LabelledPhoto, LabelSet
 from .photo_names import posix_name
-from .tool_labels import HALF, box_about, checked, marks_of
+from .tool_labels import HALF, marks_of
 
 HIDDEN_CHOICE = ("hidden", "occluded")
 """Choices for a keypoint that say that it is hidden; the first is written."""
@@ -119,7 +120,8 @@ def _task(photo: LabelledPhoto, predicted: bool) -> dict[str, Any]:
 def _results(photo: LabelledPhoto, garment: LabelledGarment, size: Size, region: str) -> Iterator[dict[str, Any]]:
     width, height = size
     shared = {"to_name": "image", "original_width": width, "original_height": height, "image_rotation": 0}
-    left, top, right, bottom = box_about(garment)
+    assert garment.outline is not None  # as `checked` has it
+    left, top, right, bottom = garment.outline
     place = {
         "x": left * 100 / width,
         "y": top * 100 / height,

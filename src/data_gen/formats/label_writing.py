@@ -1,22 +1,20 @@
-"""What writers of labelled photos share: a folder that appears whole or not at all, photos beside the labels, and boxes
-of garments that have none of their own."""
+"""What writers of labelled photos share: a folder that appears whole or not at all, photos beside the labels, and the
+checks of what is written."""
 
 import errno
 import logging
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
-from ...boxes import around
 from ...files import link_or_copy, replace_folder
 from ...records import ABSENT
 from ...vocabulary import Vocabulary
 from ..images import resolve_image
-from .labels import Edges, LabelledGarment, LabelSet
+from .labels import LabelledPhoto, LabelSet
+from .photo_names import posix_name
 
 log = logging.getLogger(__name__)
 
@@ -59,20 +57,32 @@ def tell_missing_photos(labels: LabelSet, missing: int, first: str, folder: Path
         )
 
 
-def box_to_write(garment: LabelledGarment) -> Edges | None:
-    """The box of the garment, or else that of its keypoints; None where it has neither."""
-    if garment.box is not None:
-        return garment.box
-    points = garment.keypoints.xy[garment.keypoints.state != ABSENT]
-    if not len(points):
-        return None
-    left, top, right, bottom = around(points).tolist()
-    return left, top, right, bottom
+def checked(
+    labels: LabelSet, vocabulary: Vocabulary, sized: bool = True, outlined: bool = True
+) -> Iterator[LabelledPhoto]:
+    """The photos of a set, checked one by one while they are written. sized: whether each needs its size. outlined:
+    whether each garment needs a box or a keypoint.
 
-
-def keypoint_indices(names: tuple[str, ...], vocabulary: Vocabulary) -> np.ndarray:
-    """(K of the garment,) int: where its keypoints stand in the vocabulary. Raises ValueError for another name."""
-    unknown = [name for name in names if name not in vocabulary.indices]
-    if unknown:
-        raise ValueError(f"no keypoint {', '.join(unknown[:5])} in the vocabulary {vocabulary.name}")
-    return np.array([vocabulary.indices[name] for name in names], int)
+    Raises ValueError, with the photo and the id of the garment, where one of them is missing, or a category or keypoint
+    is not one of the vocabulary; and for a photo that comes twice.
+    """
+    keypoints: Mapping[str, frozenset[str]] = {c.name: frozenset(c.keypoints) for c in vocabulary.definitions}
+    seen = set()
+    for photo in labels.photos:
+        if posix_name(photo.file_name) in seen:
+            raise ValueError(f"photo {photo.file_name} comes twice; join its garments")
+        seen.add(posix_name(photo.file_name))
+        if sized and photo.size is None:
+            raise ValueError(f"photo {photo.file_name}: its size is not known, and coordinates cannot be written")
+        for garment in photo.garments:
+            where = f"photo {photo.file_name}, garment {garment.id}"
+            known = keypoints.get(garment.category)
+            if known is None:
+                raise ValueError(f"{where}: category {garment.category!r} is not in the vocabulary {vocabulary.name}")
+            present = garment.keypoints.state != ABSENT
+            other = {name for name, there in zip(garment.names, present, strict=True) if there} - known
+            if other:
+                raise ValueError(f"{where}: a {garment.category} has no keypoint {', '.join(sorted(other))}")
+            if outlined and garment.outline is None:
+                raise ValueError(f"{where}: neither a box nor a keypoint; there is nothing to write")
+        yield photo

@@ -1,4 +1,4 @@
-"""Reads and writes the files of labelme 6: one JSON file for each photo, beside it or in another folder.
+"""Reads the files of labelme 6: one JSON file for each photo, beside it or in another folder.
 
 The keypoints of a garment are shapes of the type `point` with one `group_id`. The rectangle or polygon of that group is
 its box and has the category as label; without one, the only flag of the file that is set is the category. Points
@@ -16,13 +16,12 @@ from typing import Any
 
 from ...geometry import Size
 from ...paths import walk
-from .coco_entries import FAULTS, number_of, text_of
+from .entries import FAULTS, Edges, edges_about, number_of, reason_of, size_of, text_of
 from .labelme_files import HIDDEN_FLAG
-from .labelme_files import write_labelme as write_labelme
-from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
+from .labels import LabelledGarment, LabelledPhoto, LabelSet
 from .photo_names import posix_name
-from .problems import FormatError, Problem, read_json
-from .tool_labels import HALF, Collected, Mark, coordinate, edges_of, garment_of, head_of, reason_of, state_of
+from .problems import FormatError, Problem, head_of, read_json
+from .tool_labels import HALF, Collected, Mark, garment_of, state_of
 
 _NEWEST = 6
 _LOOKED_AT = 20
@@ -101,7 +100,7 @@ def _read_file(file: Path, content: Mapping[str, Any], found: Collected) -> None
                 x, y = places[0]
                 groups.setdefault(group, []).append(Mark(label, x - HALF, y - HALF, state_of(_hidden(shape))))
             else:
-                boxes.setdefault(group, []).append((label, edges_of(places)))
+                boxes.setdefault(group, []).append((label, edges_about(places)))
         except FAULTS as error:
             wrong.setdefault(group if isinstance(group, int) else None, f"shape {number}: {reason_of(error)}")
     garments = []
@@ -140,16 +139,13 @@ def _size(content: Mapping[str, Any]) -> Size | None:
     sides = content.get("imageWidth"), content.get("imageHeight")
     if None in sides:
         return None
-    numbers = [number_of(side, "imageWidth and imageHeight") for side in sides]
-    if min(numbers) < 1 or any(number != int(number) for number in numbers):
-        raise ValueError(f"imageWidth and imageHeight are {sides}; expected whole numbers from 1")
-    return int(numbers[0]), int(numbers[1])
+    return size_of(*sides, ("imageWidth", "imageHeight"))
 
 
 def _place(point: Any) -> tuple[float, float]:
     if not isinstance(point, list) or len(point) != 2:
         raise ValueError(f"the place {point!r:.80}; expected [x, y]")
-    return coordinate(point[0], "x"), coordinate(point[1], "y")
+    return number_of(point[0], "x"), number_of(point[1], "y")
 
 
 def _hidden(shape: Mapping[str, Any]) -> bool:

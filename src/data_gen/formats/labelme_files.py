@@ -1,18 +1,15 @@
 """Writes the files of labelme 6, one for each photo."""
 
-import errno
 import json
 import os
-import secrets
-import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...files import replace_folder
 from ...records import HIDDEN
 from ...vocabulary import Vocabulary
+from .label_writing import checked, new_folder
 from .labels import LabelledGarment, LabelledPhoto, LabelSet
-from .tool_labels import HALF, box_about, checked, marks_of
+from .tool_labels import HALF, marks_of
 
 HIDDEN_FLAG = "hidden"
 """The flag of a point that says that it is hidden."""
@@ -29,39 +26,18 @@ def write_labelme(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None:
     ending alone or one lies outside the folder; FileExistsError where `out` is a folder that is not empty.
     """
     out = Path(out)
-    _check_new(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f".{secrets.token_hex(4)}-{out.name}")
     names: dict[str, str] = {}
-    try:
-        beside.mkdir()
+    with new_folder(out) as folder:
         for photo in checked(labels, vocabulary):
             name = _file_of(photo.file_name)
             first = names.setdefault(name.lower(), photo.file_name)
             if first != photo.file_name:
                 raise ValueError(f"the photos {first} and {photo.file_name} would have one file, {name}; rename one")
-            target = beside / name
+            target = folder / name
             if len(PurePosixPath(name).parts) > 1:
                 target.parent.mkdir(parents=True, exist_ok=True)
             content = _content(photo, _way_to(labels.root / photo.file_name, (out / name).parent))
             target.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
-        replace_folder(out, beside)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _check_new(out: Path) -> None:
-    """What is there can be labels that somebody made by hand, file by file."""
-    if out.is_dir():
-        other = next(out.iterdir(), None)
-        if other is None:
-            return
-        reason = f"the folder is not empty (it has {other.name}); give a new folder"
-    elif out.exists():
-        reason = "a file; expected a new folder"
-    else:
-        return
-    raise FileExistsError(errno.EEXIST, reason, str(out))
 
 
 def _file_of(photo: str) -> str:
@@ -96,7 +72,8 @@ def _content(photo: LabelledPhoto, image_path: str) -> dict[str, Any]:
 
 
 def _shapes(garment: LabelledGarment, group: int) -> list[dict[str, Any]]:
-    left, top, right, bottom = box_about(garment)
+    assert garment.outline is not None  # as `checked` has it
+    left, top, right, bottom = garment.outline
     shapes = [_shape(garment.category, [[left, top], [right, bottom]], "rectangle", group)]
     for mark in marks_of(garment):
         shape = _shape(mark.name, [[mark.x + HALF, mark.y + HALF]], "point", group)

@@ -8,16 +8,15 @@ in its own module.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ...boxes import around
 from ...geometry import Size
-from ...records import Keypoints
+from ...records import ABSENT, Keypoints
 from ...vocabulary import Vocabulary
+from .entries import Edges
 from .problems import Problem
-
-Edges = tuple[float, float, float, float]
-"""left, top, right, bottom of a box in px, as edges: pixel i spans i to i + 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +34,17 @@ class LabelledGarment:
     keypoints: Keypoints
     box: Edges | None = None
     scores: tuple[float, ...] | None = None
+
+    @property
+    def outline(self) -> Edges | None:
+        """Its box, or else the one about its labelled keypoints; None where it has neither."""
+        if self.box is not None:
+            return self.box
+        known = self.keypoints.xy[self.keypoints.state != ABSENT]
+        if not len(known):
+            return None
+        left, top, right, bottom = around(known).tolist()
+        return left, top, right, bottom
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,25 +72,37 @@ class LabelSet:
     problems: tuple[Problem, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def garment_count(self) -> int:
+        return sum(len(photo.garments) for photo in self.photos)
+
+    def only(self, keep: Callable[[LabelledGarment], bool]) -> "LabelSet":
+        """The same with the garments that `keep` is true of, and the photos that show one or none at all."""
+        photos = []
+        for photo in self.photos:
+            garments = tuple(garment for garment in photo.garments if keep(garment))
+            if len(garments) == len(photo.garments):
+                photos.append(photo)
+            elif garments:
+                photos.append(replace(photo, garments=garments))
+        return replace(self, photos=tuple(photos))
+
 
 @dataclass(frozen=True, slots=True)
 class LabelFormat:
     """A format by its name, such as `label-studio`.
 
-    title: the tool and version that it was tried with. reads, writes: what a path is, for help and errors, such as
-    "JSON file". recognises: whether a file or folder is of this format, by its name and first bytes, without raising.
-    read: raises FormatError for a file of another kind or one of which nothing is sound. write: to a new file or
-    folder, whole or not at all; the names of categories and keypoints are those of the vocabulary, and every photo has
-    a size. It raises ValueError for what the format cannot hold. Either is None where the format goes one way only.
-    needs_size: whether `write` needs the size of every photo. one_garment: whether a photo can have one alone.
+    reads: what a path is, for help and errors, such as "JSON file". recognises: whether a file or folder is of this
+    format, by its name and first bytes, without raising. read: raises FormatError for a file of another kind or one of
+    which nothing is sound. write: to a new file or folder, whole or not at all; the names of categories and keypoints
+    are those of the vocabulary. It raises ValueError for what the format cannot hold. None where the format is read
+    only. needs_size: whether `write` needs the size of every photo. one_garment: whether a photo can have one alone.
     """
 
     name: str
-    title: str
     reads: str
-    writes: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path], LabelSet] | None
+    read: Callable[[Path], LabelSet]
     write: Callable[[LabelSet, Path, Vocabulary], None] | None
     needs_size: bool = True
     one_garment: bool = False

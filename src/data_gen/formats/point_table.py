@@ -31,12 +31,12 @@ from ...geometry import Size
 from ...records import ABSENT, HIDDEN, VISIBLE, Keypoints
 from ...vocabulary import Vocabulary
 from ..images import image_id_problem
-from .box_rows import edges, probability
-from .coco_entries import number_of
-from .label_writing import keypoint_indices
-from .labels import Edges, LabelledGarment, LabelledPhoto, LabelSet
+from .box_rows import probability
+from .entries import Edges, edges, number_of, size_of
+from .label_writing import checked
+from .labels import LabelledGarment, LabelledPhoto, LabelSet
 from .photo_names import posix_name
-from .problems import LARGEST_FILE, FormatError, Problem
+from .problems import FormatError, Problem, open_list
 
 SUFFIXES = (".csv", ".parquet")
 NEEDED = ("photo", "category", "keypoint", "x", "y")
@@ -95,7 +95,7 @@ def read_point_table(path: Path) -> LabelSet:
 def write_point_table(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None:
     """OUT, a .csv or .parquet. Garments are numbered from 1 in each photo; absent keypoints have no row.
 
-    Raises ValueError for another ending and for names that the vocabulary does not have; OSError.
+    Raises ValueError for another ending, and as `checked`; OSError.
     """
     out = Path(out)
     suffix = out.suffix.lower()
@@ -241,10 +241,7 @@ def _number(row: dict[str, Any], name: str) -> float:
 def _size(row: dict[str, Any]) -> Size | None:
     if row.get("width") in _EMPTY and row.get("height") in _EMPTY:
         return None
-    width, height = _number(row, "width"), _number(row, "height")
-    if min(width, height) < 1 or not (width.is_integer() and height.is_integer()):
-        raise ValueError(f"width {width:g} and height {height:g} must be whole numbers from 1")
-    return int(width), int(height)
+    return size_of(row.get("width"), row.get("height"))
 
 
 def _box(row: dict[str, Any]) -> Edges | None:
@@ -266,12 +263,7 @@ def _state(row: dict[str, Any]) -> int:
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line, cells), the header first. Reads as it goes: a table of a million garments has 10 million rows."""
-    with open_regular(path) as stream:
-        if stream.seekable():
-            size = stream.seek(0, io.SEEK_END)
-            stream.seek(0)
-            if size > LARGEST_FILE:
-                raise FormatError([Problem(path, None, f"{size / 1e9:.1f} GB; a table can have 2.1 GB: divide it")])
+    with open_list(path) as (stream, _):
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         reader = csv.reader(text, strict=True)
         rows = 0
@@ -320,16 +312,11 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _rows(labels: LabelSet, vocabulary: Vocabulary) -> Iterator[tuple[Any, ...]]:
-    checked: set[tuple[str, ...]] = set()
-    for photo in labels.photos:
+    for photo in checked(labels, vocabulary, sized=False, outlined=False):
         start = (photo.file_name, *(photo.size or (None, None)))
         if not photo.garments:
             yield (*start, *[None] * (len(COLUMNS) - 3))
         for number, garment in enumerate(photo.garments, start=1):
-            vocabulary.category_index(garment.category)
-            if garment.names not in checked:
-                keypoint_indices(garment.names, vocabulary)
-                checked.add(garment.names)
             box = garment.box or (None,) * 4
             scores = garment.scores or (None,) * len(garment.names)
             points = zip(

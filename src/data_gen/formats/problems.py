@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +19,7 @@ LARGEST_FILE, LARGEST_JSON = 2 << 30, 1 << 30
 """Bytes of a list, about 30 million rows of a catalogue; and of a JSON file, four times COCO's own keypoint file."""
 _SHOWN = 10  # problems in the message of one error
 _SHOWN_AS_WARNING = 3
+_MAGIC = 8  # bytes; those of _PACKED are shorter
 _HEAD = 1 << 16  # bytes that tell what kind of JSON a file is
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[{}\[\]:]')
 _PACKED = {
@@ -64,15 +66,33 @@ def leave_out(path: Path, problems: Sequence[Problem], kept: int, what: str = "r
     log.warning("\n  ".join([*lines, *_first(problems, _SHOWN_AS_WARNING)]))
 
 
-def read_bytes(path: Path, most: int = LARGEST_FILE) -> bytes:
-    """The content of a list. Raises FormatError for a file above `most` bytes or one that is compressed; OSError, for
-    what is no file as well: see `files.open_regular`."""
+@contextmanager
+def open_list(path: Path, most: int = LARGEST_FILE) -> Iterator[tuple[BinaryIO, int]]:
+    """A list, to be read as it goes, and its bytes; 0 where that is not known, as of a pipe. Raises as `read_bytes`."""
     with open_regular(path) as stream:
         size = stream.seek(0, io.SEEK_END) if stream.seekable() else 0
         if size:
             stream.seek(0)
+            _check_unpacked(path, stream.read(_MAGIC))
+            stream.seek(0)
         if size > most:
             raise FormatError([Problem(path, None, _too_large(size, most))])
+        yield stream, size
+
+
+def head_of(path: Path, count: int = 1 << 12) -> bytes:
+    """The first bytes of a file; none of what is no file, or cannot be read."""
+    try:
+        with open_regular(path) as stream:
+            return stream.read(count)
+    except OSError:
+        return b""
+
+
+def read_bytes(path: Path, most: int = LARGEST_FILE) -> bytes:
+    """The content of a list. Raises FormatError for a file above `most` bytes or one that is compressed; OSError, for
+    what is no file as well: see `files.open_regular`."""
+    with open_list(path, most) as (stream, size):
         data = stream.read(size) if size else _read_pipe(stream, path, most)
     _check_unpacked(path, data)
     return data
@@ -80,7 +100,7 @@ def read_bytes(path: Path, most: int = LARGEST_FILE) -> bytes:
 
 def read_chunks(path: Path, most: int = LARGEST_FILE) -> Iterator[bytes]:
     """The content of a file that is too large to be held, in pieces of up to 1 MiB. Raises as `read_bytes`."""
-    with open_regular(path) as stream:
+    with open_list(path, most) as (stream, _):
         size = 0
         while part := stream.read(1 << 20):
             if not size:
@@ -140,11 +160,7 @@ def read_json(path: Path, hook: Callable[[dict[str, Any]], Any] | None = None) -
 
 def first_keys(path: Path) -> set[str]:
     """Names in the object that a JSON file is, as far as its first bytes have them; none for anything else."""
-    try:
-        with open_regular(path) as stream:
-            text = stream.read(_HEAD).decode("utf-8-sig", "ignore")
-    except OSError:
-        return set()
+    text = head_of(path, _HEAD).decode("utf-8-sig", "ignore")
     if not text.lstrip().startswith("{"):
         return set()
     keys, depth, last = set(), 0, ""

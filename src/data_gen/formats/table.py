@@ -1,6 +1,5 @@
 """The formats of labelled photos, by name. A new one gets a module and an entry here."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from ...files import regular
@@ -23,83 +22,29 @@ from .yolo_pose import is_yolo_pose, read_yolo_pose, write_yolo_pose
 _TABLE = (
     LabelFormat(
         "fashionai",
-        "lists of the FashionAI challenge",
         "CSV file, or a folder in the challenge's layout",
-        "CSV file",
         is_fashionai,
         read_fashionai,
         write_fashionai,
         needs_size=False,
         one_garment=True,
     ),
-    LabelFormat(
-        "coco",
-        "COCO keypoints, also as CVAT exports them",
-        "JSON file",
-        "JSON file",
-        is_coco,
-        read_coco_labels,
-        write_coco,
-    ),
-    LabelFormat(
-        "label-studio",
-        "Label Studio 1.23, label-studio-sdk 2.1.2",
-        "JSON file",
-        "JSON file",
-        is_label_studio,
-        read_label_studio,
-        write_label_studio,
-    ),
-    LabelFormat(
-        "cvat",
-        "CVAT for images 1.1, datumaro 1.13.12",
-        "XML file, or the folder of an export",
-        "XML file",
-        is_cvat,
-        read_cvat,
-        write_cvat,
-    ),
-    LabelFormat(
-        "labelme",
-        "labelme 6.3.1",
-        "JSON file, or a folder of them",
-        "folder",
-        is_labelme,
-        read_labelme,
-        write_labelme,
-    ),
-    LabelFormat(
-        "yolo-pose",
-        "pose data sets of ultralytics 8.4.190",
-        "data.yaml, or its folder",
-        "folder",
-        is_yolo_pose,
-        read_yolo_pose,
-        write_yolo_pose,
-    ),
+    LabelFormat("coco", "JSON file", is_coco, read_coco_labels, write_coco),
+    LabelFormat("label-studio", "JSON file", is_label_studio, read_label_studio, write_label_studio),
+    LabelFormat("cvat", "XML file, or the folder of an export", is_cvat, read_cvat, write_cvat),
+    LabelFormat("labelme", "JSON file, or a folder of them", is_labelme, read_labelme, write_labelme),
+    LabelFormat("yolo-pose", "data.yaml, or its folder", is_yolo_pose, read_yolo_pose, write_yolo_pose),
     LabelFormat(
         "deepfashion2",
-        "DeepFashion2",
         "folder with annos",
-        "folder",
         is_deepfashion2,
         read_deepfashion2,
         write_deepfashion2,
         needs_size=False,
     ),
-    LabelFormat(
-        "deepfashion",
-        "landmarks of DeepFashion",
-        "list_landmarks*.txt",
-        "",
-        is_deepfashion,
-        read_deepfashion,
-        None,
-    ),
+    LabelFormat("deepfashion", "list_landmarks*.txt", is_deepfashion, read_deepfashion, None),
     LabelFormat(
         "table",
-        "a row for each keypoint, as pandas 3.1, polars 2.1 and spreadsheets have it",
-        "CSV or Parquet file",
         "CSV or Parquet file",
         is_point_table,
         read_point_table,
@@ -121,26 +66,20 @@ def formats_of(path: Path) -> list[LabelFormat]:
 
 
 def format_of(path: Path, name: str | None = None) -> LabelFormat:
-    """The format called `name`, or the one that the path looks like, which can be read.
+    """The format called `name`, or the one that the path looks like.
 
     Raises FormatError, with the formats that there are, where none or several are possible; ValueError for another
     name; OSError as `formats_of`.
     """
-    readable = [entry for entry in FORMATS.values() if entry.read is not None]
     if name is not None:
-        found = next((entry for entry in readable if entry.name == name), None)
-        if found is None:
-            raise ValueError(f"--from {name}: expected one of {_names(readable)}")
-        return found
-    likely = [entry for entry in formats_of(path) if entry.read is not None]
+        if name not in FORMATS:
+            raise ValueError(f"--from {name}: expected one of {', '.join(FORMATS)}")
+        return FORMATS[name]
+    likely = formats_of(path)
     if len(likely) == 1:
         return likely[0]
     said = f"it can be {' or '.join(entry.name for entry in likely)}" if likely else "not a format that is known"
     kind = "a folder" if Path(path).is_dir() else "a file"
-    kinds = "; ".join(f"{entry.name} ({entry.reads})" for entry in likely or readable)
+    kinds = "; ".join(f"{entry.name} ({entry.reads})" for entry in likely or _TABLE)
     advice = "`aifashion data convert --from NAME` reads it as the one that you name"
     raise FormatError([Problem(Path(path), None, f"{said}: {kind}; expected one of: {kinds}. {advice}")])
-
-
-def _names(formats: Iterable[LabelFormat]) -> str:
-    return ", ".join(entry.name for entry in formats)

@@ -17,15 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from ...boxes import around
-from ...files import open_regular, write_atomic
+from ...files import write_atomic
 from ...geometry import Size
 from ...paths import walk
-from ...records import ABSENT, Keypoints
+from ...records import ABSENT
 from ...vocabulary import Vocabulary
 from ..images import ImageError, image_size
-from .label_writing import keypoint_indices, new_folder, place_photo, tell_missing_photos
+from .entries import keypoints_of_triples
+from .label_writing import checked, new_folder, place_photo, tell_missing_photos
 from .labels import LabelledGarment, LabelledPhoto, LabelSet
-from .problems import FormatError, Problem, read_text
+from .problems import FormatError, Problem, head_of, read_text
 from .yolo_config import YoloConfig, config_text, read_config
 
 log = logging.getLogger(__name__)
@@ -41,14 +42,8 @@ _LABEL_LISTS = ("classes.txt", "notes.txt")  # which some tools write beside the
 def is_yolo_pose(path: Path) -> bool:
     """Whether it is a data.yaml of poses, or a folder with one."""
     path = Path(path)
-    try:
-        file = path / CONFIG_FILE if path.is_dir() else path
-        if file.suffix.lower() not in (".yaml", ".yml"):
-            return False
-        with open_regular(file) as stream:
-            return b"kpt_shape" in stream.read(1 << 20)
-    except (OSError, ValueError):
-        return False
+    file = path / CONFIG_FILE if path.is_dir() else path
+    return file.suffix.lower() in (".yaml", ".yml") and b"kpt_shape" in head_of(file, 1 << 20)
 
 
 def read_yolo_pose(path: Path) -> LabelSet:
@@ -104,17 +99,16 @@ def write_yolo_pose(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None
     vocabulary. Points more than 1 % outside the photo become absent, and boxes are cut at its edges, since ultralytics
     would leave out the photo; what has no box then is left out: both are counted in warnings. Scores are not written.
 
-    Raises ValueError for a photo without a size or of a kind that ultralytics does not read, two photos of one name
-    with different endings, and names that the vocabulary does not have; FileExistsError, OSError.
+    Raises ValueError as `checked`, for a photo of a kind that ultralytics does not read, and for two photos of one name
+    with different endings; FileExistsError, OSError.
     """
     counts: Counter[str] = Counter()
     first_missing = ""
     taken: dict[str, str] = {}
-    indices: dict[tuple[str, ...], np.ndarray] = {}
     made: set[Path] = set()
     with new_folder(out) as folder:
         (folder / "images").mkdir()
-        for photo in labels.photos:
+        for photo in checked(labels, vocabulary):
             target = folder / (
                 photo.file_name if photo.file_name.startswith("images/") else f"images/{photo.file_name}"
             )
@@ -123,11 +117,7 @@ def write_yolo_pose(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None
             if not place_photo(labels, photo.file_name, target):
                 counts["missing"] += 1
                 first_missing = first_missing or photo.file_name
-            rows = []
-            for garment in photo.garments:
-                if garment.names not in indices:
-                    indices[garment.names] = keypoint_indices(garment.names, vocabulary)
-                rows.append(_row(garment, photo, indices[garment.names], vocabulary, counts))
+            rows = [_row(garment, photo, vocabulary, counts) for garment in photo.garments]
             if label.parent not in made:
                 label.parent.mkdir(parents=True, exist_ok=True)
                 made.add(label.parent)
@@ -137,7 +127,7 @@ def write_yolo_pose(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None
     if counts["points"]:
         log.warning(f"{counts['points']:,} points lie more than 1 % outside their photo and are written as absent")
     if counts["garments"]:
-        log.warning(f"left out {counts['garments']:,} garments that have neither a box nor a keypoint in the photo")
+        log.warning(f"left out {counts['garments']:,} garments whose boxes lie outside their photos")
 
 
 def _photos(config: YoloConfig, problems: list[Problem]) -> Iterator[str]:
@@ -197,56 +187,45 @@ def _garment(line: str, label: str, size: Size, config: YoloConfig) -> LabelledG
     (x, y, width, height), points = values[:4].tolist(), values[4:].reshape(-1, config.numbers)
     if width <= 0 or height <= 0:
         raise ValueError(f"a box of {width:g} x {height:g}; width and height must be above 0")
+    xy = points[:, :2] * size - 0.5
     if config.numbers == 3:
-        seen = points[:, 2]
-        if not ((seen == 0) | (seen == 1) | (seen == 2)).all():
-            raise ValueError("a visibility is not 0, 1 or 2")
-        state = seen.astype(np.int8) - 1
+        keypoints = keypoints_of_triples(np.column_stack([xy, points[:, 2]]))
     else:  # as ultralytics takes it
-        state = np.where((points < 0).any(axis=1), ABSENT, 1).astype(np.int8)
-    present = state != ABSENT
-    at = points[:, :2][present]
+        there = (points >= 0).all(axis=1)
+        keypoints = keypoints_of_triples(np.column_stack([xy, np.where(there, 2, 0)]))
+    at = points[:, :2][keypoints.state != ABSENT]
     if len(at) and (at.min() < -OUTSIDE or at.max() > 1 + OUTSIDE):
         raise ValueError("a point lies outside the photo; expected fractions of its width and height, from 0 to 1")
-    xy = np.full((len(points), 2), -1.0)
-    xy[present] = at * size - 0.5
     w, h = size
     box = ((x - width / 2) * w, (y - height / 2) * h, (x + width / 2) * w, (y + height / 2) * h)
     index = int(category)
-    return LabelledGarment(label, config.classes[index], config.keypoints[index], Keypoints(xy, state), box)
+    return LabelledGarment(label, config.classes[index], config.keypoints[index], keypoints, box)
 
 
 def _check_photo(photo: LabelledPhoto, taken: str) -> None:
-    if photo.size is None:
-        raise ValueError(f"{photo.file_name}: no size; label files say fractions of the photo's width and height")
     if not photo.file_name.lower().endswith(SUFFIXES):
         raise ValueError(f"{photo.file_name}: ultralytics reads photos that end in {', '.join(SUFFIXES)}")
     if taken != photo.file_name:
         raise ValueError(f"{taken} and {photo.file_name} would have one label file: rename one of them")
 
 
-def _row(
-    garment: LabelledGarment, photo: LabelledPhoto, indices: np.ndarray, vocabulary: Vocabulary, counts: Counter[str]
-) -> str:
+def _row(garment: LabelledGarment, photo: LabelledPhoto, vocabulary: Vocabulary, counts: Counter[str]) -> str:
     """The line of a garment, empty where it has no box in the photo. counts: of what is left out, is added to."""
-    assert photo.size is not None
+    assert photo.size is not None  # as `checked` has it
     keypoints = garment.keypoints
     units = (keypoints.xy + 0.5) / photo.size
     present = keypoints.state != ABSENT
-    inside = ((units >= -OUTSIDE) & (units <= 1 + OUTSIDE)).all(axis=1)
+    inside = present & ((units >= -OUTSIDE) & (units <= 1 + OUTSIDE)).all(axis=1)
     counts["points"] += int((present & ~inside).sum())
-    present &= inside
-    cells = ["0 0 0"] * len(vocabulary.keypoints)
-    for index, (x, y), state in zip(
-        indices[present].tolist(), units[present].tolist(), keypoints.state[present].tolist(), strict=True
-    ):
-        cells[index] = f"{x:.7g} {y:.7g} {state + 1}"
-    edges = garment.box or (around(keypoints.xy[present]) if present.any() else None)
-    left, top, right, bottom = (
-        (0, 0, 0, 0) if edges is None else np.clip(np.array(edges) / [*photo.size, *photo.size], 0, 1).tolist()
-    )
+    edges = garment.box or (around(keypoints.xy[inside]) if inside.any() else (0, 0, 0, 0))
+    left, top, right, bottom = np.clip(np.array(edges) / [*photo.size, *photo.size], 0, 1).tolist()
     if right <= left or bottom <= top:
         counts["garments"] += 1
         return ""
+    cells = ["0 0 0"] * len(vocabulary.keypoints)
+    points = zip(garment.names, units.tolist(), keypoints.state.tolist(), inside.tolist(), strict=True)
+    for name, (x, y), state, there in points:
+        if there:
+            cells[vocabulary.indices[name]] = f"{x:.7g} {y:.7g} {state + 1}"
     box = f"{(left + right) / 2:.7g} {(top + bottom) / 2:.7g} {right - left:.7g} {bottom - top:.7g}"
     return f"{vocabulary.category_index(garment.category)} {box} {' '.join(cells)}\n"

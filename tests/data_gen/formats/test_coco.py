@@ -71,8 +71,8 @@ def test_samples_that_coco_cannot_express_are_refused(tmp_path: Path) -> None:
     good = random_samples(tmp_path)[0]
     absent = Keypoints(np.zeros((24, 2)), np.full(24, -1))
     for bad, message in (
-        (Sample("b.jpg", tmp_path / "b.jpg", "skirt"), r"b\.jpg: COCO needs"),
-        (Sample("b.jpg", tmp_path / "b.jpg", None, good.keypoints), r"b\.jpg: COCO needs"),
+        (Sample("b.jpg", tmp_path / "b.jpg", "skirt"), r"b\.jpg: expected a category"),
+        (Sample("b.jpg", tmp_path / "b.jpg", None, good.keypoints), r"b\.jpg: expected a category"),
         (Sample("b.jpg", tmp_path / "b.jpg", "skirt", absent), r"b\.jpg: no keypoint is present"),
         (Sample(good.image_id, tmp_path / "other.jpg", "skirt", good.keypoints), "two photos"),
     ):
@@ -111,7 +111,7 @@ def test_keypoints_of_another_vocabulary_can_be_mapped(tmp_path: Path, foreign: 
     ("change", "message"),
     [
         ({"keypoints": [1, 2, 2]}, "annotations, id 5: 3 keypoint numbers; expected x, y, v for 8"),
-        ({"keypoints": [1, 2, 3] * 8}, "annotations, id 5: keypoint visibilities must be 0, 1 or 2"),
+        ({"keypoints": [1, 2, 3] * 8}, "annotations, id 5: visibilities must be 0, 1 or 2"),
         ({"keypoints": [float("nan"), 2, 1] * 8}, "annotations, id 5: a keypoint that is present"),
         ({"keypoints": ["x"] * 24}, "annotations, id 5: "),
         ({"keypoints": [10**400] * 24}, "annotations, id 5: "),

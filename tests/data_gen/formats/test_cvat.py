@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aifashion.data_gen.formats.cvat import is_cvat, read_cvat, write_cvat
-from aifashion.data_gen.formats.cvat_tasks import cvat_labels
+from aifashion.data_gen.formats.cvat import is_cvat, read_cvat
+from aifashion.data_gen.formats.cvat_tasks import cvat_labels, write_cvat
 from aifashion.data_gen.formats.labels import LabelledGarment, LabelledPhoto, LabelSet
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.records import Keypoints
@@ -124,8 +124,8 @@ def test_a_faulty_skeleton_costs_one_garment_and_is_named(tmp_path, old, new, re
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (image("").replace('"200"', '"0"'), "image 3: width and height are"),
-        (image("").replace('"200"', '"wide"'), "width: 'wide'; expected a number"),
+        (image("").replace('"200"', '"0"'), "image 3: width '0' and height '100' must be"),
+        (image("").replace('"200"', '"wide"'), "width and height: 'wide'; expected a number"),
         (image("").replace(' name="a.jpg"', ""), "image 3: no name"),
         (image("", "b.jpg"), "the photo b.jpg is listed before"),
     ],

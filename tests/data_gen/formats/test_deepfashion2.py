@@ -85,7 +85,7 @@ def test_a_wrong_item_costs_itself_and_is_named(tmp_path: Path) -> None:
     assert kept.id == "000001.json item1" and kept.box is None
     said = [problem.message for problem in found.problems]
     assert said[:3] == [f"item{n}: {message}" for n, (_, message) in enumerate(wrong.values(), start=2)]
-    assert "item5: a landmark's visibility" in said[3] and said[4].startswith("item6: not an object")
+    assert "item5: visibilities must be" in said[3] and said[4].startswith("item6: not an object")
     assert said[5].startswith("item7: ['1'") and said[6] == "item8: no category_id" and len(said) == 7
     assert {problem.path for problem in found.problems} == {tmp_path / "annos" / "000001.json"}
 
@@ -114,13 +114,12 @@ def test_reading_inverts_writing(tmp_path: Path, caplog) -> None:
     skirt = {"skirt_1": (10.25, 20, 1), "skirt_8": (30, 40, 0)}
     garments = (
         garment("skirt", skirt, DEEPFASHION2),
-        garment("vest", {}, DEEPFASHION2),
         garment("sling_dress", {"sling_dress_19": (3, 4, 1)}, DEEPFASHION2, (1.0, 2.0, 30.0, 44.5)),
     )
     made = label_set(tmp_path / "in", LabelledPhoto("a.jpg", None, garments), LabelledPhoto("gone.PNG", None, ()))
     with caplog.at_level(logging.WARNING):
         write_deepfashion2(made, tmp_path / "out", DEEPFASHION2)
-    assert "left out 1 garments" in caplog.text and "1 of 2 photos are not in" in caplog.text
+    assert "1 of 2 photos are not in" in caplog.text
     found = read_deepfashion2(tmp_path / "out")
     assert not found.problems and [photo.file_name for photo in found.photos] == [
         "image/000001.jpg",
@@ -136,6 +135,13 @@ def test_reading_inverts_writing(tmp_path: Path, caplog) -> None:
     assert list(entry) == ["pair_id", "item1", "item2"] and entry["item2"]["category_name"] == "sling dress"
     assert {"bounding_box", "category_id", "style", "segmentation", "landmarks"} <= entry["item1"].keys()
     assert entry["item1"]["landmarks"][:6] == [10.25, 20, 2, 0, 0, 0]
+
+
+def test_a_garment_with_neither_a_box_nor_a_keypoint_is_refused(tmp_path: Path) -> None:
+    made = label_set(tmp_path, LabelledPhoto("a.jpg", None, (garment("vest", {}, DEEPFASHION2),)))
+    with pytest.raises(ValueError, match=r"photo a\.jpg, garment made: neither a box nor a keypoint"):
+        write_deepfashion2(made, tmp_path / "out", DEEPFASHION2)
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_vocabularies_cannot_be_written(tmp_path: Path) -> None:

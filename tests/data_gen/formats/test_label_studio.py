@@ -6,13 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aifashion.data_gen.formats.label_studio import (
-    is_label_studio,
-    label_studio_coco_reason,
-    read_label_studio,
-    write_label_studio,
-)
-from aifashion.data_gen.formats.label_studio_tasks import labelling_config
+from aifashion.data_gen.formats.label_studio import is_label_studio, label_studio_coco_reason, read_label_studio
+from aifashion.data_gen.formats.label_studio_tasks import labelling_config, write_label_studio
 from aifashion.data_gen.formats.labels import LabelledGarment, LabelledPhoto, LabelSet
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.records import Keypoints

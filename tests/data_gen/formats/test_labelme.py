@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aifashion.data_gen.formats.labelme import is_labelme, read_labelme, write_labelme
+from aifashion.data_gen.formats.labelme import is_labelme, read_labelme
+from aifashion.data_gen.formats.labelme_files import write_labelme
 from aifashion.data_gen.formats.labels import LabelledGarment, LabelledPhoto, LabelSet
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.records import Keypoints
@@ -140,7 +141,7 @@ def test_a_faulty_shape_costs_its_garment_alone(tmp_path, bad, reason):
         ({"version": "7.0.0"}, r"version '7\.0\.0' of labelme is not known; expected one up to 6"),
         ({"version": None}, "version None of labelme is not known"),
         ({"imagePath": 3}, "imagePath is 3"),
-        ({"imageWidth": 0}, "imageWidth and imageHeight"),
+        ({"imageWidth": 0}, "imageWidth 0 and imageHeight 100 must be"),
         ({"shapes": [3]}, "not an object"),
         ({"shapes": [point("hem", 1, 1, "1")]}, "group_id is '1'"),
     ],
@@ -192,9 +193,9 @@ def test_a_folder_without_labels_is_refused(tmp_path):
 
 def test_a_folder_with_files_is_not_replaced(tmp_path):
     mine = save(tmp_path / "out" / "mine.json")
-    with pytest.raises(FileExistsError, match="not empty"):
+    with pytest.raises(FileExistsError, match="new or an empty folder"):
         write_labelme(labels(tmp_path), tmp_path / "out", VOCABULARY)
-    with pytest.raises(FileExistsError, match="a file"):
+    with pytest.raises(FileExistsError, match="new or an empty folder"):
         write_labelme(labels(tmp_path), mine, VOCABULARY)
     assert [path.name for path in tmp_path.iterdir()] == ["out"] and mine.stat().st_size
 

@@ -158,9 +158,11 @@ def test_files_of_other_kinds_are_not_recognised(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_leaves_the_file_as_it_is(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "mine")
-    with pytest.raises(ValueError, match="unknown category 'skirt'"):
+    with pytest.raises(ValueError, match="category 'skirt' is not in the vocabulary"):
         write_point_table(made(tmp_path), path, load_vocabulary("deepfashion2").restricted("vest"))
-    other = label_set(tmp_path, LabelledPhoto("a.jpg", None, (garment("skirt", {}, FASHIONAI),)))
+    other = label_set(
+        tmp_path, LabelledPhoto("a.jpg", None, (garment("skirt", {"waistband_left": (1, 1, 1)}, FASHIONAI),))
+    )
     with pytest.raises(ValueError, match="no keypoint waistband_left"):
         write_point_table(other, path, load_vocabulary("deepfashion2"))
     with pytest.raises(ValueError, match=r"must end in \.csv or \.parquet"):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from aifashion.data_gen.formats import table
-from aifashion.data_gen.formats.conversion import convertible
+from aifashion.data_gen.formats.label_samples import convertible
 from aifashion.data_gen.formats.labels import LabelledGarment, LabelledPhoto, LabelSet
 from aifashion.data_gen.formats.problems import FormatError, first_keys
 from aifashion.data_gen.formats.table import FORMATS, format_of
@@ -16,7 +16,7 @@ from aifashion.records import Keypoints
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 BOTH = [name for name, entry in FORMATS.items() if entry.read is not None and entry.write is not None]
-ENDINGS = {"CSV file": ".csv", "JSON file": ".json", "XML file": ".xml", "CSV or Parquet file": ".parquet"}
+ENDINGS = {"fashionai": ".csv", "coco": ".json", "label-studio": ".json", "cvat": ".xml", "table": ".parquet"}
 
 
 def vocabulary_of(name: str) -> Vocabulary:
@@ -41,7 +41,7 @@ def drawn(root: Path, vocabulary: Vocabulary, count: int = 6) -> LabelSet:
 
 def written(name: str, folder: Path) -> tuple[LabelSet, Path]:
     labels = drawn(folder, vocabulary_of(name))
-    out = folder / f"labels{ENDINGS.get(FORMATS[name].writes, '')}"
+    out = folder / f"labels{ENDINGS.get(name, '')}"
     FORMATS[name].write(labels, out, vocabulary_of(name))
     return labels, out
 
@@ -85,7 +85,7 @@ def test_the_format_can_be_named(tmp_path, monkeypatch):
         format_of(path, "cocoa")
     with pytest.raises(FileNotFoundError):
         format_of(tmp_path / "nowhere.json")
-    alike = {name: table.LabelFormat(name, "", "", "", lambda _: True, lambda _: None, None) for name in ("a", "b")}
+    alike = {name: table.LabelFormat(name, "", lambda _: True, lambda _: None, None) for name in ("a", "b")}
     monkeypatch.setattr(table, "FORMATS", alike)
     with pytest.raises(FormatError, match=r"it can be a or b: a f.*; expected one of: a .*; b .*--from NAME"):
         format_of(path)

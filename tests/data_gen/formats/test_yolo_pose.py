@@ -47,7 +47,7 @@ def test_a_wrong_row_costs_its_garment_and_is_named_with_file_and_line(tmp_path:
         "x 0.5 0.5 1 1 0.5 0.5 2 0.1 0.1 0": "could not convert",
         "0 0.5 0.5 1 1 0.5 nan 2 0.1 0.1 0": "not finite",
         "0 0.5 0.5 0 1 0.5 0.5 2 0.1 0.1 0": "a box of 0 x 1",
-        "0 0.5 0.5 1 1 0.5 0.5 3 0.1 0.1 0": "visibility",
+        "0 0.5 0.5 1 1 0.5 0.5 3 0.1 0.1 0": "visibilities",
         "0 0.5 0.5 1 1 100 50 2 0.1 0.1 0": "outside the photo",
         "0 0.5 0.5 1 1 0.5 -0.011 2 0.1 0.1 0": "outside the photo",
     }
@@ -208,7 +208,7 @@ def test_points_and_boxes_outside_the_photo_are_counted(tmp_path: Path, caplog) 
 @pytest.mark.parametrize(
     ("photos", "message"),
     [
-        ([LabelledPhoto("a.jpg", None, ())], "a.jpg: no size"),
+        ([LabelledPhoto("a.jpg", None, ())], "a.jpg: its size is not known"),
         ([LabelledPhoto("a.gif", (9, 9), ())], "a.gif: ultralytics reads"),
         ([LabelledPhoto("a.jpg", (9, 9), ()), LabelledPhoto("a.png", (9, 9), ())], "a.jpg and a.png would have one"),
         ([LabelledPhoto("../a.jpg", (9, 9), ())], "leads out"),
