@@ -17,7 +17,7 @@ from aifashion.eval.drawing import contact_sheet, encoded
 from aifashion.eval.two_stage import describe_photo
 from aifashion.files import CHECKOUT, locked, regular, sweep, write_atomic
 from aifashion.paths import readable_name
-from aifashion.recognition.box_sources import check_source, named_source
+from aifashion.recognition.box_sources import NONE, check_source, named_source
 from aifashion.recognition.garment import draw_garments
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.recognizer import Recognizer, load
@@ -95,7 +95,7 @@ def _draw_all(
 ) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
     """The first pictures, and what results.json has. Raises ValueError where there is nothing to draw."""
     make_folder("--out", args.out / "crops")
-    several = args.garments is not None or args.detector is not None
+    several = args.garments is not None or (args.detector is not None and str(args.detector) != NONE)
     photos = photos or _synthetic_photos(args.out / "photos", several)
     names = _unique_names(photos)
     _check_targets(args.out, names, photos)
