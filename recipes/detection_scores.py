@@ -19,7 +19,7 @@ from aifashion.data_gen.photographs import masked_scenes, reported
 from aifashion.files import write_atomic
 from aifashion.recognition.detection_model import load_detection_model
 from aifashion.tasks.detection_numbers import box_numbers, found_in, presence_numbers, unboxed
-from aifashion.top.arguments import run_command, tell
+from aifashion.top.arguments import make_folder, run_command, tell
 
 FILE = "detection.json"
 
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def score_detector(args: ScoreArguments) -> None:
+    make_folder("--out", args.out)
     vocabulary = load_detection_model(args.detector).vocabulary
     laid = {photo.path: photo.category for photo in reported(LISTS["laid"]) if (args.laid / photo.path).is_file()}
     worn = masked_scenes(LISTS["worn"], args.worn, vocabulary)["report"]
