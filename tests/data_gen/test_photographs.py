@@ -239,6 +239,9 @@ def test_photos_with_masks_by_part(masked: tuple[Path, Path], caplog) -> None:
     assert scene.garments.boxes.tolist() == [[5, 10, 25, 23]]
     assert scene.garments.category.tolist() == [FASHIONAI.category_index("skirt")]
     assert not caplog.text
+    (masked[0] / "mask_corrections.csv").write_text("photo,label,category\nphotos/3.jpg,7,dress\n")
+    (scene,) = masked_scenes(*masked, FASHIONAI)["report"]
+    assert scene.garments.category.tolist() == [FASHIONAI.category_index("dress")]
     (masked[1] / "annotations" / "pixel-level" / "1.png").unlink()
     assert not masked_scenes(*masked, FASHIONAI)["learn"]
     assert "1 photos of" in caplog.text and "are not there with a sound mask, such as photos/1.jpg" in caplog.text
