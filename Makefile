@@ -9,6 +9,7 @@ BIN := .venv/bin
 endif
 READY := .venv/ready
 TYPINGS := typings/aifashion
+INTEROP := $(subst .venv,.interop-venv,$(BIN))
 WALK := data/walk
 LAID ?= clothing-dataset-small
 WORN ?= clothing-co-parsing
@@ -18,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 # A short training learns more from photos that are changed less.
 GENTLE := --rotate 5 --zoom 0.1 --shift 0.05 --colour 0.2 --blur 0 --erase 0 --ema 0.99 --category-weight 0.3
 
-.PHONY: setup test test-all lint types docs wheel try-wheel demo walk weights fuzz bench bench-peers parity clean
+.PHONY: setup test test-all interop lint types docs wheel try-wheel demo walk weights fuzz bench bench-peers parity clean
 
 setup: $(READY)
 
@@ -33,7 +34,17 @@ test: setup
 	$(PYTEST)
 
 test-all: setup lint types
-	$(PYTEST) -m ""
+	$(PYTEST) -m "not interop"
+
+# What annotation tools make of our files and we of theirs. Their versions are pinned, in an environment of their own,
+# .interop-venv (2 GB), since they ask for other versions of what we need.
+interop: .interop-venv/ready $(TYPINGS)
+	PYTHONPATH=typings $(INTEROP)/python -m pytest tests/interop -m interop -W default -p no:cacheprovider
+
+.interop-venv/ready: tests/interop/requirements.txt
+	$(PYTHON) -m venv .interop-venv
+	$(INTEROP)/python -m pip install --quiet --requirement tests/interop/requirements.txt
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check
@@ -96,4 +107,4 @@ parity: setup
 	$(BIN)/python tests/unet/parity.py
 
 clean:
-	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.venv-peers', 'typings', 'build', 'dist', '.pytest_cache', '.ruff_cache', '.hypothesis')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.venv-peers', '.interop-venv', 'typings', 'build', 'dist', '.pytest_cache', '.ruff_cache', '.hypothesis')]"

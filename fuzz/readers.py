@@ -32,7 +32,8 @@ from aifashion.config import AttributeConfig, KeypointConfig
 from aifashion.data_gen.fetch import read_failures
 from aifashion.data_gen.formats.aliproducts import read_class_names, read_product_lists, read_product_test
 from aifashion.data_gen.formats.box_files import fitted, read_boxes, scan_boxes
-from aifashion.data_gen.formats.coco import read_coco, read_coco_results
+from aifashion.data_gen.formats.coco import read_coco
+from aifashion.data_gen.formats.coco_results import read_coco_results
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
 from aifashion.data_gen.formats.fashionai_attributes import read_label_table, read_labels, read_questions
 from aifashion.data_gen.formats.jingdong import read_style_list

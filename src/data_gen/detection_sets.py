@@ -1,4 +1,5 @@
-"""Photos with all their garments, for a detector: from COCO files of boxes or keypoints, and from FashionAI's lists.
+"""Photos with all their garments, for a detector: from COCO files of boxes or keypoints, FashionAI's lists, and all
+other formats of `formats.table`.
 
 A COCO set is one file, or a folder with `train.json`, optionally `val.json`, and `test.json`. In the lists of FashionAI
 a photo has one garment, whose box is that of its keypoints; photos of the category `none` have no garment.
@@ -20,10 +21,13 @@ from ..records import ABSENT, NO_GARMENT, Sample
 from ..vocabulary import Vocabulary
 from .formats.fashionai import load_training_samples
 from .formats.label_masks import SUFFIXES, garments_of_mask, read_mask
+from .formats.label_names import where
+from .formats.label_samples import tell_left_out
 from .formats.problems import FormatError, Problem, leave_out
 from .formats.scenes import Scene, coco_of_scenes, read_scenes
-from .images import ImageError, image_size
+from .images import ImageError, image_size, resolve_image
 from .keypoint_sets import TEST, TRAIN, VAL, fashionai_samples
+from .label_sets import is_labels, read_labels, split_by_photo
 from .split import load_or_make_split
 
 log = logging.getLogger(__name__)
@@ -40,13 +44,16 @@ def load_detection_parts(data: Path, config: DetectionConfig) -> tuple[list[Scen
     """
     data = Path(data)
     file = data if data.is_file() else data / TRAIN
-    if file.is_file():
+    if is_labels(data, TRAIN):
+        root, scenes = scenes_of_labels(data, config.vocabulary)
+        parts = _split(data, root, scenes, config)
+    elif file.is_file():
         scenes = read_scenes(file, config.vocabulary)
         val_file = file.parent / VAL
         if not data.is_file() and val_file.is_file():
             parts = scenes, read_scenes(val_file, config.vocabulary)
         else:
-            parts = _split(file.parent, scenes, config, f"{file.stem}_")
+            parts = _split(file, file.parent, scenes, config)
     elif not data.exists():
         raise FileNotFoundError(f"no file or folder {data}; expected a COCO file, or a folder with {TRAIN}")
     else:
@@ -67,8 +74,10 @@ def load_detection_parts(data: Path, config: DetectionConfig) -> tuple[list[Scen
 
 
 def load_test_scenes(data: Path, vocabulary: Vocabulary) -> list[Scene]:
-    """The photos of a COCO file, or of `test.json` in a folder."""
+    """The photos of a COCO file, of `test.json` in a folder, or of a file or folder of another format."""
     data = Path(data)
+    if is_labels(data, TEST):
+        return scenes_of_labels(data, vocabulary)[1]
     file = data / TEST if data.is_dir() else data
     if not file.is_file():
         raise FileNotFoundError(f"no {TEST} in {data}: give a COCO file of boxes, or a folder that has one")
@@ -103,6 +112,41 @@ def scenes_of_samples(data: Path, samples: Sequence[Sample], vocabulary: Vocabul
             problems.append(Problem(Path(data), None, f"{group[0].image_id}: no keypoint in the photo, so no box"))
     leave_out(Path(data), problems, len(scenes), "photos")
     return scenes
+
+
+def scenes_of_labels(data: Path, vocabulary: Vocabulary) -> tuple[Path, list[Scene]]:
+    """The folder of the photos, and one scene for each photo of a file or folder of any format of `formats.table`.
+
+    A garment has the box of the file, or that about its labelled keypoints; one without either is left out, and counted
+    in a warning like a photo that cannot be read. Raises FormatError as `label_sets.read_labels`, and where no photo is
+    left.
+    """
+    labels = read_labels(data, vocabulary)
+    scenes, problems = [], list(labels.problems)
+    for photo in labels.photos:
+        try:
+            path = resolve_image(labels.root, photo.file_name)
+            size = photo.size or image_size(path)
+        except ValueError as error:  # ImageError is one
+            problems.append(Problem(data, None, f"photo {photo.file_name}: {error}"))
+            continue
+        boxes, categories = [], []
+        for garment in photo.garments:
+            known = garment.keypoints.xy[garment.keypoints.state != ABSENT]
+            if garment.box is None and not len(known):
+                problems.append(Problem(data, None, f"{where(garment.id)}: neither a box nor a labelled keypoint"))
+                continue
+            box = clipped(np.array(garment.box) if garment.box is not None else around(known), size)
+            if (box[2:] <= box[:2]).any():
+                problems.append(Problem(data, None, f"{where(garment.id)}: the box lies outside the photo"))
+                continue
+            boxes.append(box)
+            categories.append(vocabulary.category_index(garment.category))
+        found = Detections(np.array(boxes), np.array(categories), np.ones(len(boxes))) if boxes else no_detections()
+        scenes.append(Scene(photo.file_name, path, found, np.zeros((0, 4)), size))
+    leave_out(data, problems, len(scenes), "entries")
+    tell_left_out(labels)
+    return labels.root, scenes
 
 
 def scenes_of_masks(
@@ -171,13 +215,11 @@ def write_detection_set(out: Path, parts: Mapping[str, Sequence[Scene]], vocabul
         write_atomic(Path(out) / f"{name}.json", json.dumps(coco_of_scenes(placed, vocabulary)) + "\n")
 
 
-def _split(
-    folder: Path, scenes: Sequence[Scene], config: DetectionConfig, prefix: str
-) -> tuple[list[Scene], list[Scene]]:
+def _split(data: Path, root: Path, scenes: Sequence[Scene], config: DetectionConfig) -> tuple[list[Scene], list[Scene]]:
     names = [*config.vocabulary.categories, NO_GARMENT]
     samples = [
         Sample(s.image_id, s.path, names[int(s.garments.category[0]) if len(s.garments) else -1]) for s in scenes
     ]
     by_path = {scene.path: scene for scene in scenes}
-    train, val = load_or_make_split(folder, samples, config.val_fraction, config.seed, prefix=prefix)
+    train, val = split_by_photo(data, root, samples, config.val_fraction, config.seed)
     return [by_path[sample.path] for sample in train], [by_path[sample.path] for sample in val]

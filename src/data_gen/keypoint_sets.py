@@ -1,10 +1,11 @@
-"""Annotated and unannotated photos for the keypoint network, with the keypoints of a vocabulary, from two formats.
+"""Annotated and unannotated photos for the keypoint network, with the keypoints of a vocabulary.
 
-The folders and CSVs of the FashionAI challenge, for the categories and keypoints of the challenge; and COCO keypoints,
-for any vocabulary. A COCO set is one file, or a folder with `train.json`, optionally `val.json`, and `test.json`; the
-file names in it are relative to the folder of the JSON file.
+The folders and CSVs of the FashionAI challenge, for the categories and keypoints of the challenge; COCO keypoints, for
+any vocabulary; and all other formats of `formats.table`. A COCO set is one file, or a folder with `train.json`,
+optionally `val.json`, and `test.json`; the file names in it are relative to the folder of the JSON file.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +16,19 @@ from ..config import KeypointConfig
 from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Sample
 from ..vocabulary import Vocabulary, differences
 from .formats.challenges import FASHIONAI
-from .formats.coco import CocoSet, check_names, read_coco, samples_from_coco
+from .formats.coco import CocoSet, labels_of_coco, read_coco, samples_from_coco
 from .formats.fashionai import find_keypoint_sets, load_training_samples, read_keypoint_csv
+from .formats.fashionai_labels import is_fashionai
+from .formats.label_names import check_names
+from .formats.labels import LabelSet
+from .formats.name_maps import Known
 from .formats.problems import Problem, leave_out
 from .images import resolve_image
+from .label_sets import bare_samples, is_labels, samples_of_labels, split_by_photo
 from .spans import scorable
 from .split import load_or_make_split
+
+log = logging.getLogger(__name__)
 
 TRAIN, VAL, TEST = "train.json", "val.json", "test.json"
 
@@ -29,11 +37,13 @@ TRAIN, VAL, TEST = "train.json", "val.json", "test.json"
 class ListedPhotos:
     """The photos of a test list.
 
-    samples: with the listed category, if any. coco: the COCO file that they come from, None for FashionAI's CSVs.
+    samples: with the listed category, if any. coco: the COCO file that they come from. labels: those of another format;
+    both None for FashionAI's CSVs.
     """
 
     samples: list[Sample]
     coco: CocoSet | None = None
+    labels: LabelSet | None = None
 
 
 def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample], list[Sample]]:
@@ -46,16 +56,17 @@ def load_training_parts(data: Path, config: KeypointConfig) -> tuple[list[Sample
     OSError or FormatError if the data are missing or wholly wrong.
     """
     data, vocabulary = Path(data), config.vocabulary
-    if _is_coco(data, TRAIN):
+    if is_labels(data, TRAIN):
+        labels, samples = samples_of_labels(data, vocabulary, config.category)
+        parts = split_by_photo(data, labels.root, _taught(data, samples), config.val_fraction, config.seed)
+    elif _is_coco(data, TRAIN):
         train_file = data if data.is_file() else data / TRAIN
-        train = _coco_samples(train_file, config)
+        root, train = _coco_samples(train_file, config)
         val_file = train_file.parent / VAL
         if not data.is_file() and val_file.exists():
-            parts = train, _coco_samples(val_file, config)
+            parts = train, _coco_samples(val_file, config)[1]
         else:
-            parts = load_or_make_split(
-                train_file.parent, train, config.val_fraction, config.seed, prefix=f"{train_file.stem}_"
-            )
+            parts = split_by_photo(train_file, root, train, config.val_fraction, config.seed)
     else:
         parts = load_or_make_split(data, load_training_samples(data), config.val_fraction, config.seed)
         parts = fashionai_samples(parts[0], vocabulary, data), fashionai_samples(parts[1], vocabulary, data)
@@ -93,18 +104,27 @@ def check_parts(data: Path, train: Sequence[Sample], val: Sequence[Sample], conf
 
 
 def load_test_set(data: Path, vocabulary: Vocabulary) -> ListedPhotos:
-    """The photos of a test list. data: a CSV or COCO file, or the folder of one. Errors as `load_training_parts`."""
+    """The photos of a test list. data: a CSV, a COCO file or the folder of one, or a file or folder of another format.
+
+    Errors as `load_training_parts`.
+    """
     data = Path(data)
+    if is_labels(data, TEST) and not is_fashionai(data):
+        labels, listed = samples_of_labels(data, vocabulary)
+        bare, problems = bare_samples(labels)
+        leave_out(data, problems, len(listed) + len(bare), "photos")
+        return ListedPhotos([*listed, *bare], labels=labels)
     if _is_coco(data, TEST):
         file = data if data.is_file() else data / TEST
         coco = read_coco(file)
-        check_names(coco, vocabulary)
-        listed = samples_from_coco(coco, file.parent, vocabulary)
+        labels = labels_of_coco(coco)
+        check_names(labels, vocabulary)
+        listed = samples_from_coco(coco, labels.root, vocabulary)
         annotated = {sample.image_id for sample in listed}
         bare, problems = [], []
         for image in (image for image in coco.images if image.file_name not in annotated):
             try:
-                bare.append(Sample(image.file_name, resolve_image(file.parent, image.file_name), None))
+                bare.append(Sample(image.file_name, resolve_image(labels.root, image.file_name), None))
             except ValueError as error:
                 problems.append(Problem(file, None, f"images, id {image.id}: {error}"))
         leave_out(file, problems, len(listed) + len(bare), "photos")
@@ -159,15 +179,28 @@ def _in_order(vocabulary: Vocabulary) -> Vocabulary:
     return replace(vocabulary, keypoints=tuple(sorted(vocabulary.keypoints, key=lambda n: order.get(n, len(order)))))
 
 
-def _coco_samples(path: Path, config: KeypointConfig) -> list[Sample]:
+def _coco_samples(path: Path, config: KeypointConfig) -> tuple[Path, list[Sample]]:
+    """The folder of the photos, and the samples."""
     coco = read_coco(path)
     if config.category != "all":
-        chosen = tuple(a for a in coco.annotations if a.category.name == config.category)
+        known = Known((config.category,))
+        chosen = tuple(a for a in coco.annotations if known.meaning(a.category.name))
         coco = replace(coco, annotations=chosen)
-    check_names(coco, config.vocabulary)
-    samples = samples_from_coco(coco, path.parent, config.vocabulary)
-    # A garment without any labelled keypoint is of no use for training.
-    return [s for s in samples if s.keypoints is not None and (s.keypoints.state != ABSENT).any()]
+    labels = labels_of_coco(coco)
+    check_names(labels, config.vocabulary)
+    return labels.root, _taught(path, samples_from_coco(coco, labels.root, config.vocabulary))
+
+
+def _taught(data: Path, samples: Sequence[Sample]) -> list[Sample]:
+    """Without garments that have no labelled keypoint, which are of no use for training."""
+    kept = [
+        sample
+        for sample in samples
+        if sample.category == NO_GARMENT or (sample.keypoints is not None and (sample.keypoints.state != ABSENT).any())
+    ]
+    if len(kept) < len(samples):
+        log.warning(f"{data}: left out {len(samples) - len(kept):,} garments without a labelled keypoint")
+    return kept
 
 
 def _is_coco(data: Path, name: str) -> bool:

@@ -1,27 +1,27 @@
-"""The score of a keypoint submission: the official CSV, or COCO results, against a file of the truth.
+"""The score of a keypoint submission: the official CSV, COCO results, or labels of any format, against the truth.
 
-In COCO files a photo can have several garments of one category. Their results are matched by the ids of the
+In all but the CSV a photo can have several garments of one category. Their results are matched by the ids of the
 annotations where the results have these, and else so that the boxes of results and garments overlap most.
 """
 
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..data_gen.formats.challenges import FASHIONAI
-from ..data_gen.formats.coco import (
-    CocoAnnotation,
-    check_names,
-    garments_from_coco,
-    read_coco,
-    read_coco_results,
-)
+from ..data_gen.formats.coco import garments_from_coco, labels_of_coco, read_coco
+from ..data_gen.formats.coco_results import read_coco_results
 from ..data_gen.formats.fashionai import scan_keypoint_rows
+from ..data_gen.formats.label_names import check_names, named, where
+from ..data_gen.formats.label_samples import garments_of
+from ..data_gen.formats.labels import LabelledGarment
+from ..data_gen.formats.photo_names import photos_of_names
 from ..data_gen.formats.problems import FormatError, Problem
+from ..data_gen.formats.table import format_of, formats_of
 from ..data_gen.spans import scorable
 from ..records import ABSENT, Keypoints, Sample
 from ..vocabulary import Vocabulary
@@ -29,7 +29,7 @@ from .keypoint_metrics import KeypointScore, score_keypoints
 
 log = logging.getLogger(__name__)
 
-Garment = tuple[CocoAnnotation, Sample]
+Garment = tuple[LabelledGarment, Sample]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +42,32 @@ class _Row:
 
 
 def score_keypoint_files(truth: Path, predicted: Path, vocabulary: Vocabulary) -> KeypointScore:
-    """Scores a submission against the truth: two CSVs in the FashionAI format, or two COCO files (`.json`).
+    """Scores a submission against the truth: two CSVs in the FashionAI format, two COCO files (`.json`), or files and
+    folders of any formats of `formats.table`.
 
-    vocabulary: of COCO files. Predictions of photos that the truth does not have are left out and counted in a report.
-    Raises FormatError, naming file and line (in a COCO file the id or number of the entry), for whatever is wrong with
+    vocabulary: of all but two CSVs. Predictions of photos that the truth does not have are left out and counted in a
+    report. Raises FormatError, naming file and line (or the id or number of the entry), for whatever is wrong with
     either file, for garments of the truth without a prediction, and for predictions of another category; ValueError
     where the truth has nothing that can be scored.
     """
     truth, predicted = Path(truth), Path(predicted)
-    kinds = {path.suffix.lower() == ".json" for path in (truth, predicted)}
-    if len(kinds) > 1:
-        raise ValueError(f"{truth} and {predicted} must both be CSV files, or both COCO files (.json)")
-    if kinds.pop():
+    kinds = _kind(truth), _kind(predicted)
+    if kinds == ("csv", "csv"):
+        return _score(truth, predicted, _csv_rows(truth), _csv_rows(predicted), FASHIONAI)
+    if kinds == ("json", "json"):
         return _score(truth, predicted, *_coco_rows(truth, predicted, vocabulary), vocabulary)
-    return _score(truth, predicted, _csv_rows(truth), _csv_rows(predicted), FASHIONAI)
+    return _score(truth, predicted, *_label_rows(truth, predicted, vocabulary), vocabulary)
+
+
+def _kind(path: Path) -> str:
+    """csv: a list of FashionAI's; json: a COCO file or results, or a file that is neither; other: what is read as
+    labels."""
+    if path.is_dir() or not path.exists():
+        return "other" if path.is_dir() else path.suffix.lower().removeprefix(".")
+    likely = {entry.name for entry in formats_of(path)}
+    if path.suffix.lower() == ".json":
+        return "json" if not likely or "coco" in likely else "other"
+    return "other" if likely - {"fashionai"} else "csv"
 
 
 def _score(
@@ -98,11 +110,32 @@ def _csv_rows(path: Path) -> dict[str, _Row]:
 
 
 def _coco_rows(truth: Path, predicted: Path, vocabulary: Vocabulary) -> tuple[dict[str, _Row], dict[str, _Row]]:
-    coco, root = read_coco(truth, strict=True), truth.parent
-    check_names(coco, vocabulary)
-    expected = _by_photo(garments_from_coco(coco, root, vocabulary, strict=True))
+    coco = read_coco(truth, strict=True)
+    labels = labels_of_coco(coco)
+    check_names(labels, vocabulary)
+    expected = garments_from_coco(coco, labels.root, vocabulary, strict=True)
     results = read_coco_results(predicted, coco)
-    found = _by_photo(garments_from_coco(results, root, vocabulary, strict=True))
+    return _matched(expected, garments_from_coco(results, labels.root, vocabulary, strict=True))
+
+
+def _label_rows(truth: Path, predicted: Path, vocabulary: Vocabulary) -> tuple[dict[str, _Row], dict[str, _Row]]:
+    """Of files in other formats, or in two different ones: the names of the photos can be written in other ways."""
+    sides = []
+    for path in (truth, predicted):
+        labels = named(format_of(path).read(path), vocabulary)  # type: ignore[misc]
+        sides.append(garments_of(labels, vocabulary, strict=True))
+    expected, found = sides
+    photos = list(dict.fromkeys(sample.image_id for _, sample in expected))
+    meant, unclear = photos_of_names(dict.fromkeys(sample.image_id for _, sample in found), photos)
+    if unclear:
+        raise FormatError([Problem(predicted, None, f"photo {name}: {reason}") for name, reason in unclear.items()])
+    renamed = [(g, replace(s, image_id=meant.get(s.image_id, s.image_id))) for g, s in found]
+    return _matched(expected, renamed)
+
+
+def _matched(truth: Iterable[Garment], predicted: Iterable[Garment]) -> tuple[dict[str, _Row], dict[str, _Row]]:
+    """The rows of both sides, by what matches them."""
+    expected, found = _by_photo(truth), _by_photo(predicted)
     rows: tuple[dict[str, _Row], dict[str, _Row]] = ({}, {})
     several = by_id = 0
     for photo, garments in expected.items():
@@ -111,9 +144,9 @@ def _coco_rows(truth: Path, predicted: Path, vocabulary: Vocabulary) -> tuple[di
             several += 1
             by_id += _have_ids(garments, answers)
         pairs = _pairs(garments, answers)
-        for i, (annotation, sample) in enumerate(garments):
+        for i, (garment, sample) in enumerate(garments):
             key = f"{photo}/{i}"
-            rows[0][key] = _labelled(annotation, sample, key)
+            rows[0][key] = _labelled(garment, sample, key)
             if i in pairs:
                 rows[1][key] = _labelled(*answers[pairs[i]], key)
         for j in sorted(set(range(len(answers))) - set(pairs.values())):
@@ -128,26 +161,23 @@ def _coco_rows(truth: Path, predicted: Path, vocabulary: Vocabulary) -> tuple[di
     return rows
 
 
-def _labelled(annotation: CocoAnnotation, sample: Sample, key: str) -> _Row:
-    entry = annotation.id if str(annotation.id).startswith("entry ") else f"id {annotation.id}"
-    label = f"annotations, {entry} ({sample.category} of {sample.image_id!r})"
+def _labelled(garment: LabelledGarment, sample: Sample, key: str) -> _Row:
+    label = f"{where(garment.id)} ({sample.category} of {sample.image_id!r})"
     return _Row(None, label, Sample(key, sample.path, sample.category, sample.keypoints))
 
 
 def _by_photo(garments: Iterable[Garment]) -> dict[tuple[str, str | None], list[Garment]]:
     """The garments of each photo and category."""
     found: dict[tuple[str, str | None], list[Garment]] = defaultdict(list)
-    for annotation, sample in garments:
-        found[sample.image_id, sample.category].append((annotation, sample))
+    for garment, sample in garments:
+        found[sample.image_id, sample.category].append((garment, sample))
     return dict(found)
 
 
 def _have_ids(garments: Sequence[Garment], answers: Sequence[Garment]) -> bool:
     """Whether all results name their garments by the ids of the annotations."""
-    ids = [str(annotation.id) for annotation, _ in answers]
-    return (
-        bool(ids) and len(set(ids)) == len(ids) and {str(annotation.id) for annotation, _ in garments}.issuperset(ids)
-    )
+    ids = [garment.id for garment, _ in answers]
+    return bool(ids) and len(set(ids)) == len(ids) and {garment.id for garment, _ in garments}.issuperset(ids)
 
 
 def _pairs(garments: Sequence[Garment], answers: Sequence[Garment]) -> dict[int, int]:
@@ -155,8 +185,8 @@ def _pairs(garments: Sequence[Garment], answers: Sequence[Garment]) -> dict[int,
     if len(garments) == len(answers) == 1:
         return {0: 0}
     if _have_ids(garments, answers):
-        index = {str(annotation.id): j for j, (annotation, _) in enumerate(answers)}
-        return {i: index[str(a.id)] for i, (a, _) in enumerate(garments) if str(a.id) in index}
+        index = {garment.id: j for j, (garment, _) in enumerate(answers)}
+        return {i: index[garment.id] for i, (garment, _) in enumerate(garments) if garment.id in index}
     if not garments or not answers:
         return {}
     from scipy.optimize import linear_sum_assignment  # slow to load, and few files need it
@@ -165,11 +195,10 @@ def _pairs(garments: Sequence[Garment], answers: Sequence[Garment]) -> dict[int,
     return dict(zip(*(part.tolist() for part in linear_sum_assignment(-_overlaps(*boxes))), strict=True))
 
 
-def _corners(annotation: CocoAnnotation, sample: Sample) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of the annotation's box, or of the one about its keypoints."""
-    if annotation.box is not None:
-        left, top, width, height = annotation.box
-        return left, top, left + width, top + height
+def _corners(garment: LabelledGarment, sample: Sample) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of the garment's box, or of the one about its keypoints."""
+    if garment.box is not None:
+        return garment.box
     keypoints = sample.keypoints or Keypoints(np.zeros((0, 2)), np.zeros(0))
     xy = keypoints.xy[keypoints.state != ABSENT]
     if not len(xy):

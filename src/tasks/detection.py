@@ -1,6 +1,7 @@
 """The task of a detector of garments: its data, scores, calibration, pictures and export."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,7 +77,7 @@ class DetectionTask:
 
     def names(self, part: list[Scene], data: Path) -> Iterator[str]:
         folder = data if data.is_dir() else data.parent
-        return (scene.path.relative_to(folder).as_posix() for scene in part)
+        return (Path(os.path.relpath(scene.path, folder)).as_posix() for scene in part)
 
     def name(self, part: list[Scene], index: int) -> str:
         return str(part[index].path)

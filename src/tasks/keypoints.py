@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..config import KeypointConfig
+from ..data_gen.formats.labels import LabelledGarment, LabelSet
 from ..data_gen.images import read_image
 from ..data_gen.keypoint_sets import ListedPhotos, load_training_parts, with_garment
 from ..eval.drawing import draw_keypoints
@@ -20,7 +22,7 @@ from ..eval.tta import with_flip
 from ..eval.visibility import Visibility
 from ..files import write_atomic
 from ..recognition.keypoint_model import load_keypoint_model, read_visibility
-from ..records import ABSENT, NO_GARMENT, VISIBLE, Prediction, Sample
+from ..records import ABSENT, NO_GARMENT, VISIBLE, Keypoints, Prediction, Sample
 from ..serve.artifact import Manifest, Stage
 from ..serve.shipped import shipped, shipped_weights
 from . import spread
@@ -82,7 +84,7 @@ class KeypointTask:
     def names(self, part: list[Sample], data: Path) -> Iterator[str]:
         """The photos' names, the same wherever the data are."""
         folder = data if data.is_dir() else data.parent
-        return (sample.path.relative_to(folder).as_posix() for sample in part)
+        return (Path(os.path.relpath(sample.path, folder)).as_posix() for sample in part)
 
     def name(self, part: list[Sample], index: int) -> str:
         """What messages call a photo."""
@@ -291,19 +293,42 @@ def write_keypoint_submission(
     given: Sequence[Sample],
     config: KeypointConfig,
 ) -> Path:
-    """Writes the predictions of a test list to a folder, in the form of the list, and returns the path.
+    """Writes the predictions of a test list to a folder, and returns the path: a CSV for FashionAI's lists, results for
+    a COCO file, a COCO data set for all other formats.
 
     given: the samples, without a category where the network was to find it.
     """
-    from ..data_gen.formats.coco import coco_results
+    from ..data_gen.formats.coco_results import coco_results
+    from ..data_gen.formats.coco_writing import write_coco
 
-    if listed.coco is None:
+    if listed.labels is not None:
+        path = folder / "submission.json"
+        write_coco(_predicted(listed.labels, predictions, given, config), path, config.vocabulary)
+    elif listed.coco is None:
         path = folder / "submission.csv"
         write_submission(path, predictions, given, config.vocabulary)
     else:
         path = folder / "submission.json"
         write_atomic(path, json.dumps(coco_results(predictions, given, listed.coco, config.vocabulary)) + "\n")
     return path
+
+
+def _predicted(
+    listed: LabelSet, predictions: Sequence[Prediction], given: Sequence[Sample], config: KeypointConfig
+) -> LabelSet:
+    """The predictions as labels of the listed photos; one without a keypoint is no garment."""
+    garments: dict[str, list[LabelledGarment]] = {photo.file_name: [] for photo in listed.photos}
+    definitions = {category.name: category for category in config.vocabulary.definitions}
+    for number, (prediction, sample) in enumerate(zip(predictions, given, strict=True), start=1):
+        names = definitions[prediction.category].keypoints
+        own = np.array([config.vocabulary.indices[name] for name in names])
+        keypoints = Keypoints(np.round(prediction.xy[own], 2), prediction.state[own])
+        if (keypoints.state != ABSENT).any():
+            scores = tuple(prediction.score[own].tolist())
+            found = LabelledGarment(str(number), prediction.category, names, keypoints, None, scores)
+            garments[sample.image_id].append(found)
+    photos = [dataclasses.replace(p, garments=tuple(garments[p.file_name])) for p in listed.photos]
+    return dataclasses.replace(listed, photos=tuple(photos))
 
 
 def no_keypoints(sample: Sample, config: KeypointConfig) -> Prediction:

@@ -11,9 +11,9 @@ class TrainingOptions:
     """What decides where a training starts, what it reads, and what it keeps when."""
 
     data: Path = CHECKOUT / "data"
-    """the training set. For keypoints and detectors: a folder in the FashionAI layout, a folder with train.json, or a
-    COCO file. For classifiers: a folder with FashionAI attribute sets, with TFRecords of styles, or with train.txt of
-    products"""
+    """the training set. For keypoints and detectors: a folder in the FashionAI layout, a folder with train.json, a COCO
+    file, or a file or folder in another format of docs/formats.md. For classifiers: a folder with FashionAI attribute
+    sets, with TFRecords of styles, or with train.txt of products"""
     out: Path = CHECKOUT / "trained_models"
     """the run folder is created in this folder"""
     weights: str = "auto"

@@ -1,6 +1,5 @@
-"""`aifashion data`: commands that make, check and convert data sets."""
+"""`aifashion data`: commands that make and check data sets."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,8 +7,8 @@ from typing import Literal
 
 import tyro
 
-from aifashion.files import CHECKOUT, write_atomic
-from aifashion.top.arguments import check_no_input, console, run_command, tell, warn
+from aifashion.files import CHECKOUT
+from aifashion.top.arguments import console, run_command, tell, warn
 from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 SHOWN = 5  # photos that are named where many are left out
@@ -86,32 +85,6 @@ class CheckArguments:
     """folder in the FashionAI layout"""
     workers: int = 2
     """number of threads that read photos"""
-
-
-@dataclass(frozen=True)
-class ToCocoArguments:
-    """Convert a FashionAI keypoint list (CSV) to a COCO keypoints file (JSON)."""
-
-    csv: tyro.conf.Positional[Path]
-    """keypoint list in the FashionAI format, with its photos in their places"""
-    out: Path
-    """JSON file to write"""
-    vocabulary: Vocabulary = field(default_factory=load_vocabulary)
-    """whose categories and keypoints are written: fashionai, or a TOML file with some of its categories"""
-
-
-@dataclass(frozen=True)
-class FromCocoArguments:
-    """Convert a COCO keypoints file (JSON) to a FashionAI keypoint list (CSV)."""
-
-    json: tyro.conf.Positional[Path]
-    """COCO keypoints file with FashionAI's keypoints or DeepFashion's landmarks"""
-    out: Path
-    """CSV file to write"""
-    decimals: int = 2
-    """decimals of the coordinates; the challenge's files have 0"""
-    category: str | None = None
-    """the category of all garments; needed if the file does not name FashionAI categories"""
 
 
 @dataclass(frozen=True)
@@ -257,83 +230,3 @@ def check(arguments: Sequence[str] | None = None) -> None:
             raise SystemExit(1)
 
     run_command("aifashion data check", CheckArguments, arguments, report)
-
-
-def to_coco(arguments: Sequence[str] | None = None) -> None:
-    def convert(args: ToCocoArguments) -> None:
-        from aifashion.data_gen.formats.coco import coco_from_samples
-        from aifashion.data_gen.formats.fashionai import read_keypoint_csv
-        from aifashion.data_gen.formats.problems import Problem, leave_out
-        from aifashion.data_gen.images import image_size
-        from aifashion.data_gen.keypoint_sets import fashionai_samples
-        from aifashion.records import ABSENT
-
-        check_no_input("--out", args.out, args.csv)
-        listed = read_keypoint_csv(args.csv, strict=False)
-        samples = fashionai_samples(listed, args.vocabulary, args.csv)
-        left_out = len(listed) - len(samples)
-        kept, sizes, problems = [], [], []
-        for sample in samples:
-            try:
-                if sample.keypoints is None or not (sample.keypoints.state != ABSENT).any():
-                    raise ValueError(f"{sample.image_id}: no keypoint is labelled, so there is no box to write")
-                sizes.append(image_size(sample.path))
-                kept.append(sample)
-            except ValueError as error:  # of photos that cannot be read, too
-                problems.append(Problem(args.csv, None, str(error)))
-        leave_out(args.csv, problems, len(kept), "garments")
-        if not kept:
-            raise ValueError(
-                f"{args.csv} has no garments of {', '.join(args.vocabulary.categories)}: nothing to write, {args.out} "
-                "stays as it is"
-            )
-        write_atomic(args.out, json.dumps(coco_from_samples(kept, sizes, args.vocabulary)) + "\n")
-        others = f"; {left_out} of other categories left out" if left_out else ""
-        tell(f"Wrote {len(kept)} garments to {args.out}{others}")
-
-    run_command("aifashion data to-coco", ToCocoArguments, arguments, convert)
-
-
-def from_coco(arguments: Sequence[str] | None = None) -> None:
-    def convert(args: FromCocoArguments) -> None:
-        from dataclasses import replace
-
-        from aifashion.data_gen.formats.challenges import CATEGORIES, FASHIONAI, KEYPOINTS
-        from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, read_coco, samples_from_coco
-        from aifashion.data_gen.formats.fashionai import one_per_photo, write_keypoint_csv
-        from aifashion.records import ABSENT
-
-        check_no_input("--out", args.out, args.json)
-        names = DEEPFASHION_KEYPOINTS | {name: name for name in KEYPOINTS}
-        samples = samples_from_coco(read_coco(args.json), args.json.parent, FASHIONAI, names)
-        if args.category is not None and args.category not in CATEGORIES:
-            raise ValueError(f"--category {args.category}: expected one of {', '.join(CATEGORIES)}")
-        labelled = [s for s in samples if s.keypoints is not None and (s.keypoints.state != ABSENT).any()]
-        unlabelled = len(samples) - len(labelled)
-        if unlabelled and not labelled:
-            raise ValueError(
-                f"{args.json}: none of its {unlabelled} garments has a labelled keypoint that the CSV has: "
-                f"nothing to write, {args.out} stays as it is"
-            )
-        if unlabelled:
-            warn(f"left out {unlabelled} garments without a labelled keypoint that the CSV has")
-        samples = labelled
-        bare = sum(sample.category is None for sample in samples)
-        if bare and args.category is None:
-            known = ", ".join(CATEGORIES)
-            if bare == len(samples):
-                raise ValueError(
-                    f"{args.json} has garments of none of the categories {known}: name one with --category"
-                )
-            warn(f"left out {bare} garments of none of the categories {known}; --category names one for them")
-            samples = [sample for sample in samples if sample.category is not None]
-        samples = [replace(sample, category=sample.category or args.category) for sample in samples]
-        samples, smaller = one_per_photo(samples)
-        if smaller:
-            warn(f"left out {smaller} garments: the CSV has one row per photo, which is the largest of its garments")
-        if not samples:
-            raise ValueError(f"{args.json} has no garments with keypoints: nothing to write, {args.out} stays as it is")
-        write_keypoint_csv(args.out, samples, args.decimals)
-        tell(f"Wrote {len(samples)} garments to {args.out}")
-
-    run_command("aifashion data from-coco", FromCocoArguments, arguments, convert)

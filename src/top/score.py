@@ -32,12 +32,13 @@ class KeypointArguments:
     """Score predicted keypoints: NE overall, for each category and each keypoint, and the PCK curve."""
 
     truth: Path
-    """the true keypoints: a CSV in the FashionAI format with all 24 keypoint columns, or a COCO keypoints file"""
+    """the true keypoints: a CSV in the FashionAI format with all 24 keypoint columns, a COCO keypoints file, or another
+    format of docs/formats.md"""
     predicted: Path
-    """the submission to score: a CSV, or for COCO a results file (as aifashion test writes) or a COCO keypoints file. A
-    photo's garments of one category are matched by annotation ids if the results have them, else by their boxes"""
+    """the submission to score: any of these, or for a COCO file its results (as aifashion test writes). A photo's
+    garments of one category are matched by annotation ids if the results have them, else by their boxes"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
-    """for COCO files: names of categories and keypoints: fashionai, deepfashion2, or the path of a TOML file"""
+    """for all but CSVs: names of categories and keypoints: fashionai, deepfashion2, or the path of a TOML file"""
     json: Path | None = None
     """also write the scores to this JSON file"""
     picture: Path | None = None

@@ -17,7 +17,10 @@ from aifashion.top.progress import progress_bar
 
 @dataclass(frozen=True)
 class Arguments:
-    """Predict the keypoints of a test set and write the submission: submission.csv, or submission.json for COCO."""
+    """Predict the keypoints of a test set and write the submission.
+
+    It is submission.csv, for a COCO file submission.json with COCO results, for other formats one that is a COCO set.
+    """
 
     model: Path | None = None
     """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
@@ -25,8 +28,8 @@ class Arguments:
     out: Path = CHECKOUT / "submission"
     """folder for the submission"""
     data: Path = CHECKOUT / "data"
-    """the test list (a CSV with image_id and image_category, or a COCO file), or a folder that holds test.csv or
-    test.json"""
+    """the test list (a CSV with image_id and image_category, a COCO file, or another format of docs/formats.md), or a
+    folder that holds test.csv or test.json"""
     augment: bool = False
     """test-time augmentation: average ten passes, the photo and its rotations by -20, -10, 10 and 20 degrees, each also
     mirrored"""

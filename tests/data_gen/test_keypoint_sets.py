@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aifashion.config import KeypointConfig
-from aifashion.data_gen.formats.coco import coco_from_samples
+from aifashion.data_gen.formats.coco_writing import coco_from_samples
 from aifashion.data_gen.keypoint_sets import check_parts, load_test_set, load_training_parts
 from aifashion.records import ABSENT, HIDDEN, VISIBLE, Keypoints, Sample
 from aifashion.vocabulary import load_vocabulary

@@ -7,7 +7,7 @@ import pytest
 from aifashion.data_gen.formats.challenges import CATEGORY_KEYPOINTS
 from aifashion.data_gen.formats.coco import read_coco
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
-from aifashion.top import data_commands
+from aifashion.top import convert_commands, data_commands
 from small_runs import spoil
 
 
@@ -64,14 +64,14 @@ def test_checking_nothing(fails, tmp_path):
 def test_to_coco_and_back(data, tmp_path, capsys):
     table = data / "train" / "Annotations" / "train.csv"
     coco = tmp_path / "coco.json"
-    data_commands.to_coco([str(table), "--out", str(coco)])
+    convert_commands.to_coco([str(table), "--out", str(coco)])
     document = json.loads(coco.read_text())
     samples = read_keypoint_csv(table)
     assert len(document["images"]) == len(document["annotations"]) == len(samples) == 60
     by_name = {category["name"]: category for category in document["categories"]}
     assert set(by_name) >= {"skirt", "dress"} and set(CATEGORY_KEYPOINTS["skirt"]) <= set(by_name["skirt"]["keypoints"])
     back = tmp_path / "back.csv"
-    data_commands.from_coco([str(coco), "--out", str(back)])
+    convert_commands.from_coco([str(coco), "--out", str(back)])
     again = read_keypoint_csv(back)
     assert [(s.image_id, s.category) for s in again] == [(s.image_id, s.category) for s in samples]
     assert all(a.keypoints == b.keypoints for a, b in zip(again, samples, strict=True))
@@ -80,10 +80,10 @@ def test_to_coco_and_back(data, tmp_path, capsys):
 
 def test_files_that_cannot_be_converted(fails, tmp_path):
     out = tmp_path / "out"
-    assert "nowhere.csv" in fails(data_commands.to_coco, tmp_path / "nowhere.csv", "--out", out)
-    assert "nowhere.json" in fails(data_commands.from_coco, tmp_path / "nowhere.json", "--out", out)
+    assert "nowhere.csv" in fails(convert_commands.to_coco, tmp_path / "nowhere.csv", "--out", out)
+    assert "nowhere.json" in fails(convert_commands.from_coco, tmp_path / "nowhere.json", "--out", out)
     (tmp_path / "text.json").write_text("no JSON")
-    assert "text.json" in fails(data_commands.from_coco, tmp_path / "text.json", "--out", out)
+    assert "text.json" in fails(convert_commands.from_coco, tmp_path / "text.json", "--out", out)
     assert not out.exists()
 
 
@@ -106,16 +106,16 @@ def test_a_vocabulary_of_some_categories_leaves_the_others_out(data, tmp_path, c
     csv = next(data.glob("train/Annotations/*.csv"))
     samples = [sample for sample in read_keypoint_csv(csv) if sample.category == "skirt"]
     coco, back = tmp_path / "skirts.json", tmp_path / "back.csv"
-    data_commands.to_coco([str(csv), "--out", str(coco), "--vocabulary", str(skirts)])
+    convert_commands.to_coco([str(csv), "--out", str(coco), "--vocabulary", str(skirts)])
     said = capsys.readouterr().out
     assert f"Wrote {len(samples)} garments to {coco}; {60 - len(samples)} of other categories left out" in said
     assert [entry["name"] for entry in json.loads(coco.read_text())["categories"]] == ["skirt"]
-    data_commands.from_coco([str(coco), "--out", str(back)])
+    convert_commands.from_coco([str(coco), "--out", str(back)])
     assert [(s.image_id, s.keypoints) for s in read_keypoint_csv(back)] == [(s.image_id, s.keypoints) for s in samples]
     # The CSV has FashionAI's names, which a vocabulary of others does not share.
     hats = tmp_path / "hats.toml"
     hats.write_text('name = "hats"\n[categories.hat]\nkeypoints = ["brim_left", "brim_right"]\n')
-    error = fails(data_commands.to_coco, csv, "--out", tmp_path / "hats.json", "--vocabulary", hats)
+    error = fails(convert_commands.to_coco, csv, "--out", tmp_path / "hats.json", "--vocabulary", hats)
     assert "is a FashionAI set and differs from the vocabulary hats" in error and not (tmp_path / "hats.json").exists()
 
 
@@ -131,7 +131,7 @@ def test_garments_that_coco_cannot_hold_are_left_out_and_counted(own_data, tmp_p
     lines[3] = ",".join([*lines[3].split(",")[:2], *["-1_-1_-1"] * 24])
     lines[4] = lines[4].replace(",", ",no ", 1)
     table.write_text("\n".join(lines) + "\n")
-    data_commands.to_coco([str(table), "--out", str(coco)])
+    convert_commands.to_coco([str(table), "--out", str(coco)])
     assert len(json.loads(coco.read_text())["annotations"]) == len(samples) - 4
     said = " ".join(capsys.readouterr().out.split())
     assert f"{table}: left out 1 rows with problems, {len(samples) - 1} are used" in said
@@ -140,7 +140,7 @@ def test_garments_that_coco_cannot_hold_are_left_out_and_counted(own_data, tmp_p
     for sample in samples:
         sample.path.unlink(missing_ok=True)
     before = coco.read_text()
-    assert "problems:" in fails(data_commands.to_coco, table, "--out", coco) and coco.read_text() == before
+    assert "problems:" in fails(convert_commands.to_coco, table, "--out", coco) and coco.read_text() == before
 
 
 def test_of_two_garments_in_a_photo_the_csv_gets_the_larger(tmp_path, capsys):
@@ -156,12 +156,12 @@ def test_of_two_garments_in_a_photo_the_csv_gets_the_larger(tmp_path, capsys):
     }
     source, out = tmp_path / "x.json", tmp_path / "x.csv"
     source.write_text(json.dumps(content))
-    data_commands.from_coco([str(source), "--out", str(out)])
+    convert_commands.from_coco([str(source), "--out", str(out)])
     rows = [(s.image_id, s.category, s.keypoints.xy.max()) for s in read_keypoint_csv(out)]
     assert rows == [("1.jpg", "skirt", 95), ("2.jpg", "skirt", 30)]
     said = " ".join(capsys.readouterr().out.split())
     assert "left out 1 garments of none of the categories blouse, dress, outwear, skirt, trousers" in said
-    assert "left out 1 garments: the CSV has one row per photo, which is the largest" in said
+    assert "left out 1 garments that are not the largest of their photo" in said
 
 
 def coco_of(path: Path, visibilities: list[int]) -> Path:
@@ -180,7 +180,7 @@ def coco_of(path: Path, visibilities: list[int]) -> Path:
 
 def test_garments_without_a_labelled_keypoint_are_left_out_and_counted(tmp_path, capsys):
     out = tmp_path / "x.csv"
-    data_commands.from_coco([str(coco_of(tmp_path / "x.json", [0, 2, 0, 1])), "--out", str(out)])
+    convert_commands.from_coco([str(coco_of(tmp_path / "x.json", [0, 2, 0, 1])), "--out", str(out)])
     assert [sample.image_id for sample in read_keypoint_csv(out)] == ["1.jpg", "3.jpg"]
     said = " ".join(capsys.readouterr().out.split())
     assert "left out 2 garments without a labelled keypoint" in said and "Wrote 2 garments" in said
@@ -189,5 +189,5 @@ def test_garments_without_a_labelled_keypoint_are_left_out_and_counted(tmp_path,
 def test_where_no_keypoint_is_labelled_the_earlier_file_stays(tmp_path, fails):
     out = tmp_path / "x.csv"
     out.write_text("earlier")
-    error = fails(data_commands.from_coco, coco_of(tmp_path / "x.json", [0] * 40), "--out", out)
+    error = fails(convert_commands.from_coco, coco_of(tmp_path / "x.json", [0] * 40), "--out", out)
     assert "none of its 40 garments has a labelled keypoint" in error and out.read_text() == "earlier"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aifashion.data_gen.formats.coco import coco_from_samples
+from aifashion.data_gen.formats.coco_writing import coco_from_samples
 from aifashion.data_gen.keypoint_batches import keypoint_batches
 from aifashion.data_gen.keypoint_sets import load_training_parts
 from aifashion.records import Keypoints, Sample

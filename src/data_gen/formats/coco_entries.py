@@ -4,6 +4,7 @@ categories.
 An id can be a number in one place and its text in another: 7 and "7" are one id.
 """
 
+from array import array
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -111,6 +112,8 @@ def number_of(value: Any, what: str) -> float:
 
 def numbers_of(values: Any) -> np.ndarray:
     """A flat list of numbers as (N,) float64. Raises ValueError for anything else, such as texts or lists in it."""
+    if isinstance(values, array):
+        return np.array(values)
     if not isinstance(values, list) or not all(isinstance(v, int | float) for v in values):
         raise ValueError(f"{values!r:.80}; expected a flat list of numbers")
     return np.array(values, np.float64)

@@ -183,6 +183,50 @@ def _by_kind(folders: Folders) -> tuple[list[Path], ...]:
     return train, tests, answers
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingRows:
+    """What of a list to train on is used, with the line of each row, and its problems in the order of the lines.
+
+    sound: how many rows are, also those that an earlier list has as well.
+    """
+
+    path: Path
+    samples: tuple[Sample, ...]
+    lines: tuple[int, ...]
+    problems: tuple[Problem, ...]
+    sound: int
+
+
+def scan_training_sets(data: Path) -> list[TrainingRows]:
+    """All lists to train on below `data`, both seasons and the warm-up set; see `load_training_samples`.
+
+    A photo is in the first list that has it. Raises FileNotFoundError if there is no training CSV, FormatError for one
+    without keypoints.
+    """
+    files = find_keypoint_sets(data).train
+    if not files:
+        raise FileNotFoundError(f"no FashionAI training CSV in {data}; {LAYOUT}{drawn_below(data)}")
+    first: dict[Path, Sample] = {}
+    sets = []
+    for file in files:
+        found, lines, problems = scan_keypoint_rows(file, training=True)
+        kept, kept_lines, sound = [], [], len(found)
+        for sample, line in zip(found, lines, strict=True):
+            if sample.keypoints is None:
+                raise FormatError([Problem(file, 1, "a training CSV needs the 24 keypoint columns")])
+            other = first.setdefault(sample.path, sample)
+            if other is sample:
+                kept.append(sample)
+                kept_lines.append(line)
+            elif other != sample:
+                sound -= 1
+                reason = f"{sample.image_id}: other keypoints than in an earlier CSV for the same photo; remove one row"
+                problems.append(Problem(file, line, reason))
+        problems.sort(key=lambda problem: problem.line or 0)
+        sets.append(TrainingRows(file, tuple(kept), tuple(kept_lines), tuple(problems), sound))
+    return sets
+
+
 def load_training_samples(data: Path) -> list[Sample]:
     """All training samples below `data`, both seasons and the warm-up set together.
 
@@ -191,23 +235,12 @@ def load_training_samples(data: Path) -> list[Sample]:
     CSV has for the photo. Raises FileNotFoundError if there is no training CSV, FormatError for one without a sound
     row or without keypoints.
     """
-    files = find_keypoint_sets(data).train
-    if not files:
-        raise FileNotFoundError(f"no FashionAI training CSV in {data}; {LAYOUT}{drawn_below(data)}")
-    samples: dict[Path, Sample] = {}
-    for file in files:
-        found, lines, problems = scan_keypoint_rows(file, training=True)
-        conflicts = []
-        for sample, line in zip(found, lines, strict=True):
-            if sample.keypoints is None:
-                raise FormatError([Problem(file, 1, "a training CSV needs the 24 keypoint columns")])
-            if samples.setdefault(sample.path, sample) != sample:
-                reason = f"{sample.image_id}: other keypoints than in an earlier CSV for the same photo; remove one row"
-                conflicts.append(Problem(file, line, reason))
-        problems = sorted([*problems, *conflicts], key=lambda problem: problem.line or 0)
-        wrong = len({problem.line for problem in problems})
-        leave_out(file, problems, len(found) - len(conflicts), count=wrong)
-    return list(samples.values())
+    samples: list[Sample] = []
+    for rows in scan_training_sets(data):
+        wrong = len({problem.line for problem in rows.problems})
+        leave_out(rows.path, rows.problems, rows.sound, count=wrong)
+        samples += rows.samples
+    return samples
 
 
 Table = tuple[dict[str, Sequence[str]], list[int]]

@@ -72,6 +72,7 @@ class LabelFormat:
     read: raises FormatError for a file of another kind or one of which nothing is sound. write: to a new file or
     folder, whole or not at all; the names of categories and keypoints are those of the vocabulary, and every photo has
     a size. It raises ValueError for what the format cannot hold. Either is None where the format goes one way only.
+    needs_size: whether `write` needs the size of every photo. one_garment: whether a photo can have one alone.
     """
 
     name: str
@@ -81,3 +82,5 @@ class LabelFormat:
     recognises: Callable[[Path], bool]
     read: Callable[[Path], LabelSet] | None
     write: Callable[[LabelSet, Path, Vocabulary], None] | None
+    needs_size: bool = True
+    one_garment: bool = False

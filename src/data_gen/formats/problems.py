@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +18,8 @@ LARGEST_FILE, LARGEST_JSON = 2 << 30, 1 << 30
 """Bytes of a list, about 30 million rows of a catalogue; and of a JSON file, four times COCO's own keypoint file."""
 _SHOWN = 10  # problems in the message of one error
 _SHOWN_AS_WARNING = 3
+_HEAD = 1 << 16  # bytes that tell what kind of JSON a file is
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[{}\[\]:]')
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "zip",
@@ -71,10 +74,21 @@ def read_bytes(path: Path, most: int = LARGEST_FILE) -> bytes:
         if size > most:
             raise FormatError([Problem(path, None, _too_large(size, most))])
         data = stream.read(size) if size else _read_pipe(stream, path, most)
-    packed = next((name for start, name in _PACKED.items() if data.startswith(start)), None)
-    if packed:
-        raise FormatError([Problem(path, None, f"the file is compressed ({packed}); unpack it first")])
+    _check_unpacked(path, data)
     return data
+
+
+def read_chunks(path: Path, most: int = LARGEST_FILE) -> Iterator[bytes]:
+    """The content of a file that is too large to be held, in pieces of up to 1 MiB. Raises as `read_bytes`."""
+    with open_regular(path) as stream:
+        size = 0
+        while part := stream.read(1 << 20):
+            if not size:
+                _check_unpacked(path, part)
+            size += len(part)
+            if size > most:
+                raise FormatError([Problem(path, None, _too_large(size, most))])
+            yield part
 
 
 def read_text(path: Path) -> str:
@@ -108,11 +122,14 @@ def read_csv_rows(path: Path, delimiters: str = ",") -> list[tuple[int, list[str
         raise FormatError([Problem(path, reader.line_num, f"not a CSV: {error}")]) from None
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises FormatError as `read_bytes`, and for what is not JSON or nested too deeply."""
+def read_json(path: Path, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """The content of a JSON file. hook: what becomes of each object in it; by default it stays as it is.
+
+    Raises FormatError as `read_bytes`, and for what is not JSON or nested too deeply.
+    """
     data = read_bytes(path, LARGEST_JSON)
     try:
-        return json.loads(data)
+        return json.loads(data, object_hook=hook)
     except RecursionError:
         raise FormatError([Problem(path, None, "nested too deeply for a data file")]) from None
     except UnicodeDecodeError as error:
@@ -121,9 +138,35 @@ def read_json(path: Path) -> Any:
         raise FormatError([Problem(path, getattr(error, "lineno", None), f"not JSON: {error}")]) from None
 
 
+def first_keys(path: Path) -> set[str]:
+    """Names in the object that a JSON file is, as far as its first bytes have them; none for anything else."""
+    try:
+        with open_regular(path) as stream:
+            text = stream.read(_HEAD).decode("utf-8-sig", "ignore")
+    except OSError:
+        return set()
+    if not text.lstrip().startswith("{"):
+        return set()
+    keys, depth, last = set(), 0, ""
+    for token in _TOKEN.finditer(text):
+        if token[1] is not None:
+            last = token[1]
+        elif token[0] == ":":
+            keys.update([last] if depth == 1 else [])
+        else:
+            depth += 1 if token[0] in "{[" else -1
+    return keys
+
+
 def _first(problems: Sequence[Problem], shown: int) -> list[str]:
     more = len(problems) - shown
     return [str(problem) for problem in problems[:shown]] + ([f"... and {more:,} more"] if more > 0 else [])
+
+
+def _check_unpacked(path: Path, data: bytes) -> None:
+    packed = next((name for start, name in _PACKED.items() if data.startswith(start)), None)
+    if packed:
+        raise FormatError([Problem(path, None, f"the file is compressed ({packed}); unpack it first")])
 
 
 def _read_pipe(stream: BinaryIO, path: Path, most: int) -> bytes:

@@ -18,7 +18,7 @@ from ...files import sweep, write_atomic
 from ...geometry import Size
 from ...records import Keypoints
 from ...vocabulary import Vocabulary, load_vocabulary
-from ..formats.coco import coco_categories, coco_keypoints
+from ..formats.coco_writing import coco_categories, coco_keypoints
 from .compose import KINDS, SMALLEST, render_scene
 from .drawing import MOST_PHOTOS, drawn
 from .labels import LabelledGarment
@@ -128,7 +128,9 @@ def _coco(rows: Sequence[_Row], vocabulary: Vocabulary) -> dict[str, Any]:
 
 def _annotation(garment: LabelledGarment, vocabulary: Vocabulary) -> dict[str, Any]:
     left, top, right, bottom = garment.box.tolist()
-    keypoints = Keypoints(np.round(garment.keypoints.xy, 2), garment.keypoints.state)
+    names = vocabulary.definitions[vocabulary.category_index(garment.category)].keypoints
+    own = np.array([vocabulary.indices[name] for name in names])
+    keypoints = Keypoints(np.round(garment.keypoints.xy[own], 2), garment.keypoints.state[own])
     return {
         "category_id": vocabulary.category_index(garment.category) + 1,
         "bbox": [left, top, right - left, bottom - top],

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aifashion.data_gen.formats.challenges import CATEGORIES, KEYPOINTS
-from aifashion.data_gen.formats.coco import DEEPFASHION_KEYPOINTS, coco_from_samples, read_coco, samples_from_coco
+from aifashion.data_gen.formats.coco import is_coco, labels_of_coco, read_coco, read_coco_labels, samples_from_coco
+from aifashion.data_gen.formats.coco_writing import coco_from_samples, write_coco
+from aifashion.data_gen.formats.name_maps import Names, read_names
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.records import Box, Keypoints, Sample
 from aifashion.vocabulary import load_vocabulary
@@ -56,13 +58,13 @@ def test_written_content_is_what_coco_tools_expect(tmp_path: Path) -> None:
     assert (first["id"], second["id"]) == (1, 2) and first["image_id"] == second["image_id"] == 1
     assert first["num_keypoints"] == 3 and first["iscrowd"] == 0
     assert first["bbox"] == [5, 20, 26, 41] and first["area"] == 26 * 41
-    triples = np.reshape(first["keypoints"], (24, 3))
-    assert triples[at].tolist() == [[10, 20, 2], [30, 22, 2], [5, 60, 1]]
-    assert not np.delete(triples, at, axis=0).any()
+    assert first["segmentation"] == [] and content["info"] and content["licenses"] == []
     skirt = next(c for c in content["categories"] if c["id"] == first["category_id"])
-    assert skirt["name"] == "skirt" and skirt["keypoints"] == list(KEYPOINTS)
-    edges = {(KEYPOINTS[a - 1], KEYPOINTS[b - 1]) for a, b in skirt["skeleton"]}
-    assert ("hemline_left", "hemline_right") in edges and all("neckline_left" not in edge for edge in edges)
+    own = ["waistband_left", "waistband_right", "hemline_left", "hemline_right"]
+    assert skirt["name"] == "skirt" and skirt["keypoints"] == own
+    assert np.reshape(first["keypoints"], (4, 3)).tolist() == [[10, 20, 2], [30, 22, 2], [5, 60, 1], [0, 0, 0]]
+    edges = {(own[a - 1], own[b - 1]) for a, b in skirt["skeleton"]}
+    assert ("hemline_left", "hemline_right") in edges
 
 
 def test_samples_that_coco_cannot_express_are_refused(tmp_path: Path) -> None:
@@ -96,14 +98,13 @@ def test_keypoints_of_another_vocabulary_can_be_mapped(tmp_path: Path, foreign: 
     (annotation,) = coco.annotations
     assert annotation.category.keypoints[3] == "right sleeve" and annotation.keypoints.xy[3].tolist() == [30, 31]
     assert annotation.keypoints.state.tolist() == [1, 0, 1, 1, -1, 1, 1, 1]
-    (sample,) = samples_from_coco(coco, tmp_path, ALL, DEEPFASHION_KEYPOINTS)
-    assert sample.category is None and sample.path == tmp_path / "img" / "a.jpg" and sample.keypoints is not None
+    names = read_names("deepfashion-to-fashionai", ALL)
+    (sample,) = samples_from_coco(coco, tmp_path, ALL, names.joined(Names({"fashion": "dress"})))
+    assert sample.category == "dress" and sample.path == tmp_path / "img" / "a.jpg" and sample.keypoints is not None
     present = {KEYPOINTS[k]: sample.keypoints.xy[k].tolist() for k in np.flatnonzero(sample.keypoints.state >= 0)}
     assert present == {"neckline_left": [0, 1], "neckline_right": [10, 11], "waistline_right": [50, 51]}
-    with pytest.raises(ValueError, match="none of the keypoints left collar"):
+    with pytest.raises(FormatError, match=r"id 5, photo img/a\.jpg: category 'fashion' is not in the vocabulary"):
         samples_from_coco(coco, tmp_path, ALL)
-    with pytest.raises(ValueError, match="no keypoints collar in the vocabulary"):
-        samples_from_coco(coco, tmp_path, ALL, {"left collar": "collar"})
 
 
 @pytest.mark.parametrize(
@@ -143,9 +144,12 @@ def test_invalid_files_are_refused(tmp_path: Path, foreign: dict[str, Any]) -> N
 def test_file_names_that_leave_the_root_and_wrong_keypoints_are_refused(tmp_path: Path) -> None:
     content = coco_from_samples([s for s in random_samples(tmp_path) if s.category == "skirt"], [(9, 9)] * 3, ALL)
     content["images"][0]["file_name"] = "../x.jpg"
+    content["annotations"][0]["keypoints"][:3] = [0, 0, 0]
     content["annotations"][1]["keypoints"][:3] = [1, 1, 2]
+    category = next(c for c in content["categories"] if c["name"] == "skirt")
+    category["keypoints"][0] = "neckline_left"
     coco = read_coco(save(tmp_path / "x.json", content))
-    with pytest.raises(FormatError, match=r"id 1: image id '\.\./x\.jpg'(.|\n)*id 2: a skirt has no neckline_left"):
+    with pytest.raises(FormatError, match=r"id 2: a skirt has no neckline_left(.|\n)*id 1: image id '\.\./x\.jpg'"):
         samples_from_coco(coco, tmp_path, ALL, strict=True)
 
 
@@ -185,17 +189,19 @@ def test_what_has_no_keypoints_is_left_out_and_counted(tmp_path: Path, foreign, 
     assert f"x.json: left out {counted}" in caplog.text
 
 
-def test_garments_and_keypoints_of_other_vocabularies_are_named(tmp_path: Path, caplog) -> None:
+def test_garments_of_other_vocabularies_are_counted_and_misspelt_keypoints_refused(tmp_path: Path, caplog) -> None:
     content = coco_from_samples([s for s in random_samples(tmp_path) if s.category == "skirt"], [(9, 9)] * 3, ALL)
     content["categories"].append({"id": 77, "name": "person", "keypoints": ["nose"]})
     content["annotations"].append({"id": 99, "image_id": 1, "category_id": 77, "keypoints": [1, 1, 2]})
+    samples = samples_from_coco(read_coco(save(tmp_path / "x.json", content)), tmp_path, ALL)
+    assert len(samples) == 3
+    assert "left out 1 garments of the category person, of which the vocabulary fashionai has no name" in caplog.text
     skirt = content["annotations"][0]["category_id"]
     names = next(c for c in content["categories"] if c["id"] == skirt)["keypoints"]
     names[names.index("hemline_right")] = "hemline_rigth"
-    samples = samples_from_coco(read_coco(save(tmp_path / "x.json", content)), tmp_path, ALL)
-    assert len(samples) == 3
-    assert "left out garments without a keypoint of the vocabulary: 1 person" in caplog.text
-    assert "left out keypoints that are not in the vocabulary: hemline_rigth" in caplog.text
+    message = r"id \d, photo \S+: keypoint 'hemline_rigth' of the category skirt .*; the nearest is hemline_right"
+    with pytest.raises(FormatError, match=message):
+        samples_from_coco(read_coco(save(tmp_path / "x.json", content)), tmp_path, ALL)
 
 
 # ------------------------------------------------------------------------------- one bad entry does not cost the others
@@ -290,7 +296,6 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -
 
 
 FIELDS = ("id", "name", "keypoints", "file_name", "width", "image_id", "category_id", "bbox", "iscrowd")
-FIELDS = ("id", "name", "keypoints", "file_name", "width", "image_id", "category_id", "bbox", "iscrowd")
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
@@ -318,7 +323,7 @@ def test_any_value_in_any_field_costs_its_entry_alone(tmp_path_factory, part, fi
     path = save(tmp_path_factory.mktemp("any") / "x.json", content)
     coco = read_coco(path)
     assert coco.annotations[-1].id == 2
-    assert samples_from_coco(coco, path.parent, ALL)[-1].image_id == "2.jpg"
+    assert labels_of_coco(coco).photos[-1].garments[-1].id == "2"
 
 
 def test_garments_of_one_photo_have_the_squares_about_their_boxes(tmp_path: Path, foreign: dict[str, Any]) -> None:
@@ -329,7 +334,8 @@ def test_garments_of_one_photo_have_the_squares_about_their_boxes(tmp_path: Path
         {**first, "id": 2, "bbox": None},
         {**first, "id": 3, "bbox": None, "keypoints": [0] * len(first["keypoints"])},
     ]
-    names = {name: KEYPOINTS[k] for k, name in enumerate(foreign["categories"][0]["keypoints"])}
+    own = dict(zip(foreign["categories"][0]["keypoints"], ALL.definitions[1].keypoints, strict=False))
+    names = Names({"fashion": "dress"}, {"": own})
     coco = read_coco(save(tmp_path / "a.json", foreign))
     one, two, three = samples_from_coco(coco, tmp_path, load_vocabulary(), names)
     # 60 px and 15% of them on each side, about the middle of the box.
@@ -342,3 +348,106 @@ def test_garments_of_one_photo_have_the_squares_about_their_boxes(tmp_path: Path
     foreign["annotations"] = foreign["annotations"][:1]
     (alone,) = samples_from_coco(read_coco(save(tmp_path / "b.json", foreign)), tmp_path, load_vocabulary(), names)
     assert alone.square is None and image is not None
+
+
+# ------------------------------------------------------------------------------------------------- labels of all formats
+
+
+def cvat_export(folder: Path) -> Path:
+    """As CVAT 2 exports a task with skeletons as COCO keypoints: the parts of a skeleton are categories as well."""
+    names = ["waistband_left", "waistband_right", "hemline_left", "hemline_right"]
+    image = {"license": 0, "flickr_url": "", "coco_url": "", "date_captured": 0, "width": 30, "height": 20}
+    annotation = {
+        "segmentation": [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]],
+        "area": 12.0,
+        "bbox": [1.0, 2.0, 20.0, 15.5],
+        "iscrowd": 0,
+        "attributes": {"occluded": False, "keyframe": False},
+    }
+    content = {
+        "licenses": [{"name": "", "id": 0, "url": ""}],
+        "info": {"contributor": "", "date_created": "", "description": "", "url": "", "version": "", "year": ""},
+        "categories": [
+            {"id": 1, "name": "skirt", "supercategory": "", "keypoints": names, "skeleton": [[1, 2]]},
+            *({"id": 2 + i, "name": name, "supercategory": "skirt"} for i, name in enumerate(names)),
+        ],
+        "images": [{"id": i + 1, "file_name": f"{name}.png", **image} for i, name in enumerate("abcd")],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, **annotation, "num_keypoints": 3}
+            | {"keypoints": [1.25, 2, 2, 21, 2, 2, 1, 17.5, 1, 0, 0, 0]},
+            {"id": 2, "image_id": 1, "category_id": 1, **annotation, "num_keypoints": 4}
+            | {"keypoints": [2, 2, 2, 21, 2, 2, 1, 17.5, 1, 5, 6, 2]},
+            {"id": 3, "image_id": 2, "category_id": 1, **annotation, "num_keypoints": 0, "keypoints": [0] * 12},
+            {"id": 4, "image_id": 3, "category_id": 1, **annotation},
+        ],
+    }
+    (folder / "annotations").mkdir()
+    (folder / "images" / "default").mkdir(parents=True)
+    for name in "abcd":
+        Image.new("RGB", (30, 20)).save(folder / "images" / "default" / f"{name}.png")
+    return save(folder / "annotations" / "person_keypoints_default.json", content)
+
+
+def test_an_export_of_cvat(tmp_path: Path) -> None:
+    path = cvat_export(tmp_path)
+    assert is_coco(path)
+    labels = read_coco_labels(path)
+    assert labels.root == tmp_path / "images" / "default" and not labels.problems
+    # c.png has a box alone: it is no photo without a garment, as d.png is.
+    assert [(photo.file_name, len(photo.garments)) for photo in labels.photos] == [
+        ("a.png", 2),
+        ("b.png", 1),
+        ("d.png", 0),
+    ]
+    assert labels.left_out == {"categories without keypoints": 4, "annotations without keypoints": 1}
+    first = labels.photos[0].garments[0]
+    assert first.box == (1, 2, 21, 17.5) and first.keypoints.xy[0].tolist() == [1.25, 2]
+    assert first.keypoints.state.tolist() == [1, 1, 0, -1]
+    samples = samples_from_coco(read_coco(path), labels.root, ALL)
+    assert [sample.image_id for sample in samples] == ["a.png", "a.png", "b.png"]
+    assert samples[0].path.is_file() and samples[0].square is not None and samples[2].square is None
+
+
+def test_labels_keep_decimals_ids_and_photos_without_a_garment(tmp_path: Path) -> None:
+    content = json.loads(cvat_export(tmp_path).read_text())
+    content["annotations"] = content["annotations"][:2]
+    content["images"] = [content["images"][0], content["images"][3]]
+    labels = read_coco_labels(save(tmp_path / "x.json", content))
+    write_coco(labels, tmp_path / "y.json", ALL)
+    again = read_coco_labels(tmp_path / "y.json")
+    assert [(p.file_name, p.size, len(p.garments)) for p in again.photos] == [
+        ("a.png", (30, 20), 2),
+        ("d.png", (30, 20), 0),
+    ]
+    for one, two in zip(labels.photos[0].garments, again.photos[0].garments, strict=True):
+        assert (one.id, one.box, one.names) == (two.id, two.box, two.names) and one.keypoints == two.keypoints
+    content["annotations"][0]["id"] = "a-1"  # one id that is a text, and all are numbered
+    write_coco(read_coco_labels(save(tmp_path / "x.json", content)), tmp_path / "y.json", ALL)
+    assert [entry["id"] for entry in json.loads((tmp_path / "y.json").read_text())["annotations"]] == [1, 2]
+
+
+def test_annotations_of_several_photos_in_turn_keep_their_order(tmp_path: Path, foreign: dict[str, Any]) -> None:
+    content = sound(foreign)
+    first, second = content["annotations"]
+    content["annotations"] = [first, second, {**first, "id": 1}, {**second, "id": "b"}]
+    names = read_names("deepfashion-to-fashionai", ALL).joined(Names({"fashion": "dress"}))
+    samples = samples_from_coco(read_coco(save(tmp_path / "x.json", content)), tmp_path, ALL, names)
+    assert [sample.image_id for sample in samples] == ["img/a.jpg", "img/b.jpg", "img/a.jpg", "img/b.jpg"]
+
+
+def test_what_is_written_can_be_scored_by_cocos_tools(tmp_path: Path) -> None:
+    pytest.importorskip("pycocotools")
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    samples = random_samples(tmp_path)
+    path = save(tmp_path / "x.json", coco_from_samples(samples, [(512, 480)] * len(samples), ALL))
+    truth = COCO(str(path))
+    results = [{key: a[key] for key in ("image_id", "category_id", "keypoints")} for a in truth.anns.values()]
+    found = truth.loadRes([{**result, "score": 1.0} for result in results])
+    evaluation = COCOeval(truth, found, "keypoints")
+    evaluation.params.kpt_oks_sigmas = np.array([0.05])
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert evaluation.stats[0] == 1.0

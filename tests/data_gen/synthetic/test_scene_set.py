@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from aifashion.data_gen.formats.challenges import FASHIONAI
-from aifashion.data_gen.formats.coco import check_names, garments_from_coco, read_coco
+from aifashion.data_gen.formats.coco import garments_from_coco, labels_of_coco, read_coco
+from aifashion.data_gen.formats.label_names import check_names
 from aifashion.data_gen.synthetic.compose import KINDS
 from aifashion.data_gen.synthetic.scene_set import SceneCounts, write_scenes
 from aifashion.files import locked
@@ -32,23 +33,22 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_the_files_read_as_coco_with_all_photos_and_boxes(written, split, count):
     out, _ = written
     coco = read_coco(out / f"{split}.json", strict=True)
-    check_names(coco, FASHIONAI)
+    check_names(labels_of_coco(coco), FASHIONAI)
     assert len(coco.images) == count == len(list((out / f"photos_{split}").iterdir()))
     for image in coco.images:
         photo = cv2.imread(str(out / image.file_name))
         assert photo is not None and photo.shape[:2] == image.size[::-1] and 64 <= max(image.size) <= SIZE
     garments = garments_from_coco(coco, out, FASHIONAI, strict=True)
     assert len(garments) == len(coco.annotations)
-    for annotation, sample in garments:
-        left, top, width, height = annotation.box
-        assert (
-            0 <= left < left + width <= annotation.image.size[0] and 0 <= top < top + height <= annotation.image.size[1]
-        )
+    sizes = {image.file_name: image.size for image in coco.images}
+    for garment, sample in garments:
+        (left, top, right, bottom), size = garment.box, sizes[sample.image_id]
+        assert 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]
         points = sample.keypoints.xy[sample.keypoints.state != ABSENT]
         # Where a slanted hem leaves the photo, its point can be farther out than all cloth that is in the photo.
-        points = points[((points >= 0.5) & (points <= np.array(annotation.image.size) - 1.5)).all(axis=1)]
-        assert sample.category == annotation.category.name and sample.path.is_file()
-        assert (points >= (left - 1.5, top - 1.5)).all() and (points <= (left + width + 0.5, top + height + 0.5)).all()
+        points = points[((points >= 0.5) & (points <= np.array(size) - 1.5)).all(axis=1)]
+        assert sample.category == garment.category and sample.path.is_file()
+        assert (points >= (left - 1.5, top - 1.5)).all() and (points <= (right + 0.5, bottom + 0.5)).all()
 
 
 def test_photos_without_a_garment_are_images_without_annotations(written):

@@ -1,0 +1,116 @@
+"""Writes COCO keypoint JSON: each category with its own keypoints, and the fields that COCO's tools ask for.
+
+pycocotools' `loadRes` needs `info`; it makes a box of all points of a result, absent ones at (0, 0) too, so that only
+lists of the category's own keypoints give the right area. A detector's tools want `segmentation` to be there.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...files import atomic_path
+from ...geometry import Size
+from ...records import ABSENT, Keypoints, Sample
+from ...vocabulary import Vocabulary
+from .label_samples import labels_of_samples
+from .labels import LabelledGarment, LabelSet
+
+_INFO = {"description": "Garments with keypoints, written by AiFashion", "version": "1.0"}
+
+
+def write_coco(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None:
+    """A COCO file; ids count from 1. Raises ValueError, with the photo, for a garment without a labelled keypoint."""
+    with atomic_path(out) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
+        # One entry after the other: as one text, a large set needs several times the memory.
+        stream.write(f'{{"info": {json.dumps(_INFO)}, "licenses": [],\n"images": [')
+        _write(stream, _images(labels))
+        stream.write('],\n"annotations": [')
+        _write(stream, _annotations(labels, vocabulary))
+        stream.write(f'],\n"categories": {json.dumps(coco_categories(vocabulary))}}}\n')
+
+
+def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size], vocabulary: Vocabulary) -> dict[str, Any]:
+    """The COCO content of samples with the vocabulary's keypoints, ready for `json.dumps`.
+
+    sizes: (width, height) of each photo. Samples of one photo become annotations of one image. Raises ValueError, with
+    the image id, for a sample without category or keypoints, a sample whose keypoints are all absent, and an image id
+    of two photos.
+    """
+    labels = labels_of_samples(samples, sizes, vocabulary)
+    return {
+        "info": _INFO,
+        "licenses": [],
+        "images": list(_images(labels)),
+        "annotations": sorted(_annotations(labels, vocabulary), key=lambda entry: entry["id"]),
+        "categories": coco_categories(vocabulary),
+    }
+
+
+def coco_categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    """The categories of a COCO file, ids from 1, each with its own keypoints."""
+    entries = []
+    for number, category in enumerate(vocabulary.definitions, start=1):
+        place = {name: index for index, name in enumerate(category.keypoints, start=1)}
+        edges = [[place[a], place[b]] for a, b in vocabulary.edge_pairs if a in place and b in place]
+        names = list(category.keypoints)
+        entry = {"id": number, "name": category.name, "supercategory": "garment", "keypoints": names, "skeleton": edges}
+        entries.append(entry)
+    return entries
+
+
+def coco_keypoints(keypoints: Keypoints) -> dict[str, Any]:
+    """The fields of an annotation that say where the keypoints are, and how many are present."""
+    present = keypoints.state != ABSENT
+    triples = np.column_stack([np.where(present[:, None], keypoints.xy, 0), keypoints.state + 1])
+    return {"keypoints": triples.ravel().tolist(), "num_keypoints": int(present.sum())}
+
+
+def _images(labels: LabelSet) -> Iterator[dict[str, Any]]:
+    for number, photo in enumerate(labels.photos, start=1):
+        size = {} if photo.size is None else {"width": photo.size[0], "height": photo.size[1]}
+        yield {"id": number, "file_name": photo.file_name, **size}
+
+
+def _annotations(labels: LabelSet, vocabulary: Vocabulary) -> Iterator[dict[str, Any]]:
+    """The ids are those of the garments where all of them are numbers."""
+    ids = [garment.id for photo in labels.photos for garment in photo.garments]
+    numbers = all(text.isascii() and text.isdigit() and len(text) < 16 and str(int(text)) == text for text in ids)
+    keep = numbers and len(set(ids)) == len(ids)
+    count = 0
+    for number, photo in enumerate(labels.photos, start=1):
+        for garment in photo.garments:
+            count += 1
+            head = {"id": int(garment.id) if keep else count, "image_id": number}
+            yield head | _annotation(garment, photo.file_name, vocabulary)
+
+
+def _annotation(garment: LabelledGarment, photo: str, vocabulary: Vocabulary) -> dict[str, Any]:
+    keypoints = garment.keypoints
+    present = keypoints.state != ABSENT
+    if not present.any():
+        raise ValueError(f"{photo}: no keypoint is present, so there is no box to write; leave it out")
+    if garment.box is None:
+        low = keypoints.xy[present].min(axis=0)
+        extent = keypoints.xy[present].max(axis=0) - low + 1
+    else:
+        low, extent = np.array(garment.box[:2]), np.array(garment.box[2:]) - garment.box[:2]
+    entry = {
+        "category_id": vocabulary.category_index(garment.category) + 1,
+        **coco_keypoints(keypoints),
+        "bbox": [*low.tolist(), *extent.tolist()],
+        "area": float(extent.prod()),
+        "segmentation": [],
+        "iscrowd": 0,
+    }
+    if garment.scores is not None:
+        entry["score"] = round(float(np.mean(np.asarray(garment.scores)[present])), 4)
+    return entry
+
+
+def _write(stream: Any, entries: Iterator[dict[str, Any]]) -> None:
+    for number, entry in enumerate(entries):
+        stream.write(",\n" if number else "\n")
+        stream.write(json.dumps(entry))
