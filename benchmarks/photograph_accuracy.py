@@ -22,9 +22,9 @@ from aifashion.data_gen.formats.fashionai_attributes import read_labels
 from aifashion.data_gen.photographs import (
     ANSWER,
     ATTRIBUTES,
-    Photograph,
     join_photographs,
     read_photographs,
+    reported,
 )
 from aifashion.data_gen.spans import spans
 from aifashion.eval.inference import PhotoResult, predict_photos
@@ -88,13 +88,6 @@ def spread(answers: Sequence[Prediction | None], truth: Sequence[Sample]) -> dic
         "garments_above_20%": int((garments > 0.2).sum()),
         "ne_of_the_others": float(garments[garments <= 0.2].mean()),
     }
-
-
-def reported(annotations: Path) -> list[Photograph]:
-    """All photos, annotated or not, of the senders of the part `report`."""
-    photos = read_photographs(annotations)
-    senders = {photo.sender for photo in photos if photo.part == "report"}
-    return [photo for photo in photos if photo.sender in senders]
 
 
 def category_numbers(model: KeypointModel, annotations: Path, clone: Path) -> dict[str, object]:

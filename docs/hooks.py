@@ -19,8 +19,9 @@ ELSEWHERE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "README.md": "index.md",
-    "src/serve/pair/keypoints/MODEL_CARD.md": "model_card_keypoints.md",
-    "src/serve/pair/attributes/MODEL_CARD.md": "model_card_attributes.md",
+    "src/serve/networks/detection/MODEL_CARD.md": "model_card_detection.md",
+    "src/serve/networks/keypoints/MODEL_CARD.md": "model_card_keypoints.md",
+    "src/serve/networks/attributes/MODEL_CARD.md": "model_card_attributes.md",
 }
 """Markdown files outside docs/ -> their pages. The README's page is the first one, which says the same and more."""
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")

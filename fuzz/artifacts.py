@@ -1,9 +1,9 @@
 """`python fuzz/artifacts.py [--count N] [--seed S]`: damaged artifacts, manifests and compiled networks.
 
-A small copy of the shipped pair is damaged in one way after the other: bits flipped, pages zeroed, files cut short,
+A small copy of the shipped networks is damaged in one way after the other: bits flipped, pages zeroed, files cut short,
 exchanged, renamed or removed, fields of a manifest removed, renamed or given another type, and the same for what the
-cache keeps. Each copy is loaded and asked about two drawn photos. It must either be refused with a ValueError that
-names the file or folder, or answer as the sound pair does, to the bit. Exits with 1 unless that is so.
+cache keeps. Each copy is loaded and asked about drawn photos. It must either be refused with a ValueError that
+names the file or folder, or answer as the sound ones do, to the bit. Exits with 1 unless that is so.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import aifashion
+from aifashion.data_gen.synthetic.compose import render_scene
 from aifashion.data_gen.synthetic.scene import render
 from aifashion.files import SEAL, sealed
 from aifashion.serve.artifact import MANIFEST, Manifest
@@ -49,6 +50,7 @@ def main() -> None:
 
 def campaign(scratch: Path, count: int, seed: int) -> dict[str, int]:
     photos = [render(np.random.default_rng(n), 200, category).image for n, category in enumerate(("skirt", "dress"))]
+    photos.append(render_scene(np.random.default_rng(187), 384, "street").image)
     sound, cache, work = scratch / "sound", scratch / "cache", scratch / "work"
     for stage in STAGES:
         copy_small(shipped(stage), sound / stage)
@@ -82,21 +84,24 @@ def copy_small(source: Path, out: Path) -> None:
     manifest.write(out)
 
 
-def answers(pair: Path, photos: list[np.ndarray]) -> list[Any]:
-    recognizer = aifashion.load(pair / "keypoints", pair / "attributes")
+def answers(networks: Path, photos: list[np.ndarray]) -> list[Any]:
+    """Of each photo taken as that of one garment, and of all garments that the detector finds in them."""
+    recognizer = aifashion.load(networks / "keypoints", networks / "attributes", detector=networks / "detection")
+    several = [garment for garments in recognizer.garments(photos) for garment in garments]
     found = []
-    for garment in recognizer(photos):
+    for garment in [*recognizer(photos), *several]:
         probabilities = {name: dict(part.probabilities) for name, part in garment.attributes.items()}
         points = {name: (p.x, p.y, p.score, p.visible, p.hidden) for name, p in garment.keypoints.items()}
-        found.append((garment.category_probabilities, points, garment.region, garment.found, probabilities))
+        whole = (garment.category_probabilities, garment.region, garment.found)
+        found.append((garment.box, garment.score, whole, points, probabilities))
     return found
 
 
-def judged(pair: Path, photos: list[np.ndarray], expected: list[Any]) -> tuple[str, str]:
+def judged(networks: Path, photos: list[np.ndarray], expected: list[Any]) -> tuple[str, str]:
     try:
-        found = answers(pair, photos)
+        found = answers(networks, photos)
     except ValueError as error:
-        named = str(pair) in str(error)
+        named = str(networks) in str(error)
         return ("refused", "") if named else ("tracebacks", f"the error names no file: {error}")
     except Exception:
         return "tracebacks", traceback.format_exc()
@@ -168,19 +173,20 @@ def move(rng: np.random.Generator, folder: Path) -> str:
 
 
 def exchange_networks(rng: np.random.Generator, work: Path) -> str:
-    """Between the stages, with manifests whose digests are right, or not."""
+    """Between two stages, with manifests whose digests are right, or not."""
+    stages = [str(stage) for stage in rng.choice(STAGES, 2, replace=False)]
     names = ("model.xml", "model.bin") if rng.random() < 0.5 else ("manifest.json",)
     for name in names:
-        one, other = (work / stage / name for stage in STAGES)
+        one, other = (work / stage / name for stage in stages)
         first, second = one.read_bytes(), other.read_bytes()
         one.write_bytes(second)
         other.write_bytes(first)
     anew = names != ("manifest.json",) and bool(rng.random() < 0.5)
-    for stage in STAGES if anew else ():
+    for stage in stages if anew else ():
         facts = json.loads((work / stage / MANIFEST).read_text())
         files = {name: digest(work / stage / name) for name in facts["files"]}
         write(work / stage, facts | {"files": files}, True)
-    return f"{' and '.join(names)} of the stages exchanged{', digests anew' if anew else ''}"
+    return f"{' and '.join(names)} of {' and '.join(stages)} exchanged{', digests anew' if anew else ''}"
 
 
 def digest(path: Path) -> str:

@@ -1,7 +1,8 @@
-"""`python recipes/golden_answers.py`: writes what the shipped pair answers, to which its test holds it from then on.
+"""`python recipes/golden_answers.py`: writes what the shipped networks answer, to which their test holds them then.
 
-Run it once a new pair is in place, and look at what it changes: tests/recognition/test_shipped_golden.py compares the
-answers to five drawn photos with tests/golden/shipped/expected.json, on the processor that wrote them bit for bit.
+Run it once new networks are in place, and look at what it changes: tests/recognition/test_shipped_golden.py compares
+the answers to five drawn photos of a garment each, and to a drawn street scene of three, with
+tests/golden/shipped/expected.json, on the processor that wrote them bit for bit.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import openvino
 
 from aifashion.files import write_atomic
 from aifashion.recognition.keypoint_model import load_keypoint_model
+from aifashion.recognition.recognizer import load
 from aifashion.recognition.two_stage_model import load_two_stage_model
 from aifashion.records import Sample
 from aifashion.serve.shipped import SHIPPED, STAGES, WORD
@@ -22,14 +24,14 @@ FOLDER = Path(__file__).parents[1] / "tests" / "golden" / "shipped"
 
 
 def golden_answers(folder: Path) -> dict[str, Any]:
-    """The processor, the digests of the pair, and its answers to the photos of the folder, as JSON values."""
+    """The processor, the digests of the networks, and their answers to the photos of the folder, as JSON values."""
     core = openvino.Core()
     paths = sorted(folder.glob("*.jpg"))
     samples = [Sample(path.name, path, None) for path in paths]
-    pair = load_two_stage_model(Path(WORD), Path(WORD))
+    both = load_two_stage_model(Path(WORD), Path(WORD))
     ten = load_keypoint_model(Path(WORD), augment=True).predict(samples, len(samples))
     photos = {}
-    for answer, passes in zip(pair.recognise(samples, len(samples)), ten, strict=True):
+    for answer, passes in zip(both.recognise(samples, len(samples)), ten, strict=True):
         result, framed = answer.result, answer.framed
         prediction = result.prediction
         if prediction is None or framed is None or passes.prediction is None or result.probabilities is None:
@@ -54,7 +56,24 @@ def golden_answers(folder: Path) -> dict[str, Any]:
         "openvino": openvino.__version__,
         "sha256": {name: hashlib.sha256((SHIPPED / name).read_bytes()).hexdigest() for name in files},
         "photos": photos,
+        "scenes": {path.name: garments_of(path) for path in sorted((folder / "scenes").glob("*.jpg"))},
     }
+
+
+def garments_of(path: Path) -> list[dict[str, Any]]:
+    """What all three networks together answer of the garments in a photo, in their order."""
+    return [
+        {
+            "category": garment.category,
+            "found": garment.found,
+            "box": garment.box,
+            "score": garment.score,
+            "xy": numbers(garment.prediction.xy),
+            "state": garment.prediction.state.tolist(),
+            "attributes": {name: list(part.probabilities.values()) for name, part in garment.attributes.items()},
+        }
+        for garment in load(WORD, WORD, detector=WORD).garments(path)
+    ]
 
 
 def numbers(values: np.ndarray | None) -> list[Any]:

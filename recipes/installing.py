@@ -1,7 +1,7 @@
-"""Installs the pair of networks: of each stage artifact, compact Keras weights and card in one folder.
+"""Installs networks: of each stage artifact, compact Keras weights and card in one folder.
 
-What is there already can be in use, as the pair of the package is. So both folders are made beside the others first,
-and replace them by renaming; if this is stopped in between, run it again.
+What is there already can be in use, as the networks of the package are. So all folders are made beside the others
+first, and replace them by renaming; if this is stopped in between, run it again.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
 
 @dataclass(frozen=True)
 class Part:
-    """What a stage of the pair is made of.
+    """What the folder of a stage is made of.
 
     artifact: folder that was exported from `run`. weights: the Keras weights file of its best epoch. made_by: the
     commands that made it. card: from a folder with artifact and weights to the text of MODEL_CARD.md.
@@ -33,7 +33,7 @@ class Part:
 def check_out(out: Path) -> None:
     """Raises FileExistsError where `out` is no folder, or holds anything that is not a stage's artifact."""
     if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file; the pair is a folder of {' and '.join(STAGES)}: choose another --out")
+        raise FileExistsError(f"{out} is a file; expected a folder of {', '.join(STAGES)}: choose another --out")
     # Hidden folders are left by a call that was cut short.
     others = sorted(path.name for path in out.glob("[!.]*") if path.name not in STAGES)
     if others:

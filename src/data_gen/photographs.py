@@ -8,12 +8,15 @@ annotations has
     attributes.csv         rows of FashionAI's attributes; not every folder has them
     boxes.csv              of photos with several garments the box of the annotated one: photo,left,top,right,bottom in
                            px, right and bottom excluded; then its surroundings are cut out of the photo
+    masks.csv, labels.csv  of photos with masks what they are for, and what the labels in the masks are; only of
+                           data/street
 
 Parts are made by sender, so that no two of them share one: `learn` and `choose` are the training and the validation
 photos of a training; `report` is a test set, which no training and no choice sees.
 """
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,22 +29,32 @@ import numpy as np
 from ..boxes import MARGIN
 from ..files import claim_folder, link_or_copy, locked, write_atomic
 from ..records import ABSENT, Box, Keypoints, Sample
+from ..vocabulary import Vocabulary
+from .detection_sets import scenes_of_masks
 from .formats.challenges import KEYPOINTS as KEYPOINT_NAMES
 from .formats.fashionai import read_keypoint_csv, write_keypoint_csv, write_test_csv
 from .formats.fashionai_attributes import SUFFIX, AttributeRow, read_labels
+from .formats.label_masks import read_label_categories, read_mask_corrections
 from .formats.problems import FormatError, Problem, read_csv_rows
+from .formats.scenes import Scene
 from .images import image_id_problem, read_image
 from .split import ATTRIBUTE_PREFIX, write_split
+
+log = logging.getLogger(__name__)
 
 Part = Literal["learn", "choose", "report", ""]
 """Empty for photos of which only the category is known."""
 
 PHOTOS, KEYPOINTS, ATTRIBUTES, BOXES = "photographs.csv", "keypoints.csv", "attributes.csv", "boxes.csv"
+MASKS, LABELS, CORRECTIONS = "masks.csv", "labels.csv", "mask_corrections.csv"
+MASKED_PHOTOS, MASK_FILES = "photos", "annotations/pixel-level"
+"""Folders of a clone of clothing-co-parsing."""
 ANSWER = "fashionAI_key_points_test_a_answer_photographs.csv"
 ATTRIBUTE_ANSWER = "fashionAI_attributes_answer_a_photographs.csv"
 CLAIM = "photographs.json"
 _JPEG_QUALITY = 95
 _BOX_COLUMNS = ("photo", "left", "top", "right", "bottom")
+_MASK_COLUMNS = ("photo", "part")
 _COLUMNS = ("photo", "sha256", "sender", "part", "category", "remark")
 
 
@@ -89,6 +102,13 @@ def read_photographs(folder: Path) -> list[Photograph]:
         if photo.part and parts.setdefault(photo.sender, photo.part) != photo.part:
             raise FormatError([Problem(path, 1, f"sender {photo.sender} is in two parts, {photo.part} among them")])
     return photos
+
+
+def reported(folder: Path) -> list[Photograph]:
+    """Of a folder of annotations all photos, annotated or not, of the senders of the part `report`."""
+    photos = read_photographs(folder)
+    senders = {photo.sender for photo in photos if photo.part == "report"}
+    return [photo for photo in photos if photo.sender in senders]
 
 
 def _row_problem(row: Mapping[str, str], seen: set[str]) -> str | None:
@@ -158,6 +178,35 @@ def join_photographs(annotations: Path, source: Path, out: Path, category_only: 
         if labels:
             _write_attributes(out, place, [(photo, labels[photo.path]) for photo in found if photo.path in labels])
     return Joined(Counter(photo.part for photo in found), missing, changed)
+
+
+def masked_scenes(annotations: Path, source: Path, vocabulary: Vocabulary) -> dict[str, list[Scene]]:
+    """By part (learn, choose, report) the photos of a checkout that have masks, with a box of each garment.
+
+    annotations: the folder of the lists. source: the clone of clothing-co-parsing. Photos without a part are left out;
+    listed ones that the checkout does not have, or not with a sound mask, are counted in a warning. Raises FormatError
+    for invalid lists or where no mask is left, OSError for folders that are not there.
+    """
+    path = Path(annotations) / MASKS
+    (_, header), *rows = read_csv_rows(path) or [(1, [])]
+    if tuple(header) != _MASK_COLUMNS:
+        raise FormatError([Problem(path, 1, f"columns {header}; expected {list(_MASK_COLUMNS)}")])
+    strange = [(line, row) for line, row in rows if len(row) != 2 or row[1] not in get_args(Part)]
+    if strange:
+        wanted = "a photo, and learn, choose, report or nothing"
+        raise FormatError([Problem(path, line, f"{row}; expected {wanted}") for line, row in strange])
+    parts = {photo: part for _, (photo, part) in rows if part}
+    labels = read_label_categories(Path(annotations) / LABELS, vocabulary)
+    found: dict[str, list[Scene]] = {"learn": [], "choose": [], "report": []}
+    corrected = Path(annotations) / CORRECTIONS
+    corrections = read_mask_corrections(corrected, vocabulary) if corrected.is_file() else None
+    for scene in scenes_of_masks(Path(source) / MASKED_PHOTOS, Path(source) / MASK_FILES, labels, corrections):
+        part = parts.pop(f"{MASKED_PHOTOS}/{scene.image_id}", "")
+        if part:
+            found[part].append(scene)
+    if parts:
+        log.warning(f"{source}: {len(parts)} photos of {path} are not there with a sound mask, such as {min(parts)}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

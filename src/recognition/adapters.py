@@ -33,7 +33,7 @@ Several = Garment | Iterable[Garment | Iterable[Garment]]
 def to_pandas(garments: Several) -> "DataFrame":
     """One row a garment, with the columns of the tables of `aifashion predict`; see `columns`.
 
-    Garments of several pairs of networks have the columns of all; without any garment there are those of the photo.
+    Garments of several recognizers have the columns of all; without any garment there are those of the photo.
     """
     several = _several(garments)
     kinds = {(garment.vocabulary.keypoints, garment.heads): garment for garment in several}

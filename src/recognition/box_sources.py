@@ -14,7 +14,7 @@ from .detection_model import load_detection_model
 from .network_digest import network_digest
 
 NONE = "none"
-"""In place of a detector: photos are taken whole."""
+"""In place of a detector: there is none, not even the shipped one."""
 
 
 def read_garments(text: str) -> Garments:
@@ -31,12 +31,13 @@ def check_source(boxes: Path | None, detector: Path | None, garments: str | None
     """Raises ValueError for options that do not fit each other or are of no use; no file is read."""
     if garments is not None:
         read_garments(garments)
-    if detector is not None and str(detector) == NONE:
-        detector = None
-    if boxes is not None and detector is not None:
+    without = detector is not None and str(detector) == NONE
+    if boxes is not None and detector is not None and not without:
         raise ValueError(f"--boxes {boxes} and --detector {detector}: the boxes come from one of them; give one")
-    if garments is not None and boxes is None and detector is None:
-        raise ValueError(f"--garments {garments} needs boxes: --boxes FILE gives them, or --detector finds them")
+    if garments is not None and boxes is None and without:
+        raise ValueError(
+            f"--garments {garments} needs boxes: leave --detector none out, or give them in a file with --boxes"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def named_source(
 ) -> NamedSource | None:
     """Of the options of a command; None where they ask for no garments, and every photo is that of one.
 
+    Where they ask for garments alone, the detector that comes with the package finds them.
     photos: their names, by which the source knows them. Raises ValueError as `check_source`, FormatError for a file
     without boxes of these photos.
     """
@@ -67,7 +69,7 @@ def named_source(
         digest = hashlib.sha256(read_regular(boxes)).hexdigest()[:12]
         given = read_boxes(boxes, vocabulary.categories).of(list(dict.fromkeys(photos)))
         return NamedSource(BoxSource(given, wanted), f"{readable_name(str(boxes))} ({digest})")
-    if detector is not None and str(detector) != NONE:
+    if (garments is not None or detector is not None) and str(detector) != NONE:
         model = load_detection_model(detector)
         found = model.detector(max(1, min(batch_size, len(photos))))
         return NamedSource(BoxSource(found, wanted), f"{model.run} ({network_digest(model.run)})")

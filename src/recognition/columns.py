@@ -1,4 +1,4 @@
-"""The columns of the table of garments: one schema for a pair of networks, whatever the photos are.
+"""The columns of the table of garments: one schema for a keypoint network and a classifier, whatever the photos are.
 
 docs/files.md has them as a table, which a test compares with this module.
 """

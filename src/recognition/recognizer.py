@@ -19,7 +19,7 @@ Several photos are recognised in batches, and give a list in their order:
     >>> [garment.category for garment in recognizer([photo, photo[:, ::-1]], category="trousers")]
     ['trousers', 'trousers']
 
-With boxes, all garments of a photo are recognised, each in its box:
+All garments of a photo are recognised, each in its box, by `recognizer.garments`. The boxes can be given:
 
     >>> from aifashion.boxes import Detections
     >>> two = np.concatenate([photo, photo[:, ::-1]], axis=1)
@@ -60,7 +60,8 @@ class Recognizer:
     """The trained networks, ready for photos; `load` makes it.
 
     A call and `stream` give one garment for each photo, which is taken as that of one garment. `garments` and
-    `stream_garments` give all garments of each, where a detector or given boxes say that they are.
+    `stream_garments` give all garments of each, where given boxes or a detector say that they are. Without a
+    `detector`, the one that comes with the package is loaded as soon as garments are to be found.
     """
 
     def __init__(self, model: TwoStageModel, detector: DetectionModel | None = None) -> None:
@@ -140,12 +141,13 @@ class Recognizer:
         """The garments of one photo; an iterable of photos gives a list of such lists, in order.
 
         boxes: by the name of a photo (`Garment.name`: the path as it is given, `array 0` and so on for pixels) those of
-        its garments, with the categories' indices in `vocabulary`; None: the detector finds them. wanted: all, the
-        largest, or so many. category: the only one that is wanted. batch_size: garments that the network sees at once.
+        its garments, with the categories' indices in `vocabulary`; None: the detector finds them, or if the recognizer
+        was loaded without, the shipped one. wanted: all, the largest, or so many. category: the only one that is
+        wanted. batch_size: garments that the network sees at once.
         In a photo without a box the one garment is that of the whole photo; its `box` is None and `found` False. A
         photo that cannot be read is as in a call: its list has one garment with an `error`.
-        Raises ValueError as a call does, and without boxes and a detector. A warning says if all boxes are of other
-        photos.
+        Raises ValueError as a call does, or if the shipped detector is missing. A warning says if all boxes are of
+        other photos.
         """
         if _is_one(photos):
             (found,) = self.stream_garments([photos], category, boxes, wanted, batch_size)
@@ -164,13 +166,12 @@ class Recognizer:
     ) -> Iterator[list[Garment]]:
         """`garments` of an iterable, one photo after the other: for more photos than memory holds."""
         check_garments(wanted)
-        if boxes is None and self.detector is None:
-            raise ValueError("garments need boxes: give them, or load a recognizer with a detector")
         samples = self._samples(photos, category, batch_size)
-        if boxes is None and self.detector is not None:
+        if boxes is None:
+            self.detector = self.detector or load_detection_model(None)
             at_once = max(1, min(batch_size, len(photos))) if isinstance(photos, Sized) else batch_size
             boxes = self.detector.detector(at_once)
-        source = BoxSource({} if boxes is None else boxes, wanted)
+        source = BoxSource(boxes, wanted)
         if isinstance(boxes, Mapping) and isinstance(photos, Sequence):
             _tell_other_names(boxes, [_name(index, photo) for index, photo in enumerate(photos)])
         if isinstance(photos, Sized):
@@ -207,8 +208,8 @@ def load(
         attributes: the classifier, in the same ways. By default the shipped one beside the shipped keypoint network;
             beside another keypoint network there are no attributes unless a classifier is named.
         augment: average the keypoints over ten turned and mirrored copies, which takes ten times as long.
-        detector: the run of a network that finds the garments of a photo for `Recognizer.garments`, or a folder of
-            runs; by default there is none, and boxes are given.
+        detector: the network that finds the garments of a photo for `Recognizer.garments`, in the same ways. By
+            default the shipped one, which is loaded once it is needed.
 
     Raises:
         ValueError: a network that is missing, damaged, or of the other kind; what names no folder; two networks of

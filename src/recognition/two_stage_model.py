@@ -81,7 +81,7 @@ class TwoStageModel:
 
 
 def load_two_stage_model(keypoints: Path | None, attributes: Path | None, augment: bool = False) -> TwoStageModel:
-    """The networks that are named, each as in `load_keypoint_model`; by default the pair that comes with the package.
+    """The networks that are named, each as in `load_keypoint_model`; by default those that come with the package.
 
     A keypoint network of one's own has no attributes unless a classifier is named with it: the shipped one learned
     from drawn garments. Raises ValueError where a network is missing or damaged, or where the two do not fit each

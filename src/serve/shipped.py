@@ -1,8 +1,8 @@
-"""The pair of networks that comes with the package: where it lies, and the name that means it.
+"""The networks that come with the package: where they lie, and the name that means them.
 
 Each stage is an artifact, which runs without Keras, with the Keras weights that finetuning starts from and a model card
 beside it. The weights are compact: kernels that the artifact holds, also those in int8, are kept there alone, and the
-others are in float16 (unet/compact_weights.py). `python recipes/shipped_networks.py` writes all of it.
+others are in float16 (unet/compact_weights.py). `python recipes/photograph_networks.py` writes all of it.
 """
 
 from pathlib import Path
@@ -10,19 +10,16 @@ from pathlib import Path
 from .artifact import MANIFEST, ArtifactError, Manifest, Stage
 
 WORD = "shipped"
-"""What the commands that predict take for the pair where they take a run or an artifact, and trainings as a start."""
-SHIPPED = Path(__file__).parent / "pair"
-STAGES: tuple[Stage, ...] = ("keypoints", "attributes")
+"""What the commands that predict take for them where they take a run or an artifact, and trainings as a start."""
+SHIPPED = Path(__file__).parent / "networks"
+STAGES: tuple[Stage, ...] = ("detection", "keypoints", "attributes")
 WEIGHTS = "model.weights.h5"
 CARD = "MODEL_CARD.md"
-_AGAIN = "install the package again, or make the pair: python recipes/shipped_networks.py"
+_AGAIN = "install the package again, or make the networks: python recipes/photograph_networks.py"
 
 
 def shipped(stage: Stage) -> Path:
-    """The artifact's folder. Raises ArtifactError where this copy of the package came without it, as all do for a stage
-    that is none of STAGES."""
-    if stage not in STAGES:
-        raise ArtifactError("no detector comes with this package: name a run folder, or give the boxes in a file")
+    """The artifact's folder. Raises ArtifactError where this copy of the package came without it."""
     folder = SHIPPED / stage
     if not (folder / MANIFEST).is_file():
         raise ArtifactError(f"{folder} is missing: {_AGAIN}")
@@ -44,7 +41,7 @@ def shipped_weights(stage: Stage) -> Path:
 
 
 def is_shipped(word: str) -> bool:
-    """Whether a name means the pair; a file or folder of that name goes first."""
+    """Whether a name means the shipped networks; a file or folder of that name goes first."""
     return word == WORD and not Path(word).exists()
 
 

@@ -17,7 +17,7 @@ from aifashion.eval.drawing import contact_sheet, encoded
 from aifashion.eval.two_stage import describe_photo
 from aifashion.files import CHECKOUT, locked, regular, sweep, write_atomic
 from aifashion.paths import readable_name
-from aifashion.recognition.box_sources import check_source, named_source
+from aifashion.recognition.box_sources import NONE, check_source, named_source
 from aifashion.recognition.garment import draw_garments
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.recognizer import Recognizer, load
@@ -26,6 +26,8 @@ from aifashion.top.progress import progress_bar
 
 _SHOWN = 12  # pictures in the window
 _BATCH = 16
+_STREET_SEED = 290
+"""Of a drawn street with three garments."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Arguments:
     """Draw keypoints, heatmap, region and attributes on photos; no annotation is needed."""
 
     photos: tyro.conf.Positional[tuple[Path, ...]] = ()
-    """photos or folders of photos; without any, the command draws a few garments"""
+    """photos or folders of photos; without any, the command draws a few garments, and with --garments or --detector a
+    person who wears several"""
     model: Path | None = None
     """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
     (its latest finished run is used, never a --debug run), or an artifact"""
@@ -44,13 +47,13 @@ class Arguments:
     """the category of all photos; with auto, the network chooses it for each photo"""
     garments: str | None = None
     """which garments of a photo are drawn: all, largest (the one with the largest box) or a number (so many, the
-    likeliest first). By default all; needs --boxes or --detector"""
+    likeliest first). By default all, if there is --boxes or --detector"""
     boxes: Path | None = None
     """a file with the boxes of the garments, such as a CSV with photo,left,top,right,bottom (docs/data.md). Without
-    --boxes and --detector, every photo is taken as that of one garment"""
+    --garments, --boxes and --detector, every photo is taken as that of one garment"""
     detector: Path | None = None
-    """a trained network that finds the boxes: a run folder, a folder of runs, or an artifact; none: no detector (the
-    default)"""
+    """the network that finds the boxes: shipped (the one that comes with the package; the default if there is
+    --garments without --boxes), a run folder, a folder of runs, or an artifact; none: no detector"""
     out: Path = CHECKOUT / "submission" / "demo"
     """folder for the pictures, crops/ and results.json"""
     augment: bool = False
@@ -92,7 +95,8 @@ def _draw_all(
 ) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
     """The first pictures, and what results.json has. Raises ValueError where there is nothing to draw."""
     make_folder("--out", args.out / "crops")
-    photos = photos or _synthetic_photos(args.out / "photos")
+    several = args.garments is not None or (args.detector is not None and str(args.detector) != NONE)
+    photos = photos or _synthetic_photos(args.out / "photos", several)
     names = _unique_names(photos)
     _check_targets(args.out, names, photos)
     paths = [str(photo) for photo in photos]
@@ -137,16 +141,22 @@ def _draw_all(
     return shown, results
 
 
-def _synthetic_photos(folder: Path) -> list[Path]:
-    """One synthetic photo a category, drawn anew; their names say that they are synthetic."""
-    from aifashion.data_gen.synthetic.scene import render  # slow to load, and of use only here
+def _synthetic_photos(folder: Path, several: bool) -> list[Path]:
+    """One synthetic photo a category, and if asked for one with several garments, drawn anew; their names say that they
+    are synthetic."""
+    from aifashion.data_gen.synthetic.compose import render_scene  # slow to load, and of use only here
+    from aifashion.data_gen.synthetic.scene import render
 
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for number, category in enumerate(CATEGORIES):
-        path = folder / f"synthetic_{category}.jpg"
-        write_atomic(path, encoded(render(np.random.default_rng([2026, number]), 512, category).image, quality=92))
-        paths.append(path)
+    drawn = {
+        category: render(np.random.default_rng([2026, number]), 512, category).image
+        for number, category in enumerate(CATEGORIES)
+    }
+    if several:
+        drawn["street"] = render_scene(np.random.default_rng(_STREET_SEED), 768, "street").image
+    paths = [folder / f"synthetic_{name}.jpg" for name in drawn]
+    for path, image in zip(paths, drawn.values(), strict=True):
+        write_atomic(path, encoded(image, quality=92))
     return paths
 
 

@@ -22,15 +22,15 @@ class Arguments:
     """Score a run, of keypoints, a detector or a classifier, on its validation set."""
 
     run: tyro.conf.Positional[Path]
-    """a run folder, a folder of runs (its latest finished run is used), an artifact, or shipped: those of the two
+    """a run folder, a folder of runs (its latest finished run is used), an artifact, or shipped: those of the
     networks that come with the package for which the data folder has annotated photos"""
     data: Path = CHECKOUT / "data"
     """the data folder that the run was trained on"""
     load: Path | None = None
     """score this weights file of the run; by default its best model"""
     json: Path | None = None
-    """also write the scores to this JSON file, null where nothing could be scored; for shipped by stage, keypoints or
-    attributes"""
+    """also write the scores to this JSON file, null where nothing could be scored; for shipped by stage, detection,
+    keypoints or attributes"""
     pictures: Path | None = None
     """also draw pictures to this folder. For keypoints: the PCK curve, the NE of each keypoint, and how well its
     visibility is predicted. For a detector: precision over recall, and how reliable its probabilities are. For a
@@ -68,7 +68,7 @@ class _Model:
 
 
 def _evaluate_shipped(args: Arguments) -> None:
-    """Each network of the pair for which the data folder has annotated photos."""
+    """Each network of the package for which the data folder has annotated photos."""
     if args.load is not None:
         raise ValueError(f"--load goes with a run folder; {WORD} has its weights")
     scores, reasons = {}, []

@@ -34,7 +34,7 @@ class Arguments:
     """
 
     run: tyro.conf.Positional[Path]
-    """a run folder, a folder of runs (its latest finished run is used), or shipped: both networks that come with the
+    """a run folder, a folder of runs (its latest finished run is used), or shipped: all networks that come with the
     package, each in a folder of its stage below --out"""
     format: Format = "openvino"
     """openvino (needs no other package), onnx, litert (for small devices) or saved_model (TensorFlow)"""

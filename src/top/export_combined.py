@@ -14,7 +14,7 @@ from aifashion.files import CHECKOUT
 from aifashion.recognition.keypoint_model import check_folder
 from aifashion.run_files import find_trained_run
 from aifashion.serve.artifact import Manifest, Stage, check_replaceable, is_artifact
-from aifashion.serve.shipped import is_shipped, shipped
+from aifashion.serve.shipped import WORD, is_shipped, shipped
 from aifashion.tasks.detection import DetectionTask
 from aifashion.tasks.kinds import task_kind
 from aifashion.top import export
@@ -30,18 +30,18 @@ Precision = Literal["float32", "int8"]
 @dataclass(frozen=True)
 class Arguments:
     """Export a detector and a keypoint network as one ONNX file: a photo goes in, the keypoints of all its garments
-    come out.
+    come out. By default, both are those that come with the package.
 
     The file runs in ONNX Runtime alone, in any language. It is compared with this package's own way before it is
     written; if it differs too much, it is not written.
     """
 
-    detector: Path
-    """a run of a detector, a folder of runs (its latest finished run is used), its artifact for onnx, or shipped"""
-    model: Path
-    """the same of a keypoint network. It must have all categories that the detector finds"""
     out: Path
     """folder to write: combined.onnx and manifest.json"""
+    detector: Path = Path(WORD)
+    """a run of a detector, a folder of runs (its latest finished run is used), its artifact for onnx, or shipped"""
+    model: Path = Path(WORD)
+    """the same of a keypoint network. It must have all categories that the detector finds"""
     limit: int = 20
     """at most so many garments of a photo are told, the likeliest ones"""
     precision: Precision | None = None

@@ -48,13 +48,13 @@ class Arguments:
     """the category of all photos; with auto, the network chooses it for each photo"""
     garments: str | None = None
     """which garments of a photo get a row: all, largest (the one with the largest box) or a number (so many, the
-    likeliest first). By default all; needs --boxes or --detector"""
+    likeliest first). By default all, if there is --boxes or --detector"""
     boxes: Path | None = None
     """a file with the boxes of the garments, such as a CSV with photo,left,top,right,bottom (docs/data.md). Without
-    --boxes and --detector, every photo is taken as that of one garment"""
+    --garments, --boxes and --detector, every photo is taken as that of one garment"""
     detector: Path | None = None
-    """a trained network that finds the boxes: a run folder, a folder of runs, or an artifact; none: no detector (the
-    default)"""
+    """the network that finds the boxes: shipped (the one that comes with the package; the default if there is
+    --garments without --boxes), a run folder, a folder of runs, or an artifact; none: no detector"""
     batch_size: int = 16
     """how many photos the network processes at once"""
     strict: bool = False

@@ -41,8 +41,8 @@ class Arguments:
     """a file with boxes of garments. In each photo, the network sees the likeliest box of the listed category; where
     there is none, the whole photo"""
     detector: Path | None = None
-    """a trained network that finds such boxes: a run folder, a folder of runs, or an artifact; none: no detector (the
-    default)"""
+    """a network that finds such boxes: shipped (the one that comes with the package), a run folder, a folder of runs,
+    or an artifact; none: no detector (the default)"""
     epoch: int | None = None
     """use the model of this epoch; by default the best one (lowest NE)"""
     batch_size: int = 16

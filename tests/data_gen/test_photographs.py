@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from aifashion.config import KeypointConfig
-from aifashion.data_gen.formats.challenges import KEYPOINTS
+from aifashion.data_gen.formats.challenges import FASHIONAI, KEYPOINTS
 from aifashion.data_gen.formats.fashionai import find_keypoint_sets, read_keypoint_csv
 from aifashion.data_gen.formats.fashionai_attributes import load_attribute_table
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.data_gen.keypoint_sets import load_test_set, load_training_parts
-from aifashion.data_gen.photographs import join_photographs, read_photographs
+from aifashion.data_gen.photographs import join_photographs, masked_scenes, read_photographs, reported
 from aifashion.data_gen.split import split_table
 
 PHOTOS = {
@@ -202,6 +202,63 @@ def test_invalid_boxes(folders: tuple[Path, Path], tmp_path: Path, text: str, me
 
 
 LISTS = [Path(__file__).parents[2] / "data" / name for name in ("photographs", "street")]
+
+
+def test_all_photos_of_the_senders_of_a_report_are_reported(folders: tuple[Path, Path]) -> None:
+    path = folders[0] / "photographs.csv"
+    path.write_text(path.read_text().replace("train/hat/c.jpg", "validation/hat/c.jpg").replace(",1,,none", ",3,,none"))
+    assert [photo.path for photo in reported(folders[0])] == ["validation/skirt/a.jpg", "validation/hat/c.jpg"]
+
+
+@pytest.fixture
+def masked(tmp_path: Path) -> tuple[Path, Path]:
+    """(annotations, clone): photos 1 to 4 with a mask of a skirt, 4 without a part."""
+    lists, clone = tmp_path / "lists", tmp_path / "clone"
+    lists.mkdir()
+    (lists / "labels.csv").write_text("label,name,category\n0,background,\n7,skirt,skirt\n")
+    rows = ["photo,part", "photos/1.jpg,learn", "photos/2.jpg,choose", "photos/3.jpg,report", "photos/4.jpg,"]
+    (lists / "masks.csv").write_text("\n".join(rows) + "\n")
+    for folder in ("photos", "annotations/pixel-level"):
+        (clone / folder).mkdir(parents=True)
+    for number in range(1, 5):
+        Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(clone / "photos" / f"{number}.jpg")
+        mask = np.zeros((40, 60), np.uint8)
+        mask[10 : 20 + number, 5:25] = 7
+        Image.fromarray(mask).save(clone / "annotations" / "pixel-level" / f"{number}.png")
+    return lists, clone
+
+
+def test_photos_with_masks_by_part(masked: tuple[Path, Path], caplog) -> None:
+    found = masked_scenes(*masked, FASHIONAI)
+    assert {part: [scene.path.name for scene in scenes] for part, scenes in found.items()} == {
+        "learn": ["1.jpg"],
+        "choose": ["2.jpg"],
+        "report": ["3.jpg"],
+    }
+    (scene,) = found["report"]
+    assert scene.garments.boxes.tolist() == [[5, 10, 25, 23]]
+    assert scene.garments.category.tolist() == [FASHIONAI.category_index("skirt")]
+    assert not caplog.text
+    (masked[0] / "mask_corrections.csv").write_text("photo,label,category\nphotos/3.jpg,7,dress\n")
+    (scene,) = masked_scenes(*masked, FASHIONAI)["report"]
+    assert scene.garments.category.tolist() == [FASHIONAI.category_index("dress")]
+    (masked[1] / "annotations" / "pixel-level" / "1.png").unlink()
+    assert not masked_scenes(*masked, FASHIONAI)["learn"]
+    assert "1 photos of" in caplog.text and "are not there with a sound mask, such as photos/1.jpg" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("photo,part\nphotos/1.jpg,teach\n", r"masks\.csv:2: .*expected a photo, and learn, choose, report or nothing"),
+        ("photo,part\nx\n", r"masks\.csv:2: "),
+        ("photo,sender\n", r"masks\.csv:1: columns .*; expected"),
+    ],
+)
+def test_invalid_lists_of_masks(masked: tuple[Path, Path], text: str, message: str) -> None:
+    (masked[0] / "masks.csv").write_text(text)
+    with pytest.raises(FormatError, match=message):
+        masked_scenes(*masked, FASHIONAI)
 
 
 @pytest.mark.parametrize("lists", LISTS, ids=lambda path: path.name)

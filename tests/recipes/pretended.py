@@ -13,8 +13,9 @@ from aifashion.serve.shipped import STAGES
 from aifashion.top import export
 from aifashion.top import train as train_command
 from aifashion.top import train_attributes as train_attributes_command
+from aifashion.top import train_detection as train_detection_command
 
-TRAININGS = (train_command.main, train_attributes_command.main)
+TRAININGS = (train_command.main, train_detection_command.main, train_attributes_command.main)
 
 
 def written(path: Path, text: str = "{}") -> Path:

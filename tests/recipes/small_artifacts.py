@@ -4,15 +4,25 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from aifashion.config import AttributeConfig, KeypointConfig, attribute_preset, keypoint_preset
+from aifashion.config import (
+    AttributeConfig,
+    DetectionConfig,
+    KeypointConfig,
+    attribute_preset,
+    detection_preset,
+    keypoint_preset,
+)
 from aifashion.serve.artifact import Manifest, Stage
 
 NETWORK = {"model.xml": "<net><layers /></net>", "model.bin": "one"}
 
 
-def small_manifest(stage: Stage, config: KeypointConfig | AttributeConfig | None = None) -> Manifest:
+PRESETS = {"detection": detection_preset, "keypoints": keypoint_preset, "attributes": attribute_preset}
+
+
+def small_manifest(stage: Stage, config: DetectionConfig | KeypointConfig | AttributeConfig | None = None) -> Manifest:
     """For OpenVINO in float32, with what every manifest of the stage has; config: by default that of a lite network."""
-    config = config or (keypoint_preset("lite") if stage == "keypoints" else attribute_preset("lite"))
+    config = config or PRESETS[stage]("lite")
     heads = config.attribute_heads if isinstance(config, AttributeConfig) else ()
     return Manifest(stage, "openvino", "float32", json.loads(config.to_json()), config.vocabulary, heads=heads)
 

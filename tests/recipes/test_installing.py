@@ -28,7 +28,7 @@ def part(folder: Path, stage, text: str = "one") -> Part:
 
 
 NAMES = {3: "one", 5: "three"}
-"""A pair by the number in its weights."""
+"""Networks by the number in their weights."""
 
 
 def kernel(path: Path) -> int:
@@ -37,12 +37,12 @@ def kernel(path: Path) -> int:
         return int(file["kernel"][0, 0])
 
 
-def pair(folder: Path, text: str = "one") -> list[Part]:
+def trio(folder: Path, text: str = "one") -> list[Part]:
     return [part(folder, stage, text) for stage in STAGES]
 
 
 def texts(out: Path) -> list[str]:
-    """What weights and cards of a whole pair were made of; its manifests have every file's digest."""
+    """What weights and cards of a whole set of networks were made of; its manifests have every file's digest."""
     manifests = [Manifest.read(out / stage) for stage in STAGES]
     assert all({WEIGHTS, CARD, "model.xml"} < set(manifest.files) for manifest in manifests)
     weights = [NAMES[kernel(out / stage / WEIGHTS)] for stage in STAGES]
@@ -53,30 +53,30 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_pair_takes_the_place_of_the_one_before(tmp_path):
-    out = tmp_path / "pair"
-    install(out, pair(tmp_path / "a"))
+def test_networks_take_the_place_of_the_one_before(tmp_path):
+    out = tmp_path / "networks"
+    install(out, trio(tmp_path / "a"))
     assert (out / "keypoints" / CARD).read_text() == "one, with model.bin, model.weights.h5, model.xml"
     assert Manifest.read(out / "attributes").source["made_by"] == ["aifashion one"]
-    install(out, pair(tmp_path / "b", "three"))
-    assert texts(out) == ["three"] * 4 and names(out) == ["attributes", "keypoints"]
+    install(out, trio(tmp_path / "b", "three"))
+    assert texts(out) == ["three"] * 6 and names(out) == sorted(STAGES)
     assert "made_by" not in Manifest.read(tmp_path / "b" / "keypoints" / "artifact").source
 
 
-def test_a_pair_that_cannot_be_made_whole_leaves_the_one_before(tmp_path):
-    out = tmp_path / "pair"
-    install(out, pair(tmp_path / "a"))
-    parts = pair(tmp_path / "b", "three")
+def test_networks_that_cannot_all_be_made_leave_those_before(tmp_path):
+    out = tmp_path / "networks"
+    install(out, trio(tmp_path / "a"))
+    parts = trio(tmp_path / "b", "three")
     parts[1].weights.unlink()
     with pytest.raises(FileNotFoundError, match=r"best\.h5"):
         install(out, parts)
-    assert texts(out) == ["one"] * 4
+    assert texts(out) == ["one"] * 6
 
 
-def test_whoever_is_stopped_while_an_old_pair_is_removed_has_a_whole_one(tmp_path, monkeypatch):
-    out = tmp_path / "pair"
-    install(out, pair(tmp_path / "a"))
-    parts, remove = pair(tmp_path / "b", "three"), shutil.rmtree
+def test_whoever_is_stopped_while_old_networks_are_removed_has_whole_ones(tmp_path, monkeypatch):
+    out = tmp_path / "networks"
+    install(out, trio(tmp_path / "a"))
+    parts, remove = trio(tmp_path / "b", "three"), shutil.rmtree
 
     def stopped(path: Path, ignore_errors: bool = False) -> None:
         if not path.exists():
@@ -87,36 +87,36 @@ def test_whoever_is_stopped_while_an_old_pair_is_removed_has_a_whole_one(tmp_pat
     monkeypatch.setattr(shutil, "rmtree", stopped)
     with pytest.raises(KeyboardInterrupt):
         install(out, parts)
-    assert sorted(texts(out)) == ["one", "one", "three", "three"]  # each stage is whole
+    assert sorted(texts(out)) == ["one"] * 4 + ["three"] * 2  # each stage is whole
     monkeypatch.setattr(shutil, "rmtree", remove)
     install(out, parts)
-    assert texts(out) == ["three"] * 4 and names(out) == ["attributes", "keypoints"]
+    assert texts(out) == ["three"] * 6 and names(out) == sorted(STAGES)
 
 
 def test_an_artifact_of_another_run_is_refused(tmp_path):
-    out = tmp_path / "pair"
-    install(out, pair(tmp_path / "a"))
-    parts = pair(tmp_path / "b", "three")
+    out = tmp_path / "networks"
+    install(out, trio(tmp_path / "a"))
+    parts = trio(tmp_path / "b", "three")
     stale = part(tmp_path / "b", "attributes", "older").artifact
     expected = (
         rf"{stale} was exported from the run 2026_01_01_older, but the last phase's run is .*2026_01_01_three: delete"
     )
     with pytest.raises(ValueError, match=f"{expected} {stale.parent}, .* and run the recipe again"):
         install(out, parts)
-    assert texts(out) == ["one"] * 4 and names(out) == ["attributes", "keypoints"]
+    assert texts(out) == ["one"] * 6 and names(out) == sorted(STAGES)
 
 
 def test_places_that_hold_other_things(tmp_path):
     check_out(tmp_path / "new")
-    (tmp_path / "pair" / ".keypoints").mkdir(parents=True)  # left by a call that was cut short
-    (tmp_path / "pair" / "keypoints").mkdir()
-    check_out(tmp_path / "pair")
-    shutil.copytree(part(tmp_path / "a", "attributes").artifact, tmp_path / "pair" / "attributes")
-    check_out(tmp_path / "pair")
-    thesis = tmp_path / "pair" / "keypoints" / "thesis.txt"
+    (tmp_path / "networks" / ".keypoints").mkdir(parents=True)  # left by a call that was cut short
+    (tmp_path / "networks" / "keypoints").mkdir()
+    check_out(tmp_path / "networks")
+    shutil.copytree(part(tmp_path / "a", "attributes").artifact, tmp_path / "networks" / "attributes")
+    check_out(tmp_path / "networks")
+    thesis = tmp_path / "networks" / "keypoints" / "thesis.txt"
     thesis.write_text("years of work")
     with pytest.raises(FileExistsError, match="keypoints holds other things than an artifact: choose another --out"):
-        check_out(tmp_path / "pair")
+        check_out(tmp_path / "networks")
     with pytest.raises(FileExistsError, match=r"holds other things \(thesis\.txt\); choose another --out"):
         check_out(thesis.parent)
     with pytest.raises(FileExistsError, match=r"thesis\.txt is a file; .*: choose another --out"):

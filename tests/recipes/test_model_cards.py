@@ -21,7 +21,7 @@ from aifashion.config import KeypointConfig, attribute_preset
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
 from aifashion.serve.artifact import Manifest
 
-COMMANDS = ["python recipes/shipped_networks.py --seed 1", "python recipes/shipped_networks.py --seed 2"]
+COMMANDS = ["python recipes/drawn_networks.py --seed 1", "python recipes/drawn_networks.py --seed 2"]
 
 
 def put(path: Path, content: object) -> Path:
@@ -129,7 +129,7 @@ def test_networks_that_were_taught_by_photographs_say_so(tmp_path, scores, stage
     )
     config = KeypointConfig(network="lite") if stage == "keypoints" else attribute_preset("lite")
     cards = []
-    for number, command in enumerate(("shipped_networks.py", "photograph_networks.py")):
+    for number, command in enumerate(("drawn_networks.py", "photograph_networks.py")):
         folder = artifact(tmp_path / f"{stage}{number}", stage, config)
         manifest = Manifest.read(folder)
         manifest.source["made_by"] = [f"python recipes/{command}"]
@@ -138,8 +138,10 @@ def test_networks_that_were_taught_by_photographs_say_so(tmp_path, scores, stage
             cards.append(keypoint_card(folder, scores, scores, sets(tmp_path, None)))
         else:
             cards.append(attribute_card(folder, scores, ("synthetic",), None))
-    assert "no photograph was trained on" in cards[0] and "clothing-co-parsing" not in cards[0]
-    assert "no photograph was trained on" not in cards[1] and "clothing-co-parsing" in cards[1]
+    assert "no photograph was trained on" in cards[0] and "clothing-dataset-small" not in cards[0]
+    assert "no photograph was trained on" not in cards[1] and "clothing-dataset-small, CC0 1.0" in cards[1]
+    # The classifier sees no worn clothes, and starts from another classifier.
+    assert ("clothing-co-parsing, Apache-2.0" in cards[1]) == ("ImageNet" in cards[1]) == (stage == "keypoints")
     assert "drawn garments only" in cards[0] and "drawn garments only" not in cards[1]
 
 

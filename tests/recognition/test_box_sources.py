@@ -53,10 +53,30 @@ def test_boxes_of_a_detector(tmp_path: Path, monkeypatch):
     assert heat.shape == (3, 16, 16, 2)
 
 
+def test_without_a_name_the_shipped_detector_finds_the_garments(tmp_path: Path, monkeypatch):
+    asked = []
+
+    def load(path: Path | None) -> DetectionModel:
+        asked.append(path)
+        return DetectionModel(tmp_path, DetectionConfig(size=CODEC.size[0]), see_colours)
+
+    (tmp_path / "best.json").write_text("{}")
+    monkeypatch.setattr(box_sources, "load_detection_model", load)
+    for garments in ("all", "largest", "2"):
+        named = named_source(PHOTOS, ALL, None, None, garments, 16)
+        assert named is not None and named.source.detector is not None
+        assert str(named.source.garments) == garments
+    assert asked == [None] * 3  # which is that of the package
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("photo,left,top,right,bottom\na.jpg,1,2,30,40\n")
+    assert named_source(PHOTOS, ALL, boxes, None, "all", 16) is not None and len(asked) == 3
+
+
 def test_options_are_checked_before_a_file_is_read():
     nowhere = Path("nowhere")
     check_source(nowhere, Path("none"), "all")
     check_source(None, nowhere, "2")
+    check_source(None, None, "all")
     check_source(None, None, None)
     with pytest.raises(ValueError, match="the boxes come from one of them; give one"):
         check_source(nowhere, nowhere, None)
@@ -67,5 +87,5 @@ def test_options_are_checked_before_a_file_is_read():
 def test_without_boxes_there_is_no_source():
     assert named_source(PHOTOS, ALL, None, None, None, 16) is None
     assert named_source(PHOTOS, ALL, None, Path("none"), None, 16) is None
-    with pytest.raises(ValueError, match="--garments all needs boxes: --boxes FILE gives them, or --detector"):
+    with pytest.raises(ValueError, match="--garments all needs boxes: leave --detector none out, or give them in a"):
         named_source(PHOTOS, ALL, None, Path("none"), "all", 16)

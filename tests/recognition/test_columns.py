@@ -1,4 +1,4 @@
-"""The columns of tables: of one pair of networks always the same, and those that docs/files.md lists."""
+"""The columns of tables: of the same networks always the same, and those that docs/files.md lists."""
 
 import csv
 import json

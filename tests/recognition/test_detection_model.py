@@ -41,6 +41,14 @@ def test_a_run_is_a_detector(run: Path, caplog):
     assert detector.batch_size == 3 and detector.calibration == model.calibration
 
 
+@pytest.mark.parametrize("name", [None, Path("shipped")])
+def test_the_shipped_detector(name: Path | None, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = load_detection_model(name)
+    assert model.run == SHIPPED / "detection" and model.calibration is not None
+    assert model.vocabulary.categories == load_vocabulary().categories
+
+
 def test_what_is_no_detector(tmp_path: Path):
     with pytest.raises(ValueError, match=r"no run in .*nowhere, which is not a folder"):
         load_detection_model(tmp_path / "nowhere")

@@ -9,6 +9,7 @@ from aifashion import Garment, ImageError, Recognizer, load, to_pandas
 from aifashion.boxes import Detections
 from aifashion.config import AttributeConfig, DetectionConfig, KeypointConfig
 from aifashion.data_gen.images import read_image
+from aifashion.recognition import recognizer as recognizer_module
 from aifashion.recognition.attribute_model import AttributeModel, Calibration
 from aifashion.recognition.detection_model import DetectionModel
 from aifashion.recognition.keypoint_model import KeypointModel
@@ -262,9 +263,30 @@ def test_a_detector_finds_the_garments(recognizer: Recognizer):
     assert len(both.garments(photo, boxes={"array 0": boxes((0, 0, 9, 9, 0, 1))})) == 1
 
 
+def test_without_a_detector_the_shipped_one_is_loaded_once_garments_are_to_be_found(recognizer, monkeypatch):
+    asked = []
+
+    def loaded(path: Path | None) -> DetectionModel:
+        asked.append(path)
+        config = DetectionConfig(vocabulary=load_vocabulary().restricted("dress", "skirt"), size=CODEC.size[0])
+        return DetectionModel(Path("d"), config, see_colours)
+
+    monkeypatch.setattr(recognizer_module, "load_detection_model", loaded)
+    recognizer(grey(0))
+    recognizer.garments(grey(0), boxes={})
+    assert not asked
+    photo = painted((200, 100), {"red": (10, 10, 80, 90), "blue": (110, 20, 190, 80)})
+    assert len(recognizer.garments(photo)) == len(recognizer.garments(photo, wanted="all")) == 2
+    assert asked == [None]  # once, and None is the shipped one
+
+
+def test_a_photo_of_several_garments_and_the_shipped_networks(shipped: Recognizer):
+    garments = shipped.garments(PHOTOS[0].parent / "scenes" / "street.jpg")
+    assert {garment.category for garment in garments} == {"blouse", "outwear", "trousers"}
+    assert all(garment.found and garment.attributes and garment.box for garment in garments)
+
+
 def test_garments_that_cannot_be_asked_for(recognizer: Recognizer, tmp_path: Path):
-    with pytest.raises(ValueError, match="garments need boxes: give them, or load a recognizer with a detector"):
-        recognizer.garments(grey(0))
     for value in (0, "some", True):
         with pytest.raises(ValueError, match="expected all, largest or a number from 1"):
             recognizer.garments(grey(0), boxes={}, wanted=value)  # type: ignore[call-overload]

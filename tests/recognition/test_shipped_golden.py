@@ -1,4 +1,4 @@
-"""The shipped networks give for five drawn photos what they gave when these numbers were written, bit for bit.
+"""The shipped networks give for six drawn photos what they gave when these numbers were written, bit for bit.
 
 golden/shipped/expected.json tells on which processor, with which of its abilities and on which OpenVINO they were
 computed. There all numbers must be equal. Elsewhere the int8 and bfloat16 kernels round otherwise, and the numbers must
@@ -18,6 +18,7 @@ import pytest
 
 from aifashion.eval.two_stage import Recognition
 from aifashion.recognition.keypoint_model import load_keypoint_model
+from aifashion.recognition.recognizer import load
 from aifashion.recognition.two_stage_model import load_two_stage_model
 from aifashion.records import Sample
 from aifashion.serve.processor import fast_bfloat16
@@ -104,7 +105,24 @@ def test_crop_and_attributes(answers, photo: str):
         near(values, expected["attributes"][task], 0.1, exact)
 
 
-def near(values: np.ndarray, expected: list[float], tolerance: float, exact: bool) -> None:
+@pytest.mark.parametrize("name", ["street.jpg"])
+def test_the_garments_of_a_scene(name: str):
+    """By the detector and both other networks, as the processor computes by itself."""
+    expected, exact = EXPECTED["scenes"][name], same_machine()
+    garments = load(WORD, WORD, detector=WORD).garments(FOLDER / "scenes" / name)
+    assert [garment.category for garment in garments] == [each["category"] for each in expected]
+    assert len(garments) == 3
+    for garment, each in zip(garments, expected, strict=True):
+        assert garment.found == each["found"]
+        near(np.array(garment.box), each["box"], 4, exact)  # half a cell of the detector's maps
+        near(np.array(garment.score), each["score"], 0.1, exact)
+        near_points(garment.prediction.xy, each["xy"], np.array(each["state"]) != -1, exact)
+        assert list(garment.attributes) == list(each["attributes"])
+        for task, values in each["attributes"].items():
+            near(np.array(list(garment.attributes[task].probabilities.values())), values, 0.1, exact)
+
+
+def near(values: np.ndarray, expected: list[float] | float, tolerance: float, exact: bool) -> None:
     np.testing.assert_allclose(values.astype(np.float64), expected, rtol=0, atol=0 if exact else tolerance)
 
 

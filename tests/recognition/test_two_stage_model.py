@@ -21,7 +21,7 @@ def checkout(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_where_nothing_was_trained_it_is_the_pair_that_ships(checkout, caplog, capfd, monkeypatch):
+def test_where_nothing_was_trained_the_networks_are_those_that_ship(checkout, caplog, capfd, monkeypatch):
     # As in a program that is none of the commands, which show the reports.
     monkeypatch.setattr(logging.getLogger("aifashion"), "handlers", [])
     monkeypatch.setattr(logging.getLogger("aifashion"), "propagate", True)
@@ -39,7 +39,7 @@ def test_shipped_names_either_stage(checkout):
     assert model.keypoints.run.parent == SHIPPED and model.attributes is not None
 
 
-def test_runs_in_their_first_epoch_do_not_hide_the_pair(checkout):
+def test_runs_in_their_first_epoch_do_not_hide_the_shipped_networks(checkout):
     for place, config in (("all", KeypointConfig()), ("attributes/all", AttributeConfig())):
         run = checkout / "trained_models" / place / "2026_01_01_00_00_00"
         run.mkdir(parents=True)
@@ -108,7 +108,7 @@ def test_a_classifier_whose_heads_make_sense_for_all_goes_with_any_keypoint_netw
     check_vocabularies(keypoints_of(SHOES), attributes_of(HATS, STYLE))
 
 
-def test_loading_a_pair_of_different_vocabularies(checkout, monkeypatch):
+def test_loading_networks_of_different_vocabularies(checkout, monkeypatch):
     monkeypatch.setattr(two_stage_model, "load_keypoint_model", lambda run, augment: keypoints_of(HATS))
     with pytest.raises(ValueError, match=r"trained with hats, whose categories cap, beret are unknown to .*attributes"):
         load_two_stage_model(Path("hats"), Path("shipped"))

@@ -82,7 +82,17 @@ def test_all_garments_of_a_photo_are_in_one_picture(tmp_path, capsys, fails):
     assert [len(facts["garments"]) for facts in facts_in(out)] == [1, 1, 0]
     crop = out / "crops" / "two" / "0.jpg"
     assert "where crops are written" in fails(demo.main, photo, crop, "--boxes", boxes, "--out", out)
-    assert "--garments all needs boxes" in fails(demo.main, photo, "--garments", "all", "--out", out)
+    error = fails(demo.main, photo, "--garments", "all", "--detector", "none", "--out", out)
+    assert "--garments all needs boxes" in error
+
+
+def test_without_photos_a_person_in_several_garments_is_drawn_where_garments_are_asked_for(tmp_path, capsys):
+    demo.main(["--garments", "all", "--out", str(tmp_path)])
+    *singles, street = facts_in(tmp_path)
+    assert [Path(facts["photo"]).stem for facts in singles] == [f"synthetic_{name}" for name in CATEGORIES]
+    assert Path(street["photo"]).stem == "synthetic_street" and len(street["garments"]) == 3
+    assert len(list((tmp_path / "crops" / "synthetic_street").glob("*.jpg"))) == 3
+    assert "no --detector: the detector is the shipped one" in capsys.readouterr().out
 
 
 def test_no_run(fails, tmp_path):

@@ -1,5 +1,6 @@
 """A detector from drawn scenes to garments: trained, resumed, scored, exported, and at work."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ import pytest
 
 from aifashion.boxes import Detections
 from aifashion.recognition.detection_model import load_detection_model
+from aifashion.serve.artifact import Manifest
+from aifashion.serve.shipped import shipped, shipped_weights
 from aifashion.top import data_commands, evaluate, export, predict, train_detection
 from aifashion.unet import runs
 
@@ -117,3 +120,13 @@ def test_a_lost_file_of_the_run_is_noticed(run, tmp_path, fails):
     error = fails(evaluate.main, str(other), "--data", str(tmp_path))
     assert "calibration.json is missing, and without it the answers would be others" in error
     assert "aifashion train-detection --resume" in error
+
+
+def test_a_training_starts_from_the_shipped_detector(scenes, tmp_path):
+    words = ["--weights", "shipped", "--batch-size", "4", "--debug", "--data", str(scenes), "--out", str(tmp_path)]
+    train_detection.main(words)
+    (run,) = (tmp_path / "detection" / "all").iterdir()
+    digest = hashlib.sha256(shipped_weights("detection").read_bytes()).hexdigest()
+    assert json.loads((run / "start.json").read_text()) == {"weights": "shipped", "sha256": digest}
+    trained, config = Manifest.read(shipped("detection")).detection_config, runs.read_detection_config(run)
+    assert (config.network, config.size) == (trained.network, trained.size)

@@ -80,11 +80,13 @@ def test_a_data_set_of_other_names_is_refused_by_name(tmp_path, bare_run, fails,
 def test_the_shipped_networks_are_scored_where_the_data_allow_it(data, tmp_path, capsys, fails):
     evaluate.main(["shipped", "--data", str(data), "--json", str(tmp_path / "score.json")])
     scores = json.loads((tmp_path / "score.json").read_text(), parse_constant=pytest.fail)
-    assert set(scores) == {"keypoints"} and 0 < scores["keypoints"]["ne"] < 0.5
+    assert list(scores) == ["detection", "keypoints"] and 0 < scores["keypoints"]["ne"] < 0.5
     assert scores["keypoints"].keys() >= {"ne_skirt", "category_accuracy"}
+    assert scores["detection"].keys() >= {"ap", "ap50_skirt", "recall"} and 0 < scores["detection"]["missed"] < 1
     assert "not scored: attributes: the photos in" in " ".join(capsys.readouterr().out.split())
     error = fails(evaluate.main, "shipped", "--data", tmp_path)
-    assert "no photos to score the shipped networks on. keypoints: no FashionAI keypoint files in " in error
+    assert "no photos to score the shipped networks on. detection: no train.json in " in error
+    assert "; keypoints: no FashionAI keypoint files in " in error
     assert "; attributes: no FashionAI attribute files in " in error and "whole" not in error
     assert "--load goes with a run folder" in fails(evaluate.main, "shipped", "--load", "x.h5")
 

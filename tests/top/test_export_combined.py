@@ -76,3 +76,12 @@ def test_a_run_is_exported_on_the_way(all_run, folders, scenes, tmp_path):
     assert len(facts["categories"]) == 5 and facts["visibility"]
     assert facts["differences"]["garments"] == 6 and facts["differences"]["alike"] == 1
     assert {path.name for path in out.iterdir()} == {"combined.onnx", "manifest.json"}
+
+
+@pytest.mark.slow
+def test_the_shipped_networks_are_combined_by_default(tmp_path):
+    export_combined.main(["--out", str(tmp_path / "combined"), "--data", str(tmp_path / "none"), "--limit", "3"])
+    facts = json.loads((tmp_path / "combined" / "manifest.json").read_text())
+    for stage, source in (("detection", "detector"), ("keypoints", "keypoints")):
+        assert facts["sources"][source]["source"]["exported_from"] == f"shipped {stage}"
+    assert facts["limit"] == 3 and facts["differences"]["garments"] > 0

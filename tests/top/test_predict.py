@@ -379,17 +379,23 @@ def test_options_of_garments_that_do_not_fit(photos: Path, model: Model, tmp_pat
     for word in ("0", "-1", "some", "1.5", ""):
         error = fails(predict.main, photos, f"--garments={word}", "--boxes", boxes, *out)
         assert f"--garments {word}: expected all, largest or a number from 1" in error
-    error = fails(predict.main, photos, "--garments", "all", *out)
-    assert "--garments all needs boxes: --boxes FILE gives them, or --detector finds them" in error
     error = fails(predict.main, photos, "--garments", "all", "--detector", "none", *out)
-    assert "--garments all needs boxes" in error
+    assert "--garments all needs boxes: leave --detector none out, or give them in a file with --boxes" in error
     error = fails(predict.main, photos, "--boxes", boxes, "--detector", tmp_path, *out)
     assert "the boxes come from one of them" in error
     assert "no run in " in fails(predict.main, photos, "--detector", tmp_path / "nowhere", *out)
-    error = fails(predict.main, photos, "--detector", "shipped", *out)
-    assert "no detector comes with this package: name a run folder, or give the boxes in a file" in error
     assert "nowhere.csv" in fails(predict.main, photos, "--boxes", tmp_path / "nowhere.csv", *out)
     assert not model.asked
+
+
+@pytest.mark.parametrize("words", [("--garments", "all"), ("--detector", "shipped"), ("--garments", "largest")])
+def test_the_shipped_detector_finds_the_garments(tmp_path: Path, capsys, words: tuple[str, str]):
+    scene = Path(__file__).parents[1] / "golden" / "shipped" / "scenes" / "street.jpg"
+    run(scene, *words, "--out", tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == (1 if "largest" in words else 3) and all(row["box_left"] and row["score"] for row in rows)
+    assert ("no --detector: the detector is the shipped one" in capsys.readouterr().out) == ("--detector" not in words)
 
 
 def test_without_a_detector_the_table_is_as_it_was(photos: Path, model: Model, tmp_path: Path):

@@ -21,6 +21,8 @@ from aifashion.unet.predictors import keypoint_backbone, keypoint_net, trained_k
 from aifashion.unet.runs import best_model, read_keypoint_config
 from small_runs import SMALL, spoil, train_run
 
+SHIPPED = Manifest.read(shipped("keypoints")).keypoint_config.network
+
 
 def history(run: Path) -> list[dict[str, str]]:
     with (run / "history.csv").open(newline="") as file:
@@ -76,7 +78,7 @@ def test_a_category_without_photos(fails, own_data, tmp_path):
         (["--weights", "nowhere.h5"], "no weights file at nowhere.h5; expected auto, imagenet, none, shipped"),
         (["--weights", "imagenet"], "no ImageNet weights"),
         (["--weights", "{weights}"], "does not fit"),
-        (["--weights", "shipped", "--network", "v11"], "the weights are of lite, not of v11: choose --network lite"),
+        (["--weights", "shipped", "--network", "v11"], f"the weights are of {SHIPPED}, not of v11: choose --network "),
         (
             ["--tag", "first\nsecond"],
             r"--tag 'first\nsecond' has a line end or another control",

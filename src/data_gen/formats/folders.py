@@ -11,7 +11,7 @@ CROPS_FILE = "crops.json"
 DRAWN_FILE = "synthetic.json"
 """In a folder of synthetic photos: the settings with which they were drawn."""
 RECIPE_FILE = "recipe.json"
-"""In the work folder of `recipes/shipped_networks.py`: its settings."""
+"""In the work folder of a recipe: its settings."""
 
 _DEPTH = 4  # folders searched below the data folder
 _IGNORED = ("Images", "__MACOSX")  # tens of thousands of photos; extra files of some archives
@@ -40,7 +40,7 @@ def find_files(data: Path, sort: Callable[[Folders], Sequence[list[Path]]], miss
 def challenge_folders(data: Path, drawn: bool) -> Iterator[tuple[Path, list[str]]]:
     """`data` and the folders up to four levels below it that can contain a challenge's files, with their file names.
 
-    Folders of crops and work folders of `recipes/shipped_networks.py` are searched only if they are `data` itself.
+    Folders of crops and work folders of recipes are searched only if they are `data` itself.
     drawn: also search folders of synthetic photos below `data`. Linked folders are searched as well.
     """
     markers = {CROPS_FILE, RECIPE_FILE} if drawn else {CROPS_FILE, RECIPE_FILE, DRAWN_FILE}

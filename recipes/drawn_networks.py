@@ -1,10 +1,12 @@
-"""`python recipes/shipped_networks.py`: makes the pair of networks that ships with the package, from nothing.
+"""`python recipes/drawn_networks.py`: makes a keypoint network and a classifier of drawn photos alone, from nothing.
+
+The networks that ship are made by `photograph_networks.py`; the first classifier, from which that one goes on, was made
+by this recipe, which was called shipped_networks.py then. It needs no photographs and no other weights.
 
 Synthetic photos are drawn; a keypoint network is trained on them at growing sizes, each phase going on from the best
 model of the one before; the photos are cropped to the regions of its heatmaps; a classifier of all 8 attribute tasks is
 trained on the crops, from the keypoint network's backbone; both become artifacts, are scored, and get a model card.
 A step can be stopped; run again, the recipe goes on where it was.
-The trainings start from nothing or from the pair that ships already, then without the phases on the smallest photos.
 
 In the folder to work in, what is made with an artifact lies beside it, apart from what is made in another precision:
 
@@ -26,10 +28,7 @@ from steps import (
     Step,
     best_weights,
     check_real,
-    check_start,
     export_step,
-    made_before,
-    note_start,
     only_run,
     run_step,
     score_step,
@@ -43,7 +42,7 @@ from aifashion.data_gen.synthetic.writer import ANSWER, ATTRIBUTE_ANSWER
 from aifashion.files import claim_folder
 from aifashion.recognition.attribute_model import FOLDER
 from aifashion.serve.artifact import Numbers, Stage
-from aifashion.serve.shipped import CARD, SHIPPED, STAGES, WORD
+from aifashion.serve.shipped import CARD, SHIPPED
 from aifashion.top import (
     crop_commands,
     data_commands,
@@ -57,7 +56,8 @@ from aifashion.top import (
 )
 from aifashion.top.arguments import CHECKOUT, run_command, tell
 
-RECIPE = "python recipes/shipped_networks.py"
+RECIPE = "python recipes/drawn_networks.py"
+MADE: tuple[Stage, ...] = ("keypoints", "attributes")
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,13 @@ ATTRIBUTE_OPTIONS = (
 
 @dataclass(frozen=True)
 class MakeArguments:
-    """Make the pair of networks that ships with the package: draw, train, crop, train, export, score, describe.
+    """Make a keypoint network and a classifier of drawn photos: draw, train, crop, train, export, score, describe.
 
     Run again, it goes on where it was. On two CPU cores that takes some hours.
     """
 
-    out: Path = SHIPPED
-    """folder for the pair, keypoints/ and attributes/; by default that of the installed package itself, whose pair is
-    replaced in the end"""
+    out: Path = CHECKOUT / "data" / "drawn_networks"
+    """folder for the networks, keypoints/ and attributes/"""
     work: Path = CHECKOUT / "data" / "weights"
     """folder for the photos, crops and runs"""
     count: int = 40000
@@ -103,8 +102,6 @@ class MakeArguments:
     """synthetic photos with hidden answers, to score on"""
     seed: int = 1
     """seed of the photos; trainings have seed 0"""
-    start: Literal["nothing", "shipped"] = "nothing"
-    """shipped: the trainings go on from the pair of the package; give another --seed, and they see other photos"""
     epochs: float = 1.0
     """how long all phases of the trainings are, as a multiple of the recipe's"""
     precision: Precision | Literal["auto"] = "auto"
@@ -118,25 +115,22 @@ class MakeArguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    run_command(RECIPE, MakeArguments, arguments, make_pair)
+    run_command(RECIPE, MakeArguments, arguments, make_networks)
 
 
-def make_pair(args: MakeArguments) -> None:
+def make_networks(args: MakeArguments) -> None:
     _check(args)
     # What one run has written of its photos, the next one reads, perhaps from another folder.
     real = args.real and args.real.absolute()
     args = replace(args, work=args.work.absolute(), out=args.out.absolute(), real=real)
     args = claimed(args)
-    if args.start == "shipped":
-        note_start(args.work)
     for step in steps(args):
         if step.done:
             tell(f"Done before: {step.done}")
             continue
-        check_start(args.work, step)
         run_step(step)
-    install(args.out, [part_of_pair(args, stage) for stage in STAGES])
-    tell(f"Wrote the pair to {args.out}, with a {CARD} each")
+    install(args.out, [part_of(args, stage) for stage in MADE])
+    tell(f"Wrote the networks to {args.out}, with a {CARD} each")
 
 
 def _check(args: MakeArguments) -> None:
@@ -144,6 +138,8 @@ def _check(args: MakeArguments) -> None:
         raise ValueError(f"--epochs must be a multiple above 0, not {args.epochs}")
     if args.test_count < 1:
         raise ValueError(f"--test-count must be at least 1, not {args.test_count}: the cards have the scores on them")
+    if args.out.resolve() == SHIPPED.resolve():
+        raise ValueError(f"--out {args.out}: the networks that ship are made by photograph_networks.py; choose another")
     check_real(args.real)
     check_out(args.out)
 
@@ -156,20 +152,15 @@ def claimed(args: MakeArguments) -> MakeArguments:
     """
     path = args.work / RECIPE_FILE
     begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if begun and "keypoint_phases" not in begun:
-        raise FileExistsError(
-            f"{args.work} was begun by an older recipe, which did not note its phases: finish it with the version that "
-            "began it, or give an empty or a new folder"
-        )
     kept = begun.get("precision") if args.precision == "auto" else None
     args = replace(args, precision=kept or train_precision(args.precision))
-    asked = {name: getattr(args, name) for name in ("count", "test_count", "seed", "start", "epochs", "precision")}
+    asked = {name: getattr(args, name) for name in ("count", "test_count", "seed", "epochs", "precision")}
     claim_folder(args.work, RECIPE_FILE, asked | recipe_facts())
     return args
 
 
 def recipe_facts() -> dict[str, str]:
-    """What the recipe itself says of photos and trainings: a folder begun by another one makes another pair."""
+    """What the recipe itself says of photos and trainings: a folder begun by another one makes other networks."""
     options = {"photo": PHOTO_OPTIONS, "keypoint": KEYPOINT_OPTIONS, "attribute": ATTRIBUTE_OPTIONS}
     facts = {f"{stage}_options": " ".join(given) for stage, given in options.items()}
     for stage, phases in {"keypoint": KEYPOINT_PHASES, "attribute": ATTRIBUTE_PHASES}.items():
@@ -190,15 +181,14 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     Raises ValueError where an artifact is not of the last phase before it.
     """
     photos, crops = args.work / "photos", made_with(args, "keypoints") / "crops"
-    artifacts: dict[Stage, Path] = {stage: made_with(args, stage) / "artifact" for stage in STAGES}
-    before = ("--weights", WORD) if args.start == "shipped" else ()
+    artifacts: dict[Stage, Path] = {stage: made_with(args, stage) / "artifact" for stage in MADE}
     counts = ("--count", str(args.count), "--test-count", str(args.test_count), "--seed", str(args.seed))
     drawing = ("--out", photos, *counts, *PHOTO_OPTIONS, "--workers", "2")
     yield Step(data_commands.synth, drawing, photos / "attributes", ATTRIBUTE_ANSWER)
 
     runs: list[Path] = []
-    for index, phase in phases_from(args.start, KEYPOINT_PHASES):
-        start = ("--load", best_weights(runs[-1])) if runs else before
+    for index, phase in enumerate(KEYPOINT_PHASES):
+        start = ("--load", best_weights(runs[-1])) if runs else ()
         options = (*KEYPOINT_OPTIONS, "--data", photos, "--out", phase_folder(args, "keypoints", index))
         folder = runs_folder(args, "keypoints", index)
         yield training_step(train.main, (*options, *_phase_options(phase, args)), folder, start)
@@ -210,8 +200,8 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     cropping = ("--data", photos / "attributes", "--out", crops, "--crop", "heatmap", "--batch-size", "32")
     yield Step(crop_commands.crop, (*cropping, "--model", artifacts["keypoints"]), crops, ATTRIBUTE_ANSWER)
     runs = []
-    for index, phase in phases_from(args.start, ATTRIBUTE_PHASES):
-        start = ("--load", runs[-1]) if runs else before or ("--weights", keypoints)
+    for index, phase in enumerate(ATTRIBUTE_PHASES):
+        start = ("--load", runs[-1]) if runs else ("--weights", keypoints)
         options = (*ATTRIBUTE_OPTIONS, "--data", crops, "--out", phase_folder(args, "attributes", index))
         folder = runs_folder(args, "attributes", index)
         yield training_step(train_attributes.main, (*options, *_phase_options(phase, args)), folder, start)
@@ -220,15 +210,9 @@ def steps(args: MakeArguments) -> Iterator[Step]:
     check_source(artifacts["attributes"], runs[-1])
     scores = made_with(args, "attributes") / "scores"
     yield from score_steps(artifacts, scores, photos, crops, args.real)
-    for stage, data in zip(STAGES, (photos, crops), strict=True):
+    for stage, data in zip(MADE, (photos, crops), strict=True):
         name = f"validation_{stage}.json"
         yield Step(evaluate.main, (artifacts[stage], "--data", data, "--json", scores / name), scores, name)
-
-
-def phases_from(start: str, phases: Sequence[Phase]) -> list[tuple[int, Phase]]:
-    """The phases with their indices; a finished network has no use for photos below three quarters of its own size."""
-    smallest = 0 if start == "nothing" else phases[-1].size * 3 / 4
-    return [(index, phase) for index, phase in enumerate(phases) if phase.size >= smallest]
 
 
 def phase_folder(args: MakeArguments, stage: Stage, index: int) -> Path:
@@ -258,8 +242,8 @@ def score_steps(
             yield Step(test.main, options, folder, "submission.csv")
             yield score_step(score.keypoints, truth, folder, "submission.csv")
         folder = scores / f"auto_{name}"
-        pair = ("--model", artifacts["keypoints"], "--attributes", artifacts["attributes"])
-        yield Step(predict.main, (tests[name], *pair, "--out", folder / "answers.json"), folder, "answers.json")
+        networks = ("--model", artifacts["keypoints"], "--attributes", artifacts["attributes"])
+        yield Step(predict.main, (tests[name], *networks, "--out", folder / "answers.json"), folder, "answers.json")
     folder = scores / "attributes_synthetic"
     questions = crops / "rank" / "Tests" / "question.csv"
     options = ("--model", artifacts["attributes"], "--flip", "--out", folder, "--data", questions)
@@ -273,16 +257,12 @@ def _phase_options(phase: Phase, args: MakeArguments) -> tuple[str, ...]:
     return (*sizes, "--precision", args.precision)
 
 
-def made_by(args: MakeArguments, stage: Stage) -> list[str]:
-    """The commands that made a stage of the pair, each going on from the weights of the one before."""
-    command = f"{RECIPE} --count {args.count} --seed {args.seed} --epochs {args.epochs:g}"
-    if args.start == "nothing":
-        return [command]
-    return [*made_before(args.work, stage), f"{command} --start {args.start}"]
+def made_by(args: MakeArguments) -> list[str]:
+    return [f"{RECIPE} --count {args.count} --seed {args.seed} --epochs {args.epochs:g}"]
 
 
-def part_of_pair(args: MakeArguments, stage: Stage) -> Part:
-    """What a stage of the pair is made of, once all steps are done."""
+def part_of(args: MakeArguments, stage: Stage) -> Part:
+    """What the folder of a stage is made of, once all steps are done."""
     run, scores = only_run(runs_folder(args, stage, -1)), made_with(args, "attributes") / "scores"
     sets = {"synthetic": Photographs(args.work / "photos" / "test" / "test.csv", args.work / "photos" / ANSWER)}
     if args.real is not None:
@@ -294,7 +274,7 @@ def part_of_pair(args: MakeArguments, stage: Stage) -> Part:
         return attribute_card(folder, scores, ("synthetic",), args.real)
 
     artifact = made_with(args, stage) / "artifact"
-    return Part(stage, artifact, run, best_weights(run), made_by(args, stage), card)
+    return Part(stage, artifact, run, best_weights(run), made_by(args), card)
 
 
 if __name__ == "__main__":

@@ -4,27 +4,24 @@ import typing
 from dataclasses import replace
 from pathlib import Path
 
+import drawn_networks
 import pytest
-import shipped_networks
-import steps as steps_module
-from pretended import made_now, pretend, value, written
-from shipped_networks import (
+from drawn_networks import (
+    MADE,
     MakeArguments,
     Phase,
     Step,
     claimed,
     made_by,
-    part_of_pair,
-    phases_from,
+    part_of,
     run_step,
     steps,
     train_precision,
 )
-from small_artifacts import small_manifest, write_artifact
-from steps import START_FILE
+from pretended import made_now, value, written
 
 from aifashion.serve.artifact import MANIFEST, Manifest, Numbers
-from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
+from aifashion.serve.shipped import CARD, SHIPPED, WEIGHTS
 from aifashion.top import crop_commands, data_commands, evaluate, export, predict, score, test_attributes
 from aifashion.top import test as test_command
 from aifashion.top import train_attributes as train_attributes_command
@@ -51,57 +48,9 @@ def test_each_phase_goes_on_from_the_best_model_of_the_one_before(tmp_path):
     assert value(second.options, "--size") == "192" and value(second.options, "--learning-rate") == "0.001"
 
 
-def test_trainings_start_from_the_pair_that_ships_where_that_is_asked(tmp_path):
-    run = tmp_path / "runs" / "keypoints_1_192" / "all" / "2026_01_01_00_00_00"
-    args = MakeArguments(work=tmp_path, count=7, seed=2, start="shipped")
-    asked = steps(args)
-    next(asked)
-    assert value(next(asked).options, "--weights") == "shipped"
-    written(run / "config.json")
-    written(run / "best.json", json.dumps({"file": "epoch_002.weights.h5"}))
-    last = next(asked)
-    assert "--weights" not in last.options and value(last.options, "--size") == "256"
-    written(tmp_path / START_FILE, json.dumps({"keypoints": ["the first"], "attributes": ["another"]}))
-    went_on = "python recipes/shipped_networks.py --count 7 --seed 2 --epochs 1 --start shipped"
-    assert made_by(args, "keypoints") == ["the first", went_on]
-    assert made_by(replace(args, start="nothing"), "keypoints") == [went_on.removesuffix(" --start shipped")]
-
-
-def test_a_training_starts_from_the_pair_that_the_folder_was_begun_from(fails, tmp_path, monkeypatch):
-    taken: list[Step] = []
-
-    def run(step: Step) -> None:
-        taken.append(step)
-        pretend(step)
-
-    shipping = tmp_path / "pair"
-    monkeypatch.setattr(shipped_networks, "run_step", run)
-    monkeypatch.setattr(steps_module, "shipped", lambda stage: shipping / stage)
-    monkeypatch.setattr(shipped_networks, "part_of_pair", lambda args, stage: stage)
-    monkeypatch.setattr(shipped_networks, "install", lambda out, parts: ship("the first", "the next"))
-
-    def ship(*commands: str) -> None:
-        for stage in STAGES:
-            write_artifact(shipping / stage, replace(small_manifest(stage), source={"made_by": commands}))
-
-    ship("the first")
-    words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "out"), "--start", "shipped", "--seed", "2"]
-    shipped_networks.main(words)
-    assert len([step for step in taken if "shipped" in step.options]) == 2
-    shipped_networks.main([*words, "--attribute-precision", BFLOAT16])
-    error = fails(shipped_networks.main, *words, "--keypoint-precision", FLOAT32)
-    assert error.endswith(
-        f"begun from the pair made by the first, but {shipping / 'attributes'} was made by the first, the next since: "
-        "put the former back there, or give another --work"
-    )
-    assert taken[-1].function == crop_commands.crop
-
-
-def test_a_finished_network_does_without_the_smallest_photos():
-    phases = (Phase(96, 3, 1e-3), Phase(128, 4, 1e-3), Phase(160, 2, 1e-3))
-    assert [index for index, _ in phases_from("nothing", phases)] == [0, 1, 2]
-    assert [(index, phase.size) for index, phase in phases_from("shipped", phases)] == [(1, 128), (2, 160)]
-    assert len(phases_from("shipped", (Phase(192, 3, 1e-3), Phase(256, 2, 1e-3)))) == 2  # just three quarters
+def test_what_made_them_is_the_command():
+    args = MakeArguments(count=7, seed=2)
+    assert made_by(args) == ["python recipes/drawn_networks.py --count 7 --seed 2 --epochs 1"]
 
 
 def test_a_phase_that_has_begun_goes_on_and_one_that_is_calibrated_is_done(tmp_path):
@@ -155,8 +104,8 @@ def test_with_other_numbers_what_depends_on_the_artifact_is_made_anew(tmp_path):
     called = {step.function for step in others}
     scoring = {score.keypoints, score.attributes, evaluate.main}
     assert called == scoring | {test_command.main, predict.main, test_attributes.main}
-    pairs = {value(step.options, "--attributes") for step in others if step.function == predict.main}
-    assert pairs == {str(exported.folder)}
+    classifiers = {value(step.options, "--attributes") for step in others if step.function == predict.main}
+    assert classifiers == {str(exported.folder)}
     exported, crop, *others = made(replace(args, keypoint_precision=FLOAT32))
     assert exported.function == export.main and crop.function == crop_commands.crop
     assert value(crop.options, "--model") == str(exported.folder)
@@ -168,7 +117,7 @@ def test_with_other_numbers_what_depends_on_the_artifact_is_made_anew(tmp_path):
 def test_an_artifact_of_a_run_that_was_trained_again_is_refused(tmp_path):
     args = MakeArguments(work=tmp_path, precision="float32")
     made(args)
-    part = part_of_pair(args, "keypoints")
+    part = part_of(args, "keypoints")
     assert part.weights == part.run / "models" / "best.weights.h5" and (part.artifact / MANIFEST).is_file()
     again = part.run.with_name("zz_later")
     written(again / "config.json")
@@ -197,26 +146,26 @@ def test_a_folder_of_another_recipe_is_refused(tmp_path, monkeypatch):
     assert claimed(args) == claimed(args) == args
     claimed(replace(args, keypoint_precision=BFLOAT16, attribute_precision="int8"))  # these are no part of the claim
     with monkeypatch.context() as other:
-        other.setattr(shipped_networks, "KEYPOINT_PHASES", (Phase(128, 3, 2e-3),))
+        other.setattr(drawn_networks, "KEYPOINT_PHASES", (Phase(128, 3, 2e-3),))
         with pytest.raises(
             FileExistsError, match=r"keypoint_phases 128 px for 3 epochs at 0\.002 then 192 .*, not 128 px"
         ):
             claimed(args)
     with monkeypatch.context() as other:
-        other.setattr(shipped_networks, "ATTRIBUTE_OPTIONS", ("--network", "lite"))
+        other.setattr(drawn_networks, "ATTRIBUTE_OPTIONS", ("--network", "lite"))
         with pytest.raises(FileExistsError, match=r"attribute_options --task all .*, not --network lite;"):
             claimed(args)
     with monkeypatch.context() as other:
-        other.setattr(shipped_networks, "PHOTO_OPTIONS", ("--size", "320"))
+        other.setattr(drawn_networks, "PHOTO_OPTIONS", ("--size", "320"))
         with pytest.raises(FileExistsError, match=r"photo_options --size 256 --labels all, not --size 320;"):
             claimed(args)
 
 
 def test_a_folder_goes_on_in_the_precision_that_it_began_with(tmp_path, monkeypatch):
     args = MakeArguments(work=tmp_path / "work")
-    monkeypatch.setattr(shipped_networks, "train_precision", lambda asked: "float32" if asked == "auto" else asked)
+    monkeypatch.setattr(drawn_networks, "train_precision", lambda asked: "float32" if asked == "auto" else asked)
     assert claimed(args).precision == "float32"
-    monkeypatch.setattr(shipped_networks, "train_precision", lambda asked: "bfloat16" if asked == "auto" else asked)
+    monkeypatch.setattr(drawn_networks, "train_precision", lambda asked: "bfloat16" if asked == "auto" else asked)
     assert claimed(args).precision == "float32"
     assert claimed(replace(args, work=tmp_path / "new")).precision == "bfloat16"
     with pytest.raises(FileExistsError, match="begun with precision float32, not bfloat16"):
@@ -231,18 +180,11 @@ def test_where_an_export_fails_the_error_names_the_option_to_change(tmp_path):
             run_step(replace(step, function=sys.exit))
 
 
-def test_the_help_says_that_the_pair_of_the_package_is_replaced(capsys):
-    with pytest.raises(SystemExit):
-        shipped_networks.main(["--help"])
-    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "by default that of the installed package itself, whose pair is replaced" in text
-
-
 def test_what_cannot_be_made(fails, tmp_path, monkeypatch):
-    monkeypatch.setattr(shipped_networks, "run_step", None)  # so that a check that fails to refuse draws no photos
+    monkeypatch.setattr(drawn_networks, "run_step", None)  # so that a check that fails to refuse draws no photos
 
     def make(*words: object) -> str:
-        return fails(shipped_networks.main, "--work", tmp_path / "work", *words)
+        return fails(drawn_networks.main, "--work", tmp_path / "work", *words)
 
     assert "--epochs must be a multiple above 0, not 0.0" in make("--epochs", 0)
     assert "--test-count must be at least 1, not 0: the cards have the scores" in make("--test-count", 0)
@@ -250,14 +192,14 @@ def test_what_cannot_be_made(fails, tmp_path, monkeypatch):
     assert "has no answers.csv, label.csv: annotated" in make("--real", tmp_path / "real")
     written(tmp_path / "other" / "mine.txt")
     assert "holds other things (mine.txt); choose another --out" in make("--out", tmp_path / "other")
-    written(tmp_path / "pair" / "attributes" / "mine.txt")
-    assert "attributes holds other things than an artifact: choose another --out" in make("--out", tmp_path / "pair")
+    assert "the networks that ship are made by photograph_networks.py; choose another" in make("--out", SHIPPED)
+    written(tmp_path / "networks" / "attributes" / "mine.txt")
+    assert "attributes holds other things than an artifact: choose another --out" in make(
+        "--out", tmp_path / "networks"
+    )
     assert not (tmp_path / "work").exists()
     claimed(MakeArguments(work=tmp_path / "work", count=9, precision="float32"))
     assert "was begun with count 9, not 40000; give the same" in make("--out", tmp_path / "out")
-    facts = {"count": 40000, "test_count": 2000, "seed": 1, "epochs": 1.0, "precision": "auto"}
-    written(tmp_path / "work" / "recipe.json", json.dumps(facts))
-    assert "was begun by an older recipe, which did not note its phases: finish it" in make("--out", tmp_path / "out")
 
 
 def test_bfloat16_is_for_processors_with_matrix_units(tmp_path):
@@ -272,30 +214,32 @@ def test_what_a_call_that_was_cut_short_left_is_no_obstacle(fails, tmp_path):
     (tmp_path / "out" / ".keypoints").mkdir(parents=True)
     (tmp_path / "work").mkdir()
     written(tmp_path / "work" / "mine.txt")
-    error = fails(shipped_networks.main, "--work", tmp_path / "work", "--out", tmp_path / "out")
+    error = fails(drawn_networks.main, "--work", tmp_path / "work", "--out", tmp_path / "out")
     assert f"{tmp_path / 'work'} holds other things (mine.txt)" in error
 
 
 @pytest.mark.slow
 def test_the_whole_recipe_on_little(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(shipped_networks, "KEYPOINT_PHASES", (Phase(64, 1, 1e-3), Phase(96, 1, 1e-3)))
-    monkeypatch.setattr(shipped_networks, "ATTRIBUTE_PHASES", (Phase(32, 1, 1e-3), Phase(64, 1, 1e-3)))
+    monkeypatch.setattr(drawn_networks, "KEYPOINT_PHASES", (Phase(64, 1, 1e-3), Phase(96, 1, 1e-3)))
+    monkeypatch.setattr(drawn_networks, "ATTRIBUTE_PHASES", (Phase(32, 1, 1e-3), Phase(64, 1, 1e-3)))
     # A network that has learnt so little may differ by anything when it is quantised.
-    words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "pair"), "--keypoint-precision", FLOAT32]
+    words = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "networks"), "--keypoint-precision", FLOAT32]
     words += ["--count", "60", "--test-count", "10", "--precision", "float32"]
-    shipped_networks.main(words)
-    assert "Wrote the pair to" in capfd.readouterr().out
-    for stage, size in zip(STAGES, (96, 64), strict=True):
-        manifest = Manifest.read(tmp_path / "pair" / stage)
+    drawn_networks.main(words)
+    assert "Wrote the networks to" in capfd.readouterr().out
+    for stage, size in zip(MADE, (96, 64), strict=True):
+        manifest = Manifest.read(tmp_path / "networks" / stage)
         assert (manifest.stage, manifest.config["size"]) == (stage, size) and {WEIGHTS, CARD} < set(manifest.files)
-        card = (tmp_path / "pair" / stage / CARD).read_text(encoding="utf-8")
-        assert "python recipes/shipped_networks.py --count 60 --seed 1 --epochs 1" in card and "| all | " in card
+        card = (tmp_path / "networks" / stage / CARD).read_text(encoding="utf-8")
+        assert "python recipes/drawn_networks.py --count 60 --seed 1 --epochs 1" in card and "| all | " in card
     scored = (
         tmp_path / "work" / f"keypoints_{FLOAT32}" / f"attributes_{FLOAT32}" / "scores" / "validation_keypoints.json"
     )
     scored.write_text(json.dumps(json.loads(scored.read_text()) | {"ne": 0.5, "category_accuracy": 0.25}))
     monkeypatch.chdir(tmp_path)  # the same folders by other names
-    shipped_networks.main([word.replace(f"{tmp_path}/", "") for word in words])
-    assert "NE 50.00%, category right of 25.00%" in (tmp_path / "pair" / "keypoints" / CARD).read_text(encoding="utf-8")
+    drawn_networks.main([word.replace(f"{tmp_path}/", "") for word in words])
+    assert "NE 50.00%, category right of 25.00%" in (tmp_path / "networks" / "keypoints" / CARD).read_text(
+        encoding="utf-8"
+    )
     assert "> train" not in capfd.readouterr().out
-    assert Manifest.read(tmp_path / "pair" / "keypoints").files
+    assert Manifest.read(tmp_path / "networks" / "keypoints").files
