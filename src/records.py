@@ -96,7 +96,8 @@ class Prediction:
     xy: (K, 2) px in the photo. score: (K,) heatmap peaks in 0..1. state: (K,) int8, -1 where the category has
     no such keypoint, 0 where it is unlikely to be visible. category_probability is that of the category head, None
     where the category was given. visible: (K,) probabilities, and found: whether there is a garment at all; both None
-    for a network that was not calibrated, whose keypoints all count as visible.
+    for a network that was not calibrated, whose keypoints all count as visible. covariance: (K, 2, 2) px squared, how
+    far the keypoints are probably off; None where that is not known.
     """
 
     image_id: str
@@ -107,6 +108,7 @@ class Prediction:
     state: np.ndarray
     visible: np.ndarray | None = None
     found: bool | None = None
+    covariance: np.ndarray | None = None
 
 
 CropKind = Literal["image", "keypoints", "heatmap", "cam"]

@@ -9,13 +9,16 @@ import numpy as np
 
 from ..data_gen.images import ImageError
 from ..eval.crops import Framed
+from ..eval.measuring import Length, PhotoScale, ScaleError, describe_measured, measure
 from ..eval.two_stage import Recognition, describe, likely_labels
 from ..geometry import Size
 from ..heatmaps import HeatmapCodec
+from ..measurement_sets import MeasurementSet, measurements_of
 from ..records import ABSENT, HIDDEN, Box, HeadSpec, Prediction
 from ..vocabulary import Vocabulary
 from . import pictures
 from .pictures import crop_of
+from .scales import Scale, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +178,31 @@ class Garment:
         """(h, w, K) float32: one for each keypoint of the vocabulary; those that the category does not have are 0."""
         return self._known(self.recognition.result.heatmaps)
 
+    def measure(
+        self, scale: "Source | Scale | PhotoScale" = None, measurements: MeasurementSet | None = None
+    ) -> Mapping[str, Length]:
+        """Lengths and widths by name: in px, and with a scale in cm with their standard errors.
+
+        scale: where it comes from, such as `Sheet("a4")`; or that of the photo, as `Scale.of_photo` finds it, once
+        for several garments. measurements: by default those of the vocabulary. A garment that was not found has none.
+        Raises ScaleError, saying why, where a scale is given and there are no cm.
+        """
+        (measured,) = measure_garments([self], scale, measurements)
+        return measured
+
     def draw(self) -> np.ndarray:
         """Keypoints, heat and region, and with a classifier crop and attributes, side by side: (H, W, 3) RGB uint8."""
         return draw_garments([self])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, numbers rounded; of a photo that could not be read its name and the error."""
-        return describe(self.recognition, self.vocabulary, self.heads)
+        """Plain data for JSON, numbers rounded, lengths in px; of a photo that could not be read its name and the
+        error."""
+        facts = describe(self.recognition, self.vocabulary, self.heads)
+        prediction = self.recognition.result.prediction
+        if prediction is None:
+            return facts
+        (measured,) = measure([prediction], measurements_of(self.vocabulary))
+        return facts | describe_measured(measured, scaled=False)
 
     def __str__(self) -> str:
         if self.error is not None:
@@ -228,6 +249,32 @@ def draw_garments(garments: Sequence[Garment]) -> np.ndarray:
         raise ImageError(first.error or f"{first.name}: the photo was not kept")
     recognitions = [garment.recognition for garment in garments]
     return pictures.draw_garments(recognitions, first.vocabulary, first.codec, first.heads)
+
+
+def measure_garments(
+    garments: Sequence[Garment],
+    scale: "Source | Scale | PhotoScale" = None,
+    measurements: MeasurementSet | None = None,
+) -> list[Mapping[str, Length]]:
+    """`Garment.measure` of all garments of one photo, which share its scale: a known length is that of the first one
+    that has it.
+
+    Raises ValueError for none, ImageError for a photo that could not be read, ScaleError where a scale is given and a
+    garment has no cm.
+    """
+    if not garments:
+        raise ValueError("expected at least one garment to measure; got none")
+    first = garments[0]
+    if isinstance(scale, Source | Scale):
+        how = scale if isinstance(scale, Scale) else Scale(scale)
+        scale = how.of_photo(first.photo, first.size, first.recognition.result.reduced)
+    known = measurements or measurements_of(first.vocabulary)
+    found = measure([garment.prediction for garment in garments], known, scale)
+    failed = next((one.scale_error for one in found if one.scale_error is not None), None)
+    if failed is not None:
+        raise ScaleError(failed)
+    pairs = zip(garments, found, strict=True)
+    return [_ByName(one.lengths, "measurement", garment.category) for garment, one in pairs]
 
 
 def _attribute(head: HeadSpec, values: np.ndarray) -> Attribute:

@@ -1,0 +1,169 @@
+"""The corners of a flat rectangle in a photo to a fraction of a pixel, from its four edges, with their uncertainty.
+
+Along each edge profiles are taken across it; where they are steepest is a point of the edge. A straight line through
+some dozens of them is known far better than any pixel, and four such lines meet in the corners.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+Straighten = Callable[[np.ndarray], np.ndarray]
+"""Points (N, 2) of the photo -> without the lens's distortion."""
+_MOST_PROFILES = 48
+_MARGIN = 0.06  # of an edge, at its ends: corners are rounded by the lens and by the print
+_FLOOR = 0.05
+"""Px by which an edge as a whole is off, whatever its points agree on: light, and the ink that runs."""
+_PARALLEL = 1e-3
+_SHIFT, _TURN = 1e-3, 1e-5  # px and radians, of derivatives
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quad:
+    """corners: (4, 2) px, in the order that was given. covariance: (8, 8) of x, y, x, y, ... fitted: the smallest share
+    of an edge's points that lie on its line."""
+
+    corners: np.ndarray
+    covariance: np.ndarray
+    fitted: float
+
+
+def refined_quad(
+    grey: np.ndarray, corners: np.ndarray, darker_inside: bool, straight: Straighten = lambda xy: xy
+) -> Quad | None:
+    """The quad whose corners are about (4, 2) px, clockwise or not; None where its edges cannot be seen.
+
+    grey: (H, W) uint8. darker_inside: whether it is darker than what is about it, as the border of a marker is, or
+    brighter, as paper is.
+    """
+    found = np.asarray(corners, np.float64)
+    # The second time the profiles lie where the first one found the edges, and can be shorter.
+    for reach in (1.0, 0.5):
+        lines, fitted = [], 1.0
+        for i in range(4):
+            edge = _edge_points(grey, found[i], found[(i + 1) % 4], found.mean(axis=0), darker_inside, reach)
+            if edge is None:
+                return None
+            line = _line(straight(edge))
+            if line is None:
+                return None
+            lines.append(line)
+            fitted = min(fitted, line.inside)
+        met = _corners(np.array([line.of for line in lines]))
+        if met is None:
+            return None
+        moved = np.linalg.norm(met - straight(found), axis=1).max()
+        if moved > 0.15 * np.linalg.norm(found - np.roll(found, 1, axis=0), axis=1).min() + 3:
+            return None
+        # Profiles are taken in the photo as it is: over a marker a lens moves all points by about as much.
+        found = found + (met - straight(found))
+    return Quad(met, _covariance(lines), fitted)
+
+
+def _edge_points(
+    grey: np.ndarray, start: np.ndarray, end: np.ndarray, inner: np.ndarray, darker_inside: bool, reach: float
+) -> np.ndarray | None:
+    """(N, 2) px: where the profiles across an edge are steepest; None for too few."""
+    along = end - start
+    length = float(np.hypot(*along))
+    if length < 8:
+        return None
+    along = along / length
+    across = np.array([along[1], -along[0]])
+    if (inner - start) @ across > 0:
+        across = -across  # outwards
+    count = int(np.clip(length * (1 - 2 * _MARGIN) / 2, 6, _MOST_PROFILES))
+    half = reach * float(np.clip(0.05 * length, 2.5, 7))
+    offsets = np.arange(-half, half + 0.25, 0.5)
+    at = start + np.linspace(_MARGIN, 1 - _MARGIN, count)[:, None] * length * along
+    places = at[:, None] + offsets[:, None] * across
+    profile = cv2.remap(
+        grey,
+        np.ascontiguousarray(places[..., 0], np.float32),
+        np.ascontiguousarray(places[..., 1], np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).astype(np.float32)
+    profile = cv2.blur(profile, (3, 1))
+    rise = np.diff(profile, axis=1) * (1 if darker_inside else -1)
+    middles = (offsets[:-1] + offsets[1:]) / 2
+    peak = rise.argmax(axis=1)
+    near = np.abs(np.arange(rise.shape[1]) - peak[:, None]) <= 3
+    weight = np.where(near, np.maximum(rise, 0), 0)
+    strength = weight.sum(axis=1)
+    inside = (peak > 0) & (peak < rise.shape[1] - 1)
+    height, width = grey.shape
+    inside &= (at >= 1).all(axis=1) & (at[:, 0] < width - 2) & (at[:, 1] < height - 2)
+    usable = inside & (strength >= max(6.0, 0.3 * float(np.median(strength))))
+    if usable.sum() < max(5, 0.5 * count):
+        return None
+    offset = (weight @ middles)[usable] / strength[usable]
+    return at[usable] + offset[:, None] * across
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """of: (3,), normal x, normal y and distance: n . p = d. middle: (2,) of its points. offset, turn: the variances of
+    its distance there, and of its angle. inside: the share of its points that lie on it."""
+
+    of: np.ndarray
+    middle: np.ndarray
+    offset: float
+    turn: float
+    inside: float
+
+
+def _line(points: np.ndarray) -> _Line | None:
+    """The line through the points, without those that lie off it; None where too few are left."""
+    kept = np.ones(len(points), bool)
+    for _ in range(4):
+        if kept.sum() < 5:
+            return None
+        middle = points[kept].mean(axis=0)
+        away = points[kept] - middle
+        axes = np.linalg.eigh(away.T @ away)[1]  # the narrow axis comes first
+        normal = axes[:, 0]
+        off = (points - middle) @ normal
+        spread = 1.4826 * float(np.median(np.abs(off[kept])))
+        again = np.abs(off) <= max(3 * spread, 0.15)
+        if (again == kept).all():
+            break
+        kept = again
+    if kept.sum() < 5:
+        return None
+    along = (points[kept] - middle) @ axes[:, 1]
+    # Neighbouring profiles share pixels, so that their errors are not quite their own.
+    variance = float((off[kept] ** 2).sum() / (kept.sum() - 2)) * 2
+    offset = variance / kept.sum() + _FLOOR**2
+    turn = (variance + _FLOOR**2) / float((along**2).sum())
+    return _Line(np.array([*normal, normal @ middle]), middle, offset, turn, float(kept.mean()))
+
+
+def _corners(lines: np.ndarray) -> np.ndarray | None:
+    """(..., 4, 3) lines of the edges in their order -> (..., 4, 2), where each meets the one before; None where two are
+    parallel."""
+    before = np.roll(lines, 1, axis=-2)
+    a, b, c = np.moveaxis(before, -1, 0)
+    d, e, f = np.moveaxis(lines, -1, 0)
+    across = a * e - b * d
+    if (np.abs(across) < _PARALLEL).any():
+        return None
+    return np.stack([(c * e - f * b) / across, (a * f - d * c) / across], axis=-1)
+
+
+def _covariance(lines: list[_Line]) -> np.ndarray:
+    """(8, 8) of the corners: each line can shift, and turn about the middle of its points."""
+    still = np.array([line.of for line in lines])
+    moved = np.repeat(still[None], 8, axis=0)
+    for i, line in enumerate(lines):
+        normal = line.of[:2] + _TURN * np.array([-line.of[1], line.of[0]])
+        moved[2 * i, i, 2] += _SHIFT
+        moved[2 * i + 1, i] = [*normal, normal @ line.middle]
+    met = _corners(np.concatenate([still[None], moved]))
+    if met is None:
+        return np.full((8, 8), np.inf)
+    slopes = (met[1:] - met[0]).reshape(8, 8) / np.tile([_SHIFT, _TURN], 4)[:, None]
+    variances = np.array([(line.offset, line.turn) for line in lines]).ravel()
+    return (slopes.T * variances) @ slopes
