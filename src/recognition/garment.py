@@ -9,7 +9,9 @@ import numpy as np
 
 from ..data_gen.images import ImageError
 from ..eval.crops import Framed
-from ..eval.measuring import Length, PhotoScale, ScaleError, describe_measured, measure
+from ..eval.dimensions import draw_dimensions
+from ..eval.drawing import side_by_side
+from ..eval.measuring import Length, Measured, PhotoScale, ScaleError, describe_measured, measure
 from ..eval.two_stage import Recognition, describe, likely_labels
 from ..geometry import Size
 from ..heatmaps import HeatmapCodec
@@ -194,6 +196,14 @@ class Garment:
         """Keypoints, heat and region, and with a classifier crop and attributes, side by side: (H, W, 3) RGB uint8."""
         return draw_garments([self])
 
+    def draw_lengths(
+        self, scale: "Source | Scale | PhotoScale" = None, measurements: MeasurementSet | None = None
+    ) -> np.ndarray:
+        """The photo with the lines of all measurements and their values: (H, W, 3) RGB uint8. As `measure`."""
+        known = measurements or measurements_of(self.vocabulary)
+        measured = Measured(dict(self.measure(scale, known)))
+        return draw_dimensions(self.photo, [(self.prediction, measured)], known)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, numbers rounded, lengths in px; of a photo that could not be read its name and the
         error."""
@@ -237,10 +247,13 @@ class Garment:
         return value
 
 
-def draw_garments(garments: Sequence[Garment]) -> np.ndarray:
+def draw_garments(
+    garments: Sequence[Garment], measured: Sequence[Measured] = (), known: MeasurementSet | None = None
+) -> np.ndarray:
     """All garments of one photo in one picture, as `Garment.draw` does it: (H, W, 3) RGB uint8.
 
-    Raises ValueError for none, ImageError for a photo that could not be read.
+    measured: their lengths, with which there is a panel of dimension lines. known: what these measure, by default the
+    measurements of the vocabulary. Raises ValueError for none, ImageError for a photo that could not be read.
     """
     if not garments:
         raise ValueError("expected at least one garment to draw; got none")
@@ -248,7 +261,12 @@ def draw_garments(garments: Sequence[Garment]) -> np.ndarray:
     if first.recognition.result.photo is None:
         raise ImageError(first.error or f"{first.name}: the photo was not kept")
     recognitions = [garment.recognition for garment in garments]
-    return pictures.draw_garments(recognitions, first.vocabulary, first.codec, first.heads)
+    drawn = pictures.draw_garments(recognitions, first.vocabulary, first.codec, first.heads)
+    if not measured:
+        return drawn
+    known = known or measurements_of(first.vocabulary)
+    pairs = [(g.recognition.result.prediction, one) for g, one in zip(garments, measured, strict=True)]
+    return side_by_side([drawn, draw_dimensions(first.photo, [(p, one) for p, one in pairs if p is not None], known)])
 
 
 def measure_garments(
