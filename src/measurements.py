@@ -43,6 +43,14 @@ class Measurement:
         """The names of all keypoints that it depends on."""
         return frozenset(name for point in (*self.points, *self.onto, *self.along) for name in point)
 
+    @property
+    def key(self) -> str:
+        """What is measured, whatever it is called: `between armpit_left armpit_right`."""
+        parts = [self.form, *("+".join(point) for point in self.points)]
+        for word, points in (("onto", self.onto), ("along", self.along)):
+            parts += [word, *("+".join(point) for point in points)] if points else []
+        return " ".join(parts)
+
     def to_json(self) -> dict[str, Any]:
         """Plain data in the form of the files, which `measurement_from` reads."""
         if self.form != "from":
@@ -138,84 +146,96 @@ class Lengths:
 
     def __init__(self, measurements: Sequence[Measurement], keypoints: Sequence[str]) -> None:
         self.measurements = tuple(measurements)
-        index = {name: k for k, name in enumerate(keypoints)}
-        self._count = len(keypoints)
-        steps: list[np.ndarray] = []
-        owners: list[int] = []
-        drops: list[np.ndarray] = []
-        self._dropped: list[int] = []
+        self.keys = tuple(measurement.key for measurement in self.measurements)
+        used = [[name in m.keypoints for name in keypoints] for m in self.measurements]
+        self.uses = np.array(used, bool).reshape(len(used), len(keypoints))
+        """(M, K) bool: which points each one depends on."""
+        self.used = np.flatnonzero(self.uses.any(axis=0))
+        """The indices of the points that any of them depends on."""
+        weights = _Weights(keypoints)
+        steps, owners = [], []
         for number, measurement in enumerate(self.measurements):
-            weights = [self._weights(point, index) for point in measurement.points]
             if measurement.form != "from":
-                steps += [b - a for a, b in pairwise(weights)]
-                owners += [number] * (len(weights) - 1)
-                continue
-            start, end = (self._weights(point, index) for point in measurement.onto)
-            along = [self._weights(point, index) for point in measurement.along]
-            # Without a direction 0: what stands there is then taken from the line.
-            drops.append(np.stack([weights[0] - start, end - start, along[1] - along[0] if along else 0 * start]))
-            self._dropped.append(number)
-        self._steps = np.array(steps).reshape(-1, self._count)
+                steps += [weights.between(a, b) for a, b in pairwise(measurement.points)]
+                owners += [number] * (len(measurement.points) - 1)
+        self._steps = np.array(steps).reshape(-1, len(keypoints))
         self._owners = np.zeros((len(self.measurements), len(steps)))
         self._owners[owners, np.arange(len(steps))] = 1
-        self._drops = np.array(drops).reshape(-1, 3, self._count)
-        used = [[name in m.keypoints for name in keypoints] for m in self.measurements]
-        self.uses = np.array(used, bool).reshape(len(used), self._count)
-        """(M, K) bool: which points each one depends on."""
-
-    def _weights(self, point: Point, index: Mapping[str, int]) -> np.ndarray:
-        weights = np.zeros(self._count)
-        for name in point:
-            weights[index[name]] += 1 / len(point)
-        return weights
+        drops = [(number, m) for number, m in enumerate(self.measurements) if m.form == "from"]
+        self._drops = [
+            _Drops(weights, [(number, m) for number, m in drops if bool(m.along) == slanted])
+            for slanted in (False, True)
+            if any(bool(m.along) == slanted for _, m in drops)
+        ]
 
     def measure(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Points (K, 2) -> lengths (M,) in their unit, and their derivatives (M, K, 2).
 
         A length is NaN where the line that it is measured to has no direction, or one that never meets it.
         """
-        points = np.asarray(points, np.float64)
-        lengths = np.zeros(len(self.measurements))
-        slopes = np.zeros((len(lengths), self._count, 2))
-        if len(self._steps):
-            steps = self._steps @ points
-            sizes = np.hypot(steps[:, 0], steps[:, 1])
-            units = steps / np.maximum(sizes, 1e-300)[:, None]
-            lengths += self._owners @ sizes
-            by_step = self._steps[:, :, None] * units[:, None, :]
-            slopes += (self._owners @ by_step.reshape(len(steps), -1)).reshape(slopes.shape)
-        if self._dropped:
-            lengths[self._dropped], slopes[self._dropped] = self._drop(points)
-        return lengths, slopes
+        # As complex numbers, half as many operations do for lists as short as these.
+        at = np.ascontiguousarray(points, np.float64).view(np.complex128)[:, 0]
+        steps = self._steps @ at
+        sizes = np.abs(steps)
+        units = steps / np.maximum(sizes, 1e-300)
+        lengths = self._owners @ sizes
+        slopes = self._owners @ (self._steps * units[:, None])
+        for drops in self._drops:
+            lengths[drops.owners], slopes[drops.owners] = drops.measure(at)
+        return lengths, slopes.view(np.float64).reshape(len(lengths), -1, 2)
 
-    def _drop(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+
+class _Weights:
+    """Of which keypoints a point is made. keypoints: their names in order."""
+
+    def __init__(self, keypoints: Sequence[str]) -> None:
+        self._index = {name: k for k, name in enumerate(keypoints)}
+
+    def of(self, point: Point) -> np.ndarray:
+        weights = np.zeros(len(self._index))
+        for name in point:
+            weights[self._index[name]] += 1 / len(point)
+        return weights
+
+    def between(self, a: Point, b: Point) -> np.ndarray:
+        return self.of(b) - self.of(a)
+
+
+class _Drops:
+    """Distances of points to lines, all of them at a right angle, or all along directions of their own."""
+
+    def __init__(self, weights: _Weights, measurements: Sequence[tuple[int, Measurement]]) -> None:
+        self.owners = [number for number, _ in measurements]
+        of = [m for _, m in measurements]
+        vectors = [
+            [weights.between(m.onto[0], m.points[0]) for m in of],
+            [weights.between(*m.onto) for m in of],
+            [weights.between(*m.along) for m in of if m.along],
+        ]
+        self._vectors = np.array([part for part in vectors if part])
+
+    def measure(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of a point at u from a line of direction d: |u x d| / |d|, and measured along a: |u x d| |a| / |a x d|."""
-        vectors = self._drops @ points
-        u, d, a = vectors[:, 0], vectors[:, 1], vectors[:, 2]
-        upright = ~self._drops[:, 2].any(axis=1)
-        height, reach = _cross(u, d), np.where(upright, 1, _cross(a, d))
-        size = np.where(upright, np.hypot(d[:, 0], d[:, 1]), 1)
-        stride = np.where(upright, 1, np.hypot(a[:, 0], a[:, 1]))
+        vectors = self._vectors @ at
+        u, d = vectors[:2]
+        # |u x d| grows fastest along d turned by a right angle, and by d along u turned the other way.
+        height = (u.conj() * d).imag
+        side = np.sign(height)  # 0 on the line: the point has no side to which its distance grows
         with np.errstate(divide="ignore", invalid="ignore"):
-            lengths = np.abs(height) * stride / (np.abs(reach) * size)
-            # Of the logarithm of each factor by its vectors, times the length.
-            by_u = (lengths / height)[:, None] * _turned(d)
-            by_d = (lengths / height)[:, None] * -_turned(u)
-            by_d -= np.where(upright, lengths / size**2, 0)[:, None] * d
-            by_d += np.where(upright, 0, lengths / reach)[:, None] * _turned(a)
-            by_a = (lengths / stride**2)[:, None] * a - (lengths / reach)[:, None] * _turned(d)
-        by_a[upright] = 0
-        # A point on the line has no height, and no side to which it grows.
-        by_u[height == 0] = by_d[height == 0] = by_a[height == 0] = 0
-        slopes = self._drops.transpose(0, 2, 1) @ np.stack([by_u, by_d, by_a], axis=1)
+            if len(vectors) == 2:
+                size = np.abs(d)
+                lengths = np.abs(height) / size
+                slopes = [side * d / (1j * size), side * u * 1j / size - lengths * d / size**2]
+            else:
+                a = vectors[2]
+                reach, stride = (a.conj() * d).imag, np.abs(a)
+                factor = side * stride / np.abs(reach)
+                lengths = factor * height
+                slopes = [
+                    factor * d / 1j,
+                    factor * u * 1j - lengths / reach * a * 1j,
+                    lengths * a / stride**2 - lengths / reach * d / 1j,
+                ]
         known = np.isfinite(lengths)
-        return np.where(known, lengths, np.nan), np.where(known[:, None, None], slopes, 0)
-
-
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-
-
-def _turned(vectors: np.ndarray) -> np.ndarray:
-    """d |u x d| / du for u x d = u_x d_y - u_y d_x: (d_y, -d_x)."""
-    return np.stack([vectors[:, 1], -vectors[:, 0]], axis=1)
+        by_vector = np.where(known, slopes, 0)
+        return np.where(known, lengths, np.nan), np.einsum("vn,vnk->nk", by_vector, self._vectors)

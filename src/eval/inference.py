@@ -10,7 +10,7 @@ from ..data_gen.memory import Budget, array_bytes
 from ..data_gen.preprocess import boxed, letterboxed
 from ..geometry import Frame, Size
 from ..heatmaps import Decoder, HeatmapCodec
-from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Box, Prediction, Sample
+from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Box, Prediction, Sample, Uncertainty
 from ..vocabulary import Vocabulary
 from .keypoint_errors import default_errors, spreads
 from .reading import full_batch, new_budget, read_ahead, work_behind
@@ -220,9 +220,9 @@ def _decode(
         if view.place is not None and view.place.box is None:
             found = False
         to_photo = net.codec.stride * view.frame.inverse[:, :2]
-        covariance = to_photo @ off[index] @ to_photo.T
+        uncertainty = Uncertainty(to_photo @ off[index] @ to_photo.T, errors.lengths)
         prediction = Prediction(
-            sample.image_id, category, probability, points, score, state, visible, found, covariance
+            sample.image_id, category, probability, points, score, state, visible, found, uncertainty
         )
         yield PhotoResult(
             sample,

@@ -9,7 +9,8 @@ in cells, whose constants are fitted to annotated photos. Averaged over turned a
 point that is seen in several places make one that is wide, so that test-time augmentation needs no formula of its own.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -25,15 +26,19 @@ COVERAGE = (0.6827, 0.9545)
 """The shares of normally distributed errors within one and within two standard errors."""
 _STRENGTH = 8.0
 """As many errors pull the scale of a keypoint to that of all."""
+_FEW = 50
+"""As many lengths count as much as those of all other kinds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeypointErrors:
-    """scale: (K,) cells. width, height: the exponents of the formula."""
+    """scale: (K,) cells. width, height: the exponents of the formula. lengths: by `Measurement.key` the factor of the
+    standard errors of lengths, where it is not 1."""
 
     scale: np.ndarray
     width: float
     height: float
+    lengths: Mapping[str, float] = field(default_factory=dict)
 
     def covariance(self, spread: np.ndarray, peaks: np.ndarray) -> np.ndarray:
         """Spreads (..., K, 2, 2) cells squared and heatmap peaks (..., K) -> the covariances of the errors, in the form
@@ -43,20 +48,23 @@ class KeypointErrors:
         return (axes * (deviations**2)[..., None, :]) @ np.swapaxes(axes, -1, -2)
 
     def to_json(self) -> dict[str, Any]:
-        return {"scale": self.scale.tolist(), "width": self.width, "height": self.height}
+        facts = {"scale": self.scale.tolist(), "width": self.width, "height": self.height}
+        return facts | {"lengths": dict(self.lengths)}
 
     @classmethod
     def from_json(cls, facts: Any, keypoints: int) -> Self:
         """Raises ValueError for what `to_json` did not write, or for another number of keypoints."""
-        if not isinstance(facts, dict) or set(facts) != {"scale", "width", "height"}:
-            raise ValueError(f"no errors of keypoints: expected scale, width and height; got {facts!r:.80}")
-        scale = facts["scale"]
-        numbers = [*(scale if isinstance(scale, list) else [None]), facts["width"], facts["height"]]
+        if not isinstance(facts, dict) or set(facts) != {"scale", "width", "height", "lengths"}:
+            raise ValueError(f"no errors of keypoints: expected scale, width, height and lengths; got {facts!r:.80}")
+        scale, lengths = facts["scale"], facts["lengths"]
+        if not isinstance(lengths, dict) or not isinstance(scale, list):
+            raise ValueError("errors of keypoints: expected a list of scales, and a table of factors of lengths")
+        numbers = [*scale, *lengths.values(), facts["width"], facts["height"]]
         if not all(type(value) in (int, float) and np.isfinite(value) for value in numbers):
             raise ValueError("no errors of keypoints: a value is not a finite number")
-        if len(scale) != keypoints or not all(value > 0 for value in scale):
-            raise ValueError(f"errors of keypoints: expected {keypoints} scales above 0; got {len(scale)}")
-        return cls(np.array(scale, float), float(facts["width"]), float(facts["height"]))
+        if len(scale) != keypoints or not all(value > 0 for value in [*scale, *lengths.values()]):
+            raise ValueError(f"errors of keypoints: expected {keypoints} scales and factors above 0; got {len(scale)}")
+        return cls(np.array(scale, float), float(facts["width"]), float(facts["height"]), dict(lengths))
 
 
 def default_errors(keypoints: int) -> KeypointErrors:
@@ -68,7 +76,7 @@ def spreads(heatmaps: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Heatmaps (B, h, w, K) and points (B, K, 2) in cells -> the covariances of the heatmaps about the points,
     (B, K, 2, 2) cells squared."""
     batch, h, w, count = heatmaps.shape
-    # Every second cell tells as much: a Gaussian of a cell and a half is still sampled finely enough.
+    # Every third cell tells as much: a Gaussian of a cell and a half is still sampled finely enough.
     step = _SKIP if min(h, w) >= _LARGE else 1
     flat = heatmaps[:, ::step, ::step].reshape(batch, -1, count)
     peaks = flat.max(axis=1, keepdims=True)
@@ -85,7 +93,7 @@ def spreads(heatmaps: np.ndarray, places: np.ndarray) -> np.ndarray:
     return found
 
 
-_SKIP, _LARGE = 2, 32
+_SKIP, _LARGE = 3, 48
 _POWERS: dict[tuple[int, int, int], np.ndarray] = {}
 
 
@@ -156,15 +164,25 @@ def fit_errors(observed: Observed) -> KeypointErrors:
     return rescaled(found, covering_factor(sizes / level))
 
 
-def fit_lengths(errors: KeypointErrors, measured: np.ndarray, deviations: np.ndarray) -> KeypointErrors:
-    """The errors, scaled so that one and two standard errors cover what they should of the errors of lengths.
+def fit_lengths(errors: KeypointErrors, ratios: Mapping[str, np.ndarray]) -> KeypointErrors:
+    """The errors, with factors by which one and two standard errors cover what they should of the errors of lengths.
 
     Errors of neighbouring points go together, as where both ends of a hem are seen too low; so lengths, which are what
-    is asked for, have the last word. measured: (N,) errors of lengths. deviations: (N,) their standard errors by
-    `errors`, in the same unit. Returns `errors` for none.
+    is asked for, have the last word. ratios: by `Measurement.key` the errors (N,) of lengths, in standard errors by
+    `errors`. All lengths together rescale the errors of the keypoints, which serve measurements of other keys; the
+    fewer examples one has, the closer is its factor to that. Returns `errors` for none.
     """
-    known = np.isfinite(measured) & np.isfinite(deviations) & (deviations > 0)
-    return rescaled(errors, covering_factor(np.abs(measured[known]) / deviations[known])) if known.any() else errors
+    found = {key: np.abs(values) for key, values in ratios.items() if len(values)}
+    if not found:
+        return errors
+    shared = covering_factor(np.concatenate(list(found.values())))
+    factors = {}
+    for key, values in found.items():
+        trust = len(values) / (len(values) + _FEW)
+        factors[key] = float((covering_factor(values) / shared) ** trust)
+    # What is left of the gap: quantiles of parts are not those of the whole.
+    rest = covering_factor(np.concatenate([values / (shared * factors[key]) for key, values in found.items()]))
+    return replace(rescaled(errors, shared * rest), lengths=factors)
 
 
 def rescaled(errors: KeypointErrors, factor: float) -> KeypointErrors:

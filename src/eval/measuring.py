@@ -1,5 +1,6 @@
 """Lengths of garments from their keypoints: in px, and with a scale in cm, each with its standard error."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from ..measurement_sets import MeasurementSet
 from ..planes import Plane, uniform_plane
-from ..records import ABSENT, HIDDEN, Prediction
+from ..records import ABSENT, HIDDEN, Prediction, Uncertainty
 
 MOST_ERROR = 0.1
 """Of a length: where the scale alone is less sure than that, there are no cm."""
@@ -70,21 +71,23 @@ def measure(predictions: Sequence[Prediction], known: MeasurementSet, scale: Pho
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _InPixels:
-    """values: (M,) px. slopes: (M, K, 2). covariance: (K, 2, 2) of the points."""
+    """values: (M,) px. slopes: (M, K, 2). covariance: (K, 2, 2) of the points. factors: (M,) of the standard errors."""
 
     values: np.ndarray
     slopes: np.ndarray
     covariance: np.ndarray
+    factors: np.ndarray
 
     @property
     def deviations(self) -> np.ndarray:
-        return deviations(self.slopes, self.covariance)
+        return self.deviations_by(self.slopes)
 
-
-def deviations(slopes: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Derivatives (M, K, 2) by points with covariances (K, 2, 2) -> standard errors (M,), points apart from another."""
-    flat = (slopes[:, :, None, :] @ covariance).reshape(len(slopes), slopes.shape[1] * 2)
-    return np.sqrt(np.maximum((flat * slopes.reshape(flat.shape)).sum(axis=1), 0))
+    def deviations_by(self, slopes: np.ndarray) -> np.ndarray:
+        """Derivatives (M, K, 2) of the lengths by the points, in any unit -> their standard errors (M,)."""
+        x, y = slopes[..., 0], slopes[..., 1]
+        c = self.covariance
+        variance = x * x @ c[:, 0, 0] + y * y @ c[:, 1, 1] + 2 * (x * y @ c[:, 0, 1])
+        return self.factors * np.sqrt(np.maximum(variance, 0))
 
 
 def lengths_in_pixels(prediction: Prediction, known: MeasurementSet) -> tuple[np.ndarray, np.ndarray]:
@@ -94,15 +97,14 @@ def lengths_in_pixels(prediction: Prediction, known: MeasurementSet) -> tuple[np
 
 
 def _in_pixels(prediction: Prediction, known: MeasurementSet) -> _InPixels:
-    points = np.where((prediction.state == ABSENT)[:, None], 0, prediction.xy)
     of = known.of(prediction.category)
-    values, slopes = of.measure(points)
-    values[of.uses @ (prediction.state == ABSENT)] = np.nan
-    covariance = prediction.covariance
-    if covariance is None:
-        covariance = np.full((len(points), 2, 2), np.nan)
-    covariance = np.where((prediction.state == ABSENT)[:, None, None], 0, covariance)
-    return _InPixels(values, slopes, covariance)
+    values, slopes = of.measure(prediction.xy)
+    absent = prediction.state == ABSENT
+    if absent[of.used].any():
+        values[of.uses @ absent] = np.nan
+    unsure = prediction.uncertainty or Uncertainty(np.full((len(absent), 2, 2), np.nan))
+    factors = np.array([unsure.lengths.get(key, 1.0) for key in of.keys]) if unsure.lengths else np.ones(len(values))
+    return _InPixels(values, slopes, unsure.covariance, factors)
 
 
 def _measured(prediction: Prediction, known: MeasurementSet, scale: Plane | ScaleError | None) -> Measured:
@@ -115,7 +117,7 @@ def _measured(prediction: Prediction, known: MeasurementSet, scale: Plane | Scal
     try:
         if isinstance(scale, ScaleError):
             raise scale
-        cm, errors, density = _in_cm(prediction, known, scale, pixels.covariance)
+        cm, errors, density = _in_cm(prediction, known, scale, pixels)
     except ScaleError as error:
         return Measured(lengths, scale_error=str(error))
     return Measured(_with_cm(lengths, cm, errors), density)
@@ -124,17 +126,14 @@ def _measured(prediction: Prediction, known: MeasurementSet, scale: Plane | Scal
 def _plain(prediction: Prediction, known: MeasurementSet, pixels: _InPixels) -> dict[str, Length]:
     of = known.of(prediction.category)
     span = _span(prediction, known)
-    covered = of.uses @ (prediction.state == HIDDEN)
+    covered = (of.uses & (prediction.state == HIDDEN)).any(axis=1)
     calibrated = prediction.visible is not None
-    errors = pixels.deviations
+    columns = pixels.values.tolist(), pixels.deviations.tolist(), covered.tolist()
     return {
         m.name: Length(
-            _number(pixels.values[i]),
-            _number(errors[i]),
-            _number(pixels.values[i] / span) if span else None,
-            bool(covered[i]) if calibrated else None,
+            _number(px), _number(error), _number(px / span) if span else None, hidden if calibrated else None
         )
-        for i, m in enumerate(of.measurements)
+        for m, px, error, hidden in zip(of.measurements, *columns, strict=True)
     }
 
 
@@ -146,11 +145,11 @@ def _span(prediction: Prediction, known: MeasurementSet) -> float:
     else:
         points = prediction.xy[prediction.state != ABSENT]
         a, b = points.min(axis=0), points.max(axis=0)
-    return float(np.hypot(*(b - a)))
+    return math.hypot(*(b - a))
 
 
 def _in_cm(
-    prediction: Prediction, known: MeasurementSet, plane: Plane, covariance: np.ndarray
+    prediction: Prediction, known: MeasurementSet, plane: Plane, pixels: _InPixels
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Lengths in cm (M,), their standard errors (M,), and the px per cm in the middle. Raises ScaleError."""
     present = prediction.state != ABSENT
@@ -162,8 +161,9 @@ def _in_cm(
         raise ScaleError("the garment reaches beyond the horizon of the plane in which the scale lies")
     of = known.of(prediction.category)
     values, slopes = of.measure(points[:-1])
-    values[of.uses @ ~present] = np.nan
-    errors = deviations((slopes[:, :, None, :] @ by_point[:-1])[:, :, 0], covariance)
+    if not present[of.used].all():
+        values[of.uses @ ~present] = np.nan
+    errors = pixels.deviations_by((slopes[:, :, None, :] @ by_point[:-1])[:, :, 0])
     if plane.partials.size and len(values):
         flat = by_parameter[:-1].transpose(0, 2, 1).reshape(-1, len(plane.partials))
         of_scale = slopes.reshape(len(values), -1) @ flat
@@ -197,7 +197,7 @@ def _by_known_length(predictions: Sequence[Prediction], known: MeasurementSet, s
     if measured[giver].scale_error is None:
         factor = scale.cm / value
         slopes = factor * (pixels.slopes - (pixels.values / value)[:, None, None] * slope)
-        errors = deviations(slopes, pixels.covariance)
+        errors = pixels.deviations_by(slopes)
         lengths = _with_cm(measured[giver].lengths, factor * pixels.values, errors)
         measured[giver] = replace(measured[giver], lengths=lengths)
     return measured
@@ -220,7 +220,8 @@ def _known_in_pixels(
     slope = np.zeros_like(prediction.xy)
     slope[ends[1]] = (b - a) / max(value, 1e-300)
     slope[ends[0]] = -slope[ends[1]]
-    return value, slope, float(deviations(slope[None], pixels.covariance)[0])
+    plain = replace(pixels, factors=np.ones(1))
+    return value, slope, float(plain.deviations_by(slope[None])[0])
 
 
 def _with_cm(lengths: dict[str, Length], cm: np.ndarray, errors: np.ndarray) -> dict[str, Length]:
@@ -231,7 +232,7 @@ def _with_cm(lengths: dict[str, Length], cm: np.ndarray, errors: np.ndarray) -> 
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
 
 
 def knows(known: MeasurementSet, name: str) -> bool:

@@ -10,7 +10,7 @@ from ..eval.inference import PhotoResult
 from ..eval.keypoint_errors import KeypointErrors, Observed, coverage, default_errors, fit_errors, fit_lengths
 from ..eval.measuring import lengths_in_pixels
 from ..measurement_sets import MeasurementSet, measurements_of
-from ..records import VISIBLE, Keypoints, Prediction
+from ..records import VISIBLE, Keypoints, Prediction, Uncertainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,13 @@ def fit_keypoint_errors(
             np.stack([answer.seen for answer in answers]),
         )
     )
-    fitted = fit_lengths(errors, *_lengths(answers, known, errors))
-    off, before = _lengths(answers, known, earlier or default_errors(count))
-    _, after = _lengths(answers, known, fitted)
-    shares = [coverage(off / deviations) if len(off) else (np.nan, np.nan) for deviations in (before, after)]
-    return FittedErrors(fitted, len(off), *shares)
+    fitted = fit_lengths(errors, _ratios(answers, known, errors))
+    shares, total = [], 0
+    for those in (earlier or default_errors(count), fitted):
+        ratios = np.concatenate([np.zeros(0), *_ratios(answers, known, those).values()])
+        total = len(ratios)
+        shares.append(coverage(ratios) if total else (np.nan, np.nan))
+    return FittedErrors(fitted, total, *shares)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,17 +79,17 @@ class _Answer:
         return cls(prediction, truth, result.spread, off, seen, to_photo)
 
 
-def _lengths(
-    answers: Sequence[_Answer], known: MeasurementSet, errors: KeypointErrors
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of all lengths whose keypoints are annotated as visible how far they are off, and their standard errors, px."""
-    off, expected = [], []
+def _ratios(answers: Sequence[_Answer], known: MeasurementSet, errors: KeypointErrors) -> dict[str, np.ndarray]:
+    """By `Measurement.key`, of all lengths whose keypoints are annotated as visible, how far they are off in standard
+    errors."""
+    found: dict[str, list[float]] = {}
     for answer in answers:
         covariance = answer.to_photo @ errors.covariance(answer.spread, answer.prediction.score) @ answer.to_photo.T
-        found, deviations = lengths_in_pixels(replace(answer.prediction, covariance=covariance), known)
+        uncertainty = Uncertainty(covariance, errors.lengths)
+        values, deviations = lengths_in_pixels(replace(answer.prediction, uncertainty=uncertainty), known)
         of = known.of(answer.prediction.category)
         true, _ = of.measure(np.where(answer.seen[:, None], answer.truth.xy, 0))
-        whole = ~(of.uses & ~answer.seen).any(axis=1) & np.isfinite(found) & np.isfinite(true) & (deviations > 0)
-        off.append((found - true)[whole])
-        expected.append(deviations[whole])
-    return np.concatenate(off), np.concatenate(expected)
+        whole = ~(of.uses & ~answer.seen).any(axis=1) & np.isfinite(values) & np.isfinite(true) & (deviations > 0)
+        for number in np.flatnonzero(whole):
+            found.setdefault(of.keys[number], []).append((values[number] - true[number]) / deviations[number])
+    return {key: np.array(ratios) for key, ratios in found.items()}
