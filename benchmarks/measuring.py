@@ -31,7 +31,7 @@ from aifashion.eval.measuring import ScaleError, describe_measured, measure
 from aifashion.measurement_sets import MeasurementSet, measurements_of
 from aifashion.planes import Plane
 from aifashion.recognition.keypoint_model import KeypointModel
-from aifashion.recognition.markers import MarkerKind
+from aifashion.recognition.markers import Marker
 from aifashion.recognition.recognizer import Recognizer
 from aifashion.recognition.scales import Scale, Sheet
 from aifashion.recognition.two_stage_model import TwoStageModel, load_two_stage_model
@@ -39,7 +39,7 @@ from aifashion.records import VISIBLE
 from aifashion.tasks.length_errors import fit_keypoint_errors
 
 TILTS = (0.0, 10.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0)
-MARKER = MarkerKind("4X4_50", 7, 18.0)
+MARKER = Marker("4X4_50", 7, 18.0)
 MARKERS = cv2.aruco.DICT_4X4_50
 SHEET = (21.0, 29.7)
 PX_PER_CM = 16

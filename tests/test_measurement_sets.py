@@ -1,5 +1,7 @@
 """Which measurements a network has: those of its vocabulary, of the package, or of a user's file."""
 
+import re
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,7 +90,10 @@ def test_a_file_adds_and_replaces(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[skirt]\nwaist = { between = ["waistband_left", "waistband_right"] }\n\nhem = { path = ["crotch"] }\n', "line 4"),
+        (
+            '[skirt]\nwaist = { between = ["waistband_left", "waistband_right"] }\n\nhem = { path = ["crotch"] }\n',
+            "line 4",
+        ),
         ("[cape]\n", "line 1: category 'cape' is not one of blouse, dress"),
         ("[skirt]\nhem = 3\n", "line 2: measurement 'hem' must be a table"),
         ("[skirt\n", "at line 1"),
@@ -118,3 +123,28 @@ def test_every_length_of_the_package_can_be_measured_on_its_category():
         for measurement in category.measurements or ():
             assert measurement.keypoints <= set(category.keypoints)
     assert "hip" not in measurements_of(ALL).names  # there is no point at the hip
+
+
+def test_the_documentation_lists_them():
+    page = (Path(__file__).resolve().parent.parent / "docs" / "measuring.md").read_text(encoding="utf-8")
+    section = page.split("## What is measured")[1].split("### Your own")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
+    listed = {name: row[1].split(", ") for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    known = measurements_of(ALL)
+    expected = {
+        name: [c for c in ALL.categories if any(m.name == name for m in known.of(c).measurements)]
+        for name in known.names
+    }
+    assert listed == expected
+
+
+def test_the_example_of_the_documentation_can_be_read(tmp_path: Path):
+    page = (Path(__file__).resolve().parent.parent / "docs" / "measuring.md").read_text(encoding="utf-8")
+    example = re.search(r"^    \[blouse\]\n(?:    .*\n)+", page, re.MULTILINE)
+    assert example is not None
+    (tmp_path / "own.toml").write_text(textwrap.dedent(example[0]))
+    assert [m.name for m in read_measurements(tmp_path / "own.toml", ALL)["blouse"]] == [
+        "across_front",
+        "side",
+        "front_length",
+    ]

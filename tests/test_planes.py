@@ -18,7 +18,7 @@ def test_a_tilted_plane_is_measured_exactly(tilt):
     places = np.array([[3.0, 5], [70, 12], [40, 50], [11, 93]])
     found, by_point, _ = plane.to_cm(seen_at(matrix, places))
     np.testing.assert_allclose(found, places, atol=1e-6)
-    step = plane.to_cm(seen_at(matrix, places) + [0.01, 0])[0]
+    step = plane.to_cm(seen_at(matrix, places) + np.array([0.01, 0]))[0]
     np.testing.assert_allclose((step - found) / 0.01, by_point[:, :, 0], rtol=1e-2, atol=1e-5)
 
 
@@ -76,7 +76,7 @@ def test_the_distortion_of_a_lens_is_undone():
     found, by_point, _ = plane.to_cm(bent)
     np.testing.assert_allclose(found, places, atol=1e-3)
     assert np.abs(plane_of_corners(corners, np.zeros((8, 8)), CM).to_cm(bent)[0] - places).max() > 0.5
-    step = plane.to_cm(bent + [0, 0.1])[0]
+    step = plane.to_cm(bent + np.array([0, 0.1]))[0]
     np.testing.assert_allclose((step - found) / 0.1, by_point[:, :, 1], rtol=1e-2, atol=1e-4)
 
 

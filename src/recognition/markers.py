@@ -24,7 +24,7 @@ _OTHERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class MarkerKind:
+class Marker:
     """dictionary: OpenCV's name without DICT_, such as 4X4_50. id: of the marker. cm: the side of its black square.
 
     Raises ValueError for what OpenCV does not have.
@@ -69,7 +69,7 @@ def _detector(name: str) -> cv2.aruco.ArucoDetector:
 
 
 def find_marker(
-    grey: np.ndarray, kind: MarkerKind, straight: Straighten, size: Size, camera: Camera | None = None
+    grey: np.ndarray, kind: Marker, straight: Straighten, size: Size, camera: Camera | None = None
 ) -> tuple[Quad, np.ndarray]:
     """The marker's corners in a photo (H, W) uint8, and their places (4, 2) in cm.
 
@@ -120,7 +120,7 @@ def find_marker(
     return quad, places
 
 
-def _why_none(grey: np.ndarray, kind: MarkerKind, others: set[int], rejected: list[np.ndarray]) -> str:
+def _why_none(grey: np.ndarray, kind: Marker, others: set[int], rejected: list[np.ndarray]) -> str:
     missing = f"no marker {kind.id} of {kind.dictionary} in the photo"
     if others:
         return f"{missing}, only {', '.join(map(str, sorted(others)))}"

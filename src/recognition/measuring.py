@@ -13,7 +13,7 @@ from ..measurement_sets import ByCategory, MeasurementSet, measurements_of, read
 from ..records import Prediction
 from ..vocabulary import Vocabulary
 from .cameras import read_camera
-from .markers import MarkerKind
+from .markers import Marker
 from .scales import PxPerCm, Scale, Sheet, Source
 
 _MARKER = re.compile(r"aruco:([^:]+):(\d{1,6}):(\d{1,6}(?:\.\d+)?)")
@@ -72,7 +72,7 @@ def _known(text: str) -> KnownLength:
     return KnownLength(found[1].strip(), float(found[2]))
 
 
-def _marker(text: str) -> MarkerKind:
+def _marker(text: str) -> Marker:
     found = _MARKER.fullmatch(text.strip())
     if found is None:
         raise ValueError(
@@ -80,7 +80,7 @@ def _marker(text: str) -> MarkerKind:
             "black square is 15 cm wide"
         )
     try:
-        return MarkerKind(found[1].removeprefix("DICT_"), int(found[2]), float(found[3]))
+        return Marker(found[1].removeprefix("DICT_"), int(found[2]), float(found[3]))
     except ValueError as error:
         raise ValueError(f"--marker {text}: {error}") from None
 

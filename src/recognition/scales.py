@@ -8,7 +8,8 @@ import numpy as np
 from ..eval.measuring import KnownLength, PhotoScale, ScaleError
 from ..geometry import Frame, Size, identity
 from ..planes import Camera, Plane, plane_of_corners, uniform_plane
-from .markers import MarkerKind, find_marker
+from .markers import Marker as Marker
+from .markers import find_marker
 from .sheets import SHEETS, find_sheet
 
 _MOST_DOUBT = 0.03
@@ -36,7 +37,7 @@ class Sheet:
             raise ValueError(f"sheet {self.kind!r}: expected {' or '.join(SHEETS)}")
 
 
-Source = PxPerCm | KnownLength | Sheet | MarkerKind
+Source = PxPerCm | KnownLength | Sheet | Marker
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +50,7 @@ class Scale:
     @property
     def needs_photo(self) -> bool:
         """Whether it is to be found in the pixels."""
-        return isinstance(self.source, Sheet | MarkerKind)
+        return isinstance(self.source, Sheet | Marker)
 
     def of_photo(self, photo: np.ndarray | None, size: Size, reduced: Frame | None = None) -> PhotoScale:
         """The scale of one photo; where there is none, the error that says why.
@@ -74,12 +75,12 @@ class Scale:
             return error
 
 
-def _plane_in(photo: np.ndarray, source: Sheet | MarkerKind, frame: Frame, size: Size, camera: Camera | None) -> Plane:
+def _plane_in(photo: np.ndarray, source: Sheet | Marker, frame: Frame, size: Size, camera: Camera | None) -> Plane:
     def straight(xy: np.ndarray) -> np.ndarray:
         whole = frame.forward(xy)
         return whole if camera is None else camera.straight(whole)
 
-    if isinstance(source, MarkerKind):
+    if isinstance(source, Marker):
         quad, places = find_marker(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), source, straight, size, camera)
         what = "marker"
     else:

@@ -23,7 +23,7 @@ def test_lines_lie_where_they_are_measured():
     photo = np.full((400, 400, 3), 128, np.uint8)
     drawn = draw_dimensions(photo, [(prediction(), measure([prediction()], KNOWN)[0])], KNOWN, longer_side=0)
     assert drawn.shape == photo.shape and (photo == 128).all()
-    middle = XY[[0, 2]].mean(axis=0) + [0, 90]  # of the left side, below its name
+    middle = XY[[0, 2]].mean(axis=0) + np.array([0, 90])  # of the left side, below its name
     at = XY[0] + (XY[2] - XY[0]) * (middle[1] - 60) / 280
     seen = drawn[round(at[1]), round(at[0])].astype(int)
     assert np.abs(seen - LEFT).max() < 60

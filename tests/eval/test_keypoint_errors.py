@@ -47,7 +47,9 @@ def test_two_places_in_one_heatmap_widen_it_between_them():
     # As of two of ten passes that see the point elsewhere.
     one = bump(20, 20, (1.5, 1.5))
     both = (one + bump(20, 28, (1.5, 1.5))) / 2
-    single, double = (spreads(m[None, ..., None].astype(np.float32), np.array([[[20.0, 20]]]))[0, 0] for m in (one, both))
+    single, double = (
+        spreads(m[None, ..., None].astype(np.float32), np.array([[[20.0, 20]]]))[0, 0] for m in (one, both)
+    )
     assert double[1, 1] > single[1, 1] + 16 and double[0, 0] == pytest.approx(single[0, 0], rel=0.1)
 
 
@@ -62,7 +64,9 @@ def test_the_formula():
 def observed(rng: np.random.Generator, count: int, truth: KeypointErrors, keypoints: int = 3) -> Observed:
     variances = np.exp(rng.normal(1, 0.7, (count, keypoints, 2)))
     angles = rng.uniform(0, np.pi, (count, keypoints))
-    axes = np.stack([np.cos(angles), -np.sin(angles), np.sin(angles), np.cos(angles)], -1).reshape(count, keypoints, 2, 2)
+    axes = np.stack([np.cos(angles), -np.sin(angles), np.sin(angles), np.cos(angles)], -1).reshape(
+        count, keypoints, 2, 2
+    )
     spread = (axes * variances[..., None, :]) @ np.swapaxes(axes, -1, -2)
     peaks = rng.uniform(0.2, 0.95, (count, keypoints))
     covariance = truth.covariance(spread, peaks)
@@ -124,7 +128,15 @@ def test_they_are_kept_and_read():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"scale": [1.0]}, {"scale": [1.0, 0.0]}, {"scale": 3}, {"width": "x"}, {"lengths": {"a": -1}}, {"lengths": []}, {"z": 1}],
+    [
+        {"scale": [1.0]},
+        {"scale": [1.0, 0.0]},
+        {"scale": 3},
+        {"width": "x"},
+        {"lengths": {"a": -1}},
+        {"lengths": []},
+        {"z": 1},
+    ],
 )
 def test_what_they_cannot_be(changes):
     facts = KeypointErrors(np.array([0.5, 1.0]), 0.5, -0.25).to_json()

@@ -41,7 +41,10 @@ def test_json_with_plain_lists(tmp_path: Path):
         ("[1, 2]", "is no calibration of a camera"),
         (json.dumps({"dist_coeffs": [0] * 5}), "it has no camera_matrix"),
         (json.dumps({"camera_matrix": [[1, 2], [3, 4]], "dist_coeffs": [0] * 5}), "expected finite numbers, 3 x 3"),
-        (json.dumps({"camera_matrix": MATRIX.tolist(), "dist_coeffs": [0] * 3}), "3 distortion coefficients; expected 4"),
+        (
+            json.dumps({"camera_matrix": MATRIX.tolist(), "dist_coeffs": [0] * 3}),
+            "3 distortion coefficients; expected 4",
+        ),
         (json.dumps({"camera_matrix": (-MATRIX).tolist(), "dist_coeffs": [0] * 5}), "focal lengths above 0"),
         (
             json.dumps({"camera_matrix": MATRIX.tolist(), "dist_coeffs": [0] * 5, "image_width": "x"}),

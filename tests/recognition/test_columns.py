@@ -10,7 +10,16 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from aifashion.recognition.columns import FIRST, OF_KEYPOINT, OF_LENGTH, OF_SCALE, OF_SCALED_LENGTH, columns, flat_row, flat_rows
+from aifashion.recognition.columns import (
+    FIRST,
+    OF_KEYPOINT,
+    OF_LENGTH,
+    OF_SCALE,
+    OF_SCALED_LENGTH,
+    columns,
+    flat_row,
+    flat_rows,
+)
 from aifashion.recognition.tables import table_writer
 from aifashion.records import HeadSpec
 from aifashion.vocabulary import load_vocabulary

@@ -8,12 +8,13 @@ from aifashion.data_gen.synthetic.virtual_camera import Pinhole, Table, seen_at
 from aifashion.eval.measuring import KnownLength, ScaleError
 from aifashion.geometry import resize
 from aifashion.planes import Camera, Plane
-from aifashion.recognition.markers import MarkerKind, dictionaries
+from aifashion.recognition.markers import Marker, dictionaries
 from aifashion.recognition.scales import PxPerCm, Scale, Sheet
 
-MARKER = MarkerKind("4X4_50", 7, 18.0)
+MARKER = Marker("4X4_50", 7, 18.0)
 NUMBER = cv2.aruco.DICT_4X4_50
 SIZE = (900, 900)
+STRAIGHT = Pinhole(SIZE)
 PLACES = np.array([[5.0, 5], [45, 5], [40, 90], [10, 60]])
 
 
@@ -37,7 +38,7 @@ def photographed(of: Table, camera: Pinhole) -> np.ndarray:
     return of.photographed(camera, np.random.default_rng(5))
 
 
-def error_of(of: Table, scale: Scale, camera: Pinhole = Pinhole(SIZE)) -> str:
+def error_of(of: Table, scale: Scale, camera: Pinhole = STRAIGHT) -> str:
     photo = photographed(of, camera)
     found = scale.of_photo(photo, camera.size)
     assert isinstance(found, ScaleError)
@@ -103,7 +104,7 @@ def test_another_marker():
 
 
 def test_a_marker_of_another_dictionary():
-    error = error_of(with_marker(), Scale(MarkerKind("6X6_250", 7, 18.0)))
+    error = error_of(with_marker(), Scale(Marker("6X6_250", 7, 18.0)))
     assert "but one of 4X4_1000 (number 7): is it of another dictionary?" in error
 
 
@@ -122,9 +123,9 @@ def test_two_markers():
 
 
 def test_a_marker_that_is_too_small():
-    error = error_of(with_marker(side=3.0), Scale(MarkerKind("4X4_50", 7, 3.0)), Pinhole((600, 600)))
+    error = error_of(with_marker(side=3.0), Scale(Marker("4X4_50", 7, 3.0)), Pinhole((600, 600)))
     assert "too few to be exact" in error or "no marker" in error
-    error = error_of(with_marker(side=4.5), Scale(MarkerKind("4X4_50", 7, 4.5)), Pinhole((500, 500)))
+    error = error_of(with_marker(side=4.5), Scale(Marker("4X4_50", 7, 4.5)), Pinhole((500, 500)))
     assert "has 1" in error or "has 2" in error or "no marker" in error
 
 
@@ -183,9 +184,9 @@ def test_a_photo_of_another_shape_than_the_camera_s():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MarkerKind("4X4_50", 50, 10), "has the markers 0 to 49; got 50"),
-        (lambda: MarkerKind("9X9", 1, 10), "no dictionary of markers is called '9X9'"),
-        (lambda: MarkerKind("4X4_50", 1, 0), "the side of a marker is 0 cm"),
+        (lambda: Marker("4X4_50", 50, 10), "has the markers 0 to 49; got 50"),
+        (lambda: Marker("9X9", 1, 10), "no dictionary of markers is called '9X9'"),
+        (lambda: Marker("4X4_50", 1, 0), "the side of a marker is 0 cm"),
         (lambda: Sheet("a5"), "sheet 'a5': expected a4 or letter"),
         (lambda: PxPerCm(float("nan")), "expected a number above 0"),
     ],
