@@ -82,9 +82,10 @@ def _camera(facts: dict[str, Any]) -> Camera:
         sides = list(facts["image_size"])
     if sides == [None, None]:
         return Camera(matrix, distortion)
-    if len(sides) != 2 or not all(isinstance(side, int | float) and side >= 1 for side in sides):
+    numbers = [side for side in sides if isinstance(side, int | float) and side >= 1]
+    if len(sides) != 2 or len(numbers) != 2:
         raise ValueError(f"the size of its images is {sides}; expected a width and a height in px")
-    return Camera(matrix, distortion, (round(sides[0]), round(sides[1])))
+    return Camera(matrix, distortion, (round(numbers[0]), round(numbers[1])))
 
 
 def _first(facts: dict[str, Any], names: tuple[str, ...], wanted: str) -> Any:

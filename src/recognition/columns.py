@@ -73,7 +73,7 @@ def columns(
         # Independent labels each have their own.
         found += [] if head.kind == "independent" else [Column(head.name + PROBABILITY, "number")]
     found += OF_SCALE if scaled else ()
-    parts = {**OF_LENGTH, **(OF_SCALED_LENGTH if scaled else {})}
+    parts: dict[str, Kind] = {**OF_LENGTH, **(OF_SCALED_LENGTH if scaled else {})}
     found += [Column(f"{name}_{part}", kind) for name in known.names for part, kind in parts.items()]
     (name, count), *_ = Counter(column.name for column in found).most_common(1)
     if count > 1:

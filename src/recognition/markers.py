@@ -76,32 +76,14 @@ def find_marker(
     straight: to the whole photo of (width, height) `size`. camera: of it, where it is calibrated. Raises ScaleError,
     saying why, where it is not there, is there twice, is cut off, or is too small to be exact.
     """
-    longest = max(grey.shape)
-    found: list[np.ndarray] = []
-    others: set[int] = set()
-    rejected: list[np.ndarray] = []
-    # A marker that is small in the reduced photo may only be legible in the whole one.
-    for side in dict.fromkeys((min(longest, SEARCHED_SIDE), longest)):
-        shrink = side / longest
-        reduced = (max(1, round(grey.shape[1] * shrink)), max(1, round(grey.shape[0] * shrink)))
-        # Up to a half, linear sampling sees every pixel, in a fraction of the time.
-        sampling = cv2.INTER_LINEAR if shrink >= 0.5 else cv2.INTER_AREA
-        image = grey if side == longest else cv2.resize(grey, reduced, interpolation=sampling)
-        scale = np.array([grey.shape[1] / reduced[0], grey.shape[0] / reduced[1]])
-        corners, ids, rejected = _detector(kind.dictionary).detectMarkers(image)
-        ids = [] if ids is None else ids.ravel().tolist()
-        places = [(c.reshape(4, 2).astype(np.float64) + 0.5) * scale - 0.5 for c in corners]
-        found = [place for place, number in zip(places, ids, strict=True) if number == kind.id]
-        others = set(ids) - {kind.id}
-        rejected = [(c.reshape(4, 2) + 0.5) * scale - 0.5 for c in rejected]
-        if found:
-            break
+    seen = _seen(grey, kind)
+    found = seen.places.get(kind.id, [])
     if len(found) > 1:
         raise ScaleError(
             f"the marker {kind.id} of {kind.dictionary} is {len(found)} times in the photo; it must be once"
         )
     if not found:
-        raise ScaleError(_why_none(grey, kind, others, rejected))
+        raise ScaleError(_why_none(grey, kind, seen))
     sides = np.linalg.norm(found[0] - np.roll(found[0], 1, axis=0), axis=1)
     if sides.min() < LEAST_SIDE:
         raise ScaleError(
@@ -120,15 +102,48 @@ def find_marker(
     return quad, places
 
 
-def _why_none(grey: np.ndarray, kind: Marker, others: set[int], rejected: list[np.ndarray]) -> str:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """places: by the numbers of the dictionary's markers their corners (4, 2) px. rejected: those of other squares."""
+
+    places: dict[int, list[np.ndarray]]
+    rejected: list[np.ndarray]
+
+
+def _seen(grey: np.ndarray, kind: Marker) -> _Seen:
+    """What there is of the marker's dictionary; the whole photo is searched if the marker is not in the reduced one."""
+    longest, seen = max(grey.shape), _Seen({}, [])
+    for side in dict.fromkeys((min(longest, SEARCHED_SIDE), longest)):
+        shrink = side / longest
+        reduced = (max(1, round(grey.shape[1] * shrink)), max(1, round(grey.shape[0] * shrink)))
+        # Up to a half, linear sampling sees every pixel, in a fraction of the time.
+        sampling = cv2.INTER_LINEAR if shrink >= 0.5 else cv2.INTER_AREA
+        image = grey if side == longest else cv2.resize(grey, reduced, interpolation=sampling)
+        scale = np.array([grey.shape[1] / reduced[0], grey.shape[0] / reduced[1]])
+        corners, ids, rejected = _detector(kind.dictionary).detectMarkers(image)
+        squares = [
+            [(np.asarray(c, np.float64).reshape(4, 2) + 0.5) * scale - 0.5 for c in s] for s in (corners, rejected)
+        ]
+        places: dict[int, list[np.ndarray]] = {}
+        for number, place in zip([] if ids is None else np.ravel(ids).tolist(), squares[0], strict=True):
+            places.setdefault(int(number), []).append(place)
+        seen = _Seen(places, squares[1])
+        if kind.id in places:
+            break
+    return seen
+
+
+def _why_none(grey: np.ndarray, kind: Marker, seen: _Seen) -> str:
     missing = f"no marker {kind.id} of {kind.dictionary} in the photo"
-    if others:
-        return f"{missing}, only {', '.join(map(str, sorted(others)))}"
+    if seen.places:
+        return f"{missing}, only {', '.join(map(str, sorted(seen.places)))}"
     other = _of_another_dictionary(grey, kind.dictionary)
     if other:
         return f"{missing}, but one of {other}: is it of another dictionary?"
     limits = np.array([grey.shape[1], grey.shape[0]]) - 1.0
-    at_edge = any(((c < 4) | (c > limits - 4)).any() and np.ptp(c, axis=0).min() >= LEAST_SIDE / 2 for c in rejected)
+    at_edge = any(
+        ((c < 4) | (c > limits - 4)).any() and np.ptp(c, axis=0).min() >= LEAST_SIDE / 2 for c in seen.rejected
+    )
     if at_edge:
         return f"{missing}; a square at the edge may be one that is cut off: the whole marker with its margin is needed"
     return f"{missing}: it must be whole, flat, with a white margin, and at least {LEAST_SIDE:.0f} px wide"
@@ -143,5 +158,5 @@ def _of_another_dictionary(grey: np.ndarray, name: str) -> str | None:
             continue
         _, ids, _ = _detector(other).detectMarkers(image)
         if ids is not None and other != name:
-            return f"{other} (number {int(ids.ravel()[0])})"
+            return f"{other} (number {int(np.ravel(ids)[0])})"
     return None

@@ -118,27 +118,31 @@ class _Line:
 def _line(points: np.ndarray) -> _Line | None:
     """The line through the points, without those that lie off it; None where too few are left."""
     kept = np.ones(len(points), bool)
-    for _ in range(4):
-        if kept.sum() < 5:
+    middle, axes, off = _through(points, kept)
+    for _ in range(3):
+        again = np.abs(off) <= max(3 * 1.4826 * float(np.median(np.abs(off[kept]))), 0.15)
+        if again.sum() < 5:
             return None
-        middle = points[kept].mean(axis=0)
-        away = points[kept] - middle
-        axes = np.linalg.eigh(away.T @ away)[1]  # the narrow axis comes first
-        normal = axes[:, 0]
-        off = (points - middle) @ normal
-        spread = 1.4826 * float(np.median(np.abs(off[kept])))
-        again = np.abs(off) <= max(3 * spread, 0.15)
         if (again == kept).all():
             break
         kept = again
-    if kept.sum() < 5:
-        return None
+        middle, axes, off = _through(points, kept)
+    normal = axes[:, 0]
     along = (points[kept] - middle) @ axes[:, 1]
     # Neighbouring profiles share pixels, so that their errors are not quite their own.
     variance = float((off[kept] ** 2).sum() / (kept.sum() - 2)) * 2
     offset = variance / kept.sum() + _FLOOR**2
     turn = (variance + _FLOOR**2) / float((along**2).sum())
     return _Line(np.array([*normal, normal @ middle]), middle, offset, turn, float(kept.mean()))
+
+
+def _through(points: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The middle (2,) of the kept points (N, 2), their narrow and their wide axis as columns, and how far (N,) all
+    points are off the wide one."""
+    middle = points[kept].mean(axis=0)
+    away = points[kept] - middle
+    axes = np.linalg.eigh(away.T @ away)[1]
+    return middle, axes, (points - middle) @ axes[:, 0]
 
 
 def _corners(lines: np.ndarray) -> np.ndarray | None:

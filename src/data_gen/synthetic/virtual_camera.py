@@ -70,9 +70,7 @@ class Table:
         kind = cv2.aruco.getPredefinedDictionary(dictionary)
         pixels = round(side * self.px_per_cm)
         margin = round(_MARGIN * 2 * pixels)
-        marker = cv2.copyMakeBorder(
-            cv2.aruco.generateImageMarker(kind, number, pixels), *[margin] * 4, cv2.BORDER_CONSTANT, value=(240,)
-        )
+        marker = np.pad(cv2.aruco.generateImageMarker(kind, number, pixels), margin, constant_values=240)
         self.lay(marker[..., None].repeat(3, axis=2), left - margin / self.px_per_cm, top - margin / self.px_per_cm)
 
     def lay_sheet(self, width: float, height: float, left: float, top: float, tone: int = 236) -> None:
