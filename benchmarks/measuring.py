@@ -4,7 +4,7 @@
 
 Drawn garments lie on a table beside a marker and a sheet of paper, and a virtual camera takes each from eight tilts up
 to 45 degrees. With the true keypoints what is left is the error of the scale; with the network's, its standard errors
-are held against the true errors. --fit first fits the errors of keypoints on so many other drawn garments, as
+are held against the true errors. --fit first fits the errors of keypoints to photos of so many other drawn garments, as
 `aifashion calibrate` does. --real takes photos of a folder and lays
 the rendering of an A4 sheet into each.
 """
@@ -12,7 +12,7 @@ the rendering of an A4 sheet into each.
 import argparse
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from measure import SEED, report
 
-from aifashion.boxes import Detections
+from aifashion.boxes import MARGIN, Detections, squared
 from aifashion.data_gen.formats.challenges import CATEGORIES, KEYPOINTS
 from aifashion.data_gen.images import read_image
 from aifashion.data_gen.synthetic.scene import SyntheticPhoto, render
@@ -35,7 +35,7 @@ from aifashion.recognition.markers import Marker
 from aifashion.recognition.recognizer import Recognizer
 from aifashion.recognition.scales import Scale, Sheet
 from aifashion.recognition.two_stage_model import TwoStageModel, load_two_stage_model
-from aifashion.records import VISIBLE
+from aifashion.records import VISIBLE, Keypoints, Sample
 from aifashion.tasks.length_errors import fit_keypoint_errors
 
 TILTS = (0.0, 10.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0)
@@ -75,7 +75,8 @@ def flat_garment(number: int, side: int = 900) -> SyntheticPhoto:
     return render(np.random.default_rng([SEED, number, seed]), side, category)
 
 
-def shots(first: int, count: int) -> Iterator[Shot]:
+def shots(first: int, count: int, tilts: Sequence[float] = TILTS) -> Iterator[Shot]:
+    """Of each garment the photos at all tilts; without any, one at a random tilt."""
     for number in range(first, first + count):
         rng = np.random.default_rng([SEED, number, 99])
         drawn = flat_garment(number)
@@ -86,7 +87,7 @@ def shots(first: int, count: int) -> Iterator[Shot]:
         table.lay_marker(MARKERS, MARKER.id, MARKER.cm, 103, 66)
         table.lay_sheet(*SHEET, 102, 12)
         cm = ((drawn.keypoints.xy + 0.5) * scale) / PX_PER_CM + [2, 4]
-        for tilt in TILTS:
+        for tilt in tilts or [float(rng.uniform(0, 45))]:
             camera = Pinhole(PHOTO, tilt, float(rng.uniform(0, 360)), fill=0.72)
             xy = seen_at(camera.matrix(table.cm), cm)
             state = drawn.keypoints.state
@@ -155,18 +156,26 @@ def of_network(count: int, model: TwoStageModel) -> None:
 
 
 def fitted(model: KeypointModel, count: int) -> KeypointModel:
-    """The network with the errors of its keypoints fitted to other drawn garments, seen from straight above."""
-    samples = []
-    for number in range(50_000, 50_000 + count):
-        drawn = flat_garment(number, 512)
-        name = str(number)
-        samples.append(PixelSample(name, Path(name), drawn.category, drawn.keypoints, pixels=drawn.image))
-    answers = [dataclasses.replace(r, heatmaps=None) for r in model.predict(samples, 16)]
+    """The network with the errors of its keypoints fitted to photos of other drawn garments, in their boxes."""
+
+    def samples() -> Iterator[PixelSample]:
+        for number, shot in enumerate(shots(50_000, count, ())):
+            truth = Keypoints(shot.xy, shot.state)
+            name, square = str(number), squared(shot.box, MARGIN)
+            yield PixelSample(name, Path(name), shot.category, truth, square, pixels=shot.photo)
+
+    answers = [
+        dataclasses.replace(r, heatmaps=None, sample=_without_pixels(r.sample)) for r in model.predict(samples(), 16)
+    ]
     if model.visibility is None:
         raise ValueError(f"{model.run} has no calibration to which the errors could be added")
     found = fit_keypoint_errors(answers, model.config, model.visibility.errors)
-    print(f"fitted to {found.lengths} lengths: {found.before} -> {found.after}; {found.errors.to_json()}")
+    print(f"fitted to {found.lengths} lengths: within one and two standard errors {found.before}, now {found.after}")
     return dataclasses.replace(model, visibility=dataclasses.replace(model.visibility, errors=found.errors))
+
+
+def _without_pixels(sample: Sample) -> Sample:
+    return Sample(sample.image_id, sample.path, sample.category, sample.keypoints, sample.square)
 
 
 def costs(model: TwoStageModel) -> None:
@@ -239,16 +248,16 @@ def on_real_photos(folder: Path) -> None:
 def with_sheet(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The photo with a sheet in one of its lower corners, seen at up to 40 degrees, and its corners (4, 2) px."""
     height, width = photo.shape[:2]
-    side = 0.3 * min(width, height) / 29.7
-    camera = Pinhole((width, height), float(rng.uniform(0, 40)), float(rng.uniform(0, 360)))
-    matrix = camera.matrix(SHEET)
-    corners = seen_at(matrix, np.array([[0, 0], [21, 0], [21, 29.7], [0, 29.7]]))
-    middle = corners.mean(axis=0)
-    shrink = side * 29.7 / np.ptp(corners, axis=0).max()
-    at = np.array([width * rng.choice([0.22, 0.78]), height * rng.uniform(0.72, 0.78)])
+    table = 95 * np.array([width, height]) / max(width, height)  # cm
+    camera = Pinhole((width, height), float(rng.uniform(0, 40)), float(rng.uniform(0, 360)), fill=1.0)
     turn = np.radians(rng.uniform(-40, 40))
-    spin = shrink * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    corners = (corners - middle) @ spin.T + at
+    spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    middle = table * [rng.choice([0.25, 0.75]), rng.uniform(0.72, 0.78)]
+    places = np.array([[-10.5, -14.85], [10.5, -14.85], [10.5, 14.85], [-10.5, 14.85]]) @ spin.T + middle
+    corners = seen_at(camera.matrix((float(table[0]), float(table[1]))), places)
+    limits = np.array([width, height])
+    if (corners < 4).any() or (corners > limits - 5).any():  # it would be cut off
+        return with_sheet(photo, rng)
     fine = 4
     mask = np.zeros((height * fine, width * fine), np.uint8)
     cv2.fillConvexPoly(mask, np.rint((corners + 0.5) * fine - 0.5).astype(np.int32), 255)

@@ -17,6 +17,7 @@ _MARGIN = 0.06  # of an edge, at its ends: corners are rounded by the lens and b
 _FLOOR = 0.05
 """Px by which an edge as a whole is off, whatever its points agree on: light, and the ink that runs."""
 _PARALLEL = 1e-3
+_STILL, _MOST_LEFT = 0.1, 0.7  # px that a corner moves in the last step
 _SHIFT, _TURN = 1e-3, 1e-5  # px and radians, of derivatives
 
 
@@ -39,27 +40,31 @@ def refined_quad(
     brighter, as paper is.
     """
     found = np.asarray(corners, np.float64)
-    # The second time the profiles lie where the first one found the edges, and can be shorter.
-    for reach in (1.0, 0.5):
-        lines, fitted = [], 1.0
-        for i in range(4):
-            edge = _edge_points(grey, found[i], found[(i + 1) % 4], found.mean(axis=0), darker_inside, reach)
-            if edge is None:
-                return None
-            line = _line(straight(edge))
-            if line is None:
-                return None
-            lines.append(line)
-            fitted = min(fitted, line.inside)
-        met = _corners(np.array([line.of for line in lines]))
+    shortest = float(np.linalg.norm(found - np.roll(found, 1, axis=0), axis=1).min())
+    edges: list[np.ndarray] = []
+    moved = np.inf
+    # Each time the profiles lie where they found the edges before, until they are there, and can be shorter.
+    for reach in (1.0, 1.0, 0.5, 0.5):
+        seen = [
+            _edge_points(grey, found[i], found[(i + 1) % 4], found.mean(axis=0), darker_inside, reach) for i in range(4)
+        ]
+        edges = [edge for edge in seen if edge is not None]
+        lines = [line for line in map(_line, edges) if line is not None]
+        met = _corners(np.array([line.of for line in lines])) if len(lines) == 4 else None
         if met is None:
             return None
-        moved = np.linalg.norm(met - straight(found), axis=1).max()
-        if moved > 0.15 * np.linalg.norm(found - np.roll(found, 1, axis=0), axis=1).min() + 3:
+        moved = float(np.linalg.norm(met - found, axis=1).max())
+        if moved > 0.15 * shortest + 3:
             return None
-        # Profiles are taken in the photo as it is: over a marker a lens moves all points by about as much.
-        found = found + (met - straight(found))
-    return Quad(met, _covariance(lines), fitted)
+        found = met
+        if moved < _STILL:
+            break
+    if moved > _MOST_LEFT:
+        return None
+    # Profiles are taken in the photo as it is; lines are straight without the distortion.
+    lines = [line for edge in edges if (line := _line(straight(edge))) is not None]
+    met = _corners(np.array([line.of for line in lines])) if len(lines) == 4 else None
+    return None if met is None else Quad(met, _covariance(lines), min(line.inside for line in lines))
 
 
 def _edge_points(

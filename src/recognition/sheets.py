@@ -16,10 +16,11 @@ SHEETS = {"a4": (21.0, 29.7), "letter": (21.59, 27.94)}
 SEARCHED_SIDE = 800
 _LEAST_AREA, _MOST_AREA = 0.004, 0.7  # of the photo
 _LEAST_SIDE = 40.0  # px
-_OFF = 0.045
-"""By how much the proportions of a view can differ from those of a sheet."""
+_OFF, _ROUGHLY_OFF = 0.045, 0.4
+"""By how much the proportions of a view can differ from those of a sheet: with exact corners, and before."""
 _FAR = 0.35  # of a sheet's side: two candidates that lie closer are one
-_FITTED = 0.6
+_FITTED = 0.7
+_MOST_ERROR, _MOST_PART = 0.35, 0.003  # of a corner: px, or of a side
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,11 +53,11 @@ def find_sheet(
     rough, cut = _candidates(small.min(axis=2))
     for corners in rough:
         places = (corners + 0.5) * scale - 0.5
-        if _plausible(straight(places), kind, size, camera, 3 * _OFF) is None:
+        if _plausible(straight(places), kind, size, camera, _ROUGHLY_OFF) is None:
             continue
         grey = rgb.min(axis=2) if grey is None else grey
         quad = refined_quad(grey, places, False, straight)
-        if quad is None or quad.fitted < _FITTED:
+        if quad is None or quad.fitted < _FITTED or _is_blurred(quad):
             continue
         found = _plausible(quad.corners, kind, size, camera, _OFF)
         if found is not None and _is_paper(rgb, places):
@@ -72,6 +73,12 @@ def find_sheet(
     if len(flat) > 1:
         raise ScaleError(f"{len(flat)} sheets of paper are in the photo; expected one")
     return flat[0].quad, flat[0].places
+
+
+def _is_blurred(quad: Quad) -> bool:
+    """Whether the edges agree so badly that something else than paper is near them, such as a fold or a shadow."""
+    side = np.linalg.norm(quad.corners - np.roll(quad.corners, 1, axis=0), axis=1).min()
+    return bool(np.sqrt(quad.covariance.diagonal().max()) > max(_MOST_ERROR, _MOST_PART * side))
 
 
 def _why_none(kind: str, cut: bool) -> str:
