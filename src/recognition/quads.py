@@ -12,7 +12,8 @@ import numpy as np
 
 Straighten = Callable[[np.ndarray], np.ndarray]
 """Points (N, 2) of the photo -> without the lens's distortion."""
-_MOST_PROFILES = 48
+_MOST_PROFILES, _SAMPLES = 48, 25
+_NEAR, _FAINT = 2.5, 6.0  # px about the steepest place that count, and levels of grey that an edge has at least
 _MARGIN = 0.06  # of an edge, at its ends: corners are rounded by the lens and by the print
 _FLOOR = 0.05
 """Px by which an edge as a whole is off, whatever its points agree on: light, and the ink that runs."""
@@ -45,10 +46,7 @@ def refined_quad(
     moved = np.inf
     # Each time the profiles lie where they found the edges before, until they are there, and can be shorter.
     for reach in (1.0, 1.0, 0.5, 0.5):
-        seen = [
-            _edge_points(grey, found[i], found[(i + 1) % 4], found.mean(axis=0), darker_inside, reach) for i in range(4)
-        ]
-        edges = [edge for edge in seen if edge is not None]
+        edges = _edge_points(grey, found, darker_inside, reach) or []
         lines = [line for line in map(_line, edges) if line is not None]
         met = _corners(np.array([line.of for line in lines])) if len(lines) == 4 else None
         if met is None:
@@ -67,45 +65,42 @@ def refined_quad(
     return None if met is None else Quad(met, _covariance(lines), min(line.inside for line in lines))
 
 
-def _edge_points(
-    grey: np.ndarray, start: np.ndarray, end: np.ndarray, inner: np.ndarray, darker_inside: bool, reach: float
-) -> np.ndarray | None:
-    """(N, 2) px: where the profiles across an edge are steepest; None for too few."""
-    along = end - start
-    length = float(np.hypot(*along))
-    if length < 8:
+def _edge_points(grey: np.ndarray, corners: np.ndarray, darker_inside: bool, reach: float) -> list[np.ndarray] | None:
+    """Of each edge of the quad (4, 2) the points (N, 2) px where the profiles across it are steepest; None where one
+    edge has too few."""
+    along = np.roll(corners, -1, axis=0) - corners
+    lengths = np.hypot(along[:, 0], along[:, 1])
+    if lengths.min() < 8:
         return None
-    along = along / length
-    across = np.array([along[1], -along[0]])
-    if (inner - start) @ across > 0:
-        across = -across  # outwards
-    count = int(np.clip(length * (1 - 2 * _MARGIN) / 2, 6, _MOST_PROFILES))
-    half = reach * float(np.clip(0.05 * length, 2.5, 7))
-    offsets = np.arange(-half, half + 0.25, 0.5)
-    at = start + np.linspace(_MARGIN, 1 - _MARGIN, count)[:, None] * length * along
-    places = at[:, None] + offsets[:, None] * across
-    profile = cv2.remap(
-        grey,
-        np.ascontiguousarray(places[..., 0], np.float32),
-        np.ascontiguousarray(places[..., 1], np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    ).astype(np.float32)
-    profile = cv2.blur(profile, (3, 1))
-    rise = np.diff(profile, axis=1) * (1 if darker_inside else -1)
-    middles = (offsets[:-1] + offsets[1:]) / 2
-    peak = rise.argmax(axis=1)
-    near = np.abs(np.arange(rise.shape[1]) - peak[:, None]) <= 3
-    weight = np.where(near, np.maximum(rise, 0), 0)
-    strength = weight.sum(axis=1)
-    inside = (peak > 0) & (peak < rise.shape[1] - 1)
+    along = along / lengths[:, None]
+    across = np.stack([along[:, 1], -along[:, 0]], axis=1)
+    inwards = ((corners.mean(axis=0) - corners) * across).sum(axis=1) > 0
+    across[inwards] *= -1
+    count = int(np.clip(lengths.min() * (1 - 2 * _MARGIN) / 2, 6, _MOST_PROFILES))
+    starts = np.linspace(_MARGIN, 1 - _MARGIN, count)[:, None] * (lengths[:, None, None] * along[:, None])
+    at = corners[:, None] + starts  # (4, N, 2)
+    offsets = reach * np.clip(0.05 * lengths, 2.5, 7)[:, None] * np.linspace(-1, 1, _SAMPLES)
+    places = (at[:, :, None] + offsets[:, None, :, None] * across[:, None, None]).reshape(4 * count, _SAMPLES, 2)
+    x, y = (np.ascontiguousarray(places[..., i], np.float32) for i in (0, 1))
+    profile = cv2.remap(grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    profile = cv2.blur(profile, (3, 1)).reshape(4, count, _SAMPLES)
+    rise = np.diff(profile, axis=2) * (1 if darker_inside else -1)
+    middles = ((offsets[:, :-1] + offsets[:, 1:]) / 2)[:, None]  # (4, 1, M)
+    peak = rise.argmax(axis=2)
+    centre = np.take_along_axis(np.broadcast_to(middles, rise.shape), peak[..., None], 2)
+    rise, strength = np.maximum(rise, 0), np.zeros(peak.shape)
+    for _ in range(3):  # a window that does not end abruptly, and moves to the middle of what it shows
+        weight = rise * np.maximum(1 - ((middles - centre) / _NEAR) ** 2, 0)
+        strength = weight.sum(axis=2)
+        centre = ((weight * middles).sum(axis=2) / np.maximum(strength, 1e-9))[..., None]
     height, width = grey.shape
-    inside &= (at >= 1).all(axis=1) & (at[:, 0] < width - 2) & (at[:, 1] < height - 2)
-    usable = inside & (strength >= max(6.0, 0.3 * float(np.median(strength))))
-    if usable.sum() < max(5, 0.5 * count):
+    usable = (peak > 0) & (peak < _SAMPLES - 2) & (at >= 1).all(axis=2)
+    usable &= (at[..., 0] < width - 2) & (at[..., 1] < height - 2)
+    usable &= strength >= np.maximum(_FAINT, 0.3 * np.median(strength, axis=1, keepdims=True))
+    if (usable.sum(axis=1) < max(5, 0.5 * count)).any():
         return None
-    offset = (weight @ middles)[usable] / strength[usable]
-    return at[usable] + offset[:, None] * across
+    found = at + centre * across[:, None]
+    return [points[kept] for points, kept in zip(found, usable, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
