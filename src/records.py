@@ -6,7 +6,8 @@ K keypoints; C classes. Points are (x, y) in pixels, x right, y down, pixel cent
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -91,13 +92,23 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Uncertainty:
+    """How far keypoints are probably off. covariance: (K, 2, 2) px squared. lengths: by `Measurement.key` the factor of
+    standard errors of lengths that follow from it: errors of neighbouring points are not independent."""
+
+    covariance: np.ndarray
+    lengths: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
     """What stage 1 says of one photo.
 
     xy: (K, 2) px in the photo. score: (K,) heatmap peaks in 0..1. state: (K,) int8, -1 where the category has
     no such keypoint, 0 where it is unlikely to be visible. category_probability is that of the category head, None
     where the category was given. visible: (K,) probabilities, and found: whether there is a garment at all; both None
-    for a network that was not calibrated, whose keypoints all count as visible.
+    for a network that was not calibrated, whose keypoints all count as visible. uncertainty: how far the keypoints are
+    probably off; None where that is not known.
     """
 
     image_id: str
@@ -108,6 +119,7 @@ class Prediction:
     state: np.ndarray
     visible: np.ndarray | None = None
     found: bool | None = None
+    uncertainty: Uncertainty | None = None
 
 
 CropKind = Literal["image", "keypoints", "heatmap", "cam"]

@@ -16,7 +16,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +24,7 @@ from typing import Any, Self
 import numpy as np
 
 from .files import open_regular
+from .measurements import Measurement, measurements_from, plain
 from .records import HeadSpec
 from .vocabulary_names import (
     TASK_NAME,
@@ -56,13 +57,16 @@ class Category:
     """A kind of garment.
 
     keypoints: names of those that it has. span: the two of them whose distance normalises errors (NE); None stands for
-    the diagonal of the box of its keypoints. attributes: names of the tasks that make sense for it.
+    the diagonal of the box of its keypoints. attributes: names of the tasks that make sense for it. measurements: what
+    can be measured of it; None where the vocabulary says nothing of that, see `measurement_sets`.
     """
 
     name: str
     keypoints: tuple[str, ...]
     span: Pair | None = None
     attributes: tuple[str, ...] = ()
+    # No output of a network depends on them, so vocabularies that differ in them are the same.
+    measurements: tuple[Measurement, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,8 +94,9 @@ class Vocabulary:
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of all names in their order: equal only for vocabularies that are the same."""
-        return hashlib.sha256(json.dumps(self.to_json()).encode()).hexdigest()
+        """The sha256 of all names in their order, measurements apart: equal only for vocabularies that are the same."""
+        names = replace(self, definitions=tuple(replace(c, measurements=None) for c in self.definitions)).to_json()
+        return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
@@ -190,6 +195,7 @@ class Vocabulary:
                 category.name: {"keypoints": list(category.keypoints)}
                 | ({"span": list(category.span)} if category.span else {})
                 | ({"attributes": list(category.attributes)} if category.attributes else {})
+                | ({"measurements": plain(category.measurements)} if category.measurements is not None else {})
                 for category in self.definitions
             },
             "attributes": {task.name: {"kind": task.kind, "classes": list(task.classes)} for task in self.attributes},
@@ -271,10 +277,13 @@ def vocabulary_from(data: Any) -> Vocabulary:
     definitions = []
     for key, value in table(top.get("categories"), "categories", None, "categories").items():
         section = f"categories.{key}"
-        entry = table(value, section, {"keypoints", "span", "attributes"}, f"category {key!r}")
+        entry = table(value, section, {"keypoints", "span", "attributes", "measurements"}, f"category {key!r}")
         span = pair_of(entry["span"], section) if "span" in entry else None
         keypoints = names_of(entry.get("keypoints"), section, "keypoints")
-        definitions.append(Category(key, keypoints, span, names_of(entry.get("attributes", []), section, "attributes")))
+        tasks_of = names_of(entry.get("attributes", []), section, "attributes")
+        found = entry.get("measurements")
+        measured = None if found is None else measurements_from(found, f"{section}.measurements", set(keypoints))
+        definitions.append(Category(key, keypoints, span, tasks_of, measured))
     listed = top.get("keypoints")
     keypoints = (
         tuple(dict.fromkeys(name for category in definitions for name in category.keypoints))

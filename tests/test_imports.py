@@ -21,6 +21,7 @@ SPINE = {
     "config",
     "config_fields",
 }
+SPINE |= {"measurement_sets", "measurements", "planes"}
 SPINE |= {"extras", "files", "paths", "run_files"}
 ROOMS = {
     "data_gen": {"data_gen", "spine"},

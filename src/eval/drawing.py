@@ -72,7 +72,7 @@ def draw_keypoints(
     height, width = image.shape[:2]
     scale = max(1.0, longer_side / max(height, width))
     size = (round(width * scale), round(height * scale))
-    canvas = _resized(image, size)
+    canvas = resized(image, size)
     reach = 4 * max(size)  # a point far outside still shows where its lines go, and fits OpenCV's integers
     at = np.clip(resize((width, height), size).forward(xy), -reach, reach)
     drawn = np.flatnonzero((state != ABSENT) & np.isfinite(xy).all(axis=1))
@@ -83,13 +83,13 @@ def draw_keypoints(
     radius = max(2.5, 0.0065 * max(size))
     sides = vocabulary.sides
     lines = [(at[a], at[b], _SIDES[_edge_side(sides[a], sides[b])]) for a, b in outline(vocabulary, drawn.tolist())]
-    canvas = _draw_lines(canvas, lines, thickness=max(1, round(0.55 * radius)))
+    canvas = draw_lines(canvas, lines, thickness=max(1, round(0.55 * radius)))
     colours = [_SIDES[int(side)] for side in sides[drawn]]
     for k, colour in zip(drawn, colours, strict=True):
         _draw_point(canvas, at[k], radius, colour, bool(hollow[k]))
     if names and len(drawn):
         labels = [(vocabulary.keypoints[k].replace("_", " "), c) for k, c in zip(drawn, colours, strict=True)]
-        canvas = _draw_names(canvas, labels, at[drawn], radius, [(a, b) for a, b, _ in lines])
+        canvas = draw_names(canvas, labels, at[drawn], radius, [(a, b) for a, b, _ in lines])
     return canvas
 
 
@@ -185,7 +185,7 @@ def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
     row = []
     for image, scale in zip(images, scales, strict=True):
         h, w = (max(1, round(side * scale * reduced)) for side in image.shape[:2])
-        row += [gap, _in_column(_resized(image, (w, h)), height)]
+        row += [gap, _in_column(resized(image, (w, h)), height)]
     return np.hstack(row[1:])
 
 
@@ -225,7 +225,7 @@ def contact_sheet(
         row, column = divmod(i, columns)
         left, top = gap + column * (cell + gap), tops[row]
         corner = (left + (cell - width) // 2, top + (heights[row] - height) // 2)
-        page.paste(Image.fromarray(_resized(image, (width, height))), corner)
+        page.paste(Image.fromarray(resized(image, (width, height))), corner)
         if captions is not None:
             caption = _shortened(captions[i], font, cell)
             draw.text((left + cell / 2, top + heights[row] + line / 2), caption, font=font, fill=_DARK, anchor="mm")
@@ -274,7 +274,7 @@ def _check(image: np.ndarray) -> None:
         raise ValueError(f"expected an RGB image, uint8 (H, W, 3); got {image.dtype} {image.shape}")
 
 
-def _resized(image: np.ndarray, size: Size) -> np.ndarray:
+def resized(image: np.ndarray, size: Size) -> np.ndarray:
     """A resized copy; areas are averaged when shrinking."""
     if size == (image.shape[1], image.shape[0]):
         return image.copy()
@@ -293,7 +293,7 @@ def _fixed(point: np.ndarray) -> tuple[int, int]:
     return x, y
 
 
-def _draw_lines(canvas: np.ndarray, lines: list[tuple[np.ndarray, np.ndarray, Colour]], thickness: int) -> np.ndarray:
+def draw_lines(canvas: np.ndarray, lines: list[tuple[np.ndarray, np.ndarray, Colour]], thickness: int) -> np.ndarray:
     """Slightly transparent lines with a dark rim, which shows them on bright and busy cloth."""
     layer = canvas.copy()
     for a, b, _ in lines:
@@ -311,7 +311,7 @@ def _draw_point(canvas: np.ndarray, point: np.ndarray, radius: float, colour: Co
     cv2.circle(canvas, centre, size, colour, ring if hollow else -1, cv2.LINE_AA, _SUBPIXEL)
 
 
-def _draw_names(
+def draw_names(
     canvas: np.ndarray,
     labels: Sequence[tuple[str, Colour]],
     points: np.ndarray,

@@ -10,8 +10,9 @@ from ..data_gen.memory import Budget, array_bytes
 from ..data_gen.preprocess import boxed, letterboxed
 from ..geometry import Frame, Size
 from ..heatmaps import Decoder, HeatmapCodec
-from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Box, Prediction, Sample
+from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Box, Prediction, Sample, Uncertainty
 from ..vocabulary import Vocabulary
+from .keypoint_errors import default_errors, spreads
 from .reading import full_batch, new_budget, read_ahead, work_behind
 from .visibility import THRESHOLD, Visibility, mean_peak
 
@@ -50,7 +51,7 @@ class PhotoResult:
     be a reduced one: then `reduced` is the frame from its pixels to those of the photo, else None.
 
     Where the photo could not be read, `error` says why and all else is None. Where no garments were looked for, `place`
-    is None and the garment is that of the whole photo.
+    is None and the garment is that of the whole photo. spread: (K, 2, 2) cells squared, how wide each heatmap is.
     """
 
     sample: Sample
@@ -63,6 +64,7 @@ class PhotoResult:
     error: str | None = None
     reduced: Frame | None = None
     place: Place | None = None
+    spread: np.ndarray | None = None
 
     @property
     def is_last(self) -> bool:
@@ -194,6 +196,10 @@ def _decode(
     net: KeypointNet, views: Sequence[View], heatmaps: np.ndarray, probabilities: np.ndarray
 ) -> Iterator[PhotoResult]:
     xy, peaks = net.codec.decode(heatmaps, net.decoder)
+    calibrated = net.visibility.errors if net.visibility else None
+    errors = calibrated or default_errors(heatmaps.shape[3])
+    spread = spreads(heatmaps, net.codec.frame.forward(xy))
+    off = errors.covariance(spread, peaks)
     for index, view in enumerate(views):
         sample, visibility = view.sample, net.visibility
         guessed = net.vocabulary.categories[int(probabilities[index].argmax())]
@@ -213,7 +219,11 @@ def _decode(
             found = bool(mean_peak(score, present) >= visibility.found)
         if view.place is not None and view.place.box is None:
             found = False
-        prediction = Prediction(sample.image_id, category, probability, points, score, state, visible, found)
+        to_photo = net.codec.stride * view.frame.inverse[:, :2]
+        uncertainty = Uncertainty(to_photo @ off[index] @ to_photo.T, errors.lengths)
+        prediction = Prediction(
+            sample.image_id, category, probability, points, score, state, visible, found, uncertainty
+        )
         yield PhotoResult(
             sample,
             prediction,
@@ -224,4 +234,5 @@ def _decode(
             view.photo,
             reduced=view.reduced,
             place=view.place,
+            spread=spread[index],
         )

@@ -182,8 +182,8 @@ def _attributes(
 
 def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
     """Plain data for JSON, always with the same names: photo, error, width, height, garment (whether there is one),
-    category, category_probability, region (what of it lies in the photo), keypoints and attributes. Where garments were
-    looked for there are also garment_id, box and score.
+    category, category_probability, region (what of it lies in the photo), keypoints, attributes and measurements, which
+    `measuring.describe_measured` fills. Where garments were looked for there are also garment_id, box and score.
 
     A keypoint has its score, its probability to be visible, and whether it is hidden; an attribute has a class, and one
     of independent labels has those that are likelier than not. What is not known is None: without a calibration of the
@@ -195,7 +195,7 @@ def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[H
         box = None if recognition.box is None else [_rounded(value, 2) for value in recognition.box]
         score = None if recognition.score is None else _rounded(recognition.score, 4)
         facts |= {"garment_id": recognition.garment_id, "box": box, "score": score}
-    facts |= {"photo": readable_name(str(result.sample.path)), "keypoints": {}, "attributes": {}}
+    facts |= {"photo": readable_name(str(result.sample.path)), "keypoints": {}, "attributes": {}, "measurements": {}}
     if result.error is not None or result.prediction is None or result.size is None or framed is None:
         return facts | {"error": readable_name(result.error or "there is no answer")}
     prediction = result.prediction
@@ -223,6 +223,7 @@ def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[H
         "attributes": {
             task: _describe_attribute(by_name[task], values) for task, values in recognition.attributes.items()
         },
+        "measurements": {},
     }
 
 

@@ -5,12 +5,13 @@ validation photos a logistic curve is fitted to each (Platt scaling), held the c
 together, the fewer examples the keypoint has.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
 from .calibration import fit_curve, logit, sigmoid
+from .keypoint_errors import KeypointErrors
 
 THRESHOLD = 0.5
 """A keypoint that is less likely to be visible counts as hidden."""
@@ -23,18 +24,21 @@ _STRENGTH = 10.0
 @dataclass(frozen=True, slots=True, eq=False)
 class Visibility:
     """slope, offset: (K,), probability = sigmoid(slope logit(peak) + offset). found: the mean peak of a category's
-    keypoints below which a photo shows no garment."""
+    keypoints below which a photo shows no garment. errors: how far the keypoints are probably off; None where that was
+    not fitted, as by earlier versions."""
 
     slope: np.ndarray
     offset: np.ndarray
     found: float
+    errors: KeypointErrors | None = None
 
     def probability(self, peaks: np.ndarray) -> np.ndarray:
         """Heatmap peaks (..., K) -> (..., K) in 0..1, that the keypoint is visible. Never falls as a peak rises."""
         return sigmoid(self.slope * logit(peaks) + self.offset)
 
     def to_json(self) -> dict[str, Any]:
-        return {"slope": self.slope.tolist(), "offset": self.offset.tolist(), "found": self.found}
+        facts = {"slope": self.slope.tolist(), "offset": self.offset.tolist(), "found": self.found}
+        return facts | ({} if self.errors is None else {"errors": self.errors.to_json()})
 
     @classmethod
     def from_json(cls, facts: dict[str, Any], keypoints: int) -> Self:
@@ -42,8 +46,9 @@ class Visibility:
 
         The caller adds the name of the file: its facts can be part of a larger one.
         """
-        if not isinstance(facts, dict) or set(facts) != {"slope", "offset", "found"}:
+        if not isinstance(facts, dict) or set(facts) - {"errors"} != {"slope", "offset", "found"}:
             raise ValueError(f"no calibration of keypoints: expected slope, offset and found; got {facts!r:.80}")
+        errors = KeypointErrors.from_json(facts["errors"], keypoints) if "errors" in facts else None
         parts = [facts["found"], *(v for name in ("slope", "offset") for v in _listed(facts[name]))]
         if not all(type(value) in (int, float) for value in parts):
             raise ValueError("no calibration of keypoints: a value is not a number")
@@ -58,7 +63,7 @@ class Visibility:
             )
         if (made.slope < 0).any() or not 0 <= made.found <= 1:
             raise ValueError("expected slopes from 0 up, and for found a number from 0 to 1")
-        return made
+        return replace(made, errors=errors)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..measurement_sets import MeasurementSet, measurements_of
 from ..records import HeadSpec
 from ..vocabulary import Vocabulary
 
@@ -47,19 +48,33 @@ OF_KEYPOINT: Mapping[str, Kind] = {
 }
 """Ends of the names of a keypoint's columns."""
 PROBABILITY = "_probability"
+OF_SCALE = (Column("px_per_cm", "number"), Column("scale_error", "text"))
+"""Only where a scale was asked for."""
+OF_LENGTH: Mapping[str, Kind] = {"px": "number", "ratio": "number", "hidden": "bool"}
+"""Ends of the names of a measurement's columns."""
+OF_SCALED_LENGTH: Mapping[str, Kind] = {"cm": "number", "cm_se": "number"}
+"""More of them where a scale was asked for."""
 
 
-def columns(vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> tuple[Column, ...]:
-    """The columns of a table of garments, in their order: those of the photo, of all keypoints, of all attributes.
+def columns(
+    vocabulary: Vocabulary, heads: Sequence[HeadSpec], known: MeasurementSet | None = None, scaled: bool = False
+) -> tuple[Column, ...]:
+    """The columns of a table of garments, in their order: those of the photo, of all keypoints, of all attributes, of
+    all measurements.
 
-    heads: of the classifier, empty without one. Raises ValueError where two columns would have one name.
+    heads: of the classifier, empty without one. known: the measurements, by default those of the vocabulary. scaled:
+    whether a scale was asked for. Raises ValueError where two columns would have one name.
     """
+    known = known or measurements_of(vocabulary)
     found = list(FIRST)
     found += [Column(f"{name}_{part}", kind) for name in vocabulary.keypoints for part, kind in OF_KEYPOINT.items()]
     for head in heads:
         found.append(Column(head.name, "text"))
         # Independent labels each have their own.
         found += [] if head.kind == "independent" else [Column(head.name + PROBABILITY, "number")]
+    found += OF_SCALE if scaled else ()
+    parts: dict[str, Kind] = {**OF_LENGTH, **(OF_SCALED_LENGTH if scaled else {})}
+    found += [Column(f"{name}_{part}", kind) for name in known.names for part, kind in parts.items()]
     (name, count), *_ = Counter(column.name for column in found).most_common(1)
     if count > 1:
         raise ValueError(f"two names of the vocabulary give the table the column {name!r}: rename one of them")
@@ -95,4 +110,8 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
             flat[task] = ";".join(answer["labels"])
         else:
             flat |= {task: answer["class"], task + PROBABILITY: answer["probability"]}
+    if row.get("scale"):
+        flat |= {"px_per_cm": row["scale"]["px_per_cm"], "scale_error": row["scale"]["error"]}
+    for name, length in (row.get("measurements") or {}).items():
+        flat |= {f"{name}_{part}": length[part] for part in (*OF_LENGTH, *OF_SCALED_LENGTH) if part in length}
     return flat

@@ -9,13 +9,18 @@ import numpy as np
 
 from ..data_gen.images import ImageError
 from ..eval.crops import Framed
+from ..eval.dimensions import draw_dimensions
+from ..eval.drawing import side_by_side
+from ..eval.measuring import Length, Measured, PhotoScale, ScaleError, describe_measured, measure
 from ..eval.two_stage import Recognition, describe, likely_labels
 from ..geometry import Size
 from ..heatmaps import HeatmapCodec
+from ..measurement_sets import MeasurementSet, measurements_of
 from ..records import ABSENT, HIDDEN, Box, HeadSpec, Prediction
 from ..vocabulary import Vocabulary
 from . import pictures
 from .pictures import crop_of
+from .scales import Scale, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +180,39 @@ class Garment:
         """(h, w, K) float32: one for each keypoint of the vocabulary; those that the category does not have are 0."""
         return self._known(self.recognition.result.heatmaps)
 
+    def measure(
+        self, scale: "Source | Scale | PhotoScale" = None, measurements: MeasurementSet | None = None
+    ) -> Mapping[str, Length]:
+        """Lengths and widths by name: in px, and with a scale in cm with their standard errors.
+
+        scale: where it comes from, such as `Sheet("a4")`; or that of the photo, as `Scale.of_photo` finds it, once
+        for several garments. measurements: by default those of the vocabulary. A garment that was not found has none.
+        Raises ScaleError, saying why, where a scale is given and there are no cm.
+        """
+        (measured,) = measure_garments([self], scale, measurements)
+        return measured
+
     def draw(self) -> np.ndarray:
         """Keypoints, heat and region, and with a classifier crop and attributes, side by side: (H, W, 3) RGB uint8."""
         return draw_garments([self])
 
+    def draw_lengths(
+        self, scale: "Source | Scale | PhotoScale" = None, measurements: MeasurementSet | None = None
+    ) -> np.ndarray:
+        """The photo with the lines of all measurements and their values: (H, W, 3) RGB uint8. As `measure`."""
+        known = measurements or measurements_of(self.vocabulary)
+        measured = Measured(dict(self.measure(scale, known)))
+        return draw_dimensions(self.photo, [(self.prediction, measured)], known)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, numbers rounded; of a photo that could not be read its name and the error."""
-        return describe(self.recognition, self.vocabulary, self.heads)
+        """Plain data for JSON, numbers rounded, lengths in px; of a photo that could not be read its name and the
+        error."""
+        facts = describe(self.recognition, self.vocabulary, self.heads)
+        prediction = self.recognition.result.prediction
+        if prediction is None:
+            return facts
+        (measured,) = measure([prediction], measurements_of(self.vocabulary))
+        return facts | describe_measured(measured, scaled=False)
 
     def __str__(self) -> str:
         if self.error is not None:
@@ -216,10 +247,13 @@ class Garment:
         return value
 
 
-def draw_garments(garments: Sequence[Garment]) -> np.ndarray:
+def draw_garments(
+    garments: Sequence[Garment], measured: Sequence[Measured] = (), known: MeasurementSet | None = None
+) -> np.ndarray:
     """All garments of one photo in one picture, as `Garment.draw` does it: (H, W, 3) RGB uint8.
 
-    Raises ValueError for none, ImageError for a photo that could not be read.
+    measured: their lengths, with which there is a panel of dimension lines. known: what these measure, by default the
+    measurements of the vocabulary. Raises ValueError for none, ImageError for a photo that could not be read.
     """
     if not garments:
         raise ValueError("expected at least one garment to draw; got none")
@@ -227,7 +261,38 @@ def draw_garments(garments: Sequence[Garment]) -> np.ndarray:
     if first.recognition.result.photo is None:
         raise ImageError(first.error or f"{first.name}: the photo was not kept")
     recognitions = [garment.recognition for garment in garments]
-    return pictures.draw_garments(recognitions, first.vocabulary, first.codec, first.heads)
+    drawn = pictures.draw_garments(recognitions, first.vocabulary, first.codec, first.heads)
+    if not measured:
+        return drawn
+    known = known or measurements_of(first.vocabulary)
+    pairs = [(g.recognition.result.prediction, one) for g, one in zip(garments, measured, strict=True)]
+    return side_by_side([drawn, draw_dimensions(first.photo, [(p, one) for p, one in pairs if p is not None], known)])
+
+
+def measure_garments(
+    garments: Sequence[Garment],
+    scale: "Source | Scale | PhotoScale" = None,
+    measurements: MeasurementSet | None = None,
+) -> list[Mapping[str, Length]]:
+    """`Garment.measure` of all garments of one photo, which share its scale: a known length is that of the first one
+    that has it.
+
+    Raises ValueError for none, ImageError for a photo that could not be read, ScaleError where a scale is given and a
+    garment has no cm.
+    """
+    if not garments:
+        raise ValueError("expected at least one garment to measure; got none")
+    first = garments[0]
+    if isinstance(scale, Source | Scale):
+        how = scale if isinstance(scale, Scale) else Scale(scale)
+        scale = how.of_photo(first.photo, first.size, first.recognition.result.reduced)
+    known = measurements or measurements_of(first.vocabulary)
+    found = measure([garment.prediction for garment in garments], known, scale)
+    failed = next((one.scale_error for one in found if one.scale_error is not None), None)
+    if failed is not None:
+        raise ScaleError(failed)
+    pairs = zip(garments, found, strict=True)
+    return [_ByName(one.lengths, "measurement", garment.category) for garment, one in pairs]
 
 
 def _attribute(head: HeadSpec, values: np.ndarray) -> Attribute:

@@ -1,5 +1,6 @@
 """What a keypoint network's answers on annotated photos score, and the calibration that is fitted to them."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from ..files import sealed, write_atomic
 from ..recognition.keypoint_model import CALIBRATION
 from ..records import ABSENT, NO_GARMENT, VISIBLE, Sample
 from ..vocabulary import Vocabulary
+from .length_errors import fit_keypoint_errors
 
 
 def predict_validation(
@@ -70,12 +72,20 @@ def validation_numbers(seen: list[PhotoResult], vocabulary: Vocabulary) -> tuple
 
 
 def fit_calibration(run: Path, seen: Sequence[PhotoResult], config: KeypointConfig) -> Visibility:
-    """Fits the visibility of the keypoints on validation results, and keeps it in the run's `calibration.json`."""
+    """Fits the visibility of the keypoints and their errors on validation results, and keeps both in the run's
+    `calibration.json`. Without any visible keypoint there are no errors to fit."""
     shown = [r.prediction for r in seen if r.prediction and r.sample.category == NO_GARMENT]
     without = [mean_peak(p.score, config.vocabulary.mask(p.category)) for p in shown]
     found = fit_visibility(*visibility_answers(seen, config.vocabulary), np.array(without))
-    write_atomic(run / CALIBRATION, json.dumps(sealed(found.to_json()), indent=1) + "\n")
+    with contextlib.suppress(ValueError):
+        found = dataclasses.replace(found, errors=fit_keypoint_errors(seen, config).errors)
+    write_calibration(run, found)
     return found
+
+
+def write_calibration(run: Path, found: Visibility) -> None:
+    """Within `runs.calibrated`, which keeps its digest."""
+    write_atomic(run / CALIBRATION, json.dumps(sealed(found.to_json()), indent=1) + "\n")
 
 
 def visibility_reliabilities(

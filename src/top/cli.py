@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test-attributes": ("test_attributes:main", "predict a test set with classifiers, write the submission"),
     "train-detection": ("train_detection:main", "train a detector, which finds all garments in a photo"),
     "evaluate": ("evaluate:main", "score a run on its validation photos"),
+    "calibrate": ("calibrate:main", "fit the errors of keypoints, for the standard errors of lengths"),
     "export": ("export:main", "export a run as an artifact, a network that works without TensorFlow"),
     "export-combined": ("export_combined:main", "export a detector and a keypoint network as one ONNX file"),
     "predict": ("predict:main", "write category, keypoints, crop and attributes of photos to a table"),

@@ -19,6 +19,7 @@ from aifashion.files import CHECKOUT, locked, regular, sweep, write_atomic
 from aifashion.paths import readable_name
 from aifashion.recognition.box_sources import NONE, check_source, named_source
 from aifashion.recognition.garment import draw_garments
+from aifashion.recognition.measuring import Measuring, ScaleOptions, new_measuring
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.recognizer import Recognizer, load
 from aifashion.top.arguments import choose_device, make_folder, one_line, run_command, tell, warn
@@ -32,7 +33,7 @@ _STREET_SEED = 290
 
 @dataclass(frozen=True)
 class Arguments:
-    """Draw keypoints, heatmap, region and attributes on photos; no annotation is needed."""
+    """Draw keypoints, heatmap, region, lengths and attributes on photos; no annotation is needed."""
 
     photos: tyro.conf.Positional[tuple[Path, ...]] = ()
     """photos or folders of photos; without any, the command draws a few garments, and with --garments or --detector a
@@ -54,6 +55,20 @@ class Arguments:
     detector: Path | None = None
     """the network that finds the boxes: shipped (the one that comes with the package; the default if there is
     --garments without --boxes), a run folder, a folder of runs, or an artifact; none: no detector"""
+    measurements: Path | None = None
+    """a file with lengths to measure, which adds to those of the network's vocabulary or replaces some: .toml
+    (docs/measuring.md), or the .json instructions of GarmentIQ"""
+    px_per_cm: float | None = None
+    """the scale of all photos: how many px are one cm. With a scale, lengths are given in cm as well"""
+    known: str | None = None
+    """the scale by a length of the garment that you measured, in cm, such as waist=42"""
+    sheet: str | None = None
+    """the scale by a sheet of white paper beside the garment, in its plane: a4 or letter"""
+    marker: str | None = None
+    """the scale by an ArUco marker beside the garment, in its plane: aruco:DICTIONARY:NUMBER:CM, such as
+    aruco:4X4_50:7:15"""
+    camera: Path | None = None
+    """a file with the calibration of the camera (OpenCV's .yml or .json), to undo the distortion of its lens"""
     out: Path = CHECKOUT / "submission" / "demo"
     """folder for the pictures, crops/ and results.json"""
     augment: bool = False
@@ -72,15 +87,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def demonstrate(args: Arguments) -> None:
     check_source(args.boxes, args.detector, args.garments)
+    scale = ScaleOptions(args.px_per_cm, args.known, args.sheet, args.marker, args.camera).read()
     photos = find_photos(args.photos)
     choose_device(args.gpu_id)
     recognizer = load(args.model, args.attributes, args.augment)
     category = None if args.category == "auto" else args.category
     if category is not None:
         recognizer.vocabulary.category_index(category)
+    measuring = new_measuring(recognizer.vocabulary, args.measurements, scale)
     make_folder("--out", args.out)
     with locked(args.out):
-        shown, results = _draw_all(args, recognizer, photos, category)
+        shown, results = _draw_all(args, recognizer, measuring, photos, category)
     failed = sum(facts["error"] is not None for facts in results)
     drawn = len(results) - failed
     tell(f"Wrote {drawn} pictures, their crops and results.json to {args.out}; {failed} photos left out")
@@ -91,7 +108,7 @@ def demonstrate(args: Arguments) -> None:
 
 
 def _draw_all(
-    args: Arguments, recognizer: Recognizer, photos: list[Path], category: str | None
+    args: Arguments, recognizer: Recognizer, measuring: Measuring, photos: list[Path], category: str | None
 ) -> tuple[list[np.ndarray], list[dict[str, Any]]]:
     """The first pictures, and what results.json has. Raises ValueError where there is nothing to draw."""
     make_folder("--out", args.out / "crops")
@@ -112,13 +129,19 @@ def _draw_all(
     else:
         answers = recognizer.stream_garments(photos, category, named.source.boxes, named.source.garments)
     for name, garments in zip(names, progress_bar(answers, len(photos)), strict=True):
-        rows = [garment.to_dict() for garment in garments]
+        scale = measuring.scale_of(garments[0].recognition)
+        measured = measuring.measured([garment.recognition.result.prediction for garment in garments], scale)
+        lengths = measuring.described(measured)
+        rows = [garment.to_dict() | more for garment, more in zip(garments, lengths, strict=True)]
         row = rows[0] if named is None else describe_photo(rows)
         if row["error"] is not None:
             warn(f"left out: {one_line(row['error'])}")
             results.append(row)
             continue
-        picture = draw_garments(garments)
+        picture = draw_garments(garments, measured, measuring.known)
+        failed = next((one.scale_error for one in measured if one.scale_error is not None), None)
+        if failed is not None:
+            warn(one_line(f"{garments[0].name}: no lengths in cm: {failed}"))
         crops = [f"crops/{name}.jpg"]
         if named is not None:
             make_folder("--out", args.out / "crops" / name)

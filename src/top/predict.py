@@ -1,4 +1,4 @@
-"""`aifashion predict`: keypoints, crop and attributes of the garments in a folder or list of photos, as a table."""
+"""`aifashion predict`: keypoints, crop, attributes and lengths of the garments in photos, as a table."""
 
 import os
 from collections import deque
@@ -9,17 +9,19 @@ from typing import Any
 
 import tyro
 
+from aifashion.eval.measuring import PhotoScale
 from aifashion.eval.two_stage import Recognition, describe, describe_photo
 from aifashion.files import atomic_path, is_stream, locked, sweep
 from aifashion.recognition.box_sources import NamedSource, check_source, named_source
 from aifashion.recognition.columns import columns
+from aifashion.recognition.measuring import Measuring, ScaleOptions, new_measuring
 from aifashion.recognition.partial_table import PartialTable, Stamp, stamp
 from aifashion.recognition.photo_lists import LIST_SUFFIXES, read_photo_list
 from aifashion.recognition.photos import SUFFIXES as SUFFIXES_OF_PHOTOS
 from aifashion.recognition.photos import photos_in
 from aifashion.recognition.tables import table_writer
 from aifashion.recognition.two_stage_model import TwoStageModel, load_two_stage_model
-from aifashion.records import Sample
+from aifashion.records import Prediction, Sample
 from aifashion.top.arguments import check_no_input, choose_device, one_line, run_command, tell, warn
 from aifashion.top.progress import progress_bar
 
@@ -28,7 +30,7 @@ _SHOWN = 50  # photos without an answer that are named
 
 @dataclass(frozen=True)
 class Arguments:
-    """Write category, keypoints, crop and attributes of photos to a table.
+    """Write category, keypoints, crop, attributes and lengths of photos to a table.
 
     If the command is interrupted, run it again: it continues with the photos that are left.
     """
@@ -55,6 +57,20 @@ class Arguments:
     detector: Path | None = None
     """the network that finds the boxes: shipped (the one that comes with the package; the default if there is
     --garments without --boxes), a run folder, a folder of runs, or an artifact; none: no detector"""
+    measurements: Path | None = None
+    """a file with lengths to measure, which adds to those of the network's vocabulary or replaces some: .toml
+    (docs/measuring.md), or the .json instructions of GarmentIQ"""
+    px_per_cm: float | None = None
+    """the scale of all photos: how many px are one cm. With a scale, lengths are given in cm as well"""
+    known: str | None = None
+    """the scale by a length of the garment that you measured, in cm, such as waist=42"""
+    sheet: str | None = None
+    """the scale by a sheet of white paper beside the garment, in its plane: a4 or letter"""
+    marker: str | None = None
+    """the scale by an ArUco marker beside the garment, in its plane: aruco:DICTIONARY:NUMBER:CM, such as
+    aruco:4X4_50:7:15"""
+    camera: Path | None = None
+    """a file with the calibration of the camera (OpenCV's .yml or .json), to undo the distortion of its lens"""
     batch_size: int = 16
     """how many photos the network processes at once"""
     strict: bool = False
@@ -75,6 +91,8 @@ def predict(args: Arguments) -> None:
     if args.batch_size < 1:
         raise ValueError(f"--batch-size {args.batch_size}: expected a number of photos from 1")
     check_source(args.boxes, args.detector, args.garments)
+    options = ScaleOptions(args.px_per_cm, args.known, args.sheet, args.marker, args.camera)
+    scale = options.read()
     check_no_input("--out", args.out, args.photos)
     photos = named_photos(args.photos)
     choose_device(args.gpu_id)
@@ -82,6 +100,7 @@ def predict(args: Arguments) -> None:
     category = None if args.category == "auto" else args.category
     if category is not None:
         model.keypoints.vocabulary.category_index(category)
+    measuring = new_measuring(model.keypoints.vocabulary, args.measurements, scale)
     named = named_source(photos, model.keypoints.vocabulary, args.boxes, args.detector, args.garments, args.batch_size)
     partial = args.out.with_name(args.out.name + ".partial")
     if is_stream(args.out):  # the rows so far lie beside a pipe all the same
@@ -92,23 +111,28 @@ def predict(args: Arguments) -> None:
     with locked(behind):
         if not is_stream(args.out):
             sweep(behind.parent, args.out.name, behind.name.removesuffix(".partial"))
-        _predict(args, photos, model, category, named, partial)
+        _predict(args, photos, model, _Asked(category, named, measuring, options), partial)
 
 
-def _predict(
-    args: Arguments,
-    photos: list[str],
-    model: TwoStageModel,
-    category: str | None,
-    named: NamedSource | None,
-    partial: Path,
-) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """What is asked of the photos: their category, the boxes of their garments, and what is measured."""
+
+    category: str | None
+    named: NamedSource | None
+    measuring: Measuring
+    options: ScaleOptions
+
+
+def _predict(args: Arguments, photos: list[str], model: TwoStageModel, asking: _Asked, partial: Path) -> None:
+    category, named, measuring = asking.category, asking.named, asking.measuring
     if is_stream(partial):
         raise ValueError(f"{partial} is no file: the results are kept in one of this name until all photos are done")
-    settings = {"layout": 2, "model": model.name, "networks": model.digests, "category": args.category}
+    settings = {"layout": 3, "model": model.name, "networks": model.digests, "category": args.category}
+    settings |= {"measurements": measuring.known.digest, "scale": asking.options.origin}
     if named is not None:
         settings |= {"garments": str(named.source.garments), "boxes": named.origin}
-    of = columns(model.keypoints.vocabulary, model.heads)
+    of = columns(model.keypoints.vocabulary, model.heads, measuring.known, measuring.scale is not None)
     source = named.source if named else None
     failed = left_out = 0
     with PartialTable(partial, photos, settings) as table:
@@ -123,9 +147,9 @@ def _predict(
                 asked.append((index, stamp(photos[index])))
                 yield Sample(photos[index], Path(photos[index]), category)
 
-        # Without drawing anything, reduced photos do, which take a fraction of the time to decode.
-        answers = model.recognise(samples(), batch_size, whole_photos=False, boxes=source)
-        for row, unusable in progress_bar(_rows(answers, model, source is not None), left):
+        # Without drawing or looking for a marker, reduced photos do, which take a fraction of the time to decode.
+        answers = model.recognise(samples(), batch_size, whole_photos=measuring.needs_photo, boxes=source)
+        for row, unusable in progress_bar(_rows(answers, model, measuring, source is not None), left):
             failed += row["error"] is not None
             left_out += unusable
             index, seen = asked.popleft()
@@ -148,31 +172,49 @@ def _predict(
         warn(f"{left_out} boxes are left out: they lie outside their photos, or cannot be used")
     if told.whole:
         warn(f"in {told.whole} photos no garment was found; their rows, without a box, are of the whole photo")
+    if told.without_cm:
+        warn(
+            f"{told.without_cm} of {told.rows} rows have no lengths in cm; the column scale_error says why. First: "
+            f"{one_line(told.reason)}"
+        )
     tell(f"Wrote {told.rows} rows to {args.out}, {failed} of them of photos that cannot be read")
     if args.strict and failed:
         raise ValueError(f"{failed} of {len(photos)} photos could not be read")
 
 
-def _rows(answers: Iterator[Recognition], model: TwoStageModel, several: bool) -> Iterator[tuple[dict[str, Any], int]]:
+def _rows(
+    answers: Iterator[Recognition], model: TwoStageModel, measuring: Measuring, several: bool
+) -> Iterator[tuple[dict[str, Any], int]]:
     """What is written of each photo, and how many of its boxes could not be used.
 
-    Every garment is described as soon as it is answered: its heatmaps take a hundred times the memory of its row.
+    Every garment is described as soon as it is answered: its heatmaps take a hundred times the memory of its row. All
+    of a photo are measured together: they share its scale.
     """
     garments: list[dict[str, Any]] = []
+    predictions: list[Prediction | None] = []
+    scale: PhotoScale = None
     for answer in answers:
+        if not garments:
+            scale = measuring.scale_of(answer)
         garments.append(describe(answer, model.keypoints.vocabulary, model.heads))
+        predictions.append(answer.result.prediction)
         if answer.result.is_last:
             place = answer.result.place
+            measured = measuring.described(measuring.measured(predictions, scale))
+            garments = [facts | lengths for facts, lengths in zip(garments, measured, strict=True)]
             yield describe_photo(garments) if several else garments[0], place.left_out if place else 0
-            garments = []
+            garments, predictions = [], []
 
 
 @dataclass
 class _Told:
-    """Counts what goes into a table: its rows, and the photos in which no garment was found."""
+    """Counts what goes into a table: its rows, the photos in which no garment was found, and the rows without cm though
+    a scale was asked for, with the first reason."""
 
     rows: int = 0
     whole: int = 0
+    without_cm: int = 0
+    reason: str = ""
 
     def of(self, photos: Iterator[dict[str, Any]], failed: int) -> Iterator[dict[str, Any]]:
         """The photos; the first ones without an answer are named on the way."""
@@ -181,6 +223,9 @@ class _Told:
             garments = photo.get("garments", [])
             self.rows += max(1, len(garments))
             self.whole += bool(garments) and garments[0]["box"] is None
+            for error in filter(None, ((one.get("scale") or {}).get("error") for one in garments or [photo])):
+                self.without_cm += 1
+                self.reason = self.reason or f"{photo['photo']}: {error}"
             if photo["error"]:
                 told += 1
                 if told <= _SHOWN:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from aifashion.data_gen.preprocess import PADDING
 from aifashion.eval.inference import predict_photos
+from aifashion.eval.keypoint_errors import KeypointErrors
 from aifashion.eval.visibility import Visibility
 from aifashion.heatmaps import HeatmapCodec
 from aifashion.records import Box, Sample
@@ -214,6 +215,20 @@ def test_keypoints_unlikely_to_be_visible_count_as_hidden(tmp_path: Path):
     assert told.state[15:19].tolist() == [1, 0, 1, 1] and (np.delete(told.state, range(15, 19)) == -1).all()
     np.testing.assert_allclose(told.visible[15:19], [0.7, 7 / (7 + 3 * np.exp(2)), 0.7, 0.7], atol=1e-6)
     assert (np.delete(told.visible, range(15, 19)) == 0).all()
+
+
+def test_keypoints_have_an_uncertainty_in_px_of_the_photo(tmp_path: Path):
+    errors = KeypointErrors(np.full(24, 0.5), 0.0, 0.0, {"between a b": 2.0})
+    visibility = Visibility(np.ones(24), np.zeros(24), 0.0, errors)
+    predict = answers(np.full((1, 5), 0.2), 0.7, point=(61.5, 61.5))
+    (result,) = predict_photos(predict, flat_photos(tmp_path, 2, "skirt")[1:], ALL, CODEC, visibility=visibility)
+    told, frame = result.prediction, result.frame
+    assert told is not None and told.uncertainty is not None and frame is not None and result.spread is not None
+    # Half a cell of the network's input, whatever the heatmap looks like.
+    px = 0.5 * CODEC.stride / frame.scale
+    np.testing.assert_allclose(told.uncertainty.covariance, np.tile(px**2 * np.eye(2), (24, 1, 1)), atol=1e-9)
+    assert told.uncertainty.lengths == {"between a b": 2.0}
+    assert np.linalg.eigvalsh(result.spread[15]).min() > 0.5
 
 
 @pytest.mark.parametrize(("value", "found"), [(0.61, True), (0.59, False)])

@@ -326,7 +326,7 @@ def test_garments_are_described_with_their_boxes_and_a_photo_with_its_garments()
         "height": 80,
     }
     names = ["garment_id", "box", "score", "garment", "category", "category_probability", "region", "keypoints"]
-    assert [list(garment) for garment in photo["garments"]] == [[*names, "attributes"]] * 2
+    assert [list(garment) for garment in photo["garments"]] == [[*names, "attributes", "measurements"]] * 2
     whole = replace(found(1, "dress"), place=Place())
     (none,) = recognise(lambda _: iter([whole]), None, [], ALL, CODEC)
     assert [describe(none, ALL, HEADS)[name] for name in names[:3]] == [0, None, None]

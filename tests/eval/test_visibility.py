@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from aifashion.eval.calibration import reliability, sigmoid
+from aifashion.eval.keypoint_errors import KeypointErrors
 from aifashion.eval.visibility import LOST, Visibility, fit_visibility, mean_peak
 
 
@@ -72,6 +73,16 @@ def test_it_is_kept_as_json():
     peaks = np.array([[0.2, 0.9]])
     assert (again.probability(peaks) == found.probability(peaks)).all() and again.found == 0.25
     assert found.probability(peaks)[0, 0] == pytest.approx(1 / (1 + np.exp(-(np.log(0.25) + 0.5))))
+    assert again.errors is None and "errors" not in found.to_json()  # as earlier versions wrote it
+
+
+def test_the_errors_of_keypoints_are_kept_with_it():
+    errors = KeypointErrors(np.array([0.5, 0.75]), 0.5, -0.25, {"between a b": 1.5})
+    found = Visibility(np.array([1.0, 2.0]), np.array([0.5, -0.5]), 0.25, errors)
+    again = Visibility.from_json(json.loads(json.dumps(found.to_json())), 2)
+    assert again.errors is not None and again.errors.to_json() == errors.to_json()
+    with pytest.raises(ValueError, match="expected 2 scales and factors above 0"):
+        Visibility.from_json({**found.to_json(), "errors": {**errors.to_json(), "scale": [1.0]}}, 2)
 
 
 @pytest.mark.parametrize(

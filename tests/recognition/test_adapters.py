@@ -54,6 +54,13 @@ def test_a_row_in_one_level():
         point = {"x": float(k), "y": 2.5 * k, "score": 0.5, "visible": 0.25 if left else 0.875, "hidden": left}
         expected |= {f"{name}_{part}": value for part, value in point.items()}
     expected |= {"skirt_length": "knee", "skirt_length_probability": 0.625, "style": "sport"}
+    # Both points of the waistband, and of the hem, lie on (1, 2.5) k, and the left ones are hidden.
+    waist, hem = 2.69, 2.69
+    side = round(2 * np.hypot(1, 2.5), 2)
+    lengths = {"waist": (waist, 1.0), "hem": (hem, 1.0), "skirt_length": (0.0, 0.0)}
+    lengths |= {"side_left": (side, 2.0), "side_right": (side, 2.0)}
+    for name, (px, ratio) in lengths.items():
+        expected |= {f"{name}_px": px, f"{name}_ratio": ratio, f"{name}_hidden": name != "side_right"}
     assert flat_row(skirt().to_dict()) == expected
     several = {"attributes": {"style": {"labels": ["OL/commuter", "lady"], "probabilities": {}}}}
     assert flat_row(several)["style"] == "OL/commuter;lady"

@@ -10,7 +10,16 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from aifashion.recognition.columns import FIRST, OF_KEYPOINT, columns, flat_row, flat_rows
+from aifashion.recognition.columns import (
+    FIRST,
+    OF_KEYPOINT,
+    OF_LENGTH,
+    OF_SCALE,
+    OF_SCALED_LENGTH,
+    columns,
+    flat_row,
+    flat_rows,
+)
 from aifashion.recognition.tables import table_writer
 from aifashion.records import HeadSpec
 from aifashion.vocabulary import load_vocabulary
@@ -80,8 +89,21 @@ def test_all_keypoints_and_attributes_have_columns():
     expected += ["region_left", "region_top", "region_right", "region_bottom"]
     for point in ("waistband_left", "waistband_right", "hemline_left", "hemline_right"):
         expected += [f"{point}_{part}" for part in ("x", "y", "score", "visible", "hidden")]
-    assert names == [*expected, "skirt_length", "skirt_length_probability", "style"]
-    assert len(columns(ALL, ())) == 17 + 5 * 24
+    expected += ["skirt_length", "skirt_length_probability", "style"]
+    lengths = ("waist", "hem", "skirt_length", "side_left", "side_right")
+    assert names == [*expected, *(f"{name}_{part}" for name in lengths for part in ("px", "ratio", "hidden"))]
+    assert len(columns(ALL, ())) == 17 + 5 * 24 + 3 * 26
+
+
+def test_with_a_scale_there_are_columns_in_cm():
+    names = [column.name for column in columns(SKIRTS, (), scaled=True)]
+    parts = ("px", "ratio", "hidden", "cm", "cm_se")
+    lengths = ("waist", "hem", "skirt_length", "side_left", "side_right")
+    assert names[17 + 5 * 4 :] == ["px_per_cm", "scale_error", *(f"{n}_{part}" for n in lengths for part in parts)]
+    measured = {"waist": {"px": 20.0, "px_se": 1.0, "ratio": 1.0, "hidden": False, "cm": 40.0, "cm_se": 2.0}}
+    row = facts("a.jpg", measurements=measured, scale={"px_per_cm": 0.5, "error": None})
+    flat = {"waist_px": 20.0, "waist_ratio": 1.0, "waist_hidden": False, "waist_cm": 40.0, "waist_cm_se": 2.0}
+    assert flat_row(row) == FLAT | {"px_per_cm": 0.5, "scale_error": None} | flat
 
 
 def test_names_that_clash_are_refused():
@@ -96,6 +118,9 @@ def test_the_documentation_lists_these_columns():
     expected = [(column.name, KINDS[column.kind]) for column in FIRST]
     expected += [(f"KEYPOINT_{part}", KINDS[kind]) for part, kind in OF_KEYPOINT.items()]
     expected += [("TASK", "text"), ("TASK_probability", "number")]
+    expected += [(column.name, KINDS[column.kind]) for column in OF_SCALE]
+    parts = {**OF_LENGTH, **OF_SCALED_LENGTH}
+    expected += [(f"MEASUREMENT_{part}", KINDS[kind]) for part, kind in parts.items()]
     assert listed == expected
 
 

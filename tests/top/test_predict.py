@@ -402,4 +402,4 @@ def test_without_a_detector_the_table_is_as_it_was(photos: Path, model: Model, t
     run(photos, "--out", tmp_path / "out.json", "--detector", "none")
     rows = json.loads((tmp_path / "out.json").read_text())
     names = ["photo", "error", "width", "height", "garment", "category", "category_probability", "region", "keypoints"]
-    assert [list(row) for row in rows] == [[*names, "attributes"]] * 4
+    assert [list(row) for row in rows] == [[*names, "attributes", "measurements"]] * 4
