@@ -18,7 +18,7 @@ from ...measurement_sets import ByCategory
 from ...measurements import Measurement, measurement_from
 from ...vocabulary import Category, Vocabulary
 from ...vocabulary_names import VocabularyError, few
-from .coco_entries import FAULTS, entry_problem
+from .entries import FAULTS, entry_problem
 from .problems import FormatError, Problem, leave_out, read_json
 
 _CORNERS = ("p1_id", "p2_id", "p3_id", "p4_id", "p5_id")
