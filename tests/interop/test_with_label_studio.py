@@ -18,7 +18,7 @@ from aifashion.data_gen.formats.label_studio import (
 )
 from aifashion.data_gen.formats.label_studio_tasks import labelling_config
 from aifashion.data_gen.formats.problems import FormatError
-from tool_labels import VOCABULARY, check_same, labels, present
+from labelled import VOCABULARY, check_same, labels, present
 
 pytestmark = pytest.mark.interop
 

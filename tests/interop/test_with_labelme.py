@@ -6,7 +6,7 @@ from PIL import Image
 label_file = pytest.importorskip("labelme._label_file", reason="make interop")
 
 from aifashion.data_gen.formats.labelme import read_labelme, write_labelme  # noqa: E402
-from tool_labels import VOCABULARY, check_same, labels  # noqa: E402
+from labelled import VOCABULARY, check_same, labels  # noqa: E402
 
 pytestmark = pytest.mark.interop
 
