@@ -9,7 +9,7 @@ datumaro = pytest.importorskip("datumaro", reason="make interop")
 
 from aifashion.data_gen.formats.cvat import read_cvat  # noqa: E402
 from aifashion.data_gen.formats.cvat_tasks import write_cvat  # noqa: E402
-from tool_labels import VOCABULARY, check_same, labels  # noqa: E402
+from labelled import VOCABULARY, check_same, labels  # noqa: E402
 
 pytestmark = pytest.mark.interop
 

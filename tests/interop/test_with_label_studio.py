@@ -14,7 +14,7 @@ from label_studio_sdk.label_interface.objects import TaskValue
 from aifashion.data_gen.formats.label_studio import label_studio_coco_reason, read_label_studio
 from aifashion.data_gen.formats.label_studio_tasks import labelling_config, write_label_studio
 from aifashion.data_gen.formats.problems import FormatError
-from tool_labels import VOCABULARY, check_same, labels, present
+from labelled import VOCABULARY, check_same, labels, present
 
 pytestmark = pytest.mark.interop
 

@@ -7,7 +7,7 @@ label_file = pytest.importorskip("labelme._label_file", reason="make interop")
 
 from aifashion.data_gen.formats.labelme import read_labelme  # noqa: E402
 from aifashion.data_gen.formats.labelme_files import write_labelme  # noqa: E402
-from tool_labels import VOCABULARY, check_same, labels  # noqa: E402
+from labelled import VOCABULARY, check_same, labels  # noqa: E402
 
 pytestmark = pytest.mark.interop
 

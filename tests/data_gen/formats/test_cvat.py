@@ -10,7 +10,7 @@ from aifashion.data_gen.formats.cvat_tasks import cvat_labels, write_cvat
 from aifashion.data_gen.formats.labels import LabelledGarment, LabelledPhoto, LabelSet
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.records import Keypoints
-from tool_labels import VOCABULARY, check_same, labels, present
+from labelled import VOCABULARY, check_comes_back, labels, only, present
 
 SKELETON = """
     <skeleton label="skirt" source="manual" z_order="0"{more}>
@@ -47,11 +47,6 @@ def read(tmp_path: Path, *images: str) -> LabelSet:
     return read_cvat(save(tmp_path / "annotations.xml", *images))
 
 
-def only(found: LabelSet) -> LabelledGarment:
-    ((one,),) = (photo.garments for photo in found.photos)
-    return one
-
-
 def test_points_are_edges_and_states_are_outside_and_occluded(tmp_path):
     found = read(tmp_path, image(SKELETON.format(more="")))
     one = only(found)
@@ -66,10 +61,7 @@ def test_what_is_written_comes_back(tmp_path):
     ours = labels(tmp_path)
     write_cvat(ours, tmp_path / "annotations.xml", VOCABULARY)
     for path in (tmp_path / "annotations.xml", tmp_path):
-        assert is_cvat(path)
-        found = read_cvat(path)
-        check_same(found, ours)
-        assert not found.problems and not found.left_out and found.root == tmp_path
+        assert check_comes_back(path, ours, is_cvat, read_cvat).root == tmp_path
 
 
 def test_the_box_is_the_rectangle_of_the_group(tmp_path):

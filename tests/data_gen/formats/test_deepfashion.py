@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from labelled import points_of
 
 from aifashion.data_gen.formats.deepfashion import is_deepfashion, read_deepfashion
 from aifashion.data_gen.formats.problems import FormatError
+from labelled import present
 
 HEADER = "image_name  clothes_type  variation_type  " + "  ".join(
     f"landmark_visibility_{n} landmark_location_x_{n} landmark_location_y_{n}" for n in range(1, 9)
@@ -32,7 +32,7 @@ def test_the_three_clothes_types(tmp_path: Path) -> None:
     assert [photo.file_name for photo in found.photos] == ["img/a.jpg", "img/b.jpg", "img/c.jpg"]
     upper, lower, full = (photo.garments[0] for photo in found.photos)
     assert (upper.category, upper.id, upper.box) == ("upper", "line 3", (72, 79, 232, 273))
-    assert points_of(upper) == {
+    assert present(upper) == {
         "left collar": (146, 102, 1),
         "right collar": (173, 95, 1),
         "left sleeve": (94, 242, 0),
@@ -40,8 +40,8 @@ def test_the_three_clothes_types(tmp_path: Path) -> None:
         "right hem": (177, 232, 1),
     }
     assert lower.category == "lower" and lower.box is None
-    assert points_of(lower)["left waistline"] == (50, 60, 1) and points_of(lower)["right hem"] == (99, 201, 0)
-    assert full.category == "full" and points_of(full)["right waistline"] == (11, 12, 0) and len(points_of(full)) == 8
+    assert present(lower)["left waistline"] == (50, 60, 1) and present(lower)["right hem"] == (99, 201, 0)
+    assert full.category == "full" and present(full)["right waistline"] == (11, 12, 0) and len(present(full)) == 8
 
 
 def test_lists_of_other_benchmarks_have_other_names_and_filled_rows(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_lists_of_other_benchmarks_have_other_names_and_filled_rows(tmp_path: Pa
     assert found.root == tmp_path / "Img"
     (photo,) = found.photos  # two garments of one photo
     assert [garment.id for garment in photo.garments] == ["line 3", "line 4"]
-    assert photo.garments[0].box == (1, 2, 30, 40) and len(points_of(photo.garments[0])) == 4
+    assert photo.garments[0].box == (1, 2, 30, 40) and len(present(photo.garments[0])) == 4
 
 
 def test_a_wrong_row_costs_its_garment_and_is_named_by_line(tmp_path: Path) -> None:

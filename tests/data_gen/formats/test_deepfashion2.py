@@ -3,12 +3,12 @@ import logging
 from pathlib import Path
 
 import pytest
-from labelled import garment, label_set, photo_file, points_of
 
 from aifashion.data_gen.formats.deepfashion2 import is_deepfashion2, read_deepfashion2, write_deepfashion2
 from aifashion.data_gen.formats.labels import LabelledPhoto
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.vocabulary import load_vocabulary
+from labelled import garment, label_set, photo_file, present
 
 DEEPFASHION2 = load_vocabulary("deepfashion2")
 SKIRT = [10, 20, 2, 30, 21, 1, 50, 22, 2, 0, 0, 0, 5, 90, 2, 0, 0, 0, 60, 91, 2, 7, 7, 0]
@@ -46,14 +46,14 @@ def test_items_of_an_annotation_as_the_data_set_has_them(tmp_path: Path) -> None
     assert (photo.file_name, photo.size) == ("image/000001.jpg", None)
     skirt, other = photo.garments
     assert (skirt.category, skirt.box, skirt.names[:2]) == ("skirt", (4, 18, 62, 93), ("skirt_1", "skirt_2"))
-    assert points_of(skirt) == {
+    assert present(skirt) == {
         "skirt_1": (10, 20, 1),
         "skirt_2": (30, 21, 0),
         "skirt_3": (50, 22, 1),
         "skirt_5": (5, 90, 1),
         "skirt_7": (60, 91, 1),
     }
-    assert other.category == "sling" and points_of(other)["sling_2"] == (1, 2, 0) and len(points_of(other)) == 10
+    assert other.category == "sling" and present(other)["sling_2"] == (1, 2, 0) and len(present(other)) == 10
 
 
 def test_all_parts_of_a_data_set_or_one(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_reading_inverts_writing(tmp_path: Path, caplog) -> None:
         "image/000002.jpg",
     ]
     first, second = found.photos[0].garments
-    assert (first.category, points_of(first), first.box) == ("skirt", skirt, (10.25, 20, 31, 41))
+    assert (first.category, present(first), first.box) == ("skirt", skirt, (10.25, 20, 31, 41))
     assert (second.category, second.box) == ("sling_dress", (1, 2, 30, 44.5))
     table = (tmp_path / "out" / "photos.csv").read_text()
     assert table == "file,photo\nimage/000001.jpg,a.jpg\nimage/000002.png,gone.PNG\n"

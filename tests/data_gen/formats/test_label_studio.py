@@ -11,7 +11,7 @@ from aifashion.data_gen.formats.label_studio_tasks import labelling_config, writ
 from aifashion.data_gen.formats.labels import LabelledGarment, LabelledPhoto, LabelSet
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.records import Keypoints
-from tool_labels import VOCABULARY, check_same, garment, labels, present
+from labelled import VOCABULARY, check_comes_back, check_same, labels, only, present, random_garment
 
 
 def save(path: Path, content: Any) -> Path:
@@ -47,11 +47,6 @@ def read(tmp_path: Path, *tasks: Any) -> LabelSet:
     return read_label_studio(save(tmp_path / "tasks.json", list(tasks)))
 
 
-def only(found: LabelSet) -> LabelledGarment:
-    ((one,),) = (photo.garments for photo in found.photos)
-    return one
-
-
 def test_percents_are_of_the_edges_and_points_are_pixel_centres(tmp_path):
     # 50.25 % of 200 px is the edge position 100.5, the middle of pixel 100; 0.5 % of 100 px is 0.5, that of pixel 0.
     found = only(read(tmp_path, task(box("r", "skirt", 10, 20, 30, 40), point("p", "waist", 50.25, 0.5, "r"))))
@@ -63,10 +58,7 @@ def test_percents_are_of_the_edges_and_points_are_pixel_centres(tmp_path):
 def test_what_is_written_comes_back(tmp_path):
     ours = labels(tmp_path)
     write_label_studio(ours, tmp_path / "tasks.json", VOCABULARY)
-    assert is_label_studio(tmp_path / "tasks.json")
-    found = read_label_studio(tmp_path / "tasks.json")
-    check_same(found, ours)
-    assert not found.problems and not found.left_out
+    found = check_comes_back(tmp_path / "tasks.json", ours, is_label_studio, read_label_studio)
     assert all(garment.scores is None for photo in found.photos for garment in photo.garments)
 
 
@@ -297,7 +289,10 @@ def test_a_garment_without_box_gets_that_about_its_keypoints(tmp_path):
     ("photo", "reason"),
     [
         (LabelledPhoto("a.jpg", None, ()), "photo a.jpg: its size is not known"),
-        (LabelledPhoto("a.jpg", (100, 900), (garment("skirt", 1),)), "garment skirt 1: the box lies beyond the photo"),
+        (
+            LabelledPhoto("a.jpg", (100, 900), (random_garment("skirt", 1),)),
+            "garment skirt 1: the box lies beyond the photo",
+        ),
         (LabelledPhoto("a\n.jpg", (9, 9), ()), "control character"),
         (
             LabelledPhoto(

@@ -11,7 +11,7 @@ from aifashion.data_gen.formats.labelme_files import write_labelme
 from aifashion.data_gen.formats.labels import LabelledGarment, LabelledPhoto, LabelSet
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.records import Keypoints
-from tool_labels import SIZE, VOCABULARY, check_same, labels, present
+from labelled import SIZE, VOCABULARY, check_comes_back, check_same, labels, only, present
 
 
 def shape(label: str, kind: str, *points: list, group: Any = None, flags: dict | None = None, note: str = "") -> dict:
@@ -34,11 +34,6 @@ def save(path: Path, *shapes: Any, **more: Any) -> Path:
     return path
 
 
-def only(found: LabelSet) -> LabelledGarment:
-    ((one,),) = (photo.garments for photo in found.photos)
-    return one
-
-
 def test_points_are_edges(tmp_path):
     # The middle of pixel 100 is 100.5 in labelme.
     file = save(tmp_path / "a.json", point("waist", 100.5, 0.5), rectangle("skirt"))
@@ -51,10 +46,7 @@ def test_points_are_edges(tmp_path):
 def test_what_is_written_comes_back(tmp_path):
     ours = labels(tmp_path)
     write_labelme(ours, tmp_path / "out", VOCABULARY)
-    assert is_labelme(tmp_path / "out")
-    found = read_labelme(tmp_path / "out")
-    check_same(found, ours)
-    assert not found.problems and not found.left_out
+    check_comes_back(tmp_path / "out", ours, is_labelme, read_labelme)
     assert {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.json")} == {
         "a/first photo.json",
         "a/größer & mehr.json",

@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from labelled import garment, label_set, points_of
 
 from aifashion.data_gen.formats.labels import LabelledGarment, LabelledPhoto
 from aifashion.data_gen.formats.point_table import COLUMNS, is_point_table, read_point_table, write_point_table
 from aifashion.data_gen.formats.problems import FormatError
 from aifashion.records import Keypoints
 from aifashion.vocabulary import load_vocabulary
+from labelled import garment, label_set, present
 
 FASHIONAI = load_vocabulary()
 HEADER = "photo,garment_id,category,keypoint,x,y,state\n"
@@ -45,7 +45,7 @@ def test_reading_inverts_writing(tmp_path: Path, ending: str) -> None:
         assert [(g.category, g.box, g.scores) for g in photo.garments] == [
             (g.category, g.box, g.scores) for g in other.garments
         ]
-        assert [points_of(g) for g in photo.garments] == [points_of(g) for g in other.garments]
+        assert [present(g) for g in photo.garments] == [present(g) for g in other.garments]
     assert found.photos[0].garments[1].id == "sub/a, b.jpg, garment 2"
 
 
@@ -79,9 +79,9 @@ def test_tables_made_with_pandas_are_read(tmp_path: Path, ending: str) -> None:
         frame.to_parquet(path)
     assert is_point_table(path)
     first, second = read_point_table(path).photos
-    assert points_of(first.garments[0]) == {"waistband_left": (1, 4.5, 1), "hemline_left": (2, 5, 0)}
+    assert present(first.garments[0]) == {"waistband_left": (1, 4.5, 1), "hemline_left": (2, 5, 0)}
     assert (first.garments[0].scores, first.garments[0].id) == ((0.5, 0.25), "a.jpg, garment 7")
-    assert second.garments[0].scores is None and points_of(second.garments[0]) == {"crotch": (3, 6, 1)}
+    assert second.garments[0].scores is None and present(second.garments[0]) == {"crotch": (3, 6, 1)}
 
 
 def test_without_other_columns_a_photo_has_one_garment_and_all_is_visible(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_without_other_columns_a_photo_has_one_garment_and_all_is_visible(tmp_pa
     )
     (photo,) = read_point_table(path).photos
     assert photo.file_name == "sub/a.jpg" and photo.size is None
-    assert points_of(photo.garments[0]) == {"p": (1, 2, 1), "q": (3, 4, 1)}
+    assert present(photo.garments[0]) == {"p": (1, 2, 1), "q": (3, 4, 1)}
 
 
 def test_a_wrong_row_costs_its_garment_alone(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_wrong_row_costs_its_garment_alone(tmp_path: Path) -> None:
     found = read_point_table(path)
     # Rows 8 to 10 do not say of which garment they are.
     assert [garment.id[-2:].strip() for garment in found.photos[0].garments] == ["8", "9", "10"]
-    assert points_of(found.photos[0].garments[-1]) == {"p": (1, 2, 1)}
+    assert present(found.photos[0].garments[-1]) == {"p": (1, 2, 1)}
     for line, (problem, reason) in enumerate(zip(found.problems, wrong.values(), strict=True), start=13):
         assert (problem.path, problem.line) == (path, line) and reason in problem.message
 
