@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pretended_recognition import Model
     from small_crops import Maps
 
 
@@ -27,3 +28,24 @@ def maps(monkeypatch, tmp_path: Path) -> "Maps":
     model = KeypointModel(run_folder(tmp_path / "runs" / "2026_01_01"), CONFIG, maps, "argmax")
     monkeypatch.setattr(crop_commands, "load_keypoint_model", lambda run: model)
     return maps
+
+
+@pytest.fixture
+def model(monkeypatch) -> "Model":
+    """What `aifashion predict` uses in place of networks."""
+    from pretended_recognition import Model
+
+    from aifashion.top import predict
+
+    model = Model()
+    monkeypatch.setattr(predict, "load_two_stage_model", lambda *runs: model)
+    return model
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg", "c bad.jpg", "d.jpg"):
+        (folder / name).write_bytes(b"")
+    return folder

@@ -3,9 +3,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aifashion.data_gen.check import Report, SetSummary, TaskSummary
+from aifashion.data_gen.check import Report
 from aifashion.data_gen.formats.challenges import ATTRIBUTE_TASKS
 from aifashion.data_gen.formats.problems import Problem
+from aifashion.data_gen.label_summaries import SetSummary, TaskSummary
 from aifashion.top.check_report import print_report
 
 DATA = Path("sets")
