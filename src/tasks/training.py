@@ -5,7 +5,7 @@ What can be wrong with the options is said before any photo is read: the network
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,10 +99,11 @@ def _train(
     train, val = task.parts(options.data)
     if options.debug:
         train, val = task.few(train, 2 * DEBUG_STEPS * config.batch_size), task.few(val, DEBUG_VAL)
-    log.info(f"{len(train)} photos to train on, {len(val)} to validate on, from {options.data}")
+    names = [list(task.names(part, options.data)) for part in (train, val)]
+    log.info(f"{counted(names[0])} to train on, {counted(names[1])} to validate on, from {options.data}")
     for gap in task.gaps(train):
         log.warning(gap)
-    facts = data_facts(task.names(train, options.data), task.names(val, options.data), options.debug)
+    facts = data_facts(names[0], names[1], options.debug)
     if run is not None:
         check_facts(run, facts, options.data)
     if not task.can_score(val):
@@ -117,6 +118,12 @@ def _train(
         run = new_run(options.out / task.folder.parent, task.folder.name, config)
         locks.enter_context(_alone_in(run))
     return fit_network(plan, run, facts, train, val, console)
+
+
+def counted(names: Sequence[str]) -> str:
+    """How many photos have these names, one for each sample: of a photo of several garments, each is one."""
+    photos = len(set(names))
+    return f"{len(names)} photos" if photos == len(names) else f"{len(names)} garments in {photos} photos"
 
 
 @contextmanager

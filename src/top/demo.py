@@ -146,6 +146,7 @@ def _draw_all(
         if named is not None:
             make_folder("--out", args.out / "crops" / name)
             crops = [f"crops/{name}/{garment.garment_id}.jpg" for garment in garments]
+            _remove_crops_from(args.out / "crops" / name, len(garments))
         write_atomic(regular(args.out / f"{name}.jpg"), encoded(picture, quality=92))
         for file, garment in zip(crops, garments, strict=True):
             write_atomic(regular(args.out / file), encoded(garment.crop, quality=92))
@@ -205,6 +206,13 @@ def _check_targets(out: Path, names: Sequence[str], photos: Sequence[Path]) -> N
         for name in names:
             if _identity(folder / f"{name}.jpg") in sources:
                 raise ValueError(f"the picture {folder / name}.jpg would replace a photo: choose another --out")
+
+
+def _remove_crops_from(folder: Path, number: int) -> None:
+    """Removes the crops of an earlier run that had more garments."""
+    for path in folder.glob("*.jpg"):
+        if path.stem.isdecimal() and int(path.stem) >= number:
+            path.unlink()
 
 
 def _check_no_crops(folder: Path, photos: Sequence[Path]) -> None:

@@ -16,7 +16,7 @@ from aifashion.records import ABSENT, HIDDEN, VISIBLE, Keypoints, Sample
 from aifashion.tasks import training
 from aifashion.tasks.attributes import AttributeTask
 from aifashion.tasks.keypoints import KeypointTask
-from aifashion.tasks.training import run_to_resume, start_network, train_network
+from aifashion.tasks.training import counted, run_to_resume, start_network, train_network
 from aifashion.tasks.training_options import TrainingOptions
 from aifashion.unet.backbones import WeightsError
 from aifashion.unet.runs import RunError, State, new_run, save_state
@@ -228,3 +228,8 @@ def test_photos_of_attributes_that_can_be_scored():
     assert not task.can_score(LabelTable(Photos(), HEADS[:1], codes, (None,)))
     codes[1] = 2
     assert task.can_score(LabelTable(Photos(), HEADS[:1], codes, (None,)))
+
+
+def test_garments_and_their_photos_are_counted():
+    assert counted(["a.jpg", "b.jpg"]) == "2 photos"
+    assert counted(["a.jpg", "a.jpg", "b.jpg"]) == "3 garments in 2 photos"

@@ -82,6 +82,7 @@ def test_all_garments_of_a_photo_are_in_one_picture(tmp_path, capsys, fails):
     assert "Wrote 2 pictures" in text
     demo.main([*words, "--garments", "largest"])
     assert [len(facts["garments"]) for facts in facts_in(out)] == [1, 1, 0]
+    assert [path.name for path in (out / "crops" / "two").iterdir()] == ["0.jpg"]
     crop = out / "crops" / "two" / "0.jpg"
     assert "where crops are written" in fails(demo.main, photo, crop, "--boxes", boxes, "--out", out)
     error = fails(demo.main, photo, "--garments", "all", "--detector", "none", "--out", out)
