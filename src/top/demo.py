@@ -19,11 +19,12 @@ from aifashion.files import CHECKOUT, locked, regular, sweep, write_atomic
 from aifashion.paths import readable_name
 from aifashion.recognition.box_sources import NONE, check_source, named_source
 from aifashion.recognition.garment import draw_garments
-from aifashion.recognition.measuring import Measuring, ScaleOptions, new_measuring
+from aifashion.recognition.measuring import Measuring, new_measuring
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.recognizer import Recognizer, load
 from aifashion.top.arguments import choose_device, make_folder, one_line, run_command, tell, warn
 from aifashion.top.progress import progress_bar
+from aifashion.top.recognition_arguments import RecognitionArguments
 
 _SHOWN = 12  # pictures in the window
 _BATCH = 16
@@ -31,44 +32,13 @@ _STREET_SEED = 290
 """Of a drawn street with three garments."""
 
 
-@dataclass(frozen=True)
-class Arguments:
+@dataclass(frozen=True, kw_only=True)
+class Arguments(RecognitionArguments):
     """Draw keypoints, heatmap, region, lengths and attributes on photos; no annotation is needed."""
 
     photos: tyro.conf.Positional[tuple[Path, ...]] = ()
     """photos or folders of photos; without any, the command draws a few garments, and with --garments or --detector a
     person who wears several"""
-    model: Path | None = None
-    """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
-    (its latest finished run is used, never a --debug run), or an artifact"""
-    attributes: Path | None = None
-    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else none: then
-    there are no attributes"""
-    category: str = "auto"
-    """the category of all photos; with auto, the network chooses it for each photo"""
-    garments: str | None = None
-    """which garments of a photo are drawn: all, largest (the one with the largest box) or a number (so many, the
-    likeliest first). By default all, if there is --boxes or --detector"""
-    boxes: Path | None = None
-    """a file with the boxes of the garments, such as a CSV with photo,left,top,right,bottom (docs/data.md). Without
-    --garments, --boxes and --detector, every photo is taken as that of one garment"""
-    detector: Path | None = None
-    """the network that finds the boxes: shipped (the one that comes with the package; the default if there is
-    --garments without --boxes), a run folder, a folder of runs, or an artifact; none: no detector"""
-    measurements: Path | None = None
-    """a file with lengths to measure, which adds to those of the network's vocabulary or replaces some: .toml
-    (docs/measuring.md), or the .json instructions of GarmentIQ"""
-    px_per_cm: float | None = None
-    """the scale of all photos: how many px are one cm. With a scale, lengths are given in cm as well"""
-    known: str | None = None
-    """the scale by a length of the garment that you measured, in cm, such as waist=42"""
-    sheet: str | None = None
-    """the scale by a sheet of white paper beside the garment, in its plane: a4 or letter"""
-    marker: str | None = None
-    """the scale by an ArUco marker beside the garment, in its plane: aruco:DICTIONARY:NUMBER:CM, such as
-    aruco:4X4_50:7:15"""
-    camera: Path | None = None
-    """a file with the calibration of the camera (OpenCV's .yml or .json), to undo the distortion of its lens"""
     out: Path = CHECKOUT / "submission" / "demo"
     """folder for the pictures, crops/ and results.json"""
     augment: bool = False
@@ -77,8 +47,6 @@ class Arguments:
     """end with exit code 1 if a photo could not be read; the pictures of the others are drawn all the same"""
     show: bool = True
     """show the pictures in a window, if there is a display"""
-    gpu_id: str | None = None
-    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -87,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def demonstrate(args: Arguments) -> None:
     check_source(args.boxes, args.detector, args.garments)
-    scale = ScaleOptions(args.px_per_cm, args.known, args.sheet, args.marker, args.camera).read()
+    scale = args.scale_options.read()
     photos = find_photos(args.photos)
     choose_device(args.gpu_id)
     recognizer = load(args.model, args.attributes, args.augment)

@@ -24,12 +24,13 @@ from aifashion.recognition.two_stage_model import TwoStageModel, load_two_stage_
 from aifashion.records import Prediction, Sample
 from aifashion.top.arguments import check_no_input, choose_device, one_line, run_command, tell, warn
 from aifashion.top.progress import progress_bar
+from aifashion.top.recognition_arguments import RecognitionArguments
 
 _SHOWN = 50  # photos without an answer that are named
 
 
-@dataclass(frozen=True)
-class Arguments:
+@dataclass(frozen=True, kw_only=True)
+class Arguments(RecognitionArguments):
     """Write category, keypoints, crop, attributes and lengths of photos to a table.
 
     If the command is interrupted, run it again: it continues with the photos that are left.
@@ -40,43 +41,10 @@ class Arguments:
     of it"""
     out: Path
     """the table to write: .csv, .json or .parquet"""
-    model: Path | None = None
-    """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
-    (its latest finished run is used, never a --debug run), or an artifact"""
-    attributes: Path | None = None
-    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else none: then
-    there are no attributes"""
-    category: str = "auto"
-    """the category of all photos; with auto, the network chooses it for each photo"""
-    garments: str | None = None
-    """which garments of a photo get a row: all, largest (the one with the largest box) or a number (so many, the
-    likeliest first). By default all, if there is --boxes or --detector"""
-    boxes: Path | None = None
-    """a file with the boxes of the garments, such as a CSV with photo,left,top,right,bottom (docs/data.md). Without
-    --garments, --boxes and --detector, every photo is taken as that of one garment"""
-    detector: Path | None = None
-    """the network that finds the boxes: shipped (the one that comes with the package; the default if there is
-    --garments without --boxes), a run folder, a folder of runs, or an artifact; none: no detector"""
-    measurements: Path | None = None
-    """a file with lengths to measure, which adds to those of the network's vocabulary or replaces some: .toml
-    (docs/measuring.md), or the .json instructions of GarmentIQ"""
-    px_per_cm: float | None = None
-    """the scale of all photos: how many px are one cm. With a scale, lengths are given in cm as well"""
-    known: str | None = None
-    """the scale by a length of the garment that you measured, in cm, such as waist=42"""
-    sheet: str | None = None
-    """the scale by a sheet of white paper beside the garment, in its plane: a4 or letter"""
-    marker: str | None = None
-    """the scale by an ArUco marker beside the garment, in its plane: aruco:DICTIONARY:NUMBER:CM, such as
-    aruco:4X4_50:7:15"""
-    camera: Path | None = None
-    """a file with the calibration of the camera (OpenCV's .yml or .json), to undo the distortion of its lens"""
     batch_size: int = 16
     """how many photos the network processes at once"""
     strict: bool = False
     """end with exit code 1 if a photo could not be read; the table is written all the same"""
-    gpu_id: str | None = None
-    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -91,7 +59,7 @@ def predict(args: Arguments) -> None:
     if args.batch_size < 1:
         raise ValueError(f"--batch-size {args.batch_size}: expected a number of photos from 1")
     check_source(args.boxes, args.detector, args.garments)
-    options = ScaleOptions(args.px_per_cm, args.known, args.sheet, args.marker, args.camera)
+    options = args.scale_options
     scale = options.read()
     check_no_input("--out", args.out, args.photos)
     photos = named_photos(args.photos)
