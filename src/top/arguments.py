@@ -102,6 +102,10 @@ def read_arguments(
     aliases = {_dashed(spelling): alias for spelling, alias in ALIASES.items() if alias.known_to(prog)}
     tokens = _usual_values(_usual_tokens(arguments, aliases), options)
     more = {} if default is None else {"default": default}
+    if not more and {"-h", "--help"} & set(tokens):
+        from aifashion.top.help_texts import with_whole_lines  # its parser is of use only here
+
+        kind = with_whole_lines(kind)
     try:
         return tyro.cli(kind, prog=prog, args=tokens, registry=option_types(), **more)
     except SystemExit:
