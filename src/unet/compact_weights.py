@@ -7,7 +7,9 @@ A compact file has the groups and names of the Keras weights file that it was ma
 - instead of a kernel, a factor for each output channel, with the attributes `offset` (bytes), `shape` and `type`: the
   constant that the artifact has there, (O, I, h, w), (O, I) or of a depthwise convolution (O, 1, 1, h, w), divided by
   the factors is the kernel. The factors are those of the normalisation that an export multiplies into it, and of a
-  constant in int8 those of its steps. A kernel of such a constant is the trained one to half a step.
+  constant in int8 those of its steps. A kernel of such a constant is the trained one to half a step. A channel that the
+  constant has as zeros, because its normalisation leaves nothing of it, has the factor 0; in their order, such channels
+  are the attribute `apart`, in float16.
 
 The attributes of the file are the name of the artifact's file and its sha256.
 """
@@ -29,6 +31,8 @@ NEAR = 1e-6
 """How far a kernel made of a constant can be from the trained one, relative to its largest number: float32 rounding."""
 STEPS = 1.0
 """How many steps of int8 it can be away: rounding is half a step, and the factor is fitted to rounded numbers."""
+MOST_APART = 0.25
+"""The share of a kernel's channels that a constant can have as zeros."""
 _TYPES = {"f32": "<f4", "i8": "<i1"}
 
 
@@ -56,6 +60,8 @@ def write_compact(weights: Path, artifact: Path, out: Path) -> None:
                 kept = compact.create_dataset(name, data=factors)
                 kept.attrs["offset"], kept.attrs["shape"] = offset, constants[offset].shape
                 kept.attrs["type"] = "f32" if constants[offset].dtype == np.float32 else "i8"
+                if not factors.all():
+                    kept.attrs["apart"] = _by_channel(array, constants[offset])[factors == 0].astype(np.float16)
                 referred = True
             else:
                 half = array.astype(np.float16)
@@ -99,7 +105,7 @@ def whole_weights(path: Path) -> Iterator[Path]:
                     array = item[()] if "offset" not in item.attrs else _kernel(item, constants)
                     kept = whole.create_dataset(name, data=array)
                 for key, value in item.attrs.items():
-                    if key not in ("offset", "shape", "type"):
+                    if key not in ("offset", "shape", "type", "apart"):
                         kept.attrs[key] = value
 
             compact.visititems(restore)
@@ -127,8 +133,17 @@ def _kernel(factors: h5py.Dataset, constants: bytes) -> np.ndarray:
     if kind not in _TYPES:
         raise CompactError(f"{factors.name} refers to a constant of {kind!r:.40}; expected {' or '.join(_TYPES)}")
     constant = np.frombuffer(constants, _TYPES[kind], math.prod(shape), int(factors.attrs["offset"])).reshape(shape)
-    kernel = _as_keras(constant)
-    return (kernel / _beside(factors[()], kernel)).astype(np.float32)
+    kernel, found = _as_keras(constant), factors[()]
+    gone = found == 0
+    made = kernel.astype(np.float32)
+    channels = _by_channel(made, constant)
+    channels /= np.where(gone, 1, found).reshape(-1, *(1,) * (made.ndim - 1))
+    if gone.any():
+        apart = np.asarray(factors.attrs.get("apart"))
+        if apart.shape != channels[gone].shape:
+            raise CompactError(f"{factors.name} lacks {gone.sum()} channels that are kept apart from the artifact")
+        channels[gone] = apart
+    return made
 
 
 _AXES = {2: (1, 0), 4: (2, 3, 1, 0), 5: (3, 4, 0, 1, 2)}
@@ -140,9 +155,10 @@ def _as_keras(constant: np.ndarray) -> np.ndarray:
     return kernel[..., 0] if constant.ndim == 5 else kernel
 
 
-def _beside(factors: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """(O,) so that it multiplies the output channels: of a depthwise kernel (h, w, O, 1) the last but one axis."""
-    return factors[:, None] if kernel.shape[-1] == 1 and len(factors) == kernel.shape[-2] > 1 else factors
+def _by_channel(kernel: np.ndarray, constant: np.ndarray) -> np.ndarray:
+    """A view of a kernel with its output channels as the first axis: of Keras's the last one, but of a depthwise kernel
+    (h, w, O, 1) the last but one. constant: of the same kernel, as the artifact has it."""
+    return np.moveaxis(kernel, -2 if constant.ndim == 5 else -1, 0)
 
 
 def _find(kernel: np.ndarray, constants: dict[int, np.ndarray]) -> tuple[int, np.ndarray] | None:
@@ -155,20 +171,19 @@ def _find(kernel: np.ndarray, constants: dict[int, np.ndarray]) -> tuple[int, np
         held = _as_keras(constant)
         if held.shape != kernel.shape:
             continue
-        wanted = kernel.astype(np.float64)
-        others = tuple(axis for axis in range(kernel.ndim) if axis != kernel.ndim - 1 - (constant.ndim == 5))
-        size = np.square(wanted).sum(others)
-        if not size.all():  # a channel of zeros has no factor
-            return None
-        factors = ((held * wanted).sum(others) / size).astype(np.float32)
-        if not factors.all():
+        ours, theirs = _by_channel(kernel, constant).astype(np.float64), _by_channel(held, constant)
+        others = tuple(range(1, ours.ndim))
+        size = np.square(ours).sum(others)
+        factors = ((theirs * ours).sum(others) / np.where(size > 0, size, 1)).astype(np.float32)
+        there = factors != 0
+        if there.mean() < 1 - MOST_APART or theirs[~there].any():
             continue
-        scaled = _beside(factors, kernel)
+        by = factors[there].reshape(-1, *(1 for _ in others))
         if constant.dtype == np.float32:
-            if np.abs(held / scaled - kernel).max() <= NEAR * np.abs(kernel).max():
+            if np.abs(theirs[there] / by - ours[there]).max() <= NEAR * np.abs(ours).max():
                 return offset, factors
             continue
-        steps = float(np.abs(held - kernel * scaled).max())
+        steps = float(np.abs(theirs[there] - ours[there] * by).max())
         if steps <= STEPS and (best is None or steps < best[0]):
             best = steps, offset, factors
     return None if best is None else best[1:]

@@ -137,3 +137,33 @@ def test_a_constant_of_another_type_is_refused(artifact):
         file["a/vars/0"].attrs["type"] = "f64"
     with pytest.raises(CompactError, match="refers to a constant of 'f64'; expected f32 or i8"), whole_weights(path):
         pass
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_channels_that_the_artifact_has_as_zeros_are_kept_apart(tmp_path, depthwise):
+    """Their normalisation leaves nothing of them; finetuning starts from them all the same."""
+    rng = np.random.default_rng(3)
+    kernel = rng.normal(size=(3, 3, 8, 1) if depthwise else (3, 3, 4, 8)).astype("f4")
+    by = np.array([2, 0, 1, -3, 1, 1, 1e-3, 1], "f4")
+    factors = by[:, None] if depthwise else by
+    steps = 127 / np.abs(kernel * factors).max(axis=(0, 1, 3) if depthwise else (0, 1, 2)).clip(1e-9)
+    folded = np.round(kernel * factors * (steps[:, None] if depthwise else steps)).astype("i1")
+    constant = folded.transpose(2, 3, 0, 1)[:, None] if depthwise else folded.transpose(3, 2, 0, 1)
+    (tmp_path / CONSTANTS).write_bytes(constant.tobytes())
+    shape = ", ".join(map(str, constant.shape))
+    (tmp_path / GRAPH).write_text(f"<net><layers>{layer(0, shape, 'i8')}</layers></net>")
+    with h5py.File(tmp_path / "whole.weights.h5", "w") as file:
+        file["a/vars/0"] = kernel
+    write_compact(tmp_path / "whole.weights.h5", tmp_path, tmp_path / "model.weights.h5")
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        assert file["a/vars/0"].shape == (8,) and file["a/vars/0"][1] == 0
+    with whole_weights(tmp_path / "model.weights.h5") as path, h5py.File(path) as file:
+        found = np.array(file["a/vars/0"])
+        assert not file["a/vars/0"].attrs
+    gone = (slice(None), slice(None), 1) if depthwise else (..., 1)
+    np.testing.assert_allclose(found[gone], kernel[gone], rtol=2**-11)
+    assert np.abs(found - kernel).max() < 0.6 * np.abs(kernel).max() / 127 * 2
+    with h5py.File(tmp_path / "model.weights.h5", "a") as file:
+        del file["a/vars/0"].attrs["apart"]
+    with pytest.raises(CompactError, match="a/vars/0 lacks 1 channels"), whole_weights(tmp_path / "model.weights.h5"):
+        pass
