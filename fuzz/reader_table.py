@@ -50,6 +50,7 @@ from aifashion.data_gen.tfrecords import check_shard, find_intact, index_path, o
 from aifashion.eval.attribute_submission import read_attribute_submission
 from aifashion.files import sealed
 from aifashion.recognition.attribute_model import read_calibration, read_heads
+from aifashion.recognition.detection_model import read_box_calibration
 from aifashion.recognition.keypoint_model import read_visibility
 from aifashion.recognition.photo_lists import read_photo_list
 from aifashion.run_files import epochs_done, read_best, read_config, read_data_facts, read_index, shortcoming
@@ -231,6 +232,12 @@ READERS: dict[str, Reader] = {
         lambda f: read_visibility(f, KeypointConfig()),
         "json",
         run_around,
+    ),
+    "calibration of boxes": Reader(
+        "calibration.json",
+        text_of(sealed({"slope": 1.5, "offset": -0.5, "threshold": 0.25})),
+        read_box_calibration,
+        "json",
     ),
     "rule of crops": Reader(
         "crops.json", text_of({"crop": "heatmap", "margin": 0.05}), lambda f: crop_rule_of(f), "json"

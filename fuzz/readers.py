@@ -17,10 +17,19 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, seed, settings
 from inputs import inputs
-from reader_table import READERS, Reader
+from label_readers import LABEL_READERS
+from reader_table import READERS as OTHER_READERS
+from reader_table import Reader
 
-OPTIONS = settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-"""max_examples: between two looks at the clock."""
+READERS = OTHER_READERS | LABEL_READERS
+OPTIONS = settings(
+    max_examples=200,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+)
+"""max_examples: between two looks at the clock. Of several faults one is shown: several would be no Fault."""
 
 
 class Fault(Exception):

@@ -9,6 +9,8 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 _told: set[str] = set()
 """Folders of which the log has said that links lead out of them."""
+_told_backslash: set[str] = set()
+"""Folders of which the log has said that names have backslashes."""
 
 
 def walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -46,6 +48,15 @@ def tell_link(folder: str, path: str) -> None:
     if folder not in _told:
         _told.add(folder)
         log.info(f"{folder}: links lead out of it and are followed, such as {path} -> {os.path.realpath(path)}")
+
+
+def tell_backslash(folder: str, name: str) -> None:
+    """Notes in the log, once a folder, that a name in Windows' form means the photo that is there."""
+    if folder not in _told_backslash:
+        _told_backslash.add(folder)
+        log.info(
+            f"{folder}: \\ in names of photos is read as /, as Windows writes it, such as {name}: the photo is there"
+        )
 
 
 def readable_name(text: str) -> str:

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
 from ..geometry import Frame, Size, identity, shift, zoom
-from ..paths import tell_link
+from ..paths import tell_backslash, tell_link
 from . import containers, depths, heic, jpegs, pngs
 from .memory import Budget
 
@@ -119,10 +119,16 @@ def image_size(path: Path) -> Size:
 def resolve_image(root: Path, image_id: str) -> Path:
     """The path of `image_id` ("Images/blouse/x.jpg", forward slashes) below `root`; the file need not exist.
 
+    Backslashes, as in lists that were written on Windows, are read as / where that photo is there; the log says so,
+    once a folder.
     Links below `root` are followed, wherever they lead: who makes one, lets it be. The log says so, once a folder.
     Raises ValueError for an id that is empty or absolute, names a drive, has `..`, a backslash or a control character,
     or leads through a loop of links.
     """
+    slashed = image_id.replace("\\", "/")
+    if slashed != image_id and image_id_problem(slashed) is None and os.path.isfile(Path(root) / slashed):  # noqa: PTH113
+        tell_backslash(str(root), image_id)
+        return resolve_image(root, slashed)
     reason = image_id_problem(image_id)
     path = Path(root) / image_id
     if not reason:

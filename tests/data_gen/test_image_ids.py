@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aifashion.data_gen.images import (
-    resolve_image,
-)
+from aifashion.data_gen.images import resolve_image
 from links import link
 
 
@@ -60,3 +58,21 @@ def test_links_out_of_the_root_are_followed_and_told_once(tmp_path: Path, caplog
     for image_id in ("Images/circle.jpg", "Images/link/../../outside/x.jpg"):
         with pytest.raises(ValueError, match=r"a loop of links|'..' leads out"):
             resolve_image(root, image_id)
+
+
+def test_names_of_windows_mean_the_photo_that_is_there(tmp_path: Path, caplog) -> None:
+    (tmp_path / "Images" / "dress").mkdir(parents=True)
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "Images" / "dress" / name).touch()
+    (tmp_path.parent / "outside.jpg").touch()
+    caplog.set_level("INFO")
+    for image_id in ("Images\\dress\\a.jpg", "Images/dress\\b.jpg", "Images\\dress\\a.jpg"):
+        assert resolve_image(tmp_path, image_id) == tmp_path / image_id.replace("\\", "/")
+    (told,) = caplog.messages
+    assert told == (
+        f"{tmp_path}: \\ in names of photos is read as /, as Windows writes it, such as Images\\dress\\a.jpg: "
+        "the photo is there"
+    )
+    for image_id in ("Images\\dress\\c.jpg", "..\\outside.jpg", "Images\\dress"):
+        with pytest.raises(ValueError, match="it has a backslash; separate folders with /"):
+            resolve_image(tmp_path, image_id)

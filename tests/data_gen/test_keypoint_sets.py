@@ -86,6 +86,24 @@ def test_one_bad_annotation_does_not_stop_a_training(tmp_path, caplog):
         load_training_parts(tmp_path, CONFIG)
 
 
+def test_a_file_written_on_windows_teaches_and_is_tested(tmp_path, caplog):
+    caplog.set_level("INFO")
+    (tmp_path / "images").mkdir()
+    for name in "abc":
+        (tmp_path / "images" / f"{name}.jpg").touch()
+    for file, names in (("train", "a"), ("val", "b"), ("test", "c")):
+        content = coco_set(tmp_path, names)
+        for image in content["images"]:
+            image["file_name"] = f"images\\{image['file_name']}"
+        (tmp_path / f"{file}.json").write_text(json.dumps(content))
+    train, val = load_training_parts(tmp_path, CONFIG)
+    test = load_test_set(tmp_path, ALL)
+    paths = [sample.path for sample in (*train, *val, *test.samples)]
+    assert paths == [tmp_path / "images" / f"{name}.jpg" for name in "abc"]
+    (told,) = [text for text in caplog.messages if "Windows" in text]
+    assert told.startswith(f"{tmp_path}: \\ in names of photos is read as /")
+
+
 def test_a_test_list_names_no_photo_outside_its_folder(tmp_path, caplog):
     content = coco_set(tmp_path, "ab") | {"annotations": []}
     content["images"].append({"id": 3, "file_name": "../c.jpg", "width": 9, "height": 9})

@@ -301,7 +301,7 @@ def _check_rows(
         if folder in safe and not image_id_problem(image_id) and not os.path.islink(photo):  # noqa: PTH114
             continue
         try:
-            resolve_image(root, image_id)
+            paths[-1] = resolve_image(root, image_id)
             safe.add(folder)
         except ValueError as error:
             problems.append(Problem(path, line, f"column 'image_id': {error}"))

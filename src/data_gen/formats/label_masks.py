@@ -6,13 +6,13 @@ matrix of whole numbers. A table says what the numbers mean.
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import cv2
 import numpy as np
 
 from ...boxes import UNKNOWN, Detections
 from ...vocabulary import Vocabulary
+from .mat_files import read_matrix
 from .problems import FormatError, Problem, read_csv_rows
 
 SUFFIXES = (".png", ".mat")
@@ -83,7 +83,7 @@ def _category(category: str, vocabulary: Vocabulary) -> int | None:
 
 def read_mask(path: Path) -> np.ndarray:
     """(H, W) int32. Raises ValueError for what is no mask; the caller adds the name of the file."""
-    values = _matrix(path) if path.suffix.lower() == ".mat" else _png(path)
+    values = _mat(path) if path.suffix.lower() == ".mat" else _png(path)
     if values.ndim != 2 or not values.size or not np.issubdtype(values.dtype, np.integer):
         raise ValueError(f"expected one matrix of whole numbers; got {values.dtype} of shape {values.shape}")
     if values.min() < 0 or values.max() > 0xFFFF:
@@ -114,17 +114,11 @@ def garments_of_mask(mask: np.ndarray, labels: Mapping[int, int | None]) -> Dete
     return Detections(np.array(boxes, np.float64).reshape(-1, 4), np.array(categories, np.int64), np.ones(len(boxes)))
 
 
-def _matrix(path: Path) -> Any:
-    import scipy.io  # slow to load
-
+def _mat(path: Path) -> np.ndarray:
     try:
-        content = scipy.io.loadmat(path)
-    except Exception as error:  # the reader raises errors of many kinds for damaged files
+        return read_matrix(path)
+    except (OSError, ValueError) as error:
         raise ValueError(f"cannot be read as a MATLAB file: {error}") from None
-    matrices = [value for name, value in content.items() if not name.startswith("__")]
-    if len(matrices) != 1 or not isinstance(matrices[0], np.ndarray):
-        raise ValueError(f"it has {len(matrices)} variables; expected one matrix")
-    return matrices[0]
 
 
 def _png(path: Path) -> np.ndarray:

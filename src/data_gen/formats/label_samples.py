@@ -66,6 +66,7 @@ def fitting(labels: LabelSet, needs_size: bool = False) -> LabelSet:
     is_there = labels.root.is_dir()
     for photo in labels.photos:
         try:
+            photo = _slashed(photo, labels.root)
             size = _size(photo, labels.root, is_there)
             if size is None and needs_size:
                 raise ValueError("the file says no width and height, and the photo is not there or cannot be read")
@@ -164,6 +165,14 @@ def _square(garment: LabelledGarment) -> Box | None:
 def _counted(labels: LabelSet, kind: str, count: int) -> LabelSet:
     """The same, with so many more in `left_out`."""
     return replace(labels, left_out=labels.left_out + Counter({kind: count}))
+
+
+def _slashed(photo: LabelledPhoto, root: Path) -> LabelledPhoto:
+    """The photo by the name that it has, where the file writes it with backslashes. Raises ValueError where there is
+    none."""
+    if "\\" not in photo.file_name:
+        return photo
+    return replace(photo, file_name=resolve_image(root, photo.file_name).relative_to(root).as_posix())
 
 
 def _size(photo: LabelledPhoto, root: Path, is_there: bool) -> Size | None:

@@ -305,7 +305,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
                     line += 1
                     # Tables made with pandas have NaN where there is nothing.
                     yield line, [None if cell != cell else cell for cell in cells]
-        except (pyarrow.ArrowException, ValueError) as error:
+        except (pyarrow.ArrowException, ValueError, OSError) as error:  # pyarrow raises OSError for a damaged page
             if isinstance(error, FormatError):
                 raise
             raise FormatError([Problem(path, None, f"not a Parquet file that can be read: {error}")]) from None

@@ -54,6 +54,15 @@ def test_cells_are_read(tmp_path: Path) -> None:
     assert by_name["hemline_left"] == by_name["crotch"] == (-1, -1, -1)
 
 
+def test_names_of_windows_are_the_photos_that_are_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", HEADER, row("Images\\a.jpg"), row("Images\\b.jpg"))
+    (tmp_path / "Images").mkdir()
+    (tmp_path / "Images" / "a.jpg").touch()
+    samples, problems = scan_keypoint_csv(path)
+    assert [(sample.image_id, sample.path) for sample in samples] == [("Images\\a.jpg", tmp_path / "Images" / "a.jpg")]
+    assert [problem.line for problem in problems] == [3]
+
+
 def test_columns_are_found_by_name_and_blank_lines_bom_and_crlf_are_accepted(tmp_path: Path) -> None:
     names = ("image_category", *reversed(KEYPOINTS), "image_id")
     cells = ("skirt", *("10_20_1" if "waistband" in n or "hemline" in n else "-1_-1_-1" for n in names[1:-1]), "a.jpg")

@@ -47,6 +47,18 @@ def test_garments_become_samples_with_all_keypoints(tmp_path):
     assert third.square is None
 
 
+def test_names_of_windows_are_those_of_the_photos_that_are_there(tmp_path, caplog):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "images" / "a.png")
+    there, missing = (LabelledPhoto(f"images\\{name}.png", None, (skirt((1, 2)),)) for name in "ac")
+    found = fitting(labels(tmp_path, there, missing), needs_size=True)
+    assert [(photo.file_name, photo.size) for photo in found.photos] == [("images/a.png", (30, 20))]
+    (problem,) = found.problems
+    assert "images\\c.png" in str(problem) and "it has a backslash; separate folders with /" in str(problem)
+    ((_, sample),) = garments_of(labels(tmp_path, there), ALL)
+    assert sample.path == tmp_path / "images" / "a.png"
+
+
 def test_names_that_leave_the_folder_cost_their_garments_alone(tmp_path, caplog):
     wrong, right = LabelledPhoto("../a.jpg", None, (skirt((1, 2)),)), LabelledPhoto("b.jpg", None, (skirt((1, 2)),))
     assert [sample.image_id for _, sample in garments_of(labels(tmp_path, wrong, right), ALL)] == ["b.jpg"]

@@ -156,6 +156,17 @@ def test_files_of_other_kinds_are_not_recognised(tmp_path: Path) -> None:
         read_point_table(tmp_path / "b.csv")
 
 
+def test_a_damaged_page_of_a_parquet_file_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_point_table(made(tmp_path), path, FASHIONAI)
+    data = bytearray(path.read_bytes())
+    data[4:40] = bytes(36)  # the header of the first page; the columns are named at the end of the file
+    path.write_bytes(data)
+    assert is_point_table(path)
+    with pytest.raises(FormatError, match=r"t\.parquet: not a Parquet file that can be read"):
+        read_point_table(path)
+
+
 def test_what_cannot_be_written_leaves_the_file_as_it_is(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "mine")
     with pytest.raises(ValueError, match="category 'skirt' is not in the vocabulary"):

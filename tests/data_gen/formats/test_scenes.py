@@ -36,6 +36,14 @@ def test_a_photo_has_its_garments_and_its_crowds(tmp_path):
     assert scene.ignored.tolist() == [[1, 1, 10, 10]]
 
 
+def test_a_name_of_windows_is_the_photo_that_is_there(tmp_path):
+    images = [{"id": 7, "file_name": "a\\b.png"}]
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (60, 40)).save(tmp_path / "a" / "b.png")
+    (scene,) = read_scenes(write(tmp_path, [box(1, [5, 6, 20, 30])], images), ALL)
+    assert (scene.path, scene.size, len(scene.garments)) == (tmp_path / "a/b.png", (60, 40), 1)
+
+
 def test_without_a_box_there_is_that_of_the_keypoints(tmp_path):
     keypoints = [10, 10, 2, 19, 30, 1, 50, 50, 0]
     annotation = {"id": 1, "image_id": 7, "category_id": 1, "keypoints": keypoints}
