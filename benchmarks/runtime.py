@@ -94,7 +94,7 @@ def _throughput(model: TwoStageModel, photos: Path, case: str, folder: Path) -> 
             model.keypoints.maps(ready[0])
             model.attributes.predict(ready[1])
         middle = time.perf_counter()
-        command.predict(command.Arguments(photos, out=folder / f"{number}.csv", batch_size=BATCH))
+        command.predict(command.Arguments(photos=photos, out=folder / f"{number}.csv", batch_size=BATCH))
         if number:  # the first round also compiles
             bare.append(max(1, count // BATCH // 4) * BATCH / (middle - start))
             whole.append(count / (time.perf_counter() - middle))

@@ -65,7 +65,7 @@ def main() -> None:
         shares, rates = [], []
         for number in range(ROUNDS + 1):
             busy.seconds, start = 0.0, time.perf_counter()
-            options = command.Arguments(folder / "data" / "train" / "Images", out=folder / f"{number}.csv")
+            options = command.Arguments(photos=folder / "data" / "train" / "Images", out=folder / f"{number}.csv")
             command.predict(options)
             taken = time.perf_counter() - start
             if number:  # the first round also compiles

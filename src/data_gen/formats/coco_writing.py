@@ -76,10 +76,10 @@ def _images(labels: LabelSet) -> Iterator[dict[str, Any]]:
 
 
 def _annotations(labels: LabelSet, vocabulary: Vocabulary) -> Iterator[dict[str, Any]]:
-    """The ids are those of the garments where all of them are numbers."""
+    """The ids are those of the garments where all of them are numbers from 1: pycocotools takes an id of 0 for none."""
     ids = [garment.id for photo in labels.photos for garment in photo.garments]
     numbers = all(text.isascii() and text.isdigit() and len(text) < 16 and str(int(text)) == text for text in ids)
-    keep = numbers and len(set(ids)) == len(ids)
+    keep = numbers and "0" not in ids and len(set(ids)) == len(ids)
     count = 0
     for number, photo in enumerate(labels.photos, start=1):
         for garment in photo.garments:

@@ -69,6 +69,9 @@ def test_labels_keep_decimals_ids_and_photos_without_a_garment(tmp_path: Path) -
     content["annotations"][0]["id"] = "a-1"  # one id that is a text, and all are numbered
     write_coco(read_coco_labels(save(tmp_path / "x.json", content)), tmp_path / "y.json", ALL)
     assert [entry["id"] for entry in json.loads((tmp_path / "y.json").read_text())["annotations"]] == [1, 2]
+    content["annotations"][0]["id"] = 0  # for pycocotools an annotation 0 is none, so a detection of it would be wrong
+    write_coco(read_coco_labels(save(tmp_path / "z.json", content)), tmp_path / "zz.json", ALL)
+    assert [entry["id"] for entry in json.loads((tmp_path / "zz.json").read_text())["annotations"]] == [1, 2]
 
 
 def test_what_is_written_can_be_scored_by_cocos_tools(tmp_path: Path) -> None:
