@@ -182,7 +182,7 @@ class Lengths:
         slopes = self._owners @ (self._steps * units[:, None])
         for drops in self._drops:
             lengths[drops.owners], slopes[drops.owners] = drops.measure(at)
-        return lengths, slopes.view(np.float64).reshape(len(lengths), -1, 2)
+        return lengths, slopes.view(np.float64).reshape(len(lengths), len(points), 2)
 
 
 class _Weights:

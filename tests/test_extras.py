@@ -66,7 +66,7 @@ for command in COMMANDS:
 def test_photos_are_recognised_without_any_extra(tmp_path: Path) -> None:
     done = without_extras(f"main({['predict', str(ROOT / 'tests/golden/shipped'), '--out', str(tmp_path / 't.csv')]})")
     assert done.returncode == 0, done.stderr
-    assert len((tmp_path / "t.csv").read_text().splitlines()) == 6
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 7
 
 
 def test_a_training_without_its_extra_names_it(tmp_path: Path) -> None:

@@ -92,3 +92,8 @@ def test_what_is_no_measurement(form, message):
 def test_names_become_columns():
     with pytest.raises(VocabularyError, match="measurement 'my chest': expected 1 to 64 letters, digits and _"):
         measurements_from({"my chest": FORMS["width"]}, "blouse", set(POINTS))
+
+
+def test_a_category_without_measurements_has_no_lengths():
+    lengths, slopes = Lengths([], ["a", "b"]).measure(np.array([[1.0, 2], [3, 4]]))
+    assert lengths.shape == (0,) and slopes.shape == (0, 2, 2)

@@ -201,21 +201,21 @@ def boxes(*rows: tuple[float, ...]) -> Detections:
 
 def test_two_garments_side_by_side_are_two_answers(shipped: Recognizer):
     drawn = {path.stem: read_image(path) for path in PHOTOS}
-    left, right = drawn["skirt"], drawn["blouse"]
+    left, right = drawn["trousers"], drawn["blouse"]
     height = max(len(left), len(right))
     photo = np.full((height, left.shape[1] + right.shape[1], 3), 255, np.uint8)
     photo[: len(left), : left.shape[1]] = left
     photo[: len(right), left.shape[1] :] = right
     width = left.shape[1]
     given = boxes((0, 0, width, len(left), -1, 0.5), (width, 0, photo.shape[1], len(right), -1, 0.75))
-    blouse, skirt = shipped.garments(photo, boxes={"array 0": given})
-    assert (blouse.category, skirt.category) == ("blouse", "skirt")
-    assert (blouse.garment_id, blouse.score, skirt.garment_id, skirt.score) == (0, 0.75, 1, 0.5)
-    assert skirt.box == (0, 0, width, len(left)) and blouse.size == skirt.size == (photo.shape[1], height)
-    assert all(point.x < width for point in skirt.keypoints.values())
+    blouse, trousers = shipped.garments(photo, boxes={"array 0": given})
+    assert (blouse.category, trousers.category) == ("blouse", "trousers")
+    assert (blouse.garment_id, blouse.score, trousers.garment_id, trousers.score) == (0, 0.75, 1, 0.5)
+    assert trousers.box == (0, 0, width, len(left)) and blouse.size == trousers.size == (photo.shape[1], height)
+    assert all(point.x < width for point in trousers.keypoints.values())
     assert all(point.x >= width - 0.5 for point in blouse.keypoints.values())
-    assert "skirt_length" in skirt.attributes and "sleeve_length" in blouse.attributes
-    assert skirt.region is not None and blouse.region is not None and skirt.region.left < blouse.region.left
+    assert "pant_length" in trousers.attributes and "sleeve_length" in blouse.attributes
+    assert trousers.region is not None and blouse.region is not None and trousers.region.left < blouse.region.left
 
 
 def test_a_garment_in_its_box_has_the_points_that_it_has_alone(shipped: Recognizer):

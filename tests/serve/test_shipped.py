@@ -32,7 +32,8 @@ def test_each_stage_is_whole(stage):
 def test_its_configuration_has_lost_nothing(stage, caplog):
     """A field that was added since has to be told as one: an older file has not lost it."""
     manifest = Manifest.read(shipped(stage))
-    assert manifest.attribute_config if stage == "attributes" else manifest.keypoint_config
+    configs = {"attributes": "attribute_config", "keypoints": "keypoint_config", "detection": "detection_config"}
+    assert getattr(manifest, configs[stage])
     assert not caplog.records
 
 

@@ -15,7 +15,6 @@ FILES = [
     ("score", "attributes", "--truth", "{folder}", "--predicted", "{file}"),
     ("score", "styles", "--truth", "{folder}", "--predicted", "{file}"),
     ("score", "products", "--truth", "{folder}", "--predicted", "{file}"),
-    ("data", "to-coco", "{folder}", "--out", "{new}"),
     ("data", "to-coco", "{keypoints}", "--out", "{folder}"),
     ("data", "from-coco", "{folder}", "--out", "{new}"),
     ("data", "fetch-styles", "{folder}", "--out", "{new}"),

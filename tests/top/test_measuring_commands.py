@@ -30,7 +30,7 @@ def folder(tmp_path_factory) -> Path:
     Image.fromarray(table.photographed(CAMERA, rng)).save(folder / "a.png")
     Image.fromarray(drawn.image).save(folder / "b.png")
     (folder / "boxes.csv").write_text(
-        f"photo,left,top,right,bottom,category\n{folder / 'a.png'},100,60,520,640,trousers\n"
+        f"photo,left,top,right,bottom,category\n{folder / 'a.png'},130,190,360,530,trousers\n"
         f"{folder / 'b.png'},0,0,{drawn.image.shape[1]},{drawn.image.shape[0]},trousers\n"
     )
     return folder
