@@ -64,12 +64,11 @@ class Answered:
 def names_below(photos: Sequence[str], folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """By path, what labels call each photo: its way from the folder; a photo that is listed twice counts once. And by
     path, why a photo has no name that can be written."""
-    start = os.path.abspath(folder)
+    start = _whole(folder)
     names: dict[str, str] = {}
     unnamed: dict[str, str] = {}
     for photo in photos:
-        way = os.path.relpath(os.path.abspath(photo), start)  # links stay what they are called
-        name = way.replace(os.sep, "/")
+        name = Path(os.path.relpath(_whole(photo), start)).as_posix()
         reason = image_id_problem(name) or (None if posix_name(name) == name else "it begins or ends with a space")
         if reason:
             unnamed[photo] = f"{readable_name(photo)}: labels cannot name this photo: {reason}; rename it"
@@ -80,7 +79,12 @@ def names_below(photos: Sequence[str], folder: Path) -> tuple[dict[str, str], di
 
 def folder_of(photos: Sequence[str]) -> Path:
     """The deepest folder that all photos lie in."""
-    return Path(os.path.commonpath([os.path.dirname(os.path.abspath(photo)) for photo in photos]))
+    return Path(os.path.commonpath([Path(_whole(photo)).parent for photo in photos]))
+
+
+def _whole(path: str | Path) -> str:
+    """The absolute path without `..`; links stay what they are called."""
+    return os.path.abspath(path)  # noqa: PTH100 (`resolve` follows links)
 
 
 def answered(
@@ -150,7 +154,7 @@ def _row(photo: Answered, rank: str) -> list[str | int]:
         return [photo.name, rank, "", count, *[""] * 6, readable_name(photo.error or "")]
     garment, sure = photo.labels.garments[photo.least], photo.doubts[photo.least]
     category, box = photo.chosen[photo.least]
-    scores = np.where(garment.keypoints.state == ABSENT, 1.0, garment.scores)
+    scores = np.where(garment.keypoints.state == ABSENT, 1.0, np.array(garment.scores))
     worst = int(scores.argmin())
     numbers = [_number(category), _number(sure.error), garment.names[worst], _number(1 - scores[worst]), _number(box)]
     return [photo.name, rank, _number(photo.uncertainty), len(photo.doubts), garment.category, *numbers, ""]
