@@ -5,17 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_garments import VOCABULARY, skirt
 
 from aifashion.eval.inference import Place
 from aifashion.recognition.preannotation import Answered, answered, folder_of, names_below, order_text
 from aifashion.records import Uncertainty
-from small_garments import VOCABULARY, skirt
 
 
 def recognition(variance: float, name: str = "a.jpg", **changes):
     """A skirt whose span is `waistband_left` to `waistband_right`; the same variance in px² of all keypoints."""
     one = skirt().recognition
     count = len(VOCABULARY.keypoints)
+    assert one.result.prediction is not None
     prediction = replace(one.result.prediction, uncertainty=Uncertainty(np.tile(np.eye(2) * variance, (count, 1, 1))))
     result = replace(one.result, sample=replace(one.result.sample, image_id=name), prediction=prediction)
     return replace(one, result=replace(result, **changes))
@@ -52,6 +53,7 @@ def test_the_least_certain_garment_speaks_for_the_photo():
 
 def test_without_a_box_what_is_no_garment_is_none():
     one = recognition(1)
+    assert one.result.prediction is not None
     nothing = replace(one, result=replace(one.result, prediction=replace(one.result.prediction, found=False)))
     boxed = replace(nothing, result=replace(nothing.result, place=Place(0, 1, np.array([0, 0, 9, 9]), 1.0)))
     bare, given = (next(answered([each], {"a.jpg": "a.jpg"}, VOCABULARY, compared=True)) for each in (nothing, boxed))
