@@ -5,8 +5,8 @@
 CLONE: of github.com/alexeygrigorev/clothing-dataset-small, and of github.com/bearpaw/clothing-co-parsing. Of the part
 `report` of data/photographs: the NE with categories given, and the errors to expect by the heatmaps; the category
 found alone, of all photos of these senders; how many of the photos without a garment are said to show none, and how
-many garments; and the attributes, from the photo alone. Of data/street: the NE of garments that people wear, their boxes
-and categories given.
+many garments; and the attributes, from the photo alone. Of data/street: the NE of garments that people wear, their
+boxes and categories given.
 """
 
 import argparse

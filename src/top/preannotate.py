@@ -167,6 +167,6 @@ def _write(
     if args.budget is not None and args.budget > len(picked):
         warn(f"--budget {args.budget}: garments were found in {len(picked)} photos; all of them are written")
     if counts[False]:
-        warn(f"{counts[False]} photos are left out: the network finds no garment in them; {order} names them")
+        warn(f"{counts[False]} photos are left out: no garment was found in them; {order} names them")
     tell(f"Wrote {len(picked)} photos with {labels.garment_count} garments to {args.out}, format {target.name}")
     tell(f"Wrote how certain the network is of each photo to {order}; {len(unread)} could not be read")

@@ -140,7 +140,7 @@ def test_the_order_names_every_photo_with_what_is_known_of_it(photos, tmp_path, 
     assert rows[5]["garments"] == "" and "not a readable image" in rows[5]["error"]
     text = " ".join(capsys.readouterr().out.split())
     assert f"no answer: {photos / 'bad.png'}" in text and "1 could not be read" in text
-    assert "1 photos are left out: the network finds no garment in them" in text
+    assert "1 photos are left out: no garment was found in them" in text
     assert "Wrote 4 photos with 4 garments" in text
 
 
