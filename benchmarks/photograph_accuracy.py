@@ -3,9 +3,10 @@
     python benchmarks/photograph_accuracy.py --laid CLONE [--street CLONE] [--model M] [--attributes M] [--augment]
 
 CLONE: of github.com/alexeygrigorev/clothing-dataset-small, and of github.com/bearpaw/clothing-co-parsing. Of the part
-`report` of data/photographs: the NE with categories given, the category found alone, of all photos of these senders;
-how many of the photos without a garment are said to show none, and how many garments; and the attributes, from the
-photo alone. Of data/street: the NE of garments that people wear, their boxes and categories given.
+`report` of data/photographs: the NE with categories given, and the errors to expect by the heatmaps; the category
+found alone, of all photos of these senders; how many of the photos without a garment are said to show none, and how
+many garments; and the attributes, from the photo alone. Of data/street: the NE of garments that people wear, their
+boxes and categories given.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from aifashion.data_gen.formats.challenges import FASHIONAI
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
@@ -29,6 +31,7 @@ from aifashion.data_gen.photographs import (
 from aifashion.data_gen.spans import spans
 from aifashion.eval.inference import PhotoResult, predict_photos
 from aifashion.eval.keypoint_metrics import score_arrays
+from aifashion.eval.uncertainty import doubt
 from aifashion.recognition.keypoint_model import KeypointModel, load_keypoint_model
 from aifashion.recognition.recognizer import load
 from aifashion.records import NO_GARMENT, VISIBLE, Prediction, Sample
@@ -66,22 +69,42 @@ def keypoint_numbers(model: KeypointModel, annotations: Path, clone: Path) -> di
     return {
         "garments": len(truth),
         "ne": score.ne,
+        "expected": expected_numbers(answers, truth),
         "by_category": score.per_category,
         "by_keypoint": score.per_keypoint,
         **spread(answers, truth),
     }
 
 
+def expected_numbers(answers: Sequence[Prediction | None], truth: Sequence[Sample]) -> dict[str, float]:
+    """Of the garments the mean of the errors that are expected of them, the mean of those that they have, where one
+    keypoint counts as no more than a span, and the rank correlation of both."""
+    expected, true = [], []
+    for answer, sample in zip(answers, truth, strict=True):
+        errors = None if answer is None else _in_spans(answer, sample)
+        if answer is not None and errors is not None:
+            expected.append(doubt(answer, None, None, FASHIONAI).error)
+            true.append(float(np.minimum(errors, 1).mean()))
+    correlation = spearmanr(expected, true).statistic  # pyright: ignore[reportAttributeAccessIssue]
+    return {"mean": float(np.mean(expected)), "true": float(np.mean(true)), "rank_correlation": float(correlation)}
+
+
+def _in_spans(answer: Prediction, sample: Sample) -> np.ndarray | None:
+    """The errors of the visible keypoints in spans; None where none is visible, or there is no span."""
+    points = sample.keypoints
+    if points is None or not (points.state == VISIBLE).any():
+        return None
+    (span,) = spans(points.xy[None], points.state[None], [str(sample.category)], FASHIONAI)
+    if np.isnan(span):
+        return None
+    return (np.linalg.norm(answer.xy - points.xy, axis=1) / span)[points.state == VISIBLE]
+
+
 def spread(answers: Sequence[Prediction | None], truth: Sequence[Sample]) -> dict[str, float]:
     """The median error of a keypoint; how many garments have an NE above 20%, and the mean NE of the others."""
-    errors = []
-    for answer, sample in zip(answers, truth, strict=True):
-        points = sample.keypoints
-        if answer is None or points is None or not (points.state == VISIBLE).any():
-            continue
-        (span,) = spans(points.xy[None], points.state[None], [str(sample.category)], FASHIONAI)
-        if not np.isnan(span):
-            errors.append((np.linalg.norm(answer.xy - points.xy, axis=1) / span)[points.state == VISIBLE])
+    pairs = [(answer, sample) for answer, sample in zip(answers, truth, strict=True) if answer is not None]
+    found = [_in_spans(answer, sample) for answer, sample in pairs]
+    errors = [each for each in found if each is not None]
     garments = np.array([each.mean() for each in errors])
     return {
         "median": float(np.median(np.concatenate(errors))),

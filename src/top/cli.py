@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data photographs": ("data_commands:photographs", "join annotations with a copy of public photographs"),
     "data check": ("data_commands:check", "report problems, duplicates and leaks between training and test photos"),
     "data convert": ("convert_commands:convert", "convert annotations from one format to another"),
+    "data preannotate": ("preannotate:main", "write what the network says of photos as labels to correct"),
     "data to-coco": ("convert_commands:to_coco", "convert a FashionAI keypoint list to COCO keypoints JSON"),
     "data from-coco": ("convert_commands:from_coco", "convert COCO keypoints JSON to a FashionAI keypoint list"),
     "data from-masks": ("data_commands:from_masks", "make a data set of boxes from masks of garments"),

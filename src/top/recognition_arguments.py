@@ -1,4 +1,7 @@
-"""What commands that recognise photos have in common: networks, boxes, and the scale of lengths."""
+"""What commands that recognise photos have in common: networks, boxes, and the scale of lengths.
+
+Keyword-only, so that each command can have options that must be given.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +10,10 @@ from aifashion.recognition.measuring import ScaleOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecognitionArguments:
+class KeypointArguments:
     model: Path | None = None
     """the keypoint network: shipped (the one that comes with the package; the default), a run folder, a folder of runs
     (its latest finished run is used, never a --debug run), or an artifact"""
-    attributes: Path | None = None
-    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else none: then
-    there are no attributes"""
     category: str = "auto"
     """the category of all photos; with auto, the network chooses it for each photo"""
     garments: str | None = None
@@ -25,6 +25,15 @@ class RecognitionArguments:
     detector: Path | None = None
     """the network that finds the boxes: shipped (the one that comes with the package; the default if there is
     --garments without --boxes), a run folder, a folder of runs, or an artifact; none: no detector"""
+    gpu_id: str | None = None
+    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecognitionArguments(KeypointArguments):
+    attributes: Path | None = None
+    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else none: then
+    there are no attributes"""
     measurements: Path | None = None
     """a file with lengths to measure, which adds to those of the network's vocabulary or replaces some: .toml
     (docs/measuring.md), or the .json instructions of GarmentIQ"""
@@ -39,8 +48,6 @@ class RecognitionArguments:
     aruco:4X4_50:7:15"""
     camera: Path | None = None
     """a file with the calibration of the camera (OpenCV's .yml or .json), to undo the distortion of its lens"""
-    gpu_id: str | None = None
-    """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 
     @property
     def scale_options(self) -> ScaleOptions:
