@@ -13,9 +13,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from .files import open_regular
 from .measurements import Lengths, Measurement, measurements_from, plain
-from .vocabulary import LARGEST_FILE, Vocabulary, load_vocabulary, packaged
+from .vocabulary import Vocabulary, load_vocabulary, packaged, read_small
 from .vocabulary_names import VocabularyError, few, line_of
 
 ByCategory = Mapping[str, tuple[Measurement, ...]]
@@ -96,10 +95,7 @@ def read_measurements(path: Path, vocabulary: Vocabulary) -> ByCategory:
     for what is no measurement; OSError without the file.
     """
     path = Path(path)
-    with open_regular(path) as stream:
-        read = stream.read(LARGEST_FILE + 1)
-    if len(read) > LARGEST_FILE:
-        raise VocabularyError(f"{path}: more than {LARGEST_FILE >> 20} MiB, which no list of measurements needs")
+    read = read_small(path, "list of measurements")
     try:
         text = read.decode("utf-8-sig")  # some editors begin a file with a mark
         data = tomllib.loads(text)

@@ -241,13 +241,19 @@ def _read_packaged(path: Path) -> Vocabulary:
     return read_vocabulary(path)
 
 
-def read_vocabulary(path: Path) -> Vocabulary:
-    """The vocabulary of a TOML or JSON file. Raises VocabularyError, naming the file and line; OSError without one."""
-    path = Path(path)
+def read_small(path: Path, what: str) -> bytes:
+    """Raises VocabularyError where the file is larger than what it should be can need, and OSError without one."""
     with open_regular(path) as stream:
         read = stream.read(LARGEST_FILE + 1)
     if len(read) > LARGEST_FILE:
-        raise VocabularyError(f"{path}: more than {LARGEST_FILE >> 20} MiB, which no vocabulary needs")
+        raise VocabularyError(f"{path}: more than {LARGEST_FILE >> 20} MiB, which no {what} needs")
+    return read
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """The vocabulary of a TOML or JSON file. Raises VocabularyError, naming the file and line; OSError without one."""
+    path = Path(path)
+    read = read_small(path, "vocabulary")
     try:
         text = read.decode("utf-8-sig")  # some editors begin a file with a mark
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
