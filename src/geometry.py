@@ -112,6 +112,12 @@ def rotate(degrees: float, size: Size) -> Frame:
     return Frame(np.hstack([linear, (centre - linear @ centre)[:, None]]))
 
 
+def zoom_about_centre(scale: float, size: Size) -> Frame:
+    """Enlarge (above 1) or reduce an image that keeps its size, about its centre."""
+    centre = (np.array(size) - 1) / 2
+    return Frame(np.hstack([np.eye(2) * scale, ((1 - scale) * centre)[:, None]]))
+
+
 def inside(xy: np.ndarray, size: Size) -> np.ndarray:
     """(..., 2) points -> (...) bool: whether they lie in the image, -0.5 <= x < W - 0.5 and -0.5 <= y < H - 0.5."""
     xy = np.asarray(xy)

@@ -14,6 +14,7 @@ from aifashion.geometry import (
     rotate,
     shift,
     zoom,
+    zoom_about_centre,
 )
 from aifashion.records import Box
 from aifashion.vocabulary import load_vocabulary
@@ -183,3 +184,8 @@ def test_a_map_without_an_inverse_is_refused():
     for frame in (lambda: zoom(0), lambda: zoom(1, 0), lambda: Frame(np.array([[1, 2, 0], [2, 4, 0]]))):
         with pytest.raises(ValueError, match="an invertible matrix; got determinant 0"):
             frame()
+
+
+def test_zooming_about_the_centre_keeps_it():
+    frame = zoom_about_centre(2.0, (101, 51))
+    np.testing.assert_allclose(frame.forward(np.array([[50.0, 25.0], [60, 25]])), [[50, 25], [70, 25]])

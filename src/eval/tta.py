@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 
 from ..data_gen.preprocess import sample_image
-from ..geometry import Frame, rotate, zoom
+from ..geometry import Frame, rotate, zoom, zoom_about_centre
 from .inference import KeypointPredict
 
 SEED_ANGLES = (-20.0, -10.0, 10.0, 20.0)
 """Degrees; the rotations of the AiFashion entry."""
+LEAST_SCALE, MOST_SCALE = 0.25, 4.0
 
 
 def with_flip(predict: KeypointPredict, twins: np.ndarray) -> KeypointPredict:
@@ -24,35 +25,62 @@ def with_flip(predict: KeypointPredict, twins: np.ndarray) -> KeypointPredict:
     return flipped
 
 
-def with_rotations(predict: KeypointPredict, angles: Sequence[float] = SEED_ANGLES) -> KeypointPredict:
-    """Averages the prediction with those on the images turned by each angle, turned back through the same frame.
+def check_scales(scales: Sequence[float]) -> None:
+    """Raises ValueError for scales at which nothing would be seen."""
+    for scale in scales:
+        if not LEAST_SCALE <= scale <= MOST_SCALE:  # NaN too
+            raise ValueError(
+                f"a photo cannot be seen at the scale {scale:g}: expected scales from {LEAST_SCALE:g} to {MOST_SCALE:g}"
+            )
 
-    Where a turned image leaves out a corner of the photo, that corner counts fewer predictions.
+
+def with_augmentation(
+    predict: KeypointPredict, twins: np.ndarray, turned: bool, scales: Sequence[float] = (), mirrors: bool = False
+) -> KeypointPredict:
+    """The passes that are asked for, averaged; each is mirrored too. mirrors: whether `predict` does that itself.
+
+    turned: the image and `SEED_ANGLES`. scales: the image at these scales as well. With neither, `predict` itself.
+    Raises ValueError as `check_scales`.
+    """
+    check_scales(scales)
+    if not turned and not scales:
+        return predict
+    return with_views(predict if mirrors else with_flip(predict, twins), SEED_ANGLES if turned else (), scales)
+
+
+def with_views(
+    predict: KeypointPredict, angles: Sequence[float] = SEED_ANGLES, scales: Sequence[float] = ()
+) -> KeypointPredict:
+    """Averages the prediction with those on the images turned by each angle (degrees), and on the images at each scale,
+    all about their centre; each is brought back through the same frame.
+
+    Where such an image leaves out a part of the photo, that part counts fewer predictions.
     """
 
-    def rotated(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def viewed(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         heatmaps, probabilities = predict(images)
         total = heatmaps.astype(np.float32)
         weight = np.ones((1, *heatmaps.shape[1:3], 1), np.float32)
         probability_sum = probabilities.astype(np.float32)
         side, cells = images.shape[1], heatmaps.shape[1]
         to_cells = zoom(cells / side)
-        for angle in angles:
-            frame = rotate(angle, (side, side))
-            turned_images = np.stack([sample_image(image, frame, (side, side)) for image in images])
-            turned, turned_probabilities = predict(turned_images)
-            # In cells: undo the step to cells, turn as the pixels were turned, step to cells again.
+        size = (side, side)
+        frames = [rotate(angle, size) for angle in angles] + [zoom_about_centre(scale, size) for scale in scales]
+        for frame in frames:
+            seen_images = np.stack([sample_image(image, frame, size) for image in images])
+            seen, seen_probabilities = predict(seen_images)
+            # In cells: undo the step to cells, change as the pixels were changed, step to cells again.
             cell_frame = Frame(to_cells.inverse).then(frame).then(to_cells)
-            total = total + np.stack([_seen_back(maps, cell_frame) for maps in turned])
+            total = total + np.stack([_seen_back(maps, cell_frame) for maps in seen])
             weight = weight + _seen_back(np.ones((cells, cells, 1), np.float32), cell_frame)[None]
-            probability_sum = probability_sum + turned_probabilities
-        return total / weight, probability_sum / (len(angles) + 1)
+            probability_sum = probability_sum + seen_probabilities
+        return total / weight, probability_sum / (len(frames) + 1)
 
-    return rotated
+    return viewed
 
 
 def _seen_back(maps: np.ndarray, frame: Frame) -> np.ndarray:
-    """(h, w, K) on turned cells -> (h, w, K) on the original cells, zero where the turned map does not reach."""
+    """(h, w, K) on changed cells -> (h, w, K) on the original cells, zero where the changed map does not reach."""
     # One heatmap at a time: for 2 and for 5 or more channels OpenCV rounds positions to 1/32 cell, and it refuses more
     # than 128 channels.
     size = (maps.shape[1], maps.shape[0])

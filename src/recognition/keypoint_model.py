@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from ..data_gen.memory import Budget
 from ..eval.detection import BoxSource
 from ..eval.garments import predict_garments
 from ..eval.inference import KeypointNet, KeypointPredict, PhotoResult, predict_photos
-from ..eval.tta import with_flip, with_rotations
+from ..eval.tta import with_augmentation
 from ..eval.visibility import Visibility
 from ..files import CHECKOUT
 from ..heatmaps import Decoder
@@ -76,18 +76,20 @@ def load_keypoint_model(
     augment: bool = False,
     decoder: Decoder | None = None,
     weights: Path | None = None,
+    scales: Sequence[float] = (),
 ) -> KeypointModel:
     """The best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
 
     run: the folder, or one that holds runs, of which the latest finished one is taken; or `shipped`, the network that
     comes with the package, which None means as well.
-    augment: flip and rotation test-time augmentation. Raises RunError or ValueError where the run is unusable.
+    augment, scales: test-time augmentation, as in `with_augmentation`. Raises RunError or ValueError where the run is
+    unusable, and ValueError for scales that are.
     """
     run = named_or_shipped(run, "keypoints", CHECKOUT / "trained_models" / "all", "--model")
     if is_artifact(run):
         if epoch is not None or weights is not None:
             raise ArtifactError(f"{run} is an artifact of one epoch: --epoch and --load go with a run folder")
-        return _load_artifact(run, augment, decoder)
+        return _load_artifact(run, augment, decoder, scales)
     check_folder(run)
     run = find_trained_run(run)
     from ..unet.predictors import keypoint_predictor, trained_keypoint_net  # Keras loads here
@@ -96,13 +98,12 @@ def load_keypoint_model(
     config = read_keypoint_config(run)
     weights, which = chosen_weights(run, log.warning, epoch, weights)
     maps: Callable = keypoint_predictor(trained_keypoint_net(config, weights))
-    if augment:
-        maps = with_rotations(with_flip(maps, config.vocabulary.twins))
+    maps = with_augmentation(maps, config.vocabulary.twins, augment, scales)
     log.info(f"{run}: {config.network} at {config.size} px, {which}")
     return KeypointModel(run, config, maps, decoder or config.decoder, read_visibility(run, config))
 
 
-def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> KeypointModel:
+def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None, scales: Sequence[float]) -> KeypointModel:
     from ..serve.runtime import keypoint_predict, load_network
 
     network = load_network(folder, ("heatmaps", "category"))
@@ -110,9 +111,7 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None) -> Keyp
     if network.note:
         log.info(network.note)
     maps: Callable = keypoint_predict(network)
-    if augment:
-        flipped = maps if manifest.flip else with_flip(maps, config.vocabulary.twins)
-        maps = with_rotations(flipped)
+    maps = with_augmentation(maps, config.vocabulary.twins, augment, scales, bool(manifest.flip))
     log.info(f"{folder}: {config.network} at {config.size} px for {manifest.format}, {manifest.precision}")
     count = len(config.vocabulary.keypoints)
     visibility = Visibility.from_json(manifest.visibility, count) if manifest.visibility else None

@@ -198,6 +198,7 @@ def load(
     attributes: str | os.PathLike[str] | None = None,
     augment: bool = False,
     detector: str | os.PathLike[str] | None = None,
+    scales: Sequence[float] = (),
 ) -> Recognizer:
     """A recognizer of trained networks.
 
@@ -210,6 +211,8 @@ def load(
         augment: average the keypoints over ten turned and mirrored copies, which takes ten times as long.
         detector: the network that finds the garments of a photo for `Recognizer.garments`, in the same ways. By
             default the shipped one, which is loaded once it is needed.
+        scales: average the keypoints over the photo enlarged (above 1) or reduced by these scales as well, from 0.25 to
+            4, each also mirrored.
 
     Raises:
         ValueError: a network that is missing, damaged, or of the other kind; what names no folder; two networks of
@@ -220,7 +223,8 @@ def load(
     keypoints, classifier = _network("model", model), _network("attributes", attributes)
     boxes = _network("detector", detector)
     return Recognizer(
-        load_two_stage_model(keypoints, classifier, augment), None if boxes is None else load_detection_model(boxes)
+        load_two_stage_model(keypoints, classifier, augment, scales),
+        None if boxes is None else load_detection_model(boxes),
     )
 
 

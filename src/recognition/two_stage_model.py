@@ -1,7 +1,7 @@
 """Both trained stages, ready for photos."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -80,14 +80,16 @@ class TwoStageModel:
         )
 
 
-def load_two_stage_model(keypoints: Path | None, attributes: Path | None, augment: bool = False) -> TwoStageModel:
+def load_two_stage_model(
+    keypoints: Path | None, attributes: Path | None, augment: bool = False, scales: Sequence[float] = ()
+) -> TwoStageModel:
     """The networks that are named, each as in `load_keypoint_model`; by default those that come with the package.
 
     A keypoint network of one's own has no attributes unless a classifier is named with it: the shipped one learned
     from drawn garments. Raises ValueError where a network is missing or damaged, or where the two do not fit each
     other.
     """
-    first = load_keypoint_model(keypoints, augment=augment)
+    first = load_keypoint_model(keypoints, augment=augment, scales=scales)
     if attributes is None and first.run != SHIPPED / "keypoints":
         log.info("no --attributes: keypoints without attributes; --attributes shipped uses the shipped classifier")
         return TwoStageModel(first, None)

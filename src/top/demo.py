@@ -41,8 +41,6 @@ class Arguments(RecognitionArguments):
     person who wears several"""
     out: Path = CHECKOUT / "submission" / "demo"
     """folder for the pictures, crops/ and results.json"""
-    augment: bool = False
-    """test-time augmentation of the keypoints: average ten passes, as aifashion test does"""
     strict: bool = False
     """end with exit code 1 if a photo could not be read; the pictures of the others are drawn all the same"""
     show: bool = True
@@ -58,7 +56,7 @@ def demonstrate(args: Arguments) -> None:
     scale = args.scale_options.read()
     photos = find_photos(args.photos)
     choose_device(args.gpu_id)
-    recognizer = load(args.model, args.attributes, args.augment)
+    recognizer = load(args.model, args.attributes, args.augment, scales=args.scales)
     category = None if args.category == "auto" else args.category
     if category is not None:
         recognizer.vocabulary.category_index(category)

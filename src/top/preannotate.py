@@ -82,7 +82,7 @@ def preannotate(args: Arguments) -> None:
     folder = args.photos if args.photos.is_dir() else folder_of(listed)
     names, unnamed = names_below(listed, folder)
     choose_device(args.gpu_id)
-    model = TwoStageModel(load_keypoint_model(args.model), None)
+    model = TwoStageModel(load_keypoint_model(args.model, augment=args.augment, scales=args.scales), None)
     vocabulary = model.keypoints.vocabulary
     if args.category != "auto":
         vocabulary.category_index(args.category)

@@ -64,7 +64,7 @@ def predict(args: Arguments) -> None:
     check_no_input("--out", args.out, args.photos)
     photos = named_photos(args.photos)
     choose_device(args.gpu_id)
-    model = load_two_stage_model(args.model, args.attributes)
+    model = load_two_stage_model(args.model, args.attributes, args.augment, args.scales)
     category = None if args.category == "auto" else args.category
     if category is not None:
         model.keypoints.vocabulary.category_index(category)
@@ -97,6 +97,7 @@ def _predict(args: Arguments, photos: list[str], model: TwoStageModel, asking: _
     if is_stream(partial):
         raise ValueError(f"{partial} is no file: the results are kept in one of this name until all photos are done")
     settings = {"layout": 3, "model": model.name, "networks": model.digests, "category": args.category}
+    settings |= {"augment": args.augment, "scales": list(args.scales)}
     settings |= {"measurements": measuring.known.digest, "scale": asking.options.origin}
     if named is not None:
         settings |= {"garments": str(named.source.garments), "boxes": named.origin}

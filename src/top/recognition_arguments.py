@@ -25,6 +25,10 @@ class KeypointArguments:
     detector: Path | None = None
     """the network that finds the boxes: shipped (the one that comes with the package; the default if there is
     --garments without --boxes), a run folder, a folder of runs, or an artifact; none: no detector"""
+    augment: bool = False
+    """test-time augmentation of the keypoints: average ten passes, as aifashion test does"""
+    scales: tuple[float, ...] = ()
+    """average the photo enlarged (above 1) or reduced by these scales as well, each also mirrored, such as 0.8 1.25"""
     gpu_id: str | None = None
     """number of the GPU to use, such as 0; -1 for none; by default the first. Artifacts always run on the processor"""
 

@@ -33,6 +33,8 @@ class Arguments:
     augment: bool = False
     """test-time augmentation: average ten passes, the photo and its rotations by -20, -10, 10 and 20 degrees, each also
     mirrored"""
+    scales: tuple[float, ...] = ()
+    """average the photo enlarged (above 1) or reduced by these scales as well, each also mirrored, such as 0.8 1.25"""
     decoder: Decoder | None = None
     """how a point is computed from a heatmap (see docs/training.md); by default as in the training"""
     category: Literal["given", "auto"] = "given"
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def predict_test_set(args: Arguments) -> None:
     check_source(args.boxes, args.detector, None)
     choose_device(args.gpu_id)
-    model = load_keypoint_model(args.model, args.epoch, args.augment, args.decoder)
+    model = load_keypoint_model(args.model, args.epoch, args.augment, args.decoder, scales=args.scales)
     test_set = load_test_set(args.data, model.vocabulary)
     samples = test_set.samples
     outside = sorted({s.category for s in samples if s.category} - set(model.vocabulary.categories))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from aifashion.eval.tta import SEED_ANGLES, with_flip, with_rotations
+from aifashion.eval.tta import SEED_ANGLES, with_augmentation, with_flip, with_views
 from aifashion.geometry import Frame, rotate
 from aifashion.heatmaps import HeatmapCodec
 
@@ -109,7 +109,7 @@ def test_rotations_find_the_same_point(angles: tuple[float, ...], centre: tuple[
         calls.append(images.shape)
         return whole(images)
 
-    heatmaps, probabilities = with_rotations(counted, angles)(spots(centre)[None])
+    heatmaps, probabilities = with_views(counted, angles)(spots(centre)[None])
     assert calls == [(1, SIDE, SIDE, 3)] * (len(angles) + 1)
     np.testing.assert_allclose(decoded(heatmaps)[0, 0], centre, rtol=0, atol=0.1)
     np.testing.assert_allclose(probabilities, [[1]])
@@ -144,7 +144,7 @@ def test_the_way_back_costs_less_than_a_hundredth_of_a_pixel(count: int, angles:
     def exact(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return next(passes)[None], np.ones((1, 1), np.float32)
 
-    predict = with_rotations(with_flip(exact, np.arange(count)), angles)
+    predict = with_views(with_flip(exact, np.arange(count)), angles)
     found = CODEC.decode(predict(spots((1, 1))[None])[0])[0][0]
     assert next(passes, None) is None
 
@@ -163,7 +163,7 @@ def test_rotations_turn_the_answer_back():
         heatmap = CODEC.encode(np.array([[101.5, 65.5]]), np.ones(1, bool))
         return np.repeat(heatmap[None], len(images), axis=0), np.ones((len(images), 1), np.float32)
 
-    heatmaps, _ = with_rotations(stubborn, [90.0])(spots((1, 1))[None])
+    heatmaps, _ = with_views(stubborn, [90.0])(spots((1, 1))[None])
     expected = CODEC.encode(np.array([[101.5, 65.5], [65.5, 25.5]]), np.ones(2, bool)).mean(axis=-1)
     np.testing.assert_allclose(heatmaps[0, ..., 0], expected, rtol=0, atol=1e-3)
 
@@ -172,12 +172,12 @@ def test_corners_that_a_turn_cuts_off_count_fewer_predictions():
     def certain(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.ones((len(images), 32, 32, 2), np.float32), np.ones((len(images), 1), np.float32)
 
-    heatmaps, _ = with_rotations(certain)(np.zeros((2, SIDE, SIDE, 3), np.uint8))
+    heatmaps, _ = with_views(certain)(np.zeros((2, SIDE, SIDE, 3), np.uint8))
     np.testing.assert_allclose(heatmaps, 1, rtol=0, atol=1e-5)
     # A spot in the corner leaves the picture at +-20 degrees, and for the most part at +-10: counted as zero there,
     # its peak would fall below a half.
     image = spots((8, 8))[None]
-    turned, _ = with_rotations(whole)(image)
+    turned, _ = with_views(whole)(image)
     assert turned.max() > 0.75 * whole(image)[0].max()
 
 
@@ -190,7 +190,7 @@ def test_rotations_average_the_probabilities():
         ((90.0, 180.0), (left + 2 * right) / 3),
         ((90.0, 180.0, 270.0), (left + right) / 2),
     ):
-        np.testing.assert_allclose(with_rotations(by_side, angles)(image)[1], [expected], atol=1e-6)
+        np.testing.assert_allclose(with_views(by_side, angles)(image)[1], [expected], atol=1e-6)
 
 
 def test_augmentations_can_be_nested():
@@ -201,6 +201,44 @@ def test_augmentations_can_be_nested():
         calls.append(1)
         return by_side(images)
 
-    heatmaps, _ = with_rotations(with_flip(counted, PAIR), (-10.0, 10.0))(image)
+    heatmaps, _ = with_views(with_flip(counted, PAIR), (-10.0, 10.0))(image)
     assert len(calls) == 6
     np.testing.assert_allclose(decoded(heatmaps)[0], [[30, 40.5], [90, 60]], rtol=0, atol=0.15)
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.25])
+@pytest.mark.parametrize("centre", [(63.5, 63.5), (40, 70), (83.2, 45.7)])
+def test_other_scales_find_the_same_point(scale: float, centre: tuple[float, float]):
+    # Only what was brought back from the other scale is decoded: the photo as it is shows nothing to this network.
+    passes = iter([lambda images: np.zeros((1, 32, 32, 1), np.float32), lambda images: heat_of(images)[..., None]])
+
+    def alternating(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return next(passes)(images), np.ones((1, 1), np.float32)
+
+    heatmaps, _ = with_views(alternating, (), (scale,))(spots(centre)[None])
+    np.testing.assert_allclose(decoded(heatmaps)[0, 0], centre, rtol=0, atol=0.25)
+
+
+def test_what_is_asked_for_is_averaged():
+    calls = []
+
+    def counted(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        calls.append(1)
+        return by_side(images)
+
+    image = spots((30, 40))[None]
+    for turned, scales, mirrors, passes in (
+        (False, (), False, 1),
+        (True, (), False, 10),
+        (False, (0.8, 1.25), False, 6),
+        (True, (1.25,), True, 6),
+    ):
+        calls.clear()
+        with_augmentation(counted, PAIR, turned, scales, mirrors)(image)
+        assert len(calls) == passes, (turned, scales)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 5.0, float("nan"), float("inf")])
+def test_scales_at_which_nothing_is_seen_are_refused(scale: float):
+    with pytest.raises(ValueError, match=r"expected scales from 0\.25 to 4"):
+        with_augmentation(whole, PAIR, False, (1.0, scale))

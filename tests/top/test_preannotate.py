@@ -39,7 +39,7 @@ def maps(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def model(monkeypatch) -> KeypointModel:
     visibility = Visibility(np.ones(NUMBER), np.zeros(NUMBER), 0.3)
     model = KeypointModel(Path("run"), CONFIG, maps, "argmax", visibility)
-    monkeypatch.setattr(preannotate, "load_keypoint_model", lambda run: model)
+    monkeypatch.setattr(preannotate, "load_keypoint_model", lambda run, **asked: model)
     return model
 
 
@@ -223,7 +223,9 @@ def test_nothing_is_written_where_nothing_was_answered(tmp_path, fails):
 
 
 def test_an_output_that_is_there_stays(photos, tmp_path, fails, monkeypatch):
-    monkeypatch.setattr(preannotate, "load_keypoint_model", lambda run: pytest.fail("the network is asked too early"))
+    monkeypatch.setattr(
+        preannotate, "load_keypoint_model", lambda run, **asked: pytest.fail("the network is asked too early")
+    )
     (tmp_path / "x.json").write_text("corrected")
     assert "somebody's work" in fails(preannotate.main, photos, "--to", "coco", "--out", tmp_path / "x.json")
     assert (tmp_path / "x.json").read_text() == "corrected"
@@ -249,7 +251,9 @@ def test_what_cannot_be_done_is_said_before_photos_are_read(
     def asked(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise AssertionError("the network is asked too early")
 
-    monkeypatch.setattr(preannotate, "load_keypoint_model", lambda run: KeypointModel(Path("r"), CONFIG, asked, "dark"))
+    monkeypatch.setattr(
+        preannotate, "load_keypoint_model", lambda run, **asked: KeypointModel(Path("r"), CONFIG, asked, "dark")
+    )
     monkeypatch.chdir(tmp_path)
     assert reason in fails(preannotate.main, photos, *words)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
