@@ -1,6 +1,6 @@
 """The runtime: from process start to a first result, and a folder of photos against the bare networks.
 
-`python benchmarks/runtime.py [shipped] [lite] [v11]`: the pair that ships, and others of random weights, since how long
+`python benchmarks/runtime.py [shipped] [lite] [v11]`: the keypoint network and classifier that ship, and others of random weights, since how long
 a network takes does not depend on them. Photos are drawn.
 """
 
@@ -51,7 +51,7 @@ def main(names: list[str]) -> None:
 def _pairs(folder: Path, pair: str, learned: list[np.ndarray]) -> Iterator[tuple[Path, Path, str]]:
     """The artifacts of both stages, and what they are called."""
     if pair == "shipped":
-        yield shipped("keypoints"), shipped("attributes"), "the pair that ships"
+        yield shipped("keypoints"), shipped("attributes"), "the shipped networks"
         return
     precisions: tuple[Numbers, ...] = ("bfloat16", "int8")
     for precision in precisions:
