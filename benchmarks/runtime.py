@@ -1,7 +1,7 @@
 """The runtime: from process start to a first result, and a folder of photos against the bare networks.
 
-`python benchmarks/runtime.py [shipped] [lite] [v11]`: the keypoint network and classifier that ship, and others of random weights, since how long
-a network takes does not depend on them. Photos are drawn.
+`python benchmarks/runtime.py [shipped] [lite] [v11]`: the keypoint network and classifier that ship, and others of
+random weights, since how long a network takes does not depend on them. Photos are drawn.
 """
 
 import os
