@@ -182,7 +182,7 @@ def test_the_end_of_a_leg_under_a_longer_one_is_hidden():
         under = min((p for p in garment.pieces if p.part.startswith("trouser")), key=lambda p: p.z).part
         seen = states(garment)
         assert seen["bottom_right_in"] == seen["bottom_right_out"] == VISIBLE
-        found.append((under == "trouser_left", seen["bottom_left_out"] == HIDDEN))
+        found.append((under == "trouser_left", HIDDEN in (seen["bottom_left_in"], seen["bottom_left_out"])))
     assert len({under for under, _ in found}) == 2
     assert all(under == hidden for under, hidden in found), found
 
