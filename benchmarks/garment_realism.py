@@ -20,7 +20,7 @@ import numpy as np
 from measure import report
 
 from aifashion.data_gen.formats.fashionai import read_keypoint_csv
-from aifashion.data_gen.synthetic import details, garment, outfit, scene
+from aifashion.data_gen.synthetic import details, garment, lying, outfit, scene, sleeve_pieces
 from aifashion.data_gen.synthetic.body import ARMPIT
 from aifashion.data_gen.synthetic.writer import ANSWER, write_dataset
 from aifashion.eval.keypoint_metrics import score_keypoints
@@ -56,9 +56,16 @@ def high_arm_holes() -> None:
 def one_cloth() -> None:
     """Neither ribs nor sleeves of another cloth, and fronts as long as backs."""
     details.random_rib = lambda rng, category, cut, cloth: None
-    garment._sleeve_cloth = lambda rng, category, cloth: cloth
+    sleeve_pieces._sleeve_cloth = lambda rng, category, cloth: cloth
     back_hem = details.back_hem
     details.back_hem = lambda *options: replace(back_hem(*options), rings=(np.zeros((3, 2)),))
+
+
+def unfolded() -> None:
+    """Sleeves beside the trunk, and their ends not rolled."""
+    lying._folds = lambda rng, body, pose: {}
+    random_style = sleeve_pieces.random_style
+    garment.random_style = lambda *options: replace(random_style(*options), roll=0.0)
 
 
 def clean_camera() -> None:
@@ -75,6 +82,7 @@ VARIANTS: dict[str, tuple[str, int, Callable[[], None] | None]] = {
     "alone": ("no bags, hangers and things beside", 1, nothing_else),
     "clean": ("a perfect camera", 1, clean_camera),
     "high-arm-holes": ("arm holes near the armpits", 1, high_arm_holes),
+    "unfolded": ("no folded sleeves and rolled ends", 1, unfolded),
     "one-cloth": ("no ribs, contrast sleeves, longer backs", 1, one_cloth),
 }
 """What it is, the seed of its photos, and what takes the part away."""

@@ -1,7 +1,7 @@
 """A posed figure in heads: levels of the body, joints of the limbs; and its skin and hair as pieces to paint."""
 # ruff: noqa: RUF005  (an array + (x, y) moves points, it does not join lists)
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -35,12 +35,26 @@ HAIR = (
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """How a sleeve lies folded over the front of its garment.
+
+    joints: (3, 2) of the arm in it, as of `Body.arms`. at_shoulder: whether the whole sleeve is folded inward at its
+    seam; else its lower part at the elbow. layer: of two folded sleeves, the one with the higher number is on top.
+    """
+
+    joints: np.ndarray
+    at_shoulder: bool
+    layer: int
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """Half widths in heads; turn and tilts in radians; the limbs by side (-1: left in the image, 1: right).
 
     arms, legs: (4, 2) joints: root, middle, end, tip. behind: whether the arm is behind the trunk. pocketed: whether
     its hand is. boots, boots_half: height above the ankles of the boots that it wears, 0 without, and half their width
-    there. lift: how much higher than those of bare feet its ankles are, by heels and soles.
+    there. lift: how much higher than those of bare feet its ankles are, by heels and soles. folds: of long sleeves of a
+    garment that lies flat, by side; shorter sleeves, which cannot be folded, follow the arms.
     """
 
     shoulder: float
@@ -58,6 +72,7 @@ class Body:
     boots: float = 0.0
     boots_half: float = 0.0
     lift: float = 0.0
+    folds: dict[int, Fold] = field(default_factory=dict)
 
     def half_width(self, y: np.ndarray | float) -> np.ndarray:
         """Half the trunk's width at a level, before the body turns."""
@@ -97,14 +112,15 @@ _POSE_PROBABILITIES = {
 }  # fmt: skip
 
 
-def _limb(root: np.ndarray, lengths: tuple[float, ...], degrees: tuple[float, ...], side: int) -> np.ndarray:
+def limb(root: np.ndarray, lengths: tuple[float, ...], degrees: tuple[float, ...], side: int) -> np.ndarray:
+    """(N + 1, 2) joints. lengths: of its N parts in heads. degrees: of each, outward from straight down."""
     angle = np.deg2rad(degrees)
     steps = np.array(lengths)[:, None] * np.stack([side * np.sin(angle), np.cos(angle)], -1)
     return np.vstack([root, root + np.cumsum(steps, axis=0)])
 
 
 def random_body(rng: np.random.Generator, worn: bool) -> Body:
-    """A random standing figure; with `worn` False the symmetric, invisible one for a garment that lies flat."""
+    """A random standing figure; with `worn` False the symmetric, invisible one in a garment that `lying.py` poses."""
     male = rng.random() < 0.3
     stout = float(np.clip(rng.normal(1.0, 0.09), 0.85, 1.3))
     hip = rng.uniform(0.62, 0.74) * stout
@@ -153,9 +169,9 @@ def random_body(rng: np.random.Generator, worn: bool) -> Body:
             body.behind[side] = body.pocketed[side] = False
             thigh = stance + 1.5 + rng.normal(0, 0.7)
             shin = thigh + rng.normal(0, 1)
-        body.arms[side] = _limb(root, lengths, (*degrees, degrees[1]), side)
+        body.arms[side] = limb(root, lengths, (*degrees, degrees[1]), side)
         hip_root = body.place(np.array([side * hip * 0.52, HIP + 0.1]))
-        body.legs[side] = _limb(hip_root, leg_lengths, (thigh, shin, rng.uniform(0, 25)), side)
+        body.legs[side] = limb(hip_root, leg_lengths, (thigh, shin, rng.uniform(0, 25)), side)
     return body
 
 
@@ -306,12 +322,3 @@ def _necklace(rng: np.random.Generator, body: Body, centre: np.ndarray, up: np.n
 def hand_of(body: Body, side: int) -> np.ndarray:
     """(2,) the position of a hand."""
     return along(body.arms[side], UPPER_ARM + FOREARM + 0.2)
-
-
-def hanging_arms(rng: np.random.Generator, body: Body) -> Body:
-    """The body of a garment on a hanger, whose sleeves hang down."""
-    arms = {}
-    for side in SIDES:
-        degrees = (rng.uniform(3, 14), rng.uniform(-4, 6))
-        arms[side] = _limb(body.arms[side][0], (UPPER_ARM, FOREARM, HAND), (*degrees, degrees[1]), side)
-    return replace(body, arms=arms)

@@ -7,8 +7,8 @@ import numpy as np
 
 from ...geometry import Size, shift, zoom
 from ..formats.challenges import CATEGORIES
-from . import outfit
-from .body import hanging_arms, random_body
+from . import lying, outfit
+from .body import random_body
 from .cloth import plain
 from .cut import Garment
 from .outline import polyline
@@ -28,18 +28,17 @@ def article(
     category: by default random. hung: its sleeves hang down, and it has a hanger in any case.
     """
     category = category or CATEGORIES[rng.integers(len(CATEGORIES))]
-    body = random_body(rng, False)
-    if hung:
-        body = hanging_arms(rng, body)
+    hangs = hung or (category in outfit.WITH_SLEEVES and bool(rng.random() < 0.2))
+    body = (lying.hung if hangs else lying.laid)(rng, random_body(rng, False))
     garment = outfit.garment_of(rng, body, category, False, outfit.LEVEL[category], category)
     garments = [garment]
     if category == "outwear" and rng.random() < 0.25:
         garments.append(outfit.top_under_coat(rng, body))
     things: list[Piece] = []
-    if category in ("skirt", "trousers"):
-        things += _clips(rng, garment) if hung else []
-    elif hung or rng.random() < 0.2:
-        things += outfit.hanger(rng, body)
+    if category in outfit.WITH_SLEEVES:
+        things += outfit.hanger(rng, body) if hangs else []
+    elif hangs:
+        things += _clips(rng, garment)
     return garments, things
 
 

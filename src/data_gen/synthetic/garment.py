@@ -9,11 +9,11 @@ from ..formats.challenges import CATEGORY_KEYPOINTS
 from . import details, necklines
 from .attributes import length_label, one_hot
 from .body import ARMPIT, HIP, NECK_HALF, SHOULDER, SIDES, WAIST, Body
-from .cloth import Cloth, Drape, colour, lace, lined, plain, random_cloth, sheer
+from .cloth import Cloth, Drape, colour, lined, plain
 from .cut import NECK_TASKS, Cut, Garment, Mark
 from .outline import mirror, polyline, profile, round_corners
 from .paint import Piece, Stroke
-from .sleeves import random_sleeve, sleeve
+from .sleeve_pieces import random_style, sleeves
 
 _OVER = frozenset({"collar", "lapel", "high_neck", "belt", "print", "hem_band", "yoke"})
 
@@ -62,7 +62,10 @@ def upper(
     pieces = _shell(rng, body, category, cut, trunk, front, rib, worn, z, owner)
     pieces += details.extras(rng, body, category, cut, trunk, front, worn, z, owner)
     marks = _trunk_marks(body, cut, trunk)
-    sleeved, sleeve_marks = _sleeves(rng, body, category, cut, trunk, cloth, rib, z, owner)
+    sleeved, sleeve_marks = [], {}
+    if cut.sleeved:
+        style = random_style(rng, category, cut, cloth, rib, worn)
+        sleeved, sleeve_marks = sleeves(rng, body, cut, trunk, style, z, owner)
     neck, neck_marks = details.neck(rng, body, cut, trunk, cloth, z, owner)
     name = "hemline" if category == "dress" else "top_hem"
     low = body.place(trunk.hem[[0, -1]])
@@ -197,7 +200,11 @@ def _shell(
     pieces = [] if cut.bare else [details.back_of_neck(rng, body, cut, trunk, dark, worn, owner)]
     strokes: list[Stroke] = []
     if cut.open_front:
-        rings, edges, lows = _panels(rng, cut, trunk)
+        wide = 1.0
+        if not worn:  # the fronts of coats that lie are often turned far aside, over a lining of any colour
+            wide = float(rng.uniform(0.8, 2.2))
+            dark = plain(colour(rng) * rng.uniform(0.5, 0.9)) if rng.random() < 0.5 else dark
+        rings, edges, lows = _panels(rng, cut, trunk, wide)
         rings = [body.place(ring) for ring in rings]
         strokes += [Stroke(body.place(edge), 0.035, 0.45) for edge in edges]
         pieces.append(
@@ -216,11 +223,12 @@ def _shell(
 
 
 def _panels(
-    rng: np.random.Generator, cut: Cut, trunk: Trunk
+    rng: np.random.Generator, cut: Cut, trunk: Trunk, wide: float
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """The polygons of the two fronts of an open coat, their edges and their hems."""
+    """The polygons of the two fronts of an open coat, their edges and their hems. wide: of the gap, 1 as worn."""
     half = float(trunk.reach[-1])
     gap = np.array([rng.uniform(0.06, 0.3), rng.uniform(0.08, 0.45)]) * min(1.0, half / 0.8)
+    gap = np.minimum(gap * wide, np.maximum(gap, 0.5 * np.array([trunk.waist, half])))
     rings, edges, hems = [], [], []
     for side in SIDES:
         wobble = rng.uniform(0.7, 1.3)
@@ -259,83 +267,6 @@ def _trunk_marks(body: Body, cut: Cut, trunk: Trunk) -> dict[str, Mark]:
         waist = np.array([side * trunk.waist, trunk.waist_level + drop])
         marks[f"waistline_{name}"] = Mark(body.place(waist), "torso", frozenset({"belt"}))
     return marks
-
-
-def _sleeve_cloth(rng: np.random.Generator, category: str, cloth: Cloth) -> Cloth:
-    """The cloth of the sleeves: mostly that of the trunk; else any cloth on outwear, often sheer or lace on others."""
-    if rng.random() > (0.18 if category == "outwear" else 0.2):
-        return cloth
-    if category == "outwear":
-        return random_cloth(rng, "outwear")
-    base = cloth.mean if rng.random() < 0.65 else None
-    kind = rng.choice(["sheer", "lace", "other"], p=[0.45, 0.3, 0.25])
-    if kind == "other":
-        return random_cloth(rng, "blouse")
-    return sheer(rng, base) if kind == "sheer" else lace(rng, base)
-
-
-def _sleeves(
-    rng: np.random.Generator,
-    body: Body,
-    category: str,
-    cut: Cut,
-    trunk: Trunk,
-    cloth: Cloth,
-    rib: details.Rib | None,
-    z: float,
-    owner: str,
-) -> tuple[list[Piece], dict[str, Mark]]:
-    pieces: list[Piece] = []
-    marks: dict[str, Mark] = {}
-    if not cut.sleeved:
-        return pieces, marks
-    shape = random_sleeve(rng, cut.sleeve, cut.loose)
-    fabric = _sleeve_cloth(rng, category, cloth)
-    cuffed = rng.random() < 0.35
-    trim = details.ink(colour(rng)) if rng.random() < 0.3 else None
-    drape = Drape(
-        folds=rng.uniform(0.5, 2),
-        depth=rng.uniform(0.0, 0.1),
-        grows=0.2,
-        wrinkles=rng.uniform(0.04, 0.28),
-        slant=rng.normal(0.6, 0.5),
-        roundness=rng.uniform(0.2, 0.5),
-        length=2.5,
-    )
-    tip, chest = trunk.tip, trunk.chest
-    for side, name in SIDES.items():
-        bone = body.arms[side][:3]
-        armpit = body.place(np.array([side * chest, trunk.armpit]))
-        shoulder = body.place(tip * (side, 1))
-        if cut.bare:
-            shoulder = body.place(np.array([side * chest * 1.02, 0.36])) + (side * 0.14, 0.02)
-        rings, cuff_in, cuff_out = sleeve(shape, bone, shoulder, armpit, side)
-        if not cut.bare:  # fill the arm hole, so that there is no gap between sleeve and trunk
-            inner = body.place(np.array([side * (min(tip[0], chest) - 0.08), (tip[1] + trunk.armpit) / 2]))
-            rings.append(np.vstack([shoulder, rings[0][1], armpit, inner]))
-        across = np.vstack([cuff_in, cuff_out])
-        back = bone[1] - bone[2] if cut.sleeve > 0.55 else bone[0] - bone[1]
-        up = back / np.hypot(*back)
-        strokes = [Stroke(across + up * (0.16 if cuffed else 0.06), 0.025, 0.4)]
-        if rib is not None:
-            strokes.append(Stroke(across + up * 0.09, 0.18, 0.95, details.ink(rib.cloth.mean)))
-            if rib.stripe is not None:
-                strokes.append(Stroke(across + up * 0.09, 0.05, 0.95, rib.stripe))
-        elif trim is not None:
-            strokes.append(Stroke(across + up * 0.07, 0.14, 0.9, trim))
-        if cut.sleeve > 0.6:  # creases at the elbow
-            for _ in range(3):
-                at, far = bone[1] + rng.normal(0, 0.08, 2), rng.normal(0, 0.12, 2)
-                strokes.append(Stroke(np.vstack([at, at + far]), 0.04, 0.13))
-        part = f"sleeve_{name}"
-        level = 17.0 + z / 1000 if body.behind[side] else 50.0 + z / 10
-        reach = np.array([shape.top, (shape.top + shape.cuff) / 2 + shape.swell, max(shape.cuff, 0.1)])
-        pieces.append(Piece(part, level, tuple(rings), bone, reach, fabric, tuple(strokes), drape, 0.3, owner))
-        spared = frozenset({f"hand_{name}", f"arm_{name}"})
-        marks[f"cuff_{name}_in"], marks[f"cuff_{name}_out"] = Mark(cuff_in, part, spared), Mark(cuff_out, part, spared)
-        if cut.bare:
-            marks[f"shoulder_{name}"] = Mark(shoulder, part, spared)
-    return pieces, marks
 
 
 def _labels(rng: np.random.Generator, category: str, cut: Cut) -> dict[str, str]:

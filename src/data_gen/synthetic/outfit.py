@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..formats.challenges import CATEGORIES
-from . import bottoms
+from . import bottoms, lying
 from .body import HIP, Body, hand_of, random_skin, skin_pieces
 from .cloth import Cloth, colour, plain, random_cloth
 from .cut import Cut, Garment, random_cut
@@ -17,21 +17,27 @@ from .garment import upper
 from .outline import polyline
 from .paint import Piece, Stroke
 
+WITH_SLEEVES = ("blouse", "dress", "outwear")
 LEVEL = {"blouse": 25.0, "dress": 25.0, "outwear": 35.0, "skirt": 20.0, "trousers": 20.0}
 
 
 def laid_out(
     rng: np.random.Generator, body: Body, category: str, cloth: Cloth | None = None
 ) -> tuple[Garment, list[Piece]]:
-    """A garment that lies flat or hangs: (garment, all pieces to paint). cloth: by default random."""
-    target = garment_of(rng, body, category, False, LEVEL[category], category, cloth)
+    """A garment that lies flat or hangs: (garment, all pieces to paint). cloth: by default random.
+
+    body: not posed, as `random_body` gives it.
+    """
+    hangs = category in WITH_SLEEVES and rng.random() < 0.3
+    posed = (lying.hung if hangs else lying.laid)(rng, body)
+    target = garment_of(rng, posed, category, False, LEVEL[category], category, cloth)
     pieces = list(target.pieces)
-    if category in ("blouse", "dress", "outwear") and rng.random() < 0.3:
+    if hangs:
         pieces += hanger(rng, body)
     if category == "outwear" and rng.random() < 0.35:
-        pieces += top_under_coat(rng, body).pieces
+        pieces += top_under_coat(rng, posed).pieces
     if rng.random() < 0.12:
-        pieces += _beside(rng, body, category)
+        pieces += _beside(rng, lying.laid(rng, body), category)
     return target, pieces
 
 

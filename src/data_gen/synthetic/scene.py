@@ -47,7 +47,7 @@ def render(
     body = random_body(rng, on)
     target, pieces = (outfit.worn if on else outfit.laid_out)(rng, body, category, cloth)
     height, width = _photo_size(rng, size)
-    camera = _camera(rng, target, height, width, _feet(rng, pieces))
+    camera = _camera(rng, target, height, width, _feet(rng, pieces) if on else _elbows(rng, target))
     light = float(rng.uniform(-1, 1))
     shadow = (
         rng.uniform(0.5, 1.4) if rng.random() < 0.65 else rng.uniform(0.0, 0.2)
@@ -77,14 +77,21 @@ def _feet(rng: np.random.Generator, pieces: list[Piece]) -> np.ndarray:
     return np.vstack(feet) if feet and rng.random() < 0.5 else _NOTHING
 
 
-def _camera(rng: np.random.Generator, target: Garment, height: int, width: int, feet: np.ndarray = _NOTHING) -> Frame:
+def _elbows(rng: np.random.Generator, target: Garment) -> np.ndarray:
+    """(N, 2) outlines of sleeves, or none: most photos of a garment with folded sleeves show these as a whole."""
+    if not any(p.part.startswith("fold") for p in target.pieces) or rng.random() > 0.8:
+        return _NOTHING
+    return np.vstack([ring for p in target.pieces if p.part.startswith(("sleeve", "fold")) for ring in p.rings])
+
+
+def _camera(rng: np.random.Generator, target: Garment, height: int, width: int, others: np.ndarray = _NOTHING) -> Frame:
     """Heads -> pixels, so that the garment's keypoints lie in the photo at a random size, position and rotation.
 
-    feet: (N, 2) points in heads, shown too if the garment ends at most two heads above them.
+    others: (N, 2) points in heads, shown too if the garment ends at most two heads above them.
     """
     points = np.array([m.xy for m in target.marks.values()])
-    if len(feet) and feet[:, 1].max() - points[:, 1].max() < 2:
-        points = np.vstack([points, feet])
+    if len(others) and others[:, 1].max() - points[:, 1].max() < 2:
+        points = np.vstack([points, others])
     degrees = rng.normal(0, 4) if rng.random() < 0.85 else rng.uniform(-35, 35)
     angle = np.deg2rad(degrees)
     stretch = rng.uniform(0.93, 1.07)

@@ -1,4 +1,4 @@
-"""Sleeves of every length along a posed arm."""
+"""Sleeves of every length along a posed arm, straight or folded over the front of their garment."""
 
 from dataclasses import dataclass
 
@@ -63,6 +63,44 @@ def sleeve(
     if below.sum() >= 3:  # the bend, where the two edges have very different lengths
         rings += chain(outer[below], inner[below], 2)
     return rings, edge[-1], outer[-1]
+
+
+def folded_at_elbow(
+    cut: SleeveCut, joints: np.ndarray, shoulder: np.ndarray, armpit: np.ndarray, side: int
+) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray, np.ndarray]:
+    """The polygons of the part above the elbow and of the part below it, which lies over it; cuff in and cuff out.
+
+    The outer edge runs around the elbow: of a lower part that points inward it is the lower edge.
+    """
+    bend, rest = joints[1], cut.length * arc_length(joints)[-1] - arc_length(joints)[1]
+    half = _mid(cut)
+    above, _, _ = sleeve(SleeveCut(1.0, cut.top, half, cut.swell), joints[:2], shoulder, armpit, side)
+    s = np.linspace(0, rest, 9)
+    outer, inner = ribbon(joints[1:], s, profile(s, (0.0, rest), (half, cut.cuff)), side)
+    angles = [np.arctan2(*(side * np.array([-d[0], d[1]]))) for d in np.diff(joints, axis=0)]
+    turn = (angles[1] - angles[0] + np.pi) % (2 * np.pi) - np.pi
+    t = np.linspace(0, 1, 9)
+    around = angles[0] + turn * t
+    elbow = bend + (half * (1 + 0.12 * np.sin(np.pi * t)))[:, None] * np.stack([np.cos(around), np.sin(around)], -1)
+    # The crease starts where the inner edges meet; of a sharp fold that is far away, and cloth does not stretch so far.
+    middle = angles[0] + turn / 2
+    crease = bend - half * min(1 / max(np.cos(turn / 2), 0.1), 1.5) * np.array([np.cos(middle), np.sin(middle)])
+    cap = np.vstack([crease, elbow, bend + 0.3 * (joints[2] - bend) / np.hypot(*(joints[2] - bend))])
+    return [*above, np.vstack([crease, elbow])], [cap, *chain(outer, inner, 4)], inner[-1], outer[-1]
+
+
+def folded_at_shoulder(
+    cut: SleeveCut, joints: np.ndarray, shoulder: np.ndarray, armpit: np.ndarray, side: int
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """The polygons of a sleeve that is turned inward at its seam, over the armpit; cuff in and cuff out.
+
+    Cuff out is at the lower edge, as after a fold at the elbow: people who annotate photos follow the outline.
+    """
+    low = armpit + np.array([0.0, 0.14])
+    rings, lower, upper = sleeve(cut, joints, shoulder, low, -side)
+    bulge = (shoulder + low) / 2 + np.array([0.07 * side, 0.0])
+    seam = round_corners(np.vstack([shoulder, bulge, low]), 2)
+    return [*rings, np.vstack([seam, rings[0][1]])], upper, lower
 
 
 def _mid(cut: SleeveCut) -> float:
