@@ -84,6 +84,8 @@ def _category(category: str, vocabulary: Vocabulary) -> int | None:
 def read_mask(path: Path) -> np.ndarray:
     """(H, W) int32. Raises ValueError for what is no mask; the caller adds the name of the file."""
     values = _mat(path) if path.suffix.lower() == ".mat" else _png(path)
+    if values.dtype.kind == "f" and (np.abs(values) <= 0xFFFF).all() and (values == np.rint(values)).all():
+        values = values.astype(np.int32)  # MATLAB's numbers are of double precision, those of labels too
     if values.ndim != 2 or not values.size or not np.issubdtype(values.dtype, np.integer):
         raise ValueError(f"expected one matrix of whole numbers; got {values.dtype} of shape {values.shape}")
     if values.min() < 0 or values.max() > 0xFFFF:

@@ -82,7 +82,8 @@ def test_masks_are_read_from_grey_values_palettes_and_matlab_files(tmp_path):
     Image.fromarray(mask > 5).save(tmp_path / "bits.png")
     Image.fromarray(300 * mask.astype(np.uint16)).save(tmp_path / "deep.png")
     scipy.io.savemat(tmp_path / "matlab.mat", {"groundtruth": mask})
-    for name in ("grey.png", "palette.png", "matlab.mat"):
+    scipy.io.savemat(tmp_path / "doubles.mat", {"groundtruth": mask.astype(np.float64)})  # as MATLAB has numbers
+    for name in ("grey.png", "palette.png", "matlab.mat", "doubles.mat"):
         assert read_mask(tmp_path / name).tolist() == mask.tolist(), name
     assert read_mask(tmp_path / "bits.png").tolist() == (mask > 5).astype(int).tolist()
     assert read_mask(tmp_path / "deep.png").tolist() == (300 * mask.astype(int)).tolist()
