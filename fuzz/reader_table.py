@@ -116,6 +116,9 @@ def read_box_file(name: str) -> Callable[[Path], object]:
     return read
 
 
+ERRORS = {"scale": [0.5] * 24, "width": 0.57, "height": -0.33, "lengths": {"between armpit_left armpit_right": 1.2}}
+
+
 READERS: dict[str, Reader] = {
     "photo list": Reader(
         "list.csv", b"sku,photo\n1,a.png\n2,b.png\n", lambda f: read_photo_list(f / "list.csv"), "table"
@@ -228,7 +231,7 @@ READERS: dict[str, Reader] = {
     ),
     "calibration of keypoints": Reader(
         "calibration.json",
-        text_of(sealed({"slope": [1.0] * 24, "offset": [0.5] * 24, "found": 0.25})),
+        text_of(sealed({"slope": [1.0] * 24, "offset": [0.5] * 24, "found": 0.25, "errors": ERRORS})),
         lambda f: read_visibility(f, KeypointConfig()),
         "json",
         run_around,

@@ -40,7 +40,7 @@ def judge(reader: Reader, folder: Path, data: bytes) -> bool:
     """Whether the file was read. Raises Fault."""
     path = folder / reader.file
     path.write_bytes(data)
-    begun = time.monotonic()
+    begun = time.process_time()  # of this process: a busy machine is no fault
     try:
         with redirect_stdout(io.StringIO()):
             reader.read(folder)
@@ -52,8 +52,8 @@ def judge(reader: Reader, folder: Path, data: bytes) -> bool:
     except Exception as error:
         raise Fault(f"{type(error).__name__}: {error!s:.400}") from error
     finally:
-        if time.monotonic() - begun > 10:
-            raise Fault(f"took {time.monotonic() - begun:.0f} s")
+        if time.process_time() - begun > 10:
+            raise Fault(f"took {time.process_time() - begun:.0f} s")
     return True
 
 

@@ -5,7 +5,7 @@ before they become probabilities. It changes no answer of an exclusive head, but
 probability, which mAP depends on. Fit it on validation photos.
 """
 
-import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,7 +152,7 @@ def check_temperatures(temperatures: Mapping[str, Any], heads: Sequence[HeadSpec
     for head, value in _of_heads("temperatures", temperatures, heads):
         count = len(head.classes) - (head.kind == "ordinal")
         numbers = value if isinstance(value, list) else [value] * count
-        if len(numbers) != count or not all(_is_number(number) and number > 0 for number in numbers):
+        if len(numbers) != count or not all(is_number(number) and number > 0 for number in numbers):
             raise ValueError(
                 f"the temperature of {head.name} is {value!r:.200}; expected a finite number above 0, or {count} such"
             )
@@ -163,7 +163,7 @@ def check_thresholds(thresholds: Mapping[str, Any], heads: Sequence[HeadSpec]) -
     each class, from 0 to just above 1."""
     for head, values in _of_heads("thresholds", thresholds, heads):
         sound = isinstance(values, list) and len(values) == len(head.classes) and head.kind == "independent"
-        if not sound or not all(_is_number(value) and 0 <= value <= 1.001 for value in values):
+        if not sound or not all(is_number(value) and 0 <= value <= 1.001 for value in values):
             raise ValueError(
                 f"the thresholds of {head.name} are {values!r:.200}; expected, of an independent head, "
                 f"{len(head.classes)} numbers from 0 to 1"
@@ -180,8 +180,9 @@ def _of_heads(what: str, values: Mapping[str, Any], heads: Sequence[HeadSpec]) -
     return [(known[name], value) for name, value in values.items()]
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, also as a float: JSON has whole numbers that are too large for one."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _minimum(loss: Callable[[float], float]) -> float:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..boxes import Detections
-from .calibration import fit_curve, logit, sigmoid
+from .calibration import fit_curve, is_number, logit, sigmoid
 
 _STRENGTH = 1e-2
 """Precision of the prior: enough to keep the curve of boxes that are all right, or all wrong, a curve."""
@@ -44,7 +44,7 @@ class BoxCalibration:
         if not isinstance(facts, dict) or set(facts) != set(_FIELDS):
             raise ValueError(f"no calibration of a detector: expected {', '.join(_FIELDS)}; got {facts!r:.80}")
         values = [facts[name] for name in _FIELDS]
-        if not all(type(value) in (int, float) and np.isfinite(value) for value in values):
+        if not all(map(is_number, values)):
             raise ValueError(f"no calibration of a detector: expected finite numbers; got {values!r:.80}")
         if facts["slope"] < 0 or not 0 <= facts["threshold"] <= 1:
             raise ValueError("expected a slope from 0 up, and a threshold from 0 to 1")

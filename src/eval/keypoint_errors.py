@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .calibration import logit
+from .calibration import is_number, logit
 
 FLOOR = 0.1
 """Of a heatmap's peak: what lies below says nothing of the point."""
@@ -60,7 +60,7 @@ class KeypointErrors:
         if not isinstance(lengths, dict) or not isinstance(scale, list):
             raise ValueError("errors of keypoints: expected a list of scales, and a table of factors of lengths")
         numbers = [*scale, *lengths.values(), facts["width"], facts["height"]]
-        if not all(type(value) in (int, float) and np.isfinite(value) for value in numbers):
+        if not all(map(is_number, numbers)):
             raise ValueError("no errors of keypoints: a value is not a finite number")
         if len(scale) != keypoints or not all(value > 0 for value in [*scale, *lengths.values()]):
             raise ValueError(f"errors of keypoints: expected {keypoints} scales and factors above 0; got {len(scale)}")

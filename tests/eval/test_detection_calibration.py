@@ -52,6 +52,7 @@ def test_calibrated_boxes_have_probabilities_and_the_unlikely_are_gone():
 def test_it_goes_through_json():
     known = BoxCalibration(2.0, -0.5, 0.4)
     assert BoxCalibration.from_json(known.to_json()) == known
+    assert BoxCalibration.from_json(known.to_json() | {"slope": 2**64}).slope == 2.0**64
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,7 @@ def test_it_goes_through_json():
         ({"threshold": 1.5}, "a threshold from 0 to 1"),
         ({"offset": float("nan")}, "finite numbers"),
         ({"slope": "1"}, "finite numbers"),
+        ({"offset": -(10**400)}, "finite numbers"),
         ({"more": 1}, "expected slope, offset, threshold"),
     ],
 )

@@ -133,6 +133,8 @@ def test_they_are_kept_and_read():
         {"scale": [1.0, 0.0]},
         {"scale": 3},
         {"width": "x"},
+        {"width": 10**400},
+        {"scale": [1.0, 10**400]},
         {"lengths": {"a": -1}},
         {"lengths": []},
         {"z": 1},
