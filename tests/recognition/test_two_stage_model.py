@@ -109,6 +109,6 @@ def test_a_classifier_whose_heads_make_sense_for_all_goes_with_any_keypoint_netw
 
 
 def test_loading_networks_of_different_vocabularies(checkout, monkeypatch):
-    monkeypatch.setattr(two_stage_model, "load_keypoint_model", lambda run, augment: keypoints_of(HATS))
+    monkeypatch.setattr(two_stage_model, "load_keypoint_model", lambda run, **more: keypoints_of(HATS))
     with pytest.raises(ValueError, match=r"trained with hats, whose categories cap, beret are unknown to .*attributes"):
         load_two_stage_model(Path("hats"), Path("shipped"))
