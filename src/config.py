@@ -154,7 +154,7 @@ class DetectionConfig:
     """weight of the loss of the boxes in the total loss; the loss of the peaks, which say where garments are, has 1"""
 
     rotate: float = 4.0
-    """augmentation: largest rotation, in degrees, in both directions. Keep it small: the upright box about a turned
+    """augmentation: largest rotation, in degrees, in both directions. Keep it small: the upright box around a rotated
     box is larger than the garment"""
     turn: float = 0.0
     """augmentation: fraction of the photos that are first turned by 90, 180 or 270 degrees, as lying clothes can be"""

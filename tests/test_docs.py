@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
     [
         *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-        *(ROOT / folder / "README.md" for folder in ("benchmarks", "data", "trained_models", "submission")),
+        *(ROOT / folder / "README.md" for folder in ("benchmarks", "data", "recipes", "trained_models", "submission")),
+        *(ROOT / "data" / folder / "README.md" for folder in ("photographs", "street")),
         *(ROOT / "docs").glob("*.md"),
     ]
 )
@@ -125,6 +126,7 @@ def test_options_that_stand_alone_are_those_of_some_command():
     """Options in tables and text, without their command: some command must have them."""
     known = set().union(*(options_of(command) for command in COMMANDS))
     others = {"--extra", "--group", "--directory", "--no-deps", "--require-hashes", "--logdir"}
+    others |= {"--real", "--imagenet", "--work", "--stages"}  # of benchmarks and recipes
     for page in PAGES:
         if page.name in ("CHANGELOG.md", "CONTRIBUTING.md"):
             continue

@@ -22,14 +22,15 @@ from aifashion.top.arguments import choose_device, run_command, tell, warn
 class Arguments:
     """Fit the errors of a network's keypoints to annotated photos, and keep them with the network.
 
-    The standard errors of lengths depend on them. Training does it as well, on its validation photos; this is for
-    networks of earlier versions, and for photos of your own.
+    The standard errors of lengths depend on them. Training also does this, on its validation photos. Use this command
+    for networks of earlier versions, or to fit the errors to your own photos.
     """
 
     run: tyro.conf.Positional[Path]
-    """a run folder or an artifact of a keypoint network; it is changed"""
+    """a run folder or an artifact of a keypoint network; the command writes the new errors into it"""
     data: Path = CHECKOUT / "data"
-    """a data folder, or a COCO file, with annotated photos that the network was not trained on"""
+    """annotated photos that the network was not trained on: a data folder, a COCO file, or a file or folder in another
+    format of docs/formats.md"""
     all: bool = False
     """take all annotated photos, not only those of the validation split"""
     gpu_id: str | None = None

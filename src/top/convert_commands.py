@@ -22,16 +22,16 @@ class ConvertArguments:
     out: Path
     """file or folder to write"""
     format: Annotated[str | None, tyro.conf.arg(name="from")] = None
-    """the format of the source, where its content does not tell it: one of these, or deepfashion"""
+    """the format of the source, if its content fits several formats: one of those of --to, or deepfashion"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
-    """whose names are written: fashionai, deepfashion2, or the path of a TOML file"""
+    """names of categories and keypoints in the output: fashionai, deepfashion2, or the path of a TOML file"""
     names: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """what other names in the source mean: a TOML file, or a map of the package, such as deepfashion-to-fashionai. It
-    can be given several times"""
+    """what names mean that are not in the vocabulary: a TOML file, or a map of the package, such as
+    deepfashion-to-fashionai. It can be given several times"""
     ignore: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """a category or keypoint of the source to leave out; * stands for any letters. It can be given several times"""
     photos: Path | None = None
-    """folder of the photos, where it is not the one that the source tells"""
+    """folder of the photos, if the source does not name the right one"""
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ class Arguments:
     """Export a detector and a keypoint network as one ONNX file: a photo goes in, the keypoints of all its garments
     come out. By default, both are those that come with the package.
 
-    The file runs in ONNX Runtime alone, in any language. It is compared with this package's own way before it is
-    written; if it differs too much, it is not written.
+    The file needs only ONNX Runtime, in any language. Before it is written, its results are compared with those of this
+    package; if they differ too much, it is not written.
     """
 
     out: Path
@@ -41,14 +41,15 @@ class Arguments:
     detector: Path = Path(WORD)
     """a run of a detector, a folder of runs (its latest finished run is used), its artifact for onnx, or shipped"""
     model: Path = Path(WORD)
-    """the same of a keypoint network. It must have all categories that the detector finds"""
+    """the keypoint network, given in the same way. It must have all categories that the detector finds"""
     limit: int = 20
-    """at most so many garments of a photo are told, the likeliest ones"""
+    """the most garments of a photo in the output; those with the highest probabilities are kept"""
     precision: Precision | None = None
-    """float32 or int8, of networks that are exported here; by default float32. An artifact has its own"""
+    """number format of a run that is exported here, float32 or int8; by default float32. An artifact keeps its own"""
     data: Path = CHECKOUT / "data"
-    """photos with boxes, as train-detection takes them: the file is compared on its validation photos, or without it on
-    drawn ones. For int8 it must have keypoints as well, since both networks learn their value ranges from it"""
+    """photos with boxes, as for train-detection. The comparison uses its validation photos, or drawn photos if the
+    folder has none. For int8 the photos must have keypoints as well: the value ranges of detector and keypoint network
+    are taken from them"""
     photos: int = 300
     """for int8: how many training photos are used to find the value ranges"""
 

@@ -38,9 +38,9 @@ _SHOWN = 50  # photos without an answer that are named
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(KeypointArguments):
-    """Write the network's keypoints of photos as labels for people to correct, the least certain photos first.
+    """Label photos with the keypoint network, for people to correct; the least certain photos come first.
 
-    NAME_order.csv, beside the labels, says how certain the network is of each photo.
+    The command also writes NAME_order.csv, beside the labels: how certain the network is of each photo.
     """
 
     photos: tyro.conf.Positional[Path]
@@ -51,7 +51,7 @@ class Arguments(KeypointArguments):
     out: Path
     """new file or folder to write"""
     budget: int | None = None
-    """how many photos to label: uncertain ones that differ from each other. By default all are written"""
+    """how many photos to write: uncertain ones that differ from each other are chosen. By default all are written"""
     seed: int = 0
     """seed of the random numbers that choose the photos of a --budget; the same seed chooses the same photos"""
     batch_size: int = 16

@@ -17,14 +17,14 @@ class KeypointArguments:
     category: str = "auto"
     """the category of all photos; with auto, the network chooses it for each photo"""
     garments: str | None = None
-    """which garments of a photo are recognised: all, largest (the one with the largest box) or a number (so many, the
-    likeliest first). By default all, if there is --boxes or --detector"""
+    """which garments of a photo are recognised: all, largest (the one with the largest box) or a number (at most this
+    many, the highest scores first). With --boxes or --detector the default is all"""
     boxes: Path | None = None
     """a file with the boxes of the garments, such as a CSV with photo,left,top,right,bottom (docs/data.md). Without
-    --garments, --boxes and --detector, every photo is taken as that of one garment"""
+    --garments, --boxes and --detector, every photo is treated as one garment"""
     detector: Path | None = None
-    """the network that finds the boxes: shipped (the one that comes with the package; the default if there is
-    --garments without --boxes), a run folder, a folder of runs, or an artifact; none: no detector"""
+    """the network that finds the boxes: shipped (the one that comes with the package; the default with --garments,
+    unless --boxes is given), a run folder, a folder of runs, or an artifact; none: no detector"""
     augment: bool = False
     """test-time augmentation of the keypoints: average ten passes, as aifashion test does"""
     scales: tuple[float, ...] = ()
@@ -36,22 +36,22 @@ class KeypointArguments:
 @dataclass(frozen=True, kw_only=True)
 class RecognitionArguments(KeypointArguments):
     attributes: Path | None = None
-    """the classifier, given in the same way; by default shipped if the keypoint network is shipped, else none: then
-    there are no attributes"""
+    """the classifier, given in the same way as --model. The default is shipped if the keypoint network is shipped;
+    otherwise there is no classifier, and no attributes"""
     measurements: Path | None = None
-    """a file with lengths to measure, which adds to those of the network's vocabulary or replaces some: .toml
-    (docs/measuring.md), or the .json instructions of GarmentIQ"""
+    """a file with lengths to measure, in addition to those of the network's vocabulary; those with the same name are
+    replaced. A .toml file (docs/measuring.md), or .json instructions of GarmentIQ"""
     px_per_cm: float | None = None
-    """the scale of all photos: how many px are one cm. With a scale, lengths are given in cm as well"""
+    """the scale of all photos, in px per cm. With a scale, lengths are also given in cm"""
     known: str | None = None
-    """the scale by a length of the garment that you measured, in cm, such as waist=42"""
+    """the scale, from a length of the garment that you measured in cm, such as waist=42"""
     sheet: str | None = None
-    """the scale by a sheet of white paper beside the garment, in its plane: a4 or letter"""
+    """the scale, from a sheet of white paper beside the garment, in the same plane: a4 or letter"""
     marker: str | None = None
-    """the scale by an ArUco marker beside the garment, in its plane: aruco:DICTIONARY:NUMBER:CM, such as
+    """the scale, from an ArUco marker beside the garment, in the same plane: aruco:DICTIONARY:NUMBER:CM, such as
     aruco:4X4_50:7:15"""
     camera: Path | None = None
-    """a file with the calibration of the camera (OpenCV's .yml or .json), to undo the distortion of its lens"""
+    """a file with the calibration of the camera (OpenCV's .yml or .json), to correct the distortion of its lens"""
 
     @property
     def scale_options(self) -> ScaleOptions:

@@ -91,12 +91,12 @@ class DetectionArguments:
     """the true garments: a COCO data set with boxes; an annotation without one has the box of its keypoints"""
     predicted: Path
     """the detected garments: COCO results or a COCO data set, the .json table of aifashion predict, or a CSV with the
-    columns photo,left,top,right,bottom or photo,x,y,width,height, and maybe category,score"""
+    columns photo,left,top,right,bottom or photo,x,y,width,height, optionally with category,score"""
     iou: float = 0.5
-    """how much the boxes of a detected and a true garment must overlap at least (intersection over union); AP does not
+    """the smallest overlap (intersection over union) of a detected and a true garment that match; AP does not
     depend on it"""
     vocabulary: Vocabulary = field(default_factory=load_vocabulary)
-    """of the keypoints, where both files have some: fashionai, deepfashion2, or the path of a TOML file"""
+    """names of the keypoints, if both files have keypoints: fashionai, deepfashion2, or the path of a TOML file"""
     json: Path | None = None
     """also write the scores to this JSON file"""
     picture: Path | None = None

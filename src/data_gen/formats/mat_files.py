@@ -1,7 +1,7 @@
 """The one matrix of numbers in a MATLAB file of version 5, as MATLAB (-v6, -v7), Octave and SciPy write it.
 
-Layout: MathWorks, "MAT-File Level 5 File Format". SciPy's own reader (1.17) is not used: where a byte of the file is
-damaged that says what numbers follow, it ends the whole process.
+Layout: MathWorks, "MAT-File Level 5 File Format". SciPy's own reader (1.17) is not used: some damaged files end the
+whole process.
 """
 
 import struct

@@ -68,8 +68,8 @@ def test_damaged_files_are_refused(tmp_path: Path):
     tag = struct.pack("<II", 2, 600)
     assert data.count(tag) == 1
     damaged = {
-        "numbers of type 238, which is not known": data.replace(tag, struct.pack("<II", 238, 600)),
-        "bytes of numbers for the shape": data.replace(struct.pack("<ii", 20, 30), struct.pack("<ii", 20, -30)),
+        "numbers of type 16, which is not known": data.replace(tag, struct.pack("<II", 16, 600)),  # a text
+        "bytes of numbers for the shape": data.replace(struct.pack("<ii", 20, 30), struct.pack("<ii", 20, 31)),
         "it is cut short": data[:-40],
         "not of version 5": data[:124] + b"\0\2IM" + data[128:],
     }
