@@ -15,7 +15,6 @@ network's outputs.
 import hashlib
 import json
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -33,9 +32,9 @@ from .vocabulary_names import (
     check_folders,
     check_known,
     check_names,
-    few,
     line_of,
     list_of,
+    name_differences,
     names_of,
     pair_of,
     table,
@@ -315,22 +314,12 @@ def differences(expected: Vocabulary, found: Vocabulary) -> str:
     """Which names of two vocabularies differ, as one line; empty where they mean the same outputs in the same order."""
     parts = []
     for what in ("categories", "keypoints"):
-        parts += _name_differences(what, getattr(expected, what), getattr(found, what))
+        parts += name_differences(what, getattr(expected, what), getattr(found, what))
     for category in expected.definitions:
         other = next((c for c in found.definitions if c.name == category.name), None)
         if other is not None and set(category.keypoints) != set(other.keypoints) and not parts:
-            parts += _name_differences(f"keypoints of {category.name}", category.keypoints, other.keypoints)
+            parts += name_differences(f"keypoints of {category.name}", category.keypoints, other.keypoints)
     return "; ".join(parts)
-
-
-def _name_differences(what: str, expected: Sequence[str], found: Sequence[str]) -> list[str]:
-    missing, extra = [n for n in expected if n not in found], [n for n in found if n not in expected]
-    parts = [f"{what} without {few(missing)}"] if missing else []
-    parts += [f"{what} with {few(extra)} as well"] if extra else []
-    if not parts and list(expected) != list(found):
-        first = next(i for i, pair in enumerate(zip(expected, found, strict=True)) if pair[0] != pair[1])
-        parts = [f"{what} in another order: number {first + 1} is {found[first]}, not {expected[first]}"]
-    return parts
 
 
 def _check(vocabulary: Vocabulary) -> None:

@@ -136,3 +136,14 @@ def line_of(text: str, error: VocabularyError) -> int | None:
     item = re.compile(rf"""["']{re.escape(error.item)}["']|^\s*{re.escape(error.item)}\s*=""")
     found = [i for i in range(first, len(lines)) if error.item and item.search(lines[i])]
     return 1 + (found[0] if found else first)
+
+
+def name_differences(what: str, expected: Sequence[str], found: Sequence[str]) -> list[str]:
+    """What is missing, extra or in another place, each as a few words; `what` says of which names."""
+    missing, extra = [n for n in expected if n not in found], [n for n in found if n not in expected]
+    parts = [f"{what} without {few(missing)}"] if missing else []
+    parts += [f"{what} with {few(extra)} as well"] if extra else []
+    if not parts and list(expected) != list(found):
+        first = next(i for i, pair in enumerate(zip(expected, found, strict=True)) if pair[0] != pair[1])
+        parts = [f"{what} in another order: number {first + 1} is {found[first]}, not {expected[first]}"]
+    return parts
