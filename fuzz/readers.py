@@ -1,9 +1,10 @@
 """Every reader of files, on whatever Hypothesis thinks of: `python fuzz/readers.py [--minutes M] [NAME ...]`.
 
-Each reader is given, for M minutes, bytes and texts of any kind; a sound file in which bytes were flipped, cut out,
-doubled or put in; a sound table with other cells; and a sound JSON file in which values were exchanged, removed or
-renamed, and which was sealed anew. It must return, or raise an error of the documented types that names the file.
-Anything else is a fault: the smallest input that Hypothesis finds for it is shown, and the exit code is 1.
+Each reader is given, for M minutes of the processor, bytes and texts of any kind; a sound file in which bytes were
+flipped, cut out, doubled or put in; a sound table with other cells; and a sound JSON file in which values were
+exchanged, removed or renamed, and which was sealed anew. It must return, or raise an error of the documented types that
+names the file. Anything else is a fault: the smallest input that Hypothesis finds for it is shown, and the exit code is
+1.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def judge(reader: Reader, folder: Path, data: bytes) -> bool:
 def campaign(name: str, reader: Reader, minutes: float, start: int) -> tuple[int, int, Fault | None]:
     """How many inputs were tried, how many of them were read, and the fault, if there is one."""
     tried = read = 0
-    until = time.monotonic() + 60 * minutes
+    until = time.process_time() + 60 * minutes
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "folder"
         (folder / reader.file).parent.mkdir(parents=True)
@@ -74,7 +75,7 @@ def campaign(name: str, reader: Reader, minutes: float, start: int) -> tuple[int
             read += judge(reader, folder, data)
 
         rounds = 0
-        while rounds == 0 or time.monotonic() < until:
+        while rounds == 0 or time.process_time() < until:
             try:
                 seed(start * 1_000_003 + rounds)(OPTIONS(given(inputs(reader.sound, reader.kind))(look)))()
             except Fault as fault:
@@ -86,7 +87,7 @@ def campaign(name: str, reader: Reader, minutes: float, start: int) -> tuple[int
 def main() -> None:
     parser = argparse.ArgumentParser(description="Every reader of files, on damaged ones.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(READERS)}; all by default")
-    parser.add_argument("--minutes", type=float, default=0.1, help="for each reader")
+    parser.add_argument("--minutes", type=float, default=0.1, help="of the processor, for each reader")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     unknown = sorted(set(args.names) - set(READERS))
