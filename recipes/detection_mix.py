@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from mixing import few
 from photograph_arguments import LISTS, LeftOut
+from pseudo_labels import only_category
 
 from aifashion.boxes import Detections, areas, around, clipped
 from aifashion.data_gen.detection_sets import scenes_of_samples, write_detection_set
@@ -26,7 +27,7 @@ from aifashion.data_gen.photographs import masked_scenes
 from aifashion.data_gen.split import load_or_make_split
 from aifashion.eval.inference import PhotoResult
 from aifashion.recognition.keypoint_model import load_keypoint_model
-from aifashion.records import ABSENT, NO_GARMENT, Sample
+from aifashion.records import ABSENT, Sample
 from aifashion.top.arguments import run_command, tell
 from aifashion.vocabulary import Vocabulary
 
@@ -91,9 +92,9 @@ def laid_photos(folder: Path, vocabulary: Vocabulary) -> tuple[list[Scene], list
     """Of a folder in the FashionAI layout the photos to train and to validate on whose boxes are known, among them
     those without a garment, and of those to train on the rest, of which only the category is known."""
     halves = load_or_make_split(folder, load_training_samples(folder))
-    known = [[sample for sample in half if not _only_category(sample)] for half in halves]
+    known = [[sample for sample in half if not only_category(sample)] for half in halves]
     train, val = (scenes_of_samples(folder, samples, vocabulary) for samples in known)
-    return train, val, [sample for sample in halves[0] if _only_category(sample)]
+    return train, val, [sample for sample in halves[0] if only_category(sample)]
 
 
 def found_boxes(results: Iterable[PhotoResult], vocabulary: Vocabulary) -> Iterator[Scene]:
@@ -110,11 +111,6 @@ def found_boxes(results: Iterable[PhotoResult], vocabulary: Vocabulary) -> Itera
         if areas(box)[0] > 0:
             garment = Detections(box, np.array([vocabulary.category_index(prediction.category)]), np.ones(1))
             yield Scene(result.sample.image_id, result.sample.path, garment, np.zeros((0, 4)), size)
-
-
-def _only_category(sample: Sample) -> bool:
-    bare = sample.keypoints is None or bool((sample.keypoints.state == ABSENT).all())
-    return bare and sample.category != NO_GARMENT
 
 
 def _kept(sets: dict[str, list[Scene]], left_out: str) -> list[Scene]:
