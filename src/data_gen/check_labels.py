@@ -31,7 +31,7 @@ def label_files(data: Path) -> list[Path]:
         return [data / name for name in (TRAIN, VAL, TEST) if (data / name).exists()]
     if not data.exists() or (is_fashionai(data) and data.is_dir()):
         return []
-    return [data] if data.is_file() or formats_of(data) else []
+    return [data] if formats_of(data) else []
 
 
 def check_labels(
@@ -43,7 +43,7 @@ def check_labels(
     """Reads the files of the set and decodes every photo once; arguments as of `check.check_dataset`.
 
     Problems are those for which training leaves something out. Sound annotations without keypoints are counted in a
-    warning. Raises FileNotFoundError where there is no such set.
+    warning. Raises FileNotFoundError where there is no such set, FormatError where nothing of its only file is sound.
     """
     data = Path(data)
     files = label_files(data)
@@ -57,6 +57,8 @@ def check_labels(
         labels, wrong, doubtful = _read(file, vocabulary)
         problems += wrong
         warnings += doubtful
+        if labels is None and len(files) == 1:
+            raise FormatError(wrong)
         photos[file], rows[file], wrong = _listed(labels, vocabulary) if labels else ([], [], [])
         problems += wrong
     paths = list(dict.fromkeys(path for listed in photos.values() for path in listed))
