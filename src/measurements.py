@@ -10,6 +10,7 @@ the distance of two points, the length of a path, and the distance of a point to
 `along`, two points, in their direction. A point is the name of a keypoint, or a list of names for the middle of these.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -100,11 +101,16 @@ def measurement_from(name: str, data: Any, section: str, known: set[str]) -> Mea
             made = Measurement(name, "between", _two(entry, "between", what))
         check_known(sorted(made.keypoints), known, f"{what}: keypoint", section)
         for a, b in _steps(made):
-            if a == b:
+            if _weighed(a) == _weighed(b):  # whatever their order
                 raise VocabularyError(f"{what} leads from {' and '.join(a)} to the same point")
     except VocabularyError as error:
         raise VocabularyError(str(error), section, name) from None
     return made
+
+
+def _weighed(point: Point) -> dict[str, float]:
+    """Of each keypoint its weight in the middle."""
+    return {name: count / len(point) for name, count in Counter(point).items()}
 
 
 def _steps(measurement: Measurement) -> list[tuple[Point, Point]]:

@@ -11,7 +11,11 @@ import numpy as np
 
 from .geometry import Size
 
+SCALES = 1e-4, 1e6
+"""The px per cm that a photo can have: from a landscape to a microscope."""
 _STEP = 1e-3  # px, of derivatives
+_ITERATIONS = cv2.TERM_CRITERIA_MAX_ITER + cv2.TERM_CRITERIA_EPS, 100, 1e-9
+_MOST_LEFT = 0.1  # px
 _NONE = np.zeros((0, 3, 3))
 
 
@@ -39,11 +43,21 @@ class Camera:
         return Camera(grow @ self.matrix, self.distortion, size)
 
     def straight(self, xy: np.ndarray) -> np.ndarray:
-        """Points (N, 2) of the photo -> where a camera without distortion would show them."""
+        """Points (N, 2) of the photo -> where a camera without distortion would show them.
+
+        NaN for a point that no such place is distorted to: the calibration does not hold there.
+        """
         if not len(xy) or not self.distortion.any():
             return np.asarray(xy, np.float64)
         points = np.ascontiguousarray(xy, np.float64).reshape(-1, 1, 2)
-        return cv2.undistortPoints(points, self.matrix, self.distortion, P=self.matrix).reshape(-1, 2)
+        flat = cv2.undistortPoints(points, self.matrix, self.distortion, criteria=_ITERATIONS)
+        rays = np.concatenate([flat, np.ones((len(flat), 1, 1))], axis=2)
+        still = np.zeros(3)
+        back, _ = cv2.projectPoints(rays, still, still, self.matrix, self.distortion)
+        with np.errstate(invalid="ignore", over="ignore"):
+            sound = np.all(np.abs(back - points) < _MOST_LEFT, axis=2)
+            straight = rays @ self.matrix[:2].T
+        return np.where(np.asarray(sound)[:, :, None], straight, np.nan).reshape(-1, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +74,7 @@ class Plane:
     def to_cm(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points (N, 2) px -> cm (N, 2), their derivatives by the points (N, 2, 2), and by the parameters (N, P, 2).
 
-        NaN for a point at or beyond the horizon of the plane.
+        NaN for a point at or beyond the horizon of the plane, and where the distortion cannot be undone.
         """
         xy = np.asarray(xy, np.float64)
         bends = None
@@ -92,8 +106,8 @@ def _bent_back(camera: Camera, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def uniform_plane(px_per_cm: float, relative_error: float = 0.0) -> Plane:
     """The same scale everywhere, known up to a relative standard error."""
-    if not px_per_cm > 0 or not np.isfinite(px_per_cm):
-        raise ValueError(f"px per cm = {px_per_cm!r}; expected a number above 0")
+    if not SCALES[0] <= px_per_cm <= SCALES[1]:
+        raise ValueError(f"px per cm = {px_per_cm!r}; expected a number from {SCALES[0]:g} to {SCALES[1]:,.0f}")
     scale = np.diag([1 / px_per_cm, 1 / px_per_cm, 0])
     if relative_error == 0:
         return Plane(scale + np.diag([0, 0, 1.0]))

@@ -70,6 +70,8 @@ def test_plain_data_come_back_as_they_were():
         ({"between": ["a", "b", "c"]}, "between needs two points; got 3"),
         ({"between": ["a", "z"]}, "keypoint 'z' is not one of a, b, c, d, e"),
         ({"between": ["a", "a"]}, "leads from a to the same point"),
+        ({"between": [["a", "b"], ["b", "a"]]}, "leads from a and b to the same point"),
+        ({"path": ["c", ["a", "a", "b", "b"], ["a", "b"]]}, "to the same point"),
         ({"between": "a"}, "between must be a list of points; got 'a'"),
         ({"between": ["a", 3]}, "a point is the name of a keypoint, or a list of names"),
         ({"path": ["a"]}, "a path needs two points or more; got 1"),

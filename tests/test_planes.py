@@ -60,7 +60,7 @@ def test_one_scale_everywhere():
     found, _, by_parameter = plane.to_cm(np.array([[125.0, 250]]))
     assert found.tolist() == [[10, 20]] and plane.px_per_cm(np.array([3, 3])) == pytest.approx(12.5)
     assert np.sqrt(by_parameter[0].T @ plane.covariance @ by_parameter[0])[0, 0] == pytest.approx(0.2)
-    with pytest.raises(ValueError, match="expected a number above 0"):
+    with pytest.raises(ValueError, match="expected a number from"):
         uniform_plane(-1)
 
 
@@ -91,3 +91,19 @@ def test_a_camera_serves_photos_that_were_resized_but_not_others():
     assert half.matrix[0, 0] == 400 and half.matrix[0, 2] == 249.5 and half.size == (500, 300)
     with pytest.raises(ValueError, match="the photo has 600 x 1000 px, the camera was calibrated with 1000 x 600"):
         camera.for_size((600, 1000))
+
+
+def test_where_a_calibration_does_not_hold_there_are_no_places():
+    """With k1 = -5, x = u (1 - 5 u^2) reaches at most 0.172, where u is the root of 1/15: nothing is seen beyond."""
+    camera = Camera(np.array([[1000.0, 0, 0], [0, 1000, 0], [0, 0, 1]]), np.array([-5.0, 0, 0, 0, 0]))
+    u = 0.2
+    seen = np.array([[1000 * u * (1 - 5 * u * u), 0], [175, 0], [400, 0]])
+    found = camera.straight(seen)
+    np.testing.assert_allclose(found[0], [200, 0], atol=1e-3)
+    assert np.isnan(found[1:]).all()
+
+
+@pytest.mark.parametrize("value", [0, -1, 1e-5, 1e7, float("inf"), float("nan")])
+def test_a_scale_that_no_photo_has(value):
+    with pytest.raises(ValueError, match=r"expected a number from 0\.0001 to 1,000,000"):
+        uniform_plane(value)

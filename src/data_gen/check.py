@@ -85,7 +85,7 @@ def check_dataset(
     photos = [row for lists in challenges for row in lists.train + lists.tests]
     paths = list(dict.fromkeys(row.photo for row in photos))
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        reading = pool.map(_inspect, paths)
+        reading = pool.map(inspect_photo, paths)
         inspected = dict(zip(paths, shown(reading, len(paths)), strict=True))
     warnings: list[Problem] = []
     for row in photos:
@@ -103,7 +103,7 @@ def check_dataset(
         train, tests = {row.photo for row in lists.train}, {row.photo for row in lists.tests}
         paths = list(dict.fromkeys(row.photo for row in lists.train + lists.tests))
         prints = [None if isinstance(found := inspected[path], str) else found[1] for path in paths]
-        groups = _groups(paths, group_fingerprints(prints))
+        groups = repeated(paths, group_fingerprints(prints))
         duplicates += groups
         leaks += [group for group in groups if not train.isdisjoint(group) and not tests.isdisjoint(group)]
         warnings += contradictions(lists.train, groups)
@@ -176,7 +176,7 @@ def _attribute_lists(data: Path, problems: list[Problem]) -> _Lists:
     return lists
 
 
-def _inspect(path: Path) -> tuple[Size, Fingerprint] | str:
+def inspect_photo(path: Path) -> tuple[Size, Fingerprint] | str:
     """(width, height) and fingerprint of a photo, or the reason why it cannot be read."""
     try:
         data = read_bytes(path)
@@ -214,7 +214,8 @@ def _check_split(
     return problems, warnings
 
 
-def _groups(paths: Sequence[Path], labels: np.ndarray) -> tuple[tuple[Path, ...], ...]:
+def repeated(paths: Sequence[Path], labels: np.ndarray) -> tuple[tuple[Path, ...], ...]:
+    """The groups of more than one photo. labels: of each photo the number of its group."""
     members: dict[int, list[Path]] = {}
     for path, label in zip(paths, labels.tolist(), strict=True):
         members.setdefault(label, []).append(path)

@@ -7,17 +7,18 @@ import numpy as np
 
 from ..geometry import Size, inside
 from ..records import ABSENT, NO_GARMENT, VISIBLE, Sample
-from .formats.challenges import ATTRIBUTE_TASKS, CATEGORIES, FASHIONAI, KEYPOINTS
+from ..vocabulary import Vocabulary
+from .formats.challenges import ATTRIBUTE_TASKS, FASHIONAI
 from .formats.fashionai_attributes import SUFFIX, AttributeRow
 from .formats.problems import Problem
 from .label_summaries import ListedRow, TaskSummary, by_list
 from .spans import scorable
 
 
-def suspicions(sample: Sample, size: Size | None) -> Iterator[str]:
+def suspicions(sample: Sample, size: Size | None, vocabulary: Vocabulary = FASHIONAI) -> Iterator[str]:
     """Warnings about a sample. size: (width, height) of its photo, None if it cannot be read."""
     folder = sample.path.parent.name
-    if folder in CATEGORIES and folder != sample.category:
+    if folder in vocabulary.categories and folder != sample.category:
         yield f"{sample.image_id}: labelled as {sample.category}, but is in the folder {folder}"
     if sample.keypoints is None:
         return
@@ -25,10 +26,10 @@ def suspicions(sample: Sample, size: Size | None) -> Iterator[str]:
     if size is not None:
         outside = np.flatnonzero(present & ~inside(xy, size))
         if len(outside):
-            points = ", ".join(f"{KEYPOINTS[k]} ({xy[k, 0]:g}, {xy[k, 1]:g})" for k in outside)
+            points = ", ".join(f"{vocabulary.keypoints[k]} ({xy[k, 0]:g}, {xy[k, 1]:g})" for k in outside)
             yield f"{sample.image_id}: keypoints outside the photo of {size[0]} x {size[1]} pixels: {points}"
-    lefts = np.flatnonzero((FASHIONAI.sides < 0) & present & present[FASHIONAI.twins])
-    if len(lefts) > 1 and (xy[lefts, 0] > xy[FASHIONAI.twins[lefts], 0]).all():
+    lefts = np.flatnonzero((vocabulary.sides < 0) & present & present[vocabulary.twins])
+    if len(lefts) > 1 and (xy[lefts, 0] > xy[vocabulary.twins[lefts], 0]).all():
         yield f"{sample.image_id}: left and right keypoints look exchanged; left must be the left of the picture"
 
 
@@ -82,34 +83,34 @@ def unlabelled(tasks: Sequence[TaskSummary], train: Collection[Path]) -> Iterato
         yield Problem(min(train), None, text)
 
 
-def never_visible(rows: Sequence[ListedRow], data: Path) -> Iterator[Problem]:
+def never_visible(rows: Sequence[ListedRow], data: Path, vocabulary: Vocabulary = FASHIONAI) -> Iterator[Problem]:
     """A warning for each category, with its keypoints that no training photo shows."""
     states: dict[str, list[np.ndarray]] = {}
     for row in rows:
         if isinstance(row.row, Sample) and row.row.keypoints is not None and row.row.category != NO_GARMENT:
             states.setdefault(str(row.row.category), []).append(row.row.keypoints.state)
     for category, found in sorted(states.items()):
-        never = FASHIONAI.mask(category) & ~(np.stack(found) == VISIBLE).any(axis=0)
+        never = vocabulary.mask(category) & ~(np.stack(found) == VISIBLE).any(axis=0)
         if never.any():
-            names = ", ".join(KEYPOINTS[k] for k in np.flatnonzero(never))
+            names = ", ".join(vocabulary.keypoints[k] for k in np.flatnonzero(never))
             yield Problem(data, None, f"{category}: no training photo has a visible {names}")
 
 
-def not_scored(rows: Sequence[ListedRow]) -> Iterator[Problem]:
+def not_scored(rows: Sequence[ListedRow], vocabulary: Vocabulary = FASHIONAI) -> Iterator[Problem]:
     """A warning for each list and category of which no garment can be scored."""
     for (file, category), samples in by_list(rows).items():
-        counts = scorable(samples, FASHIONAI)
+        counts = scorable(samples, vocabulary)
         if counts.garments and not counts.scored:
             text = f"{category}: none of {counts.garments:,} garments can be scored: {counts.reasons()}"
             yield Problem(file, None, text)
 
 
-def unusable(rows: Sequence[ListedRow], data: Path) -> Iterator[Problem]:
+def unusable(rows: Sequence[ListedRow], data: Path, vocabulary: Vocabulary = FASHIONAI) -> Iterator[Problem]:
     """A problem where no training photo has anything to learn from, or none could be scored."""
     samples = [row.row for row in rows if isinstance(row.row, Sample) and row.row.keypoints is not None]
     if not samples:
         return
-    counts = scorable(samples, FASHIONAI)
+    counts = scorable(samples, vocabulary)
     if counts.unseen == counts.garments:
         text = f"none of the {counts.garments:,} training photos has a visible keypoint: nothing to learn or to score"
         yield Problem(data, None, text)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..records import ABSENT, HIDDEN, NO_GARMENT, VISIBLE, Sample
+from ..vocabulary import Vocabulary
 from .formats.challenges import ATTRIBUTE_TASKS, FASHIONAI
 from .formats.fashionai_attributes import AttributeRow
 from .spans import scorable, spans
@@ -52,18 +53,18 @@ class ListedRow:
     row: Sample | AttributeRow
 
 
-def summarise(rows: Sequence[ListedRow]) -> Iterator[SetSummary]:
+def summarise(rows: Sequence[ListedRow], vocabulary: Vocabulary = FASHIONAI) -> Iterator[SetSummary]:
     for (file, category), samples in by_list(rows).items():
         if category == NO_GARMENT:
             yield SetSummary(file, category, len(samples), 0, 0, 0, 0, 0)
             continue
         annotated = [s.keypoints for s in samples if s.keypoints is not None]
-        mask = FASHIONAI.mask(category)
+        mask = vocabulary.mask(category)
         states = np.array([k.state[mask] for k in annotated])
         visible, hidden, absent = (int((states == value).sum()) for value in (VISIBLE, HIDDEN, ABSENT))
         xy, state = np.array([k.xy for k in annotated]), np.array([k.state for k in annotated])
-        no_span = np.isnan(spans(xy, state, [category] * len(annotated), FASHIONAI)).sum() if annotated else 0
-        unseen = scorable(samples, FASHIONAI).unseen
+        no_span = np.isnan(spans(xy, state, [category] * len(annotated), vocabulary)).sum() if annotated else 0
+        unseen = scorable(samples, vocabulary).unseen
         yield SetSummary(file, category, len(samples), visible, hidden, absent, int(no_span), unseen)
 
 

@@ -17,6 +17,7 @@ from ..data_gen.preprocess import Letterboxed
 from ..geometry import Frame, Size
 from ..vocabulary import Vocabulary
 from .detection_calibration import BoxCalibration
+from .listed_garments import ListedGarments
 from .reading import full_batch
 
 Detect = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -57,10 +58,12 @@ class Detector:
 @dataclass(frozen=True, slots=True)
 class BoxSource:
     """Where the boxes of photos come from: a detector, or by the id of a sample those that are given, in px of the
-    photo. A sample without boxes has none. garments: which are wanted."""
+    photo. A sample without boxes has none. garments: which are wanted. listed: in their place, each sample wants the
+    box of its own garment."""
 
     boxes: Detector | Mapping[str, Detections]
     garments: Garments = "all"
+    listed: ListedGarments | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for `garments` that are none of `Garments`, and for boxes of another type."""

@@ -107,7 +107,10 @@ class _Steps:
 
     def _wanted(self, sample: Sample, found: Detections, size: Size) -> Located:
         category = None if sample.category == NO_GARMENT else sample.category
-        return located(self.source, found, size, self.net.vocabulary, category)
+        where = located(self.source, found, size, self.net.vocabulary, category)
+        if self.source.listed is None:
+            return where
+        return replace(where, garments=self.source.listed.own(sample, where.garments))
 
     def locate(self, groups: Iterable[list[_Read | PhotoResult]]) -> Iterator[tuple[_Read, Located] | PhotoResult]:
         """Each photo with its garments, in order; those of a group are shown to the detector at once."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..measurement_sets import MeasurementSet
-from ..planes import Plane, uniform_plane
+from ..planes import SCALES, Plane, uniform_plane
 from ..records import ABSENT, HIDDEN, Prediction, Uncertainty
 
 MOST_ERROR = 0.1
@@ -156,9 +156,14 @@ def _in_cm(
     middle = prediction.xy[present].mean(axis=0)
     places = np.concatenate([np.where(present[:, None], prediction.xy, middle), middle[None]])
     points, by_point, by_parameter = plane.to_cm(places)
-    density = abs(by_point[-1, 0, 0] * by_point[-1, 1, 1] - by_point[-1, 0, 1] * by_point[-1, 1, 0]) ** -0.5
+    if plane.camera is not None and not np.isfinite(plane.camera.straight(places)).all():
+        raise ScaleError("the garment reaches to where the calibration of the camera does not hold")
     if not np.isfinite(points).all():
         raise ScaleError("the garment reaches beyond the horizon of the plane in which the scale lies")
+    area = abs(by_point[-1, 0, 0] * by_point[-1, 1, 1] - by_point[-1, 0, 1] * by_point[-1, 1, 0])
+    if not SCALES[0] ** 2 <= 1 / max(area, 1e-300) <= SCALES[1] ** 2:
+        raise ScaleError(f"the scale would be {max(area, 1e-300) ** -0.5:.3g} px per cm, which no photo has")
+    density = area**-0.5
     of = known.of(prediction.category)
     values, slopes = of.measure(points[:-1])
     if not present[of.used].all():
@@ -190,7 +195,11 @@ def _by_known_length(predictions: Sequence[Prediction], known: MeasurementSet, s
     if not value > 0:  # or not a number
         error = ScaleError(f"the known length {scale.name} has no extent in this photo")
         return [_measured(prediction, known, error) for prediction in predictions]
-    plane = uniform_plane(value / scale.cm, doubt / value)
+    try:
+        plane = uniform_plane(value / scale.cm, doubt / value)
+    except ValueError as error:
+        wrong = ScaleError(f"the known length {scale.name}, {scale.cm:g} cm, has {value:.1f} px: {error}")
+        return [_measured(prediction, known, wrong) for prediction in predictions]
     measured = [_measured(prediction, known, plane) for prediction in predictions]
     # Of the garment itself: length / known length, which depends on its points in both.
     pixels = _in_pixels(predictions[giver], known)

@@ -56,18 +56,20 @@ def named_source(
     detector: Path | None,
     garments: str | None,
     batch_size: int,
+    listed: Path | None = None,
 ) -> NamedSource | None:
     """Of the options of a command; None where they ask for no garments, and every photo is that of one.
 
     Where they ask for garments alone, the detector that comes with the package finds them.
-    photos: their names, by which the source knows them. Raises ValueError as `check_source`, FormatError for a file
+    photos: their names, by which the source knows them. listed: the COCO data set that they are from, whose numbers
+    COCO results have. Raises ValueError as `check_source`, FormatError for a file
     without boxes of these photos.
     """
     check_source(boxes, detector, garments)
     wanted = "all" if garments is None else read_garments(garments)
     if boxes is not None:
         digest = hashlib.sha256(read_regular(boxes)).hexdigest()[:12]
-        given = read_boxes(boxes, vocabulary.categories).of(list(dict.fromkeys(photos)))
+        given = read_boxes(boxes, vocabulary.categories, listed).of(list(dict.fromkeys(photos)))
         return NamedSource(BoxSource(given, wanted), f"{readable_name(str(boxes))} ({digest})")
     if (garments is not None or detector is not None) and str(detector) != NONE:
         model = load_detection_model(detector)

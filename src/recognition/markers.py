@@ -89,6 +89,8 @@ def find_marker(
         raise ScaleError(
             f"the marker has {sides.min():.0f} px on its shortest edge, too few to be exact; expected {LEAST_SIDE:.0f}"
         )
+    if not np.isfinite(straight(found[0])).all():
+        raise ScaleError("the marker lies where the calibration of the camera does not hold")
     quad = refined_quad(grey, found[0], True, straight)
     if quad is None:
         raise ScaleError("the edges of the marker cannot be seen: it is blurred, or has no white margin")

@@ -1,5 +1,6 @@
 """Where commands take measurements and scales from, and what they write of each garment of a photo."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from ..data_gen.formats.garmentiq import read_garmentiq
 from ..eval.measuring import KnownLength, Measured, PhotoScale, describe_measured, knows, measure
 from ..eval.two_stage import Recognition
+from ..files import read_regular
 from ..measurement_sets import ByCategory, MeasurementSet, measurements_of, read_measurements
 from ..records import Prediction
 from ..vocabulary import Vocabulary
@@ -53,9 +55,12 @@ class ScaleOptions:
 
     @property
     def origin(self) -> dict[str, str]:
-        """What of them the answers depend on, as texts."""
+        """What of them the answers depend on, as texts; of the calibration its content as well. Raises OSError."""
         given = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: str(value) for name, value in given.items() if value is not None}
+        texts = {name: str(value) for name, value in given.items() if value is not None}
+        if self.camera is not None:
+            texts["camera"] += f" ({hashlib.sha256(read_regular(self.camera)).hexdigest()[:12]})"
+        return texts
 
 
 def _named(option: str, kind: Any, value: Any) -> Any:

@@ -4,10 +4,12 @@ Every line has a checksum, so that one which was cut short or changed is left ou
 rows only their positions in the file are held, 8 bytes a photo.
 """
 
+import errno
 import json
 import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +71,8 @@ class PartialTable:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
+        with self._named():  # what a full disk did not take is written once more
+            self._file.close()
 
     @property
     def done(self) -> int:
@@ -80,7 +83,10 @@ class PartialTable:
         return (index for index, position in enumerate(self._positions[:]) if position < 0)
 
     def add(self, index: int, row: Mapping[str, Any], of: Stamp) -> None:
-        """Adds the row of a photo; on return it is in the file. of: the stamp of the photo when it was read."""
+        """Adds the row of a photo; on return it is in the file. of: the stamp of the photo when it was read.
+
+        Raises OSError, naming the file, where it cannot be written to.
+        """
         self._positions[index] = self._write({"name": self.photos[index], "stamp": of, "row": row})
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -114,10 +120,19 @@ class PartialTable:
         return len(kept)
 
     def _write(self, facts: Mapping[str, Any]) -> int:
-        position = self._file.tell()
-        self._file.write(checked_line(facts))
-        self._file.flush()
+        with self._named():
+            position = self._file.tell()
+            self._file.write(checked_line(facts))
+            self._file.flush()
         return position
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = f"{error.strerror or error}; it keeps the rows so far: make room, and run the same command again"
+            raise OSError(error.errno or errno.EIO, reason, str(self.path)) from error
 
     def _ends_whole(self) -> bool:
         self._file.seek(-1, 2)

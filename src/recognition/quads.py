@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 Straighten = Callable[[np.ndarray], np.ndarray]
-"""Points (N, 2) of the photo -> without the lens's distortion."""
+"""Points (N, 2) of the photo -> without the lens's distortion; NaN where that is not known."""
 _MOST_PROFILES, _SAMPLES = 48, 25
 _NEAR, _FAINT = 2.5, 6.0  # px about the steepest place that count, and levels of grey that an edge has at least
 _MARGIN = 0.06  # of an edge, at its ends: corners are rounded by the lens and by the print
@@ -60,7 +60,10 @@ def refined_quad(
     if moved > _MOST_LEFT:
         return None
     # Profiles are taken in the photo as it is; lines are straight without the distortion.
-    lines = [line for edge in edges if (line := _line(straight(edge))) is not None]
+    flat = [straight(edge) for edge in edges]
+    if not all(np.isfinite(points).all() for points in flat):
+        return None
+    lines = [line for points in flat if (line := _line(points)) is not None]
     met = _corners(np.array([line.of for line in lines])) if len(lines) == 4 else None
     return None if met is None else Quad(met, _covariance(lines), min(line.inside for line in lines))
 

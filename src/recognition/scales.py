@@ -18,7 +18,7 @@ _MOST_DOUBT = 0.03
 
 @dataclass(frozen=True, slots=True)
 class PxPerCm:
-    """The same scale in all photos. Raises ValueError for no number above 0."""
+    """The same scale in all photos. Raises ValueError for what no photo can have (`planes.SCALES`)."""
 
     value: float
 

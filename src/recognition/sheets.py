@@ -145,6 +145,8 @@ def _plausible(
     corners: np.ndarray, kind: str, size: Size, camera: Camera | None, most: float
 ) -> tuple[np.ndarray, float, float] | None:
     """The corners' places in cm, the difference of the proportions and the tilt; None for no view of such a sheet."""
+    if not np.isfinite(corners).all():
+        return None
     sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
     if sides.min() < _LEAST_SIDE / 2 or not cv2.isContourConvex(corners.astype(np.float32)):
         return None

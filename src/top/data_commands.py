@@ -82,7 +82,11 @@ class CheckArguments:
     """Report problems of a data set with file and line, duplicate photos, and photos in both training and test set."""
 
     data: tyro.conf.Positional[Path]
-    """folder in the FashionAI layout"""
+    """folder in the FashionAI layout, a COCO set (a file, or a folder with train.json), or a file or folder in another
+    format of docs/formats.md"""
+    vocabulary: Vocabulary = field(default_factory=load_vocabulary)
+    """names of the categories and keypoints, for all but the FashionAI layout: fashionai, deepfashion2, or the path of
+    a TOML file"""
     workers: int = 2
     """number of threads that read photos"""
 
@@ -219,12 +223,18 @@ def check(arguments: Sequence[str] | None = None) -> None:
 
     def report(args: CheckArguments) -> None:
         from aifashion.data_gen.check import check_dataset
+        from aifashion.data_gen.check_labels import check_labels, label_files
         from aifashion.top.check_report import print_report
         from aifashion.top.progress import progress_bar
 
         if args.workers < 1:
             raise ValueError(f"--workers {args.workers}: expected at least 1")
-        result = check_dataset(args.data, args.workers, progress_bar)
+        if label_files(args.data):
+            result = check_labels(args.data, args.vocabulary, args.workers, progress_bar)
+        elif args.vocabulary != load_vocabulary():
+            raise ValueError(f"--vocabulary {args.vocabulary.name}: a FashionAI folder has the vocabulary fashionai")
+        else:
+            result = check_dataset(args.data, args.workers, progress_bar)
         print_report(result, console)
         if not result.ok:
             raise SystemExit(1)

@@ -18,7 +18,7 @@ from aifashion.eval.two_stage import describe_photo
 from aifashion.files import CHECKOUT, locked, regular, sweep, write_atomic
 from aifashion.paths import readable_name
 from aifashion.recognition.box_sources import NONE, check_source, named_source
-from aifashion.recognition.garment import draw_garments
+from aifashion.recognition.garment import Garment, draw_garments
 from aifashion.recognition.measuring import Measuring, new_measuring
 from aifashion.recognition.photos import find_photos
 from aifashion.recognition.recognizer import Recognizer, load
@@ -95,40 +95,51 @@ def _draw_all(
     else:
         answers = recognizer.stream_garments(photos, category, named.source.boxes, named.source.garments)
     for name, garments in zip(names, progress_bar(answers, len(photos)), strict=True):
-        scale = measuring.scale_of(garments[0].recognition)
-        measured = measuring.measured([garment.recognition.result.prediction for garment in garments], scale)
-        lengths = measuring.described(measured)
-        rows = [garment.to_dict() | more for garment, more in zip(garments, lengths, strict=True)]
-        row = rows[0] if named is None else describe_photo(rows)
-        if row["error"] is not None:
-            warn(f"left out: {one_line(row['error'])}")
-            results.append(row)
-            continue
-        picture = draw_garments(garments, measured, measuring.known)
-        failed = next((one.scale_error for one in measured if one.scale_error is not None), None)
-        if failed is not None:
-            warn(one_line(f"{garments[0].name}: no lengths in cm: {failed}"))
-        crops = [f"crops/{name}.jpg"]
-        if named is not None:
-            make_folder("--out", args.out / "crops" / name)
-            crops = [f"crops/{name}/{garment.garment_id}.jpg" for garment in garments]
-            _remove_crops_from(args.out / "crops" / name, len(garments))
-        write_atomic(regular(args.out / f"{name}.jpg"), encoded(picture, quality=92))
-        for file, garment in zip(crops, garments, strict=True):
-            write_atomic(regular(args.out / file), encoded(garment.crop, quality=92))
-            tell(one_line(f"{garment.name}: {garment}"))
-        drawn += 1
-        if len(shown) < _SHOWN:
-            shown.append(picture)
-        if named is not None:
-            for file, garment in zip(crops, row["garments"], strict=True):
-                garment["crop"] = file
-        crop = {"crop": crops[0]} if named is None else {}
-        results.append(row | {"picture": f"{name}.jpg"} | crop | {"model": recognizer.model.name})
+        row, picture = _draw(args.out, name, garments, measuring, several=named is not None)
+        if picture is not None:
+            row["model"] = recognizer.model.name
+            drawn += 1
+            shown += [picture] if len(shown) < _SHOWN else []
+        results.append(row)
     if not drawn:
         raise ValueError(f"none of the {len(photos)} photos could be read; {args.out} is as it was")
     write_atomic(regular(args.out / "results.json"), json.dumps(results, indent=1) + "\n")
     return shown, results
+
+
+def _draw(
+    out: Path, name: str, garments: Sequence[Garment], measuring: Measuring, several: bool
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Writes the picture NAME.jpg and the crops of one photo; what results.json has of it, and the picture, None where
+    the photo could not be read.
+
+    several: whether its garments were looked for, and each has a crop of its own.
+    """
+    scale = measuring.scale_of(garments[0].recognition)
+    measured = measuring.measured([garment.recognition.result.prediction for garment in garments], scale)
+    lengths = measuring.described(measured)
+    rows = [garment.to_dict() | more for garment, more in zip(garments, lengths, strict=True)]
+    row = describe_photo(rows) if several else rows[0]
+    if row["error"] is not None:
+        warn(f"left out: {one_line(row['error'])}")
+        return row, None
+    picture = draw_garments(garments, measured, measuring.known)
+    failed = next((one.scale_error for one in measured if one.scale_error is not None), None)
+    if failed is not None:
+        warn(one_line(f"{garments[0].name}: no lengths in cm: {failed}"))
+    crops = [f"crops/{name}.jpg"]
+    if several:
+        make_folder("--out", out / "crops" / name)
+        crops = [f"crops/{name}/{garment.garment_id}.jpg" for garment in garments]
+        _remove_crops_from(out / "crops" / name, len(garments))
+    write_atomic(regular(out / f"{name}.jpg"), encoded(picture, quality=92))
+    for file, garment in zip(crops, garments, strict=True):
+        write_atomic(regular(out / file), encoded(garment.crop, quality=92))
+        tell(one_line(f"{garment.name}: {garment}"))
+    row["picture"] = f"{name}.jpg"
+    for file, of in zip(crops, row["garments"] if several else [row], strict=True):
+        of["crop"] = file
+    return row, picture
 
 
 def _synthetic_photos(folder: Path, several: bool) -> list[Path]:

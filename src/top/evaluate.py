@@ -1,6 +1,7 @@
 """`aifashion evaluate`: the scores of a run of any kind on its validation set."""
 
 import dataclasses
+import errno
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from aifashion.serve.artifact import is_artifact
 from aifashion.serve.shipped import STAGES, WORD, is_shipped, shipped
 from aifashion.tasks.kinds import Task, task_kind
 from aifashion.top.arguments import CHECKOUT, choose_device, console, make_folder, run_command, tell, warn
+from aifashion.top.option_types import described
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def _evaluate_shipped(args: Arguments) -> None:
     """Each network of the package for which the data folder has annotated photos."""
     if args.load is not None:
         raise ValueError(f"--load goes with a run folder; {WORD} has its weights")
+    if not args.data.exists():
+        raise FileNotFoundError(errno.ENOENT, "no such data folder", str(args.data))
     scores, reasons = {}, []
     for stage in STAGES:
         folder = shipped(stage)
@@ -81,13 +85,14 @@ def _evaluate_shipped(args: Arguments) -> None:
         try:
             val = task.parts(args.data)[1]
         except (OSError, ValueError) as error:
-            reasons.append(f"{stage}: {error}")
+            reasons.append(f"{stage}: {described(error) if isinstance(error, OSError) else error}")
             continue
         tell(f"{WORD} {stage}:")
         pictures = None if args.pictures is None else args.pictures / stage
         scores[stage] = _scores(args, _Model(task, predict, calibration), val, pictures)
     if not scores:
-        raise ValueError(f"{args.data} has no photos to score the {WORD} networks on. " + "; ".join(reasons))
+        found = "".join(f"\n{reason}" for reason in reasons)
+        raise ValueError(f"{args.data} has no annotated photos to score the {WORD} networks on{found}")
     for reason in reasons:
         tell(f"not scored: {reason}")
     _write(args, scores)

@@ -74,9 +74,9 @@ def preannotate(args: Arguments) -> None:
     if args.seed < 0:
         raise ValueError(f"--seed {args.seed}: expected a whole number from 0")
     check_source(args.boxes, args.detector, args.garments)
-    if args.out.exists() and not (args.out.is_dir() and not any(args.out.iterdir())):
-        reason = "it is there already, and can be somebody's work; give a new name"
-        raise FileExistsError(errno.EEXIST, reason, str(args.out))
+    if not (args.out.is_dir() and not any(args.out.iterdir())):
+        _check_new(args.out)
+    _check_new(_order_file(args.out))
     make_folder("--out", args.out.absolute().parent)
     listed = named_photos(args.photos)
     folder = args.photos if args.photos.is_dir() else folder_of(listed)
@@ -103,13 +103,28 @@ def _answers(args: Arguments, model: TwoStageModel, names: Mapping[str, str]) ->
     return progress_bar(answered(answers, names, vocabulary, args.budget is not None), len(photos))
 
 
+def _order_file(out: Path) -> Path:
+    return out.with_name(f"{out.stem}_order.csv")
+
+
+def _check_new(path: Path) -> None:
+    """Raises FileExistsError where there is something."""
+    if path.exists() or path.is_symlink():
+        reason = "it is there already, and can be somebody's work; move it away, or give another name for --out"
+        raise FileExistsError(errno.EEXIST, reason, str(path))
+
+
 def _check_target(target: LabelFormat, out: Path, vocabulary: Vocabulary) -> None:
     """Writes no photo to a folder that is deleted again, so that what a format cannot hold shows before the network
-    works for hours. Raises ValueError as the writer, IsADirectoryError where a file is to be written to a folder."""
+    works for hours. Raises ValueError as the writer, IsADirectoryError where a file is to be written to a folder,
+    FileExistsError where a file would be replaced that the format needs beside the labels."""
     assert target.write is not None
     with TemporaryDirectory() as folder:
         trial = Path(folder) / out.name
         target.write(LabelSet(trial, Path(folder), ()), trial, vocabulary)
+        for beside in sorted(Path(folder).iterdir()):  # such as the settings of the labelling tool
+            if beside.name != out.name:
+                _check_new(out.with_name(beside.name))
         if out.is_dir() and not trial.is_dir():
             raise IsADirectoryError(errno.EISDIR, "this is a folder; expected the name of a file", str(out))
 
@@ -146,7 +161,7 @@ def _write(
     labels = largest_garments(labels) if target.one_garment else labels
     tell_left_out(labels)
     target.write(labels, args.out, vocabulary)
-    order = args.out.with_name(f"{args.out.stem}_order.csv")
+    order = _order_file(args.out)
     written = {photo.name for photo in picked}
     write_atomic(order, order_text(picked, [photo for photo in photos if photo.name not in written]))
     if args.budget is not None and args.budget > len(picked):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from aifashion.data_gen.keypoint_sets import load_test_set
+from aifashion.eval.listed_garments import ListedGarments
 from aifashion.files import locked, sweep
 from aifashion.heatmaps import Decoder
 from aifashion.recognition.box_sources import check_source, named_source
@@ -41,7 +42,8 @@ class Arguments:
     """given: take the categories from the test list; auto: let the network choose them"""
     boxes: Path | None = None
     """a file with boxes of garments. In each photo, the network sees the likeliest box of the listed category; where
-    there is none, the whole photo"""
+    there is none, the whole photo. If several garments of one category are listed, each has a box of its own
+    (docs/recognition.md). COCO results have the numbers of the test set, if that is a COCO file"""
     detector: Path | None = None
     """a network that finds such boxes: shipped (the one that comes with the package), a run folder, a folder of runs,
     or an artifact; none: no detector (the default)"""
@@ -73,8 +75,9 @@ def predict_test_set(args: Arguments) -> None:
         )
     given = samples if args.category == "given" else [replace(sample, category=None) for sample in samples]
     photos = [sample.image_id for sample in samples]
-    named = named_source(photos, model.vocabulary, args.boxes, args.detector, None, args.batch_size)
-    boxes = replace(named.source, garments=1) if named else None
+    coco = None if test_set.coco is None else test_set.coco.path
+    named = named_source(photos, model.vocabulary, args.boxes, args.detector, None, args.batch_size, coco)
+    boxes = replace(named.source, listed=ListedGarments(given)) if named else None
     make_folder("--out", args.out)
     with locked(args.out):
         sweep(args.out, "submission.csv", "submission.json")

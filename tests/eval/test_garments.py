@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from aifashion.data_gen.preprocess import PADDING
 from aifashion.eval.detection import BoxSource, Garments
 from aifashion.eval.garments import predict_garments
 from aifashion.eval.inference import KeypointNet, PhotoResult, PixelSample, predict_photos
+from aifashion.eval.listed_garments import ListedGarments
 from aifashion.eval.two_stage import recognise
 from aifashion.heatmaps import HeatmapCodec
 from aifashion.records import Box, Sample
@@ -201,6 +203,29 @@ def test_which_garments_are_wanted():
     assert scores("all") == [0.75, 0.5, 0.25] and scores("largest") == [0.5] and scores(2) == [0.75, 0.5]
     assert scores("all", NAMES[2]) == [0.75, 0.25] and scores("largest", NAMES[2]) == [0.25]
     assert scores(1, NAMES[1]) == [None]
+
+
+def test_listed_garments_of_one_category_have_boxes_of_their_own():
+    """The likelier box is that of the garment that is listed second, a third box is no listed garment's."""
+    rows = (0, 0, 40, 40, 2, 0.5), (50, 30, 90, 70, 2, 0.75), (5, 5, 40, 40, 0, 0.9), (60, 0, 70, 10, 2, 0.25)
+    first, second = Box(-6, -6, 46, 46), Box(44, 24, 96, 76)
+    samples = [replace(flat("a", 20, category=NAMES[2]), square=square) for square in (first, second)]
+    net = KeypointNet(Light(), ALL, CODEC)
+
+    def boxes(samples: list[PixelSample], *rows: tuple[float, ...]) -> list[list[float] | None]:
+        source = BoxSource({"a": given(*rows)}, listed=ListedGarments(samples))
+        found = predict_garments(net, samples, source)
+        return [None if r.place is None or r.place.box is None else r.place.box.tolist() for r in found]
+
+    assert boxes(samples, *rows) == [[0, 0, 40, 40], [50, 30, 90, 70]]
+    assert boxes(samples[::-1], *rows) == [[50, 30, 90, 70], [0, 0, 40, 40]]
+    assert boxes(samples, rows[1]) == [None, [50, 30, 90, 70]]
+    assert boxes(samples) == [None, None]
+    assert boxes(samples[:1], *rows) == [[50, 30, 90, 70]]
+    unplaced = [replace(sample, square=None) for sample in samples]
+    assert boxes(unplaced, *rows) == [[50, 30, 90, 70], [0, 0, 40, 40]]
+    other = replace(samples[0], category=NAMES[0])
+    assert boxes([samples[0], other], *rows) == [[50, 30, 90, 70], [5, 5, 40, 40]]
 
 
 def test_photos_are_taken_as_they_are_needed():

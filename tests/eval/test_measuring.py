@@ -8,7 +8,7 @@ import pytest
 from aifashion.data_gen.synthetic.virtual_camera import Pinhole, seen_at
 from aifashion.eval.measuring import KnownLength, ScaleError, describe_measured, knows, measure
 from aifashion.measurement_sets import measurements_of
-from aifashion.planes import plane_of_corners, uniform_plane
+from aifashion.planes import Camera, plane_of_corners, uniform_plane
 from aifashion.records import ABSENT, HIDDEN, VISIBLE, Prediction, Uncertainty
 from aifashion.vocabulary import load_vocabulary
 
@@ -119,6 +119,22 @@ def test_a_known_length_that_no_garment_has():
     assert measured.lengths["waist"].px == 40 and measured.lengths["waist"].cm is None
     (flat,) = measure([skirt(xy=np.zeros_like(skirt().xy))], KNOWN, KnownLength("waist", 20))
     assert "has no extent" in str(flat.scale_error)
+
+
+def test_a_known_length_that_no_photo_has():
+    (found,) = measure([skirt()], KNOWN, KnownLength("waist", 1e-6))
+    assert found.scale_error is not None and "the known length waist, 1e-06 cm, has" in found.scale_error
+    assert all(length.cm is None and length.px is not None for length in found.lengths.values())
+
+
+@pytest.mark.parametrize(
+    ("coefficient", "message"),
+    [(-5000.0, "to where the calibration of the camera does not hold"), (0.0, None)],
+)
+def test_a_calibration_that_does_not_hold_at_the_garment(coefficient, message):
+    camera = Camera(np.array([[1000.0, 0, 0], [0, 1000, 0], [0, 0, 1]]), np.array([coefficient, 0, 0, 0, 0]))
+    (found,) = measure([skirt()], KNOWN, dataclasses.replace(uniform_plane(5), camera=camera))
+    assert (found.scale_error is None) == (message is None) and (message or "") in (found.scale_error or "")
 
 
 def test_a_scale_that_is_too_unsure_gives_no_cm():

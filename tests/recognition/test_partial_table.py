@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -47,6 +48,19 @@ def test_it_goes_on_where_it_was(tmp_path: Path, photos: list[str]):
     fill(path, photos, 1)
     with PartialTable(path, photos, SETTINGS) as table:
         assert table.done == 3 and [line["photo"] for line in table.rows()] == photos
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+def test_a_full_disk_names_the_file_and_keeps_the_rows(tmp_path: Path, photos: list[str]):
+    path = tmp_path / "partial"
+    full = pytest.raises(OSError, match="No space left on device; it keeps the rows so far")
+    with full as caught, PartialTable(path, photos, SETTINGS) as table:
+        table.add(0, row(photos[0]), stamp(photos[0]))
+        table._file.close()
+        table._file = open("/dev/full", "r+b")  # noqa: PTH123, SIM115
+        table.add(1, row(photos[1]), stamp(photos[1]))
+    assert caught.value.filename == str(path) and caught.value.errno == errno.ENOSPC
+    assert again(path, photos) == (True, [1, 2])
 
 
 def test_photos_that_failed_or_were_replaced_are_done_again(tmp_path: Path, photos: list[str]):

@@ -181,6 +181,13 @@ def test_a_photo_of_another_shape_than_the_camera_s():
     assert isinstance(found, ScaleError) and "the camera was calibrated with 800 x 600" in str(found)
 
 
+def test_a_calibration_that_does_not_hold_at_the_marker_or_the_sheet():
+    camera = Camera(Pinhole((1000, 1000)).lens, np.array([-50.0, 0, 0, 0, 0]))
+    error = error_of(with_marker(), Scale(MARKER, camera))
+    assert error == "the marker lies where the calibration of the camera does not hold"
+    assert "no a4 sheet in the photo" in error_of(with_sheet(), Scale(Sheet("a4"), camera))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -188,7 +195,7 @@ def test_a_photo_of_another_shape_than_the_camera_s():
         (lambda: Marker("9X9", 1, 10), "no dictionary of markers is called '9X9'"),
         (lambda: Marker("4X4_50", 1, 0), "the side of a marker is 0 cm"),
         (lambda: Sheet("a5"), "sheet 'a5': expected a4 or letter"),
-        (lambda: PxPerCm(float("nan")), "expected a number above 0"),
+        (lambda: PxPerCm(float("nan")), "expected a number from 0.0001 to 1,000,000"),
     ],
 )
 def test_what_is_no_scale(make, message):

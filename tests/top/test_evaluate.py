@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -85,10 +86,18 @@ def test_the_shipped_networks_are_scored_where_the_data_allow_it(data, tmp_path,
     assert scores["detection"].keys() >= {"ap", "ap50_skirt", "recall"} and 0 < scores["detection"]["missed"] < 1
     assert "not scored: attributes: the photos in" in " ".join(capsys.readouterr().out.split())
     error = fails(evaluate.main, "shipped", "--data", tmp_path)
-    assert "no photos to score the shipped networks on. detection: no train.json in " in error
-    assert "; keypoints: no FashionAI keypoint files in " in error
-    assert "; attributes: no FashionAI attribute files in " in error and "whole" not in error
+    assert "has no annotated photos to score the shipped networks on\ndetection: no train.json in " in error
+    assert "\nkeypoints: no FashionAI keypoint files in " in error
+    assert "\nattributes: no FashionAI attribute files in " in error and "whole" not in error
     assert "--load goes with a run folder" in fails(evaluate.main, "shipped", "--load", "x.h5")
+
+
+def test_data_that_are_not_there_are_named_once(tmp_path, fails, capsys):
+    error = fails(evaluate.main, "shipped", "--data", tmp_path / "nowhere")
+    assert error == f"{tmp_path / 'nowhere'}: no such data folder" and not capsys.readouterr().out
+    os.mkfifo(tmp_path / "pipe")
+    assert "detection: " in (error := fails(evaluate.main, "shipped", "--data", tmp_path / "pipe"))
+    assert "[Errno" not in error
 
 
 @pytest.mark.slow

@@ -95,10 +95,26 @@ def test_an_interrupted_table_is_not_finished_with_another_scale(folder, tmp_pat
     assert "finished rows of an interrupted call with scale {'px_per_cm': '10.0'}, not {}" in error
 
 
+def test_an_interrupted_table_is_not_finished_with_another_calibration_of_the_same_name(
+    folder, tmp_path, fails, monkeypatch
+):
+    camera = tmp_path / "camera.json"
+    words = [str(folder), "--boxes", str(folder / "boxes.csv"), "--out", str(tmp_path / "out.csv")]
+    words += ["--px-per-cm", "10", "--camera", str(camera)]
+    matrix = [[1000, 0, 200], [0, 1000, 200], [0, 0, 1]]
+    camera.write_text(json.dumps({"camera_matrix": matrix, "distortion_coefficients": [0.1, 0, 0, 0]}))
+    monkeypatch.setattr(predict, "table_writer", lambda path: lambda *_: (_ for _ in ()).throw(OSError("full")))
+    fails(predict.main, *words)
+    monkeypatch.undo()
+    camera.write_text(json.dumps({"camera_matrix": matrix, "distortion_coefficients": [0.2, 0, 0, 0]}))
+    assert "finished rows of an interrupted call with scale" in " ".join(fails(predict.main, *words).split())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--px-per-cm", "0"], "--px-per-cm 0.0: px per cm = 0.0; expected a number above 0"),
+        (["--px-per-cm", "0"], "--px-per-cm 0.0: px per cm = 0.0; expected a number from 0.0001"),
+        (["--px-per-cm", "1e308"], "px per cm = 1e+308; expected a number from 0.0001 to 1,000,000"),
         (["--known", "waist"], "--known waist: expected a name and its length in cm, such as waist=42"),
         (["--known", "waist=0"], "expected a name and its length in cm"),
         (["--known", "collar=3"], "no measurement and no pair of keypoints of fashionai is called so; there are chest"),

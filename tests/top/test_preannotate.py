@@ -259,6 +259,21 @@ def test_what_cannot_be_done_is_said_before_photos_are_read(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
 
 
+@pytest.mark.parametrize(
+    ("to", "out", "beside"),
+    [
+        ("coco", "new.json", "new_order.csv"),
+        ("label-studio", "new.json", "new_config.xml"),
+        ("cvat", "new.xml", "new_labels.json"),
+    ],
+)
+def test_nothing_beside_the_labels_is_replaced(photos, tmp_path, fails, to, out, beside):
+    (tmp_path / beside).write_text("mine")
+    error = fails(preannotate.main, photos, "--to", to, "--out", tmp_path / out)
+    assert f"{beside}: it is there already" in error
+    assert (tmp_path / beside).read_text() == "mine" and not (tmp_path / out).exists()
+
+
 def test_an_empty_folder_is_no_name_for_a_file(photos, tmp_path, fails):
     (tmp_path / "empty").mkdir()
     reason = fails(preannotate.main, photos, "--to", "coco", "--out", tmp_path / "empty")

@@ -2,7 +2,9 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from aifashion.data_gen.formats.challenges import CATEGORY_KEYPOINTS, KEYPOINTS
 from aifashion.data_gen.images import image_size
@@ -104,6 +106,33 @@ def test_a_photo_is_looked_at_in_the_likeliest_box_of_its_category(own_data, tmp
     assert all(value >= low[axis] - 5 for xy in points for axis, value in enumerate(xy))
     words = ["--model", "shipped", "--out", tmp_path / "none", "--data", dresses, "--detector", tmp_path / "nowhere"]
     assert "no run in " in fails(command.main, *words)
+
+
+def test_two_garments_of_one_category_in_a_photo_have_a_box_each(tmp_path):
+    """COCO results have the numbers of the COCO test set; the likelier box is that of the second garment."""
+    Image.fromarray(np.full((100, 200, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    names = list(CATEGORY_KEYPOINTS["skirt"])
+    places = [(10, 10, 60, 80), (110, 20, 60, 70)]
+    entries = [
+        {"id": i + 1, "image_id": 3, "category_id": 7, "bbox": box, "keypoints": [box[0] + 5, 40, 2] * len(names)}
+        for i, box in enumerate(places)
+    ]
+    content = {
+        "images": [{"id": 3, "file_name": "a.png", "width": 200, "height": 100}],
+        "categories": [{"id": 7, "name": "skirt", "keypoints": names}],
+        "annotations": entries,
+    }
+    (tmp_path / "test.json").write_text(json.dumps(content))
+    found = [{"image_id": 3, "category_id": 7, "bbox": b, "score": s} for b, s in zip(places, (0.4, 0.9), strict=True)]
+    (tmp_path / "boxes.json").write_text(json.dumps(found))
+    words = ["--model", "shipped", "--data", str(tmp_path), "--boxes", str(tmp_path / "boxes.json")]
+    command.main([*words, "--out", str(tmp_path / "out")])
+    written = json.loads((tmp_path / "out" / "submission.json").read_text())
+    assert [entry["image_id"] for entry in written] == [3, 3]
+    for entry, (left, _, width, _) in zip(written, places, strict=True):
+        x = np.array(entry["keypoints"]).reshape(-1, 3)[:, 0]
+        # The square about the box reaches 15% of its longer side beyond it.
+        assert (x >= left + width / 2 - 60).all() and (x <= left + width / 2 + 60).all()
 
 
 # Whole predictions

@@ -71,16 +71,15 @@ class BoxFile:
 def read_boxes(path: Path, categories: Sequence[str], dataset: Path | None = None) -> BoxFile:
     """Reads the boxes of garments of these categories; `Detections.category` is their index here.
 
-    dataset: of a list of COCO results that has numbers for photos and categories, the COCO data set that it answers.
+    dataset: the COCO data set whose photos are asked for; a list of COCO results has its numbers for photos and
+    categories, or its names in their place. Other files have names of their own.
     Left out and counted in a warning are boxes without area, with numbers that are not finite or a score outside 0 to
     1, of photos without a name, of other categories, repeated ones, crowds, and all but the MOST likeliest of a photo.
     Raises FormatError, with file and line or entry, where no box is left, for a file of another kind, and where all
-    numbers look like fractions of the photo; ValueError for a data set beside another file than a list of results.
+    numbers look like fractions of the photo.
     """
     path = Path(path)
     found = scan_boxes(path, None if dataset is None else read_coco_names(dataset))
-    if dataset is not None and found.kind != "results":
-        raise ValueError(f"{path} needs no data set beside it: only a list of COCO results does, and this is none")
     if found.numbered:
         log.warning(
             f"{path}: some categories are numbers, which only the COCO data set of that file explains; the network "

@@ -44,9 +44,10 @@ def scan_data_set(path: Path, content: Any) -> BoxRows:
 
 
 def scan_results(path: Path, entries: list[Any], names: CocoNames | None) -> BoxRows:
-    """names: of the data set that is answered; without it an `image_id` is the name of a photo, or its number, and a
-    `category_id` that is a number says nothing."""
+    """names: of the data set that is answered, whose names can stand in place of its numbers; without it an `image_id`
+    is the name of a photo, or its number, and a `category_id` that is a number says nothing."""
     file_names = {image.file_name for image in names.images.values()} if names else set()
+    called = {category.name: category for category in names.categories.values()} if names else {}
     rows, problems = [], []
     numbered = False
     for number, entry in enumerate(entries):
@@ -60,7 +61,8 @@ def scan_results(path: Path, entries: list[Any], names: CocoNames | None) -> Box
             else:
                 if photo not in file_names:
                     photo = referred(entry, "image_id", names.images).file_name
-                category = referred(entry, "category_id", names.categories)
+                category = called.get(given) if isinstance(given, str) and given not in names.categories else None
+                category = category or referred(entry, "category_id", names.categories)
             points = {} if category is None else _points(entry, category)
             name = None if category is None else category.name
             rows.append(

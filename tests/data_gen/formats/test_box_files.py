@@ -107,10 +107,22 @@ def test_results_with_numbers_are_resolved_by_their_data_set(tmp_path, caplog):
     dataset, path = save(tmp_path / "set.json", coco()), save(tmp_path / "results.json", results())
     found = read_boxes(path, CATEGORIES, dataset)
     assert {photo: as_rows(boxes) for photo, boxes in found.garments.items()} == GARMENTS and not caplog.records
-    with pytest.raises(ValueError, match="needs no data set beside it: only a list of COCO results does"):
-        read_boxes(dataset, CATEGORIES, dataset)
     error = entry_error(tmp_path, [{**results()[0], "image_id": 9}], dataset)
     assert error == "entry 0: image_id 9 is not the id of a sound entry of images"
+
+
+def test_files_for_the_photos_of_a_data_set(tmp_path, caplog):
+    """Results have its numbers, or its names in their place; other files are read as they are."""
+    dataset = save(tmp_path / "set.json", coco())
+    by_name = [
+        {**entry, "category_id": "skirt"} for entry in results() if entry["category_id"] == results()[0]["category_id"]
+    ]
+    for name, content in (("results.json", results()), ("edges.csv", EDGES)):
+        found = read_boxes(save(tmp_path / name, content), CATEGORIES, dataset)
+        assert {photo: as_rows(boxes) for photo, boxes in found.garments.items()} == GARMENTS
+    found = read_boxes(save(tmp_path / "named.json", by_name), CATEGORIES, dataset)
+    assert {int(c) for boxes in found.garments.values() for c in boxes.category} == {CATEGORIES.index("skirt")}
+    assert not caplog.records
 
 
 def entry_error(tmp_path: Path, content: Any, dataset: Path | None = None) -> str:
