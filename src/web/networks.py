@@ -62,7 +62,7 @@ class Networks:
         model = self.recognizer.model
         for stage in (model.keypoints, model.attributes):
             if stage is not None:
-                Thread(target=stage.prepare, args=(_GARMENTS,), daemon=True).start()
+                Thread(target=stage.prepare, args=(_GARMENTS,)).start()
         if self.detection is not None:
             self._detector(1)
 
@@ -93,9 +93,7 @@ class Networks:
         return made
 
 
-def load_networks(
-    model: Path | None = None, attributes: Path | None = None, detector: Path | None = None
-) -> Networks:
+def load_networks(model: Path | None = None, attributes: Path | None = None, detector: Path | None = None) -> Networks:
     """The networks that are named, as in `recognition.recognizer.load`; a detector called `none` is none.
 
     Raises ValueError for a network that is missing, damaged or of another kind.
@@ -109,9 +107,7 @@ def _power_of_two(count: int) -> int:
     return min(MOST, 1 << (count - 1).bit_length())
 
 
-def _entry(
-    photo: EncodedPhoto, garments: Sequence[Garment], measuring: Measuring, options: Options
-) -> dict[str, Any]:
+def _entry(photo: EncodedPhoto, garments: Sequence[Garment], measuring: Measuring, options: Options) -> dict[str, Any]:
     first = garments[0]
     if first.error is not None:
         return {"name": photo.name, "error": first.error}
@@ -141,8 +137,7 @@ def _facts(networks: Networks) -> dict[str, Any]:
                 "keypoints": list(category.keypoints),
                 "edges": [[a, b] for a, b in pairs if {a, b} <= set(category.keypoints)],
                 "lengths": [
-                    {"name": one.name, **one.to_json()}
-                    for one in networks.measurements.of(category.name).measurements
+                    {"name": one.name, **one.to_json()} for one in networks.measurements.of(category.name).measurements
                 ],
             }
             for category in vocabulary.definitions
@@ -163,5 +158,3 @@ def _facts(networks: Networks) -> dict[str, Any]:
 def _named(run: Path) -> dict[str, str]:
     """What a network is called, without its path, and what tells it from others."""
     return {"name": WORD if run.parent == SHIPPED else run.name, "digest": network_digest(run)}
-
-

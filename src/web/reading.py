@@ -31,7 +31,9 @@ class Held:
     def add(self, count: int) -> None:
         """Raises RequestError where the requests together have too many bytes."""
         if self._bodies.used + count > self._bodies.limit:
-            raise RequestError(429, "too many bytes are being uploaded at once; try again", {"Retry-After": "2"} | _CLOSE)
+            raise RequestError(
+                429, "too many bytes are being uploaded at once; try again", {"Retry-After": "2"} | _CLOSE
+            )
         self.count += count
         self._bodies.used += count
 

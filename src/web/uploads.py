@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import sys
+from collections.abc import AsyncGenerator
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
@@ -63,27 +64,32 @@ async def read_photos(request: Request, most: int, count: int, held: Held) -> li
 
 
 async def _of_form(request: Request, most: int, count: int, held: Held) -> list[EncodedPhoto]:
-    stream = chunks(request, most, held)
-    # The annotation of the parser asks for more of the stream than it uses.
-    parser = _InMemory(request.headers, stream, max_files=count, max_fields=_FIELDS, max_part_size=1024)  # type: ignore[arg-type]
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        async for piece in chunks(request, most, held):
+            yield piece
+        if not parser.whole:  # raised here, the parser lets go of what it has
+            raise RequestError(400, "the form is cut short: its last boundary is missing")
+
+    parser = _InMemory(request.headers, pieces(), max_files=count, max_fields=_FIELDS, max_part_size=1024)
     try:
         form = await parser.parse()
     except MultiPartException as error:
         many = f"more than {count} photos in one request; send several requests"
         raise RequestError(400, many if "Too many files" in error.message else f"the form: {error.message}") from None
-    if not parser.whole:
-        raise RequestError(400, "the form is cut short: its last boundary is missing")
-    photos = []
-    for name, value in form.multi_items():
-        if name != PART or not isinstance(value, UploadFile):
-            kind = "file" if isinstance(value, UploadFile) else "text"
-            raise RequestError(400, f"a {kind} called {name[:40]!r}: expected files called {PART} alone")
-        title = value.filename or ""
-        if len(title) > MOST_LETTERS:
-            raise RequestError(400, f"a file name of {len(title):,} characters; at most {MOST_LETTERS} are possible")
-        photos.append(EncodedPhoto(title, value.file.read()))
-        value.file.close()
-    return photos
+    try:
+        return [_of_part(name, value) for name, value in form.multi_items()]
+    finally:
+        await form.close()
+
+
+def _of_part(name: str, value: UploadFile | str) -> EncodedPhoto:
+    if name != PART or not isinstance(value, UploadFile):
+        kind = "file" if isinstance(value, UploadFile) else "text"
+        raise RequestError(400, f"a {kind} called {name[:40]!r}: expected files called {PART} alone")
+    title = value.filename or ""
+    if len(title) > MOST_LETTERS:
+        raise RequestError(400, f"a file name of {len(title):,} characters; at most {MOST_LETTERS} are possible")
+    return EncodedPhoto(title, value.file.read())
 
 
 async def _of_json(request: Request, most: int, count: int, held: Held) -> list[EncodedPhoto]:

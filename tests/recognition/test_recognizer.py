@@ -369,7 +369,7 @@ def test_the_bytes_of_a_file_are_recognised_as_the_file(shipped: Recognizer):
 
 
 def test_damaged_bytes_are_an_error_with_the_name(recognizer: Recognizer):
-    with pytest.raises(ImageError, match="a.jpg: not a readable image"):
+    with pytest.raises(ImageError, match=r"a\.jpg: not a readable image"):
         recognizer(EncodedPhoto("a.jpg", b"no photo"))
     bad, good = recognizer([EncodedPhoto("b.jpg", PHOTOS[0].read_bytes()[:-999]), EncodedPhoto(str(PHOTOS[0]), b"")])
     assert bad.error and bad.error.startswith("b.jpg: truncated or damaged") and good.error
