@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 _STOP_SECONDS = 120
 """How long requests that are running can take when the service is stopped."""
 _BACKLOG = 256
+_MOST_HEAD = 64 << 10  # bytes of the headers of a request
 # They report photos by their names.
 _QUIET = ("aifashion.data_gen", "aifashion.eval")
 
@@ -44,6 +45,7 @@ def serve(settings: Settings, load: Callable[[], Any]) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            h11_max_incomplete_event_size=_MOST_HEAD,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # its errors are answers, and counted
