@@ -300,14 +300,14 @@ def make_folder(option: str, folder: Path) -> Path:
 
 
 def without_secrets(tokens: Sequence[str]) -> list[str]:
-    """The command line with *** in place of the value of `--token`, for the run log."""
+    """The command line with ... in place of the value of `--token`, for the run log."""
     kept: list[str] = []
     for token in tokens:
         option, equals, _ = token.partition("=")
         if kept and kept[-1] in SECRETS:
-            kept.append("***")
+            kept.append("...")
         else:
-            kept.append(f"{option}=***" if equals and option in SECRETS else token)
+            kept.append(f"{option}=..." if equals and option in SECRETS else token)
     return kept
 
 

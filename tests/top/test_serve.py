@@ -34,7 +34,8 @@ def served(folder: Path, *options: str, **environment: str) -> Iterator[tuple[su
             assert found, process.stdout.read()
             yield process, found[1]
         finally:
-            process.terminate()
+            if process.poll() is None:
+                process.terminate()
 
 
 def ask(address: str, data: bytes | None = None, **headers: str) -> tuple[int, dict]:
@@ -69,7 +70,7 @@ def test_it_answers_and_stops_in_good_order(tmp_path: Path):
         assert process.wait(60) == 0 and text.endswith("stopped\n")
     assert "private" not in text and "s3cret" not in text and "Traceback" not in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.txt"]
-    assert "serve --port 0 --token ***" in log.read_text() and "s3cret" not in log.read_text()
+    assert "serve --port 0 --token ..." in log.read_text() and "s3cret" not in log.read_text()
 
 
 def test_networks_that_are_not_there_end_it(tmp_path: Path, fails):
