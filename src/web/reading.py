@@ -16,7 +16,7 @@ FIRST_SECONDS = 20.0
 LEAST_RATE = 50_000
 """Bytes a second that a longer body must reach beyond that."""
 MOST_VALUES = 1_000_000
-"""Values in the JSON of a body, those of 10,000 garments: an empty list of two bytes takes many times that in memory."""
+"""Values in the JSON of a body, those of 10,000 garments: in memory an empty list takes many times its two bytes."""
 MOST_JSON = 16 << 20
 """Bytes of JSON that holds no photos."""
 _CLOSE = {"Connection": "close"}
