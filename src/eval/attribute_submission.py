@@ -1,4 +1,4 @@
-"""The attribute challenge's answer file: `path,<task>_labels,p0;p1;...`, a probability for each class, no header."""
+"""The attribute challenge's submission: `path,<task>_labels,p0;p1;...`, a probability for each class, no header."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from ..data_gen.formats.problems import FormatError, Problem
 from ..files import write_atomic
 
 SUM_TOLERANCE = 0.01
-"""How far probabilities may sum from one before a warning; ten classes written with three digits stay within."""
+"""Largest difference of a sum of probabilities from 1 without a warning; ten classes with three digits stay within."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +88,7 @@ def read_attribute_submission(path: Path) -> AttributeSubmission:
 
 
 def _numbers(cell: str) -> list[float] | str:
-    """The numbers of a cell, or what is wrong with the first that is no probability."""
+    """The numbers of a cell, or the problem of the first one that is not a probability."""
     parts = cell.split(";")
     try:
         values = [float(part) for part in parts]

@@ -132,7 +132,7 @@ def score_arrays(
     categories: Sequence[str],
     vocabulary: Vocabulary,
 ) -> KeypointScore:
-    """Score predictions held in arrays, over any vocabulary; `score_keypoints` and validation both end here.
+    """Scores predictions in arrays, over any vocabulary; used by `score_keypoints` and validation.
 
     Args:
         predicted, true: (N, K, 2) px in the same frame. NE does not change when both are scaled alike.
@@ -170,7 +170,7 @@ def score_arrays(
 def score_keypoints(
     truth: Sequence[Sample], predicted: Sequence[Sample], vocabulary: Vocabulary = FASHIONAI
 ) -> KeypointScore:
-    """Score predicted samples against true ones, both with the keypoints of a vocabulary, matched by image_id.
+    """Scores predicted samples against true ones, both with the keypoints of a vocabulary, matched by image_id.
 
     By default they have the 24 official keypoints, and the score is the official one.
 

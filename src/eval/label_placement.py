@@ -1,4 +1,4 @@
-"""Where to write names on a picture so that they neither cover each other nor what they name."""
+"""Places names on a picture so that they do not cover each other or the points that they name."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from ..geometry import Size
 
 _DIRECTIONS = np.deg2rad(np.arange(0, 360, 22.5))
 _DISTANCES = (1.9, 3.5, 6.0, 9.0, 13.0)
-"""From the point to the nearest side of its label, in radii of the points."""
+"""Distances from the point to the nearest side of its label, in radii of the points."""
 _ROUNDS = 4
 
-# What a label pays, in the same unit: wholly covering another label, covering one point, lying wholly along an
+# Costs of a label, in the same unit: wholly covering another label, covering one point, lying wholly along an
 # outline, standing one step further from its point, and standing on the garment's side of its point.
 _LABEL, _POINT, _LINE, _STEP, _INWARD = 12.0, 3.0, 2.0, 0.35, 0.5
 

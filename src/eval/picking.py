@@ -1,24 +1,24 @@
-"""Which photos to label next: those of which a network is unsure, and no two alike.
+"""Selects photos to label next: those with an uncertain prediction that differ from each other.
 
-A photo that is like one that was picked teaches little more. So the photos are picked as the seeds of k-means++ are
-(Arthur and Vassilvitskii, 2007), each photo weighing as much as the network is unsure of it, among the least certain
-ones: the diverse batches of Zhdanov (arXiv:1901.05954), of which the seeds alone are used.
+A photo similar to a selected one adds little. So the photos are selected as the seeds of k-means++ (Arthur and
+Vassilvitskii, 2007) among the least certain ones, each weighted by its uncertainty: the diverse batches of Zhdanov
+(arXiv:1901.05954), of which only the seeds are used.
 """
 
 import numpy as np
 
 SHORTLIST = 5
-"""Times as many photos as are wanted, the least certain ones, are considered."""
+"""The least certain photos are considered, this many times the number wanted."""
 GRID = 4
-"""Cells along each side of a heatmap, as two photos are compared by it."""
+"""Cells along each side of a heatmap for the comparison of two photos."""
 
 
 def pick(uncertainty: np.ndarray, vectors: np.ndarray, budget: int | None, rng: np.random.Generator) -> np.ndarray:
-    """The indices of the photos to label, the least certain first; of equal ones the first.
+    """The indices of the photos to label, the least certain first; for equal ones the first.
 
-    The least certain one is picked; each further one with a probability in proportion to its uncertainty times its
-    squared distance to the nearest one that was picked before. Where all others are like one of those, it is the least
-    certain of the others.
+    The least certain photo is selected first; each further one with a probability in proportion to its uncertainty
+    times its squared distance to the nearest selected one. If all others equal a selected one, the least certain of
+    them is next.
 
     Args:
         uncertainty: (N,) from 0 up.

@@ -1,6 +1,6 @@
-"""Work beside the network: photos read ahead of it, and what is left to do with its answers done behind it.
+"""Work in parallel with the network: reading photos before it, and processing its outputs after it.
 
-What is read ahead is bounded by count and by bytes: a batch of photos of phones is a hundred times one of thumbnails.
+Reading ahead is limited in number and in bytes: a batch of phone photos has a hundred times the bytes of thumbnails.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ from ..data_gen.memory import Budget, array_bytes
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
 AHEAD = 768 << 20
-"""Bytes of photos that are held at once between their file and who asked for them."""
+"""Limit of the bytes of photos that are held between file and caller."""
 
 
 def new_budget() -> Budget:

@@ -1,4 +1,4 @@
-"""F2, the score of JingDong's fashion challenge, and the thresholds that reach most of it."""
+"""F2, the score of JingDong's fashion challenge, and the tuning of its thresholds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..data_gen.formats.problems import FormatError, Problem
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """One label: photos that have it, photos it was predicted for, and photos where both hold."""
+    """One label: number of photos that have it, that it was predicted for, and both."""
 
     true: int
     predicted: int
@@ -25,7 +25,7 @@ class LabelScore:
 
     @property
     def recall(self) -> float:
-        """NaN where there was nothing to find."""
+        """NaN if no photo has it."""
         return self.hits / self.true if self.true else float("nan")
 
 
@@ -67,8 +67,8 @@ def score_styles(predicted: np.ndarray, truth: np.ndarray) -> StyleScore:
 def score_style_files(truth: Path, predicted: Path) -> StyleScore:
     """Scores a submission against a list with labels, rows matched by id in any order.
 
-    Raises FormatError for whatever is wrong with either file, a file without labels, photos of the truth that the
-    submission lacks and photos that it has beyond them.
+    Raises FormatError for any error in either file, a file without labels, photos of the truth without a prediction,
+    and predictions for other photos.
     """
     sides = []
     for path in (Path(truth), Path(predicted)):
@@ -140,7 +140,7 @@ def tune_thresholds(probabilities: np.ndarray, truth: np.ndarray, beta: float = 
 
 
 def _best_cut(values: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """(N,) bool: the photos of the largest `values`, as many as gain most in sum; the fewest of equals."""
+    """(N,) bool: the photos of the largest `values` with the highest total gain; the fewest for equal totals."""
     order = np.argsort(-values, kind="stable")
     ranked = values[order]
     # Photos of equal probability go together, so a cut lies only where the value changes. Cut 0 takes none.
@@ -150,7 +150,7 @@ def _best_cut(values: np.ndarray, gain: np.ndarray) -> np.ndarray:
 
 
 def _between(below: np.ndarray, above: np.ndarray) -> float:
-    """The middle between the largest value below and the smallest above, 0 and 1 standing in where there is none."""
+    """The middle between the largest value below and the smallest above; 0 and 1 replace a missing one."""
     low = below.max(initial=0.0)
     high = above.min(initial=1.0) if len(above) or low < 1 else np.nextafter(1, 2)
     middle = (low + high) / 2

@@ -1,4 +1,4 @@
-"""The challenge's answer file: the rows of test.csv with all 24 keypoints."""
+"""The challenge's submission: the rows of test.csv with all 24 keypoints."""
 
 from collections.abc import Sequence
 from dataclasses import replace
