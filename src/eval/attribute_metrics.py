@@ -140,8 +140,8 @@ def score_attributes(probabilities: Mapping[str, np.ndarray], truth: Mapping[str
 def score_attribute_files(truth: Path, predicted: Path) -> AttributeScore:
     """Scores a submission against a label file or released answers, rows matched by path and task in any order.
 
-    Raises FormatError, naming file and line, for any error in either file, for rows of the truth without a prediction, and
-    for predictions without a row of the truth.
+    Raises FormatError, naming file and line, for any error in either file, for rows of the truth without a prediction,
+    and for predictions without a row of the truth.
     """
     truth, predicted = Path(truth), Path(predicted)
     asked = {(row.path, row.task): row for row in read_labels(truth)}

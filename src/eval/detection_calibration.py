@@ -26,7 +26,7 @@ class BoxCalibration:
     threshold: float
 
     def probability(self, score: np.ndarray) -> np.ndarray:
-        """Scores of any shape -> probabilities, float32. The order of scores is kept."""
+        """Scores of any shape -> probabilities, float32. A higher score never gets a lower probability."""
         return sigmoid(self.slope * logit(score) + self.offset).astype(np.float32)
 
     def calibrated(self, found: Detections) -> Detections:

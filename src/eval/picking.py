@@ -43,7 +43,7 @@ def pick(uncertainty: np.ndarray, vectors: np.ndarray, budget: int | None, rng: 
 
 
 def _seeds(weights: np.ndarray, vectors: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
-    """Indices of so many rows; the heaviest come first in `weights`."""
+    """Indices of `count` rows; the first row has the largest of `weights`."""
     chosen = [0]
     nearest = np.full(len(weights), np.inf)
     left = np.ones(len(weights), bool)

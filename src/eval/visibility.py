@@ -33,7 +33,7 @@ class Visibility:
     errors: KeypointErrors | None = None
 
     def probability(self, peaks: np.ndarray) -> np.ndarray:
-        """Heatmap peaks (..., K) -> (..., K) in 0..1, the probability of being visible; a higher peak never lowers it."""
+        """Heatmap peaks (..., K) -> (..., K) in 0..1, the probability of being visible; it rises with the peak."""
         return sigmoid(self.slope * logit(peaks) + self.offset)
 
     def to_json(self) -> dict[str, Any]:
