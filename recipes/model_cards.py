@@ -32,7 +32,7 @@ _PHOTOGRAPHED: dict[str, str] = {
     "attributes": f"- **Data**: synthetic garments, drawn by this project, and photographs {_LAID}, annotated by this "
     "project",
 }
-"""By stage."""
+"""Data lines of the cards, by stage."""
 _KEYPOINT_LIMITS = {
     False: (
         "It has seen drawn garments only, and is worse on photographs; finetune it on yours.",

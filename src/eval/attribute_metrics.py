@@ -209,7 +209,7 @@ def checked_classes(predicted: np.ndarray, true: np.ndarray, classes: int) -> tu
 
 
 def _mean(values: Sequence[float] | np.ndarray) -> float:
-    """Mean of those that are not NaN; NaN where there are none."""
+    """Mean of those that are not NaN; NaN if there are none."""
     values = np.asarray(values, np.float64)
     values = values[~np.isnan(values)]
     return float(values.mean()) if values.size else float("nan")

@@ -82,7 +82,7 @@ def draw_confusions(
 
     A row is a true class (y) with its number of images, a cell the percentage of them that were given the column's
     class. `classes` names the classes of every task. Raises ValueError for a format that matplotlib does not write,
-    OSError where the path cannot be written.
+    OSError if the path cannot be written.
     """
     rows, columns = _grid(len(score.per_task))
     from matplotlib.figure import Figure  # of the extra for training, and slow to load
@@ -106,7 +106,7 @@ def draw_reliability(heads: Mapping[str, tuple[Reliability, Reliability]], path:
 
     Above, the accuracy of the answers in each bin of confidence, a marker's area following their number; below, how
     the answers spread over the bins. heads: name -> (before, after). Raises ValueError for no heads or a format that
-    matplotlib does not write, OSError where the path cannot be written.
+    matplotlib does not write, OSError if the path cannot be written.
     """
     if not heads:
         raise ValueError("there is no head to draw")
@@ -133,7 +133,7 @@ def _draw_confusion(axes: "Axes", name: str, task: TaskScore, classes: tuple[str
     images = counts.sum(axis=1)
     share = np.divide(counts, images[:, None], out=np.full(counts.shape, np.nan), where=images[:, None] > 0)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_facecolor("#EEEEEE")  # shows where a class has no images
+    axes.set_facecolor("#EEEEEE")  # visible for a class without images
     for (i, j), part in np.ndenumerate(share):
         if part > 0:
             weight = "bold" if i == j else "normal"

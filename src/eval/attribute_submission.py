@@ -37,9 +37,8 @@ def write_attribute_submission(
 ) -> None:
     """Writes a submission, whole or not at all; names and tasks are those of `question.csv`, in its order.
 
-    probabilities: (C,) for each row, C of its task. classes: by task, of a vocabulary other than
-    FashionAI's. Numbers are written as short as reads back to the same value in
-    their own precision, and without exponents, which not every scorer reads.
+    probabilities: (C,) for each row, C of its task. classes: by task, for a vocabulary other than FashionAI's. Numbers
+    have as few digits as restore the same value in their precision, and no exponents, which not every scorer reads.
 
     Raises ValueError for another number of rows, an unknown task, another number of classes than the task has, or a
     probability that is negative or not finite; OSError as `write_atomic`.

@@ -25,7 +25,7 @@ FLOOR = 1e-4
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
     """M bins of confidence. edges: (M + 1,), a bin holding its upper edge. counts: (M,) answers in each bin.
-    confidence, accuracy: (M,) their means, NaN where there are none."""
+    confidence, accuracy: (M,) their means, NaN for an empty bin."""
 
     edges: np.ndarray
     counts: np.ndarray

@@ -33,7 +33,7 @@ _EXPECTED = 4
 _CELLS = 2  # a detector finds no garment whose longer side has fewer
 
 Garments = Literal["all", "largest"] | int
-"""Which garments of a photo are wanted: all, the one with the largest box, or the likeliest ones, so many."""
+"""Which garments of a photo are wanted: all, the one with the largest box, or as many with the highest scores."""
 
 
 @dataclass(frozen=True, slots=True)

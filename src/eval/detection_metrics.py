@@ -234,7 +234,7 @@ def average_precision(photos: Sequence[ScoredPhoto], categories: int) -> Precisi
         evaluation.params.maxDets = [COUNTED]
         evaluation.evaluate()
         evaluation.accumulate()
-    # (10 IoU, 101 recalls, C, 1, 1) and (10 IoU, C, 1, 1); -1 where there is no true garment.
+    # (10 IoU, 101 recalls, C, 1, 1) and (10 IoU, C, 1, 1); -1 if there is no true garment.
     precision, recall = (evaluation.eval[name][..., 0, 0] for name in ("precision", "recall"))
     precision, recall = (np.where(values < 0, np.nan, values) for values in (precision, recall))
     by_iou = precision.mean(axis=1)

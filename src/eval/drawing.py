@@ -96,7 +96,7 @@ def draw_keypoints(
 def outline(vocabulary: Vocabulary, drawn: Sequence[int]) -> list[tuple[int, int]]:
     """The edges between the keypoints `drawn` (indices), without shortcuts past one of them.
 
-    An edge from a to b is a shortcut where a keypoint w is drawn and there are edges from a to w and from w to b, as
+    An edge from a to b is a shortcut if a keypoint w is drawn and there are edges from a to w and from w to b, as
     there are for an armpit, a waistline and a hem.
     """
     edges = [(a, b) for a, b in vocabulary.edges if a in drawn and b in drawn]
@@ -254,7 +254,7 @@ def picture_kind(suffix: str) -> str:
 
 
 def _with_tag(canvas: np.ndarray, label: str, at: int, top_of: int) -> np.ndarray:
-    """The label on a plate above the point, or below where there is no room."""
+    """The label on a plate above the point, or below if there is no room."""
     height, width = canvas.shape[:2]
     font = _font(max(11, 0.02 * max(height, width)))
     text = _shortened(label, font, width - 8)

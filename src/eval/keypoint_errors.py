@@ -190,8 +190,8 @@ def rescaled(errors: KeypointErrors, factor: float) -> KeypointErrors:
 
 
 def covering_factor(ratios: np.ndarray) -> float:
-    """By how much standard errors are to grow so that the shares of errors within one and within two of them differ
-    from those of a normal distribution by as little as both can. ratios: (N,) errors in standard errors, N > 0."""
+    """The factor of the standard errors with which the shares of errors within one and within two of them are closest
+    to those of a normal distribution. ratios: (N,) errors in standard errors, N > 0."""
     candidates = np.quantile(ratios, np.linspace(0.3, 0.995, 300))
     halves = np.concatenate([candidates, candidates / 2])
     halves = halves[halves > 0]

@@ -17,10 +17,10 @@ _LABEL, _POINT, _LINE, _STEP, _INWARD = 12.0, 3.0, 2.0, 0.35, 0.5
 def place_labels(
     points: np.ndarray, sizes: np.ndarray, radius: float, lines: list[tuple[np.ndarray, np.ndarray]], image: Size
 ) -> np.ndarray:
-    """A rectangle for the label of each point, inside the image wherever it fits there.
+    """A rectangle for the label of each point, inside the image if it fits.
 
-    Each label in turn takes the cheapest of the positions around its point, the others staying where they are;
-    a few rounds settle it. The same input gives the same positions.
+    Each label in turn moves to the cheapest position around its point, while the others stay, for a few rounds. The
+    same input gives the same positions.
 
     Args:
         points: (N, 2) px.

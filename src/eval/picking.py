@@ -59,8 +59,8 @@ def _seeds(weights: np.ndarray, vectors: np.ndarray, count: int, rng: np.random.
 
 
 def heatmap_vector(heatmaps: np.ndarray) -> np.ndarray:
-    """Heatmaps (h, w, K) -> (GRID * GRID * K,) float32 of length 1, or 0 where they are empty: which keypoints there
-    are, and roughly where. Photos of garments of one kind in one pose are near each other."""
+    """Heatmaps (h, w, K) -> (GRID * GRID * K,) float32 of length 1, or 0 if they are empty: the keypoints and their
+    rough positions. Photos of garments of one kind in one pose have similar vectors."""
     h, w, _ = heatmaps.shape
     rows, columns = (np.linspace(0, side, min(GRID, side), endpoint=False).astype(int) for side in (h, w))
     coarse = np.add.reduceat(np.add.reduceat(heatmaps, rows, axis=0), columns, axis=1).astype(np.float32).ravel()

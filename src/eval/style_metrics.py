@@ -20,7 +20,7 @@ class LabelScore:
 
     @property
     def precision(self) -> float:
-        """NaN where nothing was predicted."""
+        """NaN if nothing was predicted."""
         return self.hits / self.predicted if self.predicted else float("nan")
 
     @property
@@ -107,12 +107,12 @@ def sample_f2(predicted: np.ndarray, truth: np.ndarray, beta: float = 2.0) -> np
 
 
 def tune_thresholds(probabilities: np.ndarray, truth: np.ndarray, beta: float = 2.0, rounds: int = 50) -> np.ndarray:
-    """(C,) float64 thresholds, a label being predicted where its probability is at least its threshold.
+    """(C,) float64 thresholds; a label is predicted if its probability is at least its threshold.
 
     Coordinate ascent on the mean of `sample_f2`: starting from the best common threshold in steps of 0.01, each label
-    in turn takes the best of all its thresholds, the others held, until no label changes. What a photo's score gains
-    from one more label does not depend on the threshold, so sorting by probability tries all of them at once. A
-    threshold lies midway between the probabilities on its sides; it is above 1 only to refuse a probability of 1. The
+    in turn takes the best of all its thresholds, while the others stay, until no label changes. The gain of a photo's
+    score from one more label does not depend on the threshold, so sorting by probability tries all of them at once. A
+    threshold lies midway between the probabilities on its sides; it is above 1 only to exclude a probability of 1. The
     result is a local optimum on these photos: tune on validation photos and expect less elsewhere.
 
     probabilities: (N, C) in 0..1. truth: (N, C) bool. Raises ValueError for shapes that differ, no photo, or

@@ -80,7 +80,7 @@ def with_views(
 
 
 def _seen_back(maps: np.ndarray, frame: Frame) -> np.ndarray:
-    """(h, w, K) on changed cells -> (h, w, K) on the original cells, zero where the changed map does not reach."""
+    """(h, w, K) on changed cells -> (h, w, K) on the original cells, zero outside the changed map."""
     # One heatmap at a time: for 2 and for 5 or more channels OpenCV rounds positions to 1/32 cell, and it refuses more
     # than 128 channels.
     size = (maps.shape[1], maps.shape[0])

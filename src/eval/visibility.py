@@ -79,7 +79,7 @@ def fit_visibility(
         peaks: (N, K) heatmap peaks.
         visible: (N, K) bool, annotated as visible.
         present: (N, K) bool, the keypoints that the garment's category has; only they count.
-        without: (M,) the `mean_peak` of photos that show no garment, where there are some.
+        without: (M,) the `mean_peak` of photos without a garment, if there are some.
 
     Raises:
         ValueError: shapes that differ, peaks that are not finite, or a photo without a present keypoint.

@@ -54,7 +54,7 @@ def to_supervision(garments: Several) -> Any:
 
     xy: (n, K, 2), (0, 0) for keypoints that the category does not have. keypoint_confidence: (n, K), the scores.
     visible: (n, K), False for keypoints that are absent or hidden, which are not drawn. class_id: (n,), the index of
-    the category; data: its name as `class_name`. detection_confidence: (n,), the scores of the boxes, where all have
+    the category; data: its name as `class_name`. detection_confidence: (n,), the scores of the boxes, if all have
     one. Edges of `supervision.EdgeAnnotator` count from 1:
     `[(a + 1, b + 1) for a, b in recognizer.vocabulary.edges]`.
 

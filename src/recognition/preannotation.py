@@ -125,7 +125,7 @@ def _photo(garments: Sequence[Recognition], name: str, vocabulary: Vocabulary) -
 
 
 def _vector(garments: Sequence[Recognition]) -> np.ndarray:
-    """The mean of those of its garments."""
+    """The mean of the garments' vectors."""
     return np.mean([heatmap_vector(g.result.heatmaps) for g in garments if g.result.heatmaps is not None], axis=0)
 
 

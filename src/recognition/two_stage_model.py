@@ -31,7 +31,7 @@ class TwoStageModel:
 
     @property
     def digests(self) -> list[str]:
-        """Of the networks of both stages."""
+        """Digests of the networks of both stages."""
         return [network_digest(stage.run) for stage in (self.keypoints, self.attributes) if stage is not None]
 
     @property
