@@ -1,5 +1,7 @@
-"""Writes the model cards of keypoint networks and classifiers in Markdown, from measured scores. `detection_card.py`
-writes that of detectors."""
+"""Writes the model cards of keypoint networks and classifiers in Markdown, from measured scores.
+
+`detection_card.py` writes that of detectors.
+"""
 
 import csv
 import hashlib

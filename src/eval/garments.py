@@ -51,8 +51,8 @@ def predict_garments(
     """The results in the order of `samples`, and of the garments of each; every sample has at least one.
 
     If there are no boxes, the result is of the whole photo, without a box, and marked as no garment. An unreadable
-    photo gives one result with `error`. If a sample has a category, only that one is searched. photo_side: minimum px
-    of every garment's square after a large photo was reduced in decoding, if the photo has them; None: photos stay
+    photo gives one result with `error`. If a sample has a category, only that one is searched for. photo_side: minimum
+    px of every garment's square after a large photo was reduced in decoding, if the photo has them; None: photos stay
     unchanged. The other arguments are those of `predict_photos`. Unusable boxes are left out, with a warning.
     """
     photos = budget or new_budget()

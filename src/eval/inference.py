@@ -29,7 +29,7 @@ class PixelSample(Sample):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """The garment of a result within its photo, if garments were searched.
+    """The garment of a result within its photo, if garments were searched for.
 
     number: 0, 1, ... of `count` results of this photo. box: (4,) px as in `boxes`, and score: of the garment; None if
     no garment was found and the result is of the whole photo. square: the region that the network saw. left_out: number
@@ -50,8 +50,8 @@ class PhotoResult:
     the frame from photo to network pixels; the photo's (width, height); and, if wanted, the photo itself. It can be a
     reduced one: then `reduced` is the frame from its pixels to those of the photo, else None.
 
-    If the photo could not be read, `error` says why and all else is None. If no garments were searched, `place` is None
-    and the garment is that of the whole photo. spread: (K, 2, 2) cells squared, how wide each heatmap is.
+    If the photo could not be read, `error` says why and all else is None. If no garments were searched for, `place` is
+    None and the garment is that of the whole photo. spread: (K, 2, 2) cells squared, how wide each heatmap is.
     """
 
     sample: Sample

@@ -22,7 +22,7 @@ from .reading import full_batch, is_large, made_ahead, new_budget, work_behind
 
 OF_PHOTO = ("photo", "error", "width", "height")
 PLACE = ("garment_id", "box", "score")
-"""Names of a garment's place in its photo, if garments were searched."""
+"""Names of a garment's place in its photo, if garments were searched for."""
 FACTS = ("garment", "category", "category_probability", "region")
 """Other names in the result of `describe`, beside the photo's, the place's, keypoints and attributes."""
 
@@ -182,7 +182,7 @@ def _attributes(
 def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
     """Plain data for JSON, always with the same names: photo, error, width, height, garment (whether there is one),
     category, category_probability, region (the part of it within the photo), keypoints, attributes and measurements,
-    which `measuring.describe_measured` fills. If garments were searched, there are also garment_id, box and score.
+    which `measuring.describe_measured` fills. If garments were searched for, there are also garment_id, box and score.
 
     A keypoint has its score, its probability of being visible, and whether it is hidden. An attribute has a class;
     independent labels are those with a probability above 0.5. Unknown values are None: garment, visible and

@@ -94,8 +94,8 @@ def flat_rows(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The non-empty cells of a row of `Garment.to_dict()`, by column.
 
-    If no garments were searched in the photo, its garment is its first. Independent labels that hold are in one cell,
-    separated by semicolons.
+    If no garments were searched for in the photo, its garment is its first. Independent labels that hold are in one
+    cell, separated by semicolons.
     """
     flat = {name: row.get(name) for name in ("photo", "error", "width", "height")}
     flat["garment_id"] = row.get("garment_id", None if row.get("error") else 0)

@@ -97,8 +97,8 @@ class Garment:
 
     @property
     def box(self) -> tuple[float, float, float, float] | None:
-        """left, top, right, bottom in px of the photo, edges of pixels; None if no garments were searched, or none was
-        found, and the garment is that of the whole photo."""
+        """left, top, right, bottom in px of the photo, edges of pixels; None if no garments were searched for, or none
+        was found, and the garment is that of the whole photo."""
         return self.recognition.box
 
     @property
@@ -134,8 +134,8 @@ class Garment:
 
     @property
     def found(self) -> bool | None:
-        """Whether there is a garment at all; None for a network without a calibration. False if boxes were searched and
-        none was found."""
+        """Whether there is a garment at all; None for a network without a calibration. False if boxes were searched for
+        and none was found."""
         return self.prediction.found
 
     @cached_property

@@ -93,7 +93,7 @@ def answered(
     """Predicts one photo after the other.
 
     names: by sample id, the photo's name in labels. compared: whether the photos are to be compared; then each keeps a
-    vector. If no garments were searched, a photo whose keypoints show no garment has none.
+    vector. If no garments were searched for, a photo whose keypoints show no garment has none.
     """
     garments: list[Recognition] = []
     for recognition in recognitions:
