@@ -1,13 +1,13 @@
-"""What corrected photos are worth, by their number, chosen at random or by `aifashion data preannotate --budget`.
+"""Measures how much corrected photos help, by their number and by how they are chosen.
 
     python benchmarks/active_learning.py --laid CLONE --start RUN
 
-CLONE: of github.com/alexeygrigorev/clothing-dataset-small. RUN: a keypoint network that has not seen these photos, such
-as the best run of recipes/drawn_networks.py; the shipped network has learned from them, and serves for a trial alone.
-The photos are chosen from the part `learn` of data/photographs by the start network, which sees no annotation;
-annotated, as people would have corrected it, they are what the start network is finetuned on. The NE is that of the
-photos of the senders of `report`, after the last epoch: nothing is chosen by it. With --repeats, the mean of as many
-choices and trainings.
+CLONE: a clone of github.com/alexeygrigorev/clothing-dataset-small. RUN: a keypoint network that has not seen these
+photos, such as the best run of recipes/drawn_networks.py. The shipped network was trained on them: use it for a trial
+only. The photos are chosen from the part `learn` of data/photographs, at random or by the start network, which sees no
+annotation (`aifashion data preannotate --budget`). The start network is finetuned on them with their annotations, as
+if people had corrected them. The NE is measured after the last epoch on photos of the senders of `report`; nothing is
+selected by it. With --repeats, the mean over that many choices and trainings is reported.
 """
 
 import argparse
@@ -31,11 +31,11 @@ HOME = Path(__file__).parents[1]
 COUNTS = (25, 50, 100, 200)
 BATCH = 16
 Rows = Sequence[list[str]]
-"""Of a list of photos, without its header; the first cell is the photo's name."""
+"""Rows of a list of photos, without its header; the first cell is the photo's name."""
 
 
 def start_options(start: str) -> list[object]:
-    """Of a training that goes on from the network."""
+    """Options of a training that continues from the network."""
     if is_shipped(start):
         return ["--weights", "shipped"]
     from aifashion.unet.runs import read_keypoint_config  # Keras loads here
@@ -51,7 +51,7 @@ def at_random(pool: Rows, count: int, seed: int) -> list[str]:
 
 
 class Actively:
-    """Chooses as the command does for a user who has photos and no annotation."""
+    """Chooses photos as the command does for a user who has photos and no annotation."""
 
     def __init__(self, start: str, joined: Path, work: Path) -> None:
         self.start, self.joined, self.work = start, joined, work
@@ -61,7 +61,7 @@ class Actively:
         out = self.work / f"{count}_{seed}.csv"
         options = ("--model", self.start, "--budget", count, "--seed", seed, "--to", "fashionai", "--out", out)
         run("data", "preannotate", listed, *options)
-        # The list names photos below the folder that has all of them.
+        # The list names photos relative to the folder with all of them.
         with out.open(newline="", encoding="utf-8") as file:
             ends = [row["image_id"] for row in csv.DictReader(file)]
         if len(ends) < count:
@@ -70,7 +70,7 @@ class Actively:
 
 
 def write_fold(joined: Path, fold: Path, chosen: Sequence[str], validation: Rows) -> None:
-    """A data folder of the chosen photos; the validation photos only log."""
+    """Writes a data folder of the chosen photos; the validation photos are only for the log."""
     header, *rows = read_rows(joined / "train" / "Annotations" / "train.csv")
     rows_of = {row[0]: row for row in rows}
     parts = {"train": list(chosen), "val": [row[0] for row in validation]}
@@ -84,7 +84,7 @@ def write_fold(joined: Path, fold: Path, chosen: Sequence[str], validation: Rows
 
 
 def error(model: Path | str, joined: Path, listed: Path, out: Path, *options: object) -> float:
-    """The NE of the listed photos in percent, their categories given."""
+    """The NE of the listed photos in percent, with given categories."""
     run("test", "--model", model, "--data", listed, "--out", out, *options)
     wanted = {row[0] for row in read_rows(listed)[1:]}
     truth = [sample for sample in read_keypoint_csv(joined / ANSWER) if sample.image_id in wanted]

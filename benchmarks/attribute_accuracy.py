@@ -1,11 +1,11 @@
-"""What crop, labels, heads and ensembles do to the official mAP of the attributes, on synthetic photos.
+"""Measures the effect of crops, labels, heads and ensembles on the attributes' official mAP, on synthetic photos.
 
     aifashion data synth --out data/synthetic --count 20000 --test-count 2000 --size 256 --seed 1 --labels all
-    python src/top/train.py --data data/synthetic ...          a keypoint network, which frames and is started from
+    python src/top/train.py --data data/synthetic ...          a keypoint network, for the crops and as initial weights
     python benchmarks/attribute_accuracy.py [VARIANT...]
 
-Every variant is trained, predicts the test set and is scored by the commands that a user types; each is a row in
-results.csv. It takes hours: what a stopped call has done is kept, and the next one goes on.
+Every variant is trained, predicts the test set and is scored by the commands that a user types; each adds a row to
+results.csv. It takes hours. If you stop it, finished steps are kept, and the next call continues.
 """
 
 import argparse
@@ -18,14 +18,14 @@ from pathlib import Path
 from measure import report
 
 HOME = Path(__file__).parents[1]
-# A short training learns more from photos that are changed less.
+# A short training learns more from weaker augmentation.
 GENTLE = ("--zoom", "0.1", "--erase", "0.1", "--blur", "0.05")
 QUICK = ("--size", "96", "--epochs", "3", "--learning-rate", "0.001", *GENTLE)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """crop: what of a photo is seen. options: the options of the training."""
+    """crop: the region of a photo that the network sees. options: the options of the training."""
 
     what: str
     crop: str
@@ -59,7 +59,7 @@ def run(*options: object) -> None:
 
 
 def cropped(args: argparse.Namespace, crop: str) -> Path:
-    """The folder with the photos cropped so."""
+    """The folder with the photos in this crop."""
     if crop == "image":
         return args.data
     out = args.data.with_name(f"{args.data.name}_{crop}")
@@ -76,7 +76,7 @@ def newest(folder: Path) -> Path:
 
 
 def trained(args: argparse.Namespace, name: str) -> Path:
-    """The finished run of a variant, trained now where it is not there."""
+    """The finished run of a variant; trains it if there is none."""
     variant, output = VARIANTS[name], args.runs / name
     data = cropped(args, variant.crop)
     if not any(output.glob("attributes/all/*/calibration.json")):

@@ -1,4 +1,4 @@
-"""Augmentation and target encoding of photos in memory, on one core, with the settings that training uses."""
+"""Measures augmentation and target encoding of photos in memory, on one core, with the settings of training."""
 
 import dataclasses
 from pathlib import Path

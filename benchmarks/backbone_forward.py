@@ -1,10 +1,10 @@
-"""Forward time of every network of the residual family beside its reference in PyTorch.
+"""Compares the forward time of every network of the residual family with its reference in PyTorch.
 
     python benchmarks/backbone_forward.py [NAME...]
 
-Each network runs in both frameworks with one photo on the same cores, taking turns; a ratio is that of the medians. Of
-both the fastest of their ways is taken: PyTorch eager, contiguous or channels last; Keras by `predict_on_batch`,
-compiled by XLA or not. The OpenVINO artifact that the runtime takes has rows of its own. Nothing else may run.
+Each network runs in both frameworks on one photo and the same cores, in turn; a ratio is that of the medians. The
+fastest mode of each framework counts: PyTorch eager, contiguous or channels last; Keras by `predict_on_batch`, with or
+without XLA. The OpenVINO artifact that the runtime uses has its own rows. Run nothing else at the same time.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from aifashion.unet.framework import import_keras
 HERE = Path(__file__).resolve().parent / "peers"
 ENVIRONMENTS = HERE.parents[1] / ".venv-peers"
 BOUND = 1.2
-"""Times that the fastest mode of Keras may take, by PyTorch."""
+"""Limit of the time of Keras's fastest mode divided by PyTorch's."""
 
 
 class Reference(Worker):
-    """The same network in PyTorch, in a process of its own environment: it computes when its turn comes."""
+    """The same network in PyTorch, in a process with its own environment; it computes when asked."""
 
     def __init__(self, python: Path, name: str, side: int, threads: int) -> None:
         options = [python, HERE / "worker_backbone.py", name, side, threads]
@@ -43,7 +43,7 @@ class Reference(Worker):
 
 
 def keras_modes(name: str, side: int, folder: Path) -> dict[str, Callable[[], object]]:
-    """Ways to run the network once, by name; all have been run before."""
+    """Functions that run the network once, by name of the mode; each has already run before."""
     import keras
 
     from aifashion.serve.converters import convert
@@ -68,7 +68,7 @@ def openvino_call(path: Path, image: np.ndarray) -> Callable[[], object]:
 
 
 def compare(name: str, python: Path, side: int, rounds: int, threads: int) -> dict[str, float]:
-    """Median seconds by mode; of PyTorch the faster one, as `torch`."""
+    """Median seconds by mode; `torch` is the faster mode of PyTorch."""
     with tempfile.TemporaryDirectory() as work:
         modes = keras_modes(name, side, Path(work))
         reference = Reference(python, name, side, threads)
@@ -102,7 +102,7 @@ def main() -> None:
 
     from aifashion.unet.backbones.residual import RESIDUAL
 
-    # Keras walks from the one output taken here to the input by recursion, a frame a layer.
+    # Keras traverses the graph from output to input by recursion, one frame per layer.
     sys.setrecursionlimit(10_000)
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     for name in options.names or RESIDUAL:

@@ -1,9 +1,9 @@
-"""The roads of JingDong's 13 styles and of AliProducts' catalogues, each on a synthetic set of that shape.
+"""Measures training and scoring of JingDong's 13 styles and AliProducts' catalogues on synthetic sets in their formats.
 
     python benchmarks/catalogue_accuracy.py [styles] [products]
 
-Draws the set, fetches it from a server on this machine (styles), trains, predicts and scores by the commands that a
-user types. It takes the better part of an hour on two cores; what is there already is not made again.
+Draws the set, fetches it from a local server (styles), trains, predicts and scores by the commands that a user types.
+It takes almost an hour on two cores; files that exist already are not made again.
 """
 
 import functools
@@ -29,7 +29,7 @@ def run(*options: object) -> None:
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 def trained(task: str, *options: object) -> Path:
@@ -41,7 +41,7 @@ def trained(task: str, *options: object) -> Path:
 
 
 def scored(kind: str, runs: Path, data: Path, truth: Path, submission: str) -> dict:
-    """The score of the predictions for the test set `data`, each photo seen twice, once mirrored."""
+    """The score of the predictions for the test set `data`; each photo is predicted as it is and mirrored."""
     run("src/top/test_attributes.py", "--model", runs, "--data", data, "--out", OUT, "--flip")
     result = OUT / f"{kind}_score.json"
     options = ("--truth", truth, "--predicted", OUT / submission, "--json", result)

@@ -1,4 +1,4 @@
-"""What training does before its first step with lists of 3,000,000 photos in 50,030 classes, the network aside."""
+"""Measures the work of training before its first step, without the network: 3,000,000 photos in 50,030 classes."""
 
 import sys
 import tempfile

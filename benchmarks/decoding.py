@@ -1,4 +1,4 @@
-"""Decoding of a batch of heatmaps, on one core: the 24 keypoints of FashionAI and the 294 of DeepFashion2."""
+"""Measures decoding of a batch of heatmaps on one core: 24 keypoints (FashionAI) and 294 (DeepFashion2)."""
 
 from functools import partial
 from typing import get_args
@@ -24,6 +24,6 @@ for method in get_args(Decoder):
     times = interleaved([partial(codec.decode, heatmaps, method) for heatmaps in batches], 21)
     for count, time in zip(KEYPOINTS, times, strict=True):
         report("decoding", f"{method}, {count} keypoints, 64 x 64 cells, batch {BATCH}", 1000 * time, "ms")
-    # A keypoint must not cost more for being one of many: 294 / 24 is 12.25.
+    # The time per keypoint must not grow with their number: 294 / 24 is 12.25.
     ratio, bound = times[1] / times[0], f"<= {KEYPOINTS[1] / KEYPOINTS[0]:g}"
     report("decoding", f"{method}, {KEYPOINTS[1]} against {KEYPOINTS[0]} keypoints", ratio, "times", bound)

@@ -1,11 +1,11 @@
-"""How right a detector is on photographs that no training and no choice has seen, and the keypoints of what it finds.
+"""Measures a detector, and keypoints in its boxes, on photographs that were not used in training or selection.
 
     python benchmarks/detection_accuracy.py [--detector D] [--street CLONE] [--laid CLONE] [--drawn FOLDER] [--model M]
 
-CLONE: of github.com/bearpaw/clothing-co-parsing, and of github.com/alexeygrigorev/clothing-dataset-small. FOLDER: of
-`aifashion data synth-scenes`. Of the photos of data/street/masks.csv of the part `report`: AP, the share of garments
-that are found, and the NE of the annotated ones that are found. Of the part `report` of data/photographs: how often a
-garment is found, and its category right; and of photos without a garment, how often none is.
+CLONE: a clone of github.com/bearpaw/clothing-co-parsing (--street) or github.com/alexeygrigorev/clothing-dataset-small
+(--laid). FOLDER: made by `aifashion data synth-scenes`. On the part `report` of data/street/masks.csv: AP, the share
+of garments found, and the NE of the annotated ones that are found. On the part `report` of data/photographs: how often
+a garment is found, and with the right category; and how often none is found in photos without a garment.
 """
 
 import argparse
@@ -32,8 +32,8 @@ STREET, LAID = HOME / "data" / "street", HOME / "data" / "photographs"
 
 
 def keypoint_numbers(model: str, detector: Path, clone: Path) -> dict[str, Any]:
-    """Of the annotated street garments of the part `report`: the NE where the detector finds them, and how many it
-    does, with the category that it says."""
+    """On the annotated street garments of the part `report`: the NE of those that the detector finds, with the
+    category that it predicts, and how many it finds."""
     report = {photo.path for photo in read_photographs(STREET) if photo.part == "report"}
     truth = [sample for sample in read_keypoint_csv(STREET / "keypoints.csv", clone) if sample.image_id in report]
     with (STREET / "boxes.csv").open(newline="") as file:

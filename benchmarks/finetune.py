@@ -1,10 +1,10 @@
-"""What a few photos of one's own do: the shipped keypoint network finetuned on all but two, scored on those two.
+"""Measures what finetuning on a few photos does: the shipped keypoint network is scored on two that are left out.
 
     python benchmarks/finetune.py FOLDER [EPOCHS]
 
-FOLDER holds annotated photos: answers.csv with the 24 columns, and Images/ beside it. Each is left out twice, with
-a neighbour in the list, and never seen by the training that is scored on it; nothing is chosen by the scores: the
-last epoch counts. Some ten minutes for seven photos.
+FOLDER holds annotated photos: answers.csv with the 24 columns, and Images/ beside it. Each photo is left out twice,
+with a neighbour in the list, and is not used in the training that is scored on it. Nothing is selected by the scores:
+the last epoch counts. It takes about ten minutes for seven photos.
 """
 
 import csv
@@ -42,7 +42,7 @@ def write_rows(path: Path, rows: list[list[str]]) -> Path:
 
 
 def split(photos: Path, fold: Path, held_out: set[int]) -> None:
-    """A data folder whose validation part, which only logs, is what is held out."""
+    """Writes a data folder whose validation part, used only for the log, is the held-out photos."""
     header, *rows = read_rows(photos / "answers.csv")
     shutil.copytree(photos / "Images", fold / "train" / "Images")
     write_rows(fold / "train" / "Annotations" / "train.csv", [header, *rows])
@@ -58,7 +58,7 @@ def split(photos: Path, fold: Path, held_out: set[int]) -> None:
 
 
 def scored(model: Path | str, fold: Path, name: str, *options: object) -> tuple[float, int]:
-    """NE and the number of points that it is the mean of."""
+    """The NE, and the number of keypoints that it is the mean of."""
     run("test", "--model", model, "--data", fold / "train" / f"{name}.csv", "--out", fold / name, *options)
     truth, told = fold / "train" / f"{name}_answers.csv", fold / name / "submission.csv"
     score = score_keypoints(read_keypoint_csv(truth), read_keypoint_csv(told))

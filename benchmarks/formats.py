@@ -1,7 +1,7 @@
-"""Annotations of 100,000 garments, a photo each, written and read again in every format that goes both ways.
+"""Measures writing and reading annotations of 100,000 garments, one per photo, in every format that can do both.
 
-Each step runs in a process of its own, whose peak memory includes Python and the libraries. The photos are not there,
-but for the format that needs them to read its numbers: there all are links to a few files, whose headers are read.
+Each step runs in its own process; its peak memory includes Python and the libraries. There are no photos, except for
+the format whose reader needs their size: there they are links to a few files, whose headers are read.
 """
 
 import os
@@ -23,7 +23,7 @@ from aifashion.vocabulary import Vocabulary, load_vocabulary
 
 COUNT, SIZE, SEED = 100_000, (800, 600), 0
 FILES = {"fashionai": "x.csv", "coco": "x.json", "label-studio": "x.json", "cvat": "x.xml", "table": "x.csv"}
-"""What a format writes; all others write folders."""
+"""Formats that write one file; all others write folders."""
 NEED_PHOTOS = ("yolo-pose",)
 
 
@@ -32,7 +32,7 @@ def vocabulary_of(name: str) -> Vocabulary:
 
 
 def drawn_labels(root: Path, vocabulary: Vocabulary, count: int) -> LabelSet:
-    """Garments of all categories in turn, their points at random places of the photo, one in ten hidden or absent."""
+    """Garments of all categories in turn; the keypoints are at random places, one in ten hidden or absent."""
     rng, photos = np.random.default_rng(SEED), []
     for number in range(1, count + 1):
         category = vocabulary.definitions[number % len(vocabulary.definitions)]
@@ -66,7 +66,7 @@ def read(name: str, root: Path) -> None:
 
 
 def make_photos(root: Path) -> None:
-    """COUNT links to files, each to as many as a file system allows at least."""
+    """COUNT links to a few files, each with no more links than every file system allows."""
     (root / "photos").mkdir()
     for number in range(1, COUNT + 1):
         first = (number - 1) // 10_000 * 10_000 + 1
@@ -78,7 +78,7 @@ def make_photos(root: Path) -> None:
 
 
 def _peak() -> float:
-    """MiB."""
+    """Peak memory in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << (20 if sys.platform == "darwin" else 10))
 
 

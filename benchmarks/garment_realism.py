@@ -1,11 +1,11 @@
-"""What each part of the drawn photos is worth: the shipped keypoint network goes on without one part of them.
+"""Measures how much each part of the drawn photos helps: the shipped network continues training without one part.
 
     python benchmarks/garment_realism.py REAL [VARIANT...]
 
-REAL is a folder of annotated photographs (test.csv and answers.csv). Every network goes on equally long from the one
-that ships, and is scored on the photographs and on 500 drawn photos that lack nothing, the same for all: what it
-forgets the part had taught it. Four minutes a variant on two cores; `other-seed` says what chance does. From nothing so
-short a training tells nothing of photographs.
+REAL is a folder of annotated photographs (test.csv and answers.csv). Every network starts from the shipped one, trains
+equally long, and is scored on the photographs and on the same 500 drawn photos with all parts: what it forgets, it had
+learned from the missing part. A variant takes four minutes on two cores; `other-seed` shows the effect of chance. From
+random weights, so short a training says nothing about photographs.
 """
 
 import os
@@ -26,9 +26,9 @@ from aifashion.data_gen.synthetic.writer import ANSWER, write_dataset
 from aifashion.eval.keypoint_metrics import score_keypoints
 
 LACKS = "AIFASHION_GARMENTS_LACK"
-"""An environment variable: the processes that draw import this file and take the same part away."""
+"""An environment variable: the drawing processes import this file and leave out the same part."""
 COUNT, PHOTO, SIZE, EPOCHS = 6000, 160, 128, 2
-"""Photos, their longer side and that of the network's input in px, and how often each is seen."""
+"""Number of photos, their longer side and that of the network's input in px, and epochs."""
 
 
 def no_figures() -> None:
@@ -54,7 +54,7 @@ def high_arm_holes() -> None:
 
 
 def one_cloth() -> None:
-    """Neither ribs nor sleeves of another cloth, and fronts as long as backs."""
+    """No ribs, no sleeves of another cloth; fronts as long as backs."""
     details.random_rib = lambda rng, category, cut, cloth: None
     sleeve_pieces._sleeve_cloth = lambda rng, category, cloth: cloth
     back_hem = details.back_hem
@@ -62,14 +62,14 @@ def one_cloth() -> None:
 
 
 def unfolded() -> None:
-    """Sleeves beside the trunk, and their ends not rolled."""
+    """Sleeves beside the body, their ends not rolled."""
     lying._folds = lambda rng, body, pose: {}
     random_style = sleeve_pieces.random_style
     garment.random_style = lambda *options: replace(random_style(*options), roll=0.0)
 
 
 def clean_camera() -> None:
-    """Neither crooked nor blurred, no noise, no cast of light, no compression."""
+    """No tilt, blur, noise, colour cast or compression."""
     scene.random_bend = lambda rng, height, width: np.zeros((2, height, width), np.float32)
     scene.develop = lambda rng, image: np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
 
@@ -85,7 +85,7 @@ VARIANTS: dict[str, tuple[str, int, Callable[[], None] | None]] = {
     "unfolded": ("no folded sleeves and rolled ends", 1, unfolded),
     "one-cloth": ("no ribs, contrast sleeves, longer backs", 1, one_cloth),
 }
-"""What it is, the seed of its photos, and what takes the part away."""
+"""Description, seed of the photos, and the function that leaves the part out."""
 
 lacking = VARIANTS[os.environ.get(LACKS, "all")][2]
 if lacking is not None:
@@ -98,7 +98,7 @@ def run(*options: object) -> None:
 
 
 def drawn(folder: Path, variant: str) -> Path:
-    """The photos of a variant, drawn by processes that take its part away."""
+    """Draws the photos of a variant in processes that leave its part out."""
     subprocess.run([sys.executable, __file__, "--draw", folder], check=True, env=os.environ | {LACKS: variant})
     return folder
 

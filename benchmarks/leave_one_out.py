@@ -1,14 +1,14 @@
-"""What each part of the data brings: short trainings of the keypoint network without it, with several seeds.
+"""Measures how much each part of the data helps: short trainings of the keypoint network without it, several seeds.
 
     python benchmarks/leave_one_out.py --laid CLONE --street CLONE --sets WORK --imagenet WEIGHTS --out FOLDER
 
-CLONE: as for photograph_accuracy.py. WORK: the folder that recipes/photograph_networks.py worked in; its drawn/,
-laid/ and worn/ are mixed here as there. WEIGHTS: as its --imagenet. FOLDER: for mixes, runs and scores; run again, it
-goes on.
+CLONE: as for photograph_accuracy.py. WORK: the work folder of recipes/photograph_networks.py; its drawn/, laid/ and
+worn/ are mixed here as there. WEIGHTS: as its --imagenet. FOLDER: for mixes, runs and scores; another call continues
+there.
 
-The trainings are much shorter than the recipe's and on smaller photos, so the NE is larger: it is to be compared within
-the table. The scores are on photos of people that no training has seen, in one pass, categories given but for the
-share of the right ones.
+The trainings are much shorter than the recipe's and on smaller photos, so the NE is larger: compare it only within the
+table. The scores are on photos of people that were not used in training, in one pass. Categories are given, except for
+the share of right categories.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def scores(args: argparse.Namespace, left_out: str, seed: int) -> dict[str, float]:
-    """Of the network that is trained without a part, or was before."""
+    """Scores of the network trained without a part; an existing run is used again."""
     folder = args.out / f"{left_out}_{seed}"
     file = folder / "scores.json"
     if not file.is_file():
@@ -79,7 +79,7 @@ def trained(args: argparse.Namespace, left_out: str, seed: int) -> Path:
     mix = folder / "mix"
     if not (mix / TRAIN_FILE).is_file():
         mix_keypoints(mix, shares(args, left_out), seed)
-    # A smaller mix has more epochs, so that all trainings have about as many steps.
+    # A smaller mix gets more epochs, so that all trainings have about as many steps.
     whole = mixed_count(args.out / "nothing_0" / "mix")
     epochs = max(1, round(args.epochs * whole / mixed_count(mix)))
     runs = folder / "runs"
@@ -103,7 +103,7 @@ def shares(args: argparse.Namespace, left_out: str) -> list[Share]:
 
 
 def mixed_count(mix: Path) -> int:
-    """How many photos a mix has to train on."""
+    """The number of training photos of a mix."""
     with (mix / TRAIN_FILE).open(encoding="utf-8") as file:
         return sum(1 for _ in file) - 1
 

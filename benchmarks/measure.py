@@ -1,4 +1,4 @@
-"""What the benchmarks share: how a figure is taken, and the row that it becomes in results.csv."""
+"""Functions that all benchmarks use: they measure a value and add it as a row to results.csv."""
 
 import csv
 import os
@@ -34,13 +34,13 @@ COLUMNS = [
 
 
 def seconds(task: Callable[[], object], rounds: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Median time of one call, after one that does not count."""
+    """Median time of a call, after a first one that is not counted."""
     task()
     return float(np.median([_once(task, clock) for _ in range(rounds)]))
 
 
 def interleaved(tasks: Sequence[Callable[[], object]], rounds: int) -> list[float]:
-    """Median times of calls that take turns, so that a slow moment of the machine meets all of them."""
+    """Median times of calls that take turns, so that a slow moment of the machine affects all of them."""
     for task in tasks:
         task()
     return np.median([[_once(task, time.perf_counter) for task in tasks] for _ in range(rounds)], axis=0).tolist()
@@ -53,7 +53,7 @@ def _once(task: Callable[[], object], clock: Callable[[], float]) -> float:
 
 
 def report(benchmark: str, case: str, value: float, unit: str, bound: str = "") -> None:
-    """Prints the figure and adds it to results.csv. bound: what it is held to, such as `>= 250`."""
+    """Prints the value and adds it to results.csv. bound: its limit, such as `>= 250`."""
     row = [benchmark, case, f"{value:.4g}", unit, bound, SEED, _commit(), datetime.now(UTC).isoformat("T", "seconds")]
     row += [_processor(), os.cpu_count(), platform.python_version()]
     row += [version(name) for name in ("numpy", "opencv-python-headless", "keras", "tensorflow")]

@@ -1,12 +1,11 @@
-"""How exact lengths in cm are, whether their standard errors are true, and what measuring costs.
+"""Measures the errors of lengths in cm, the correctness of their standard errors, and the computing time.
 
     python benchmarks/measuring.py [--garments N] [--model MODEL] [--fit N] [--real FOLDER]
 
-Drawn garments lie on a table beside a marker and a sheet of paper, and a virtual camera takes each from eight tilts up
-to 45 degrees. With the true keypoints what is left is the error of the scale; with the network's, its standard errors
-are held against the true errors. --fit first fits the errors of keypoints to photos of so many other drawn garments, as
-`aifashion calibrate` does. --real takes photos of a folder and lays
-the rendering of an A4 sheet into each.
+Drawn garments lie on a table beside a marker and a sheet of paper; a virtual camera photographs each at eight tilts up
+to 45 degrees. With the true keypoints, the remaining error is that of the scale; with the network's keypoints, its
+standard errors are compared with the true errors. --fit first fits the keypoint errors to photos of N other drawn
+garments, as `aifashion calibrate` does. --real renders an A4 sheet into each photo of a folder.
 """
 
 import argparse
@@ -43,13 +42,13 @@ MARKER = Marker("4X4_50", 7, 18.0)
 MARKERS = cv2.aruco.DICT_4X4_50
 SHEET = (21.0, 29.7)
 PX_PER_CM = 16
-LONGEST = 90.0  # cm of a picture with a garment
-PHOTO = (1155, 866)  # a megapixel
+LONGEST = 90.0  # longer side of a garment's picture in cm
+PHOTO = (1155, 866)  # one megapixel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """photo: (H, W, 3). xy, state: the true keypoints in it; cm: on the table. box: about the garment."""
+    """photo: (H, W, 3). xy, state: the true keypoints in it; cm: their positions on the table. box: of the garment."""
 
     photo: np.ndarray
     category: str
@@ -66,17 +65,17 @@ class Shot:
 
 
 def flat_garment(number: int, side: int = 900) -> SyntheticPhoto:
-    """A drawn garment that lies flat, or hangs: that is what is measured."""
+    """A drawn garment that lies flat or hangs, as garments to be measured do."""
     category = CATEGORIES[number % len(CATEGORIES)]
     seed = 0
-    # The first number that the drawing takes decides whether the garment is worn.
+    # The first random number of the drawing decides whether the garment is worn.
     while np.random.default_rng([SEED, number, seed]).random() < 0.6:
         seed += 1
     return render(np.random.default_rng([SEED, number, seed]), side, category)
 
 
 def shots(first: int, count: int, tilts: Sequence[float] = TILTS) -> Iterator[Shot]:
-    """Of each garment the photos at all tilts; without any, one at a random tilt."""
+    """Photos of each garment at all tilts; if `tilts` is empty, one at a random tilt."""
     for number in range(first, first + count):
         rng = np.random.default_rng([SEED, number, 99])
         drawn = flat_garment(number)
@@ -95,7 +94,7 @@ def shots(first: int, count: int, tilts: Sequence[float] = TILTS) -> Iterator[Sh
 
 
 def of_true_points(count: int, known: MeasurementSet) -> None:
-    """The errors that the scale alone makes, with a marker and with a sheet."""
+    """Measures the errors of the scale alone, with a marker and with a sheet."""
     for name, scale in (("marker", Scale(MARKER)), ("sheet", Scale(Sheet("a4")))):
         errors, failed, total = [], 0, 0
         for shot in shots(10_000, count):
@@ -113,7 +112,7 @@ def of_true_points(count: int, known: MeasurementSet) -> None:
 
 
 def _lengths(shot: Shot, known: MeasurementSet, plane: Plane | None = None) -> dict[str, float]:
-    """By name those whose keypoints are visible: the true ones, or those of the true points through a plane."""
+    """Visible lengths by name: the true ones or, with a plane, those of the true keypoints in that plane."""
     of = known.of(shot.category)
     points = shot.cm if plane is None else plane.to_cm(np.where(shot.state[:, None] >= 0, shot.xy, shot.xy.max()))[0]
     points = np.where((shot.state == VISIBLE)[:, None], points, 0)
@@ -123,7 +122,7 @@ def _lengths(shot: Shot, known: MeasurementSet, plane: Plane | None = None) -> d
 
 
 def of_network(count: int, model: TwoStageModel) -> None:
-    """How many true lengths lie within one and within two standard errors of those that the network measures."""
+    """Counts the true lengths within one and within two standard errors of the network's."""
     recognizer = Recognizer(TwoStageModel(model.keypoints, None))
     scale, ratios, relative = Scale(MARKER), [], []
     known = measurements_of(model.keypoints.vocabulary)
@@ -156,7 +155,7 @@ def of_network(count: int, model: TwoStageModel) -> None:
 
 
 def fitted(model: KeypointModel, count: int) -> KeypointModel:
-    """The network with the errors of its keypoints fitted to photos of other drawn garments, in their boxes."""
+    """The network with keypoint errors fitted to photos of other drawn garments, in their boxes."""
 
     def samples() -> Iterator[PixelSample]:
         for number, shot in enumerate(shots(50_000, count, ())):
@@ -179,7 +178,7 @@ def _without_pixels(sample: Sample) -> Sample:
 
 
 def costs(model: TwoStageModel) -> None:
-    """Of the search for a marker on one core, and of measuring beside recognising, in time of the processor."""
+    """Measures the CPU time of the search for a marker on one core, and of measuring compared with recognition."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     photos = [shot.photo for shot in shots(30_000, 2)]
@@ -220,7 +219,7 @@ def costs(model: TwoStageModel) -> None:
 
 
 def on_real_photos(folder: Path) -> None:
-    """An A4 sheet is rendered into photos: how often it is found, and how far its size is off."""
+    """Renders an A4 sheet into photos: how often it is found, and the error of its size."""
     rng = np.random.default_rng(SEED)
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))[:200]
     if len(paths) < 10:
@@ -246,9 +245,9 @@ def on_real_photos(folder: Path) -> None:
 
 
 def with_sheet(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The photo with a sheet in one of its lower corners, seen at up to 40 degrees, and its corners (4, 2) px."""
+    """The photo with a sheet in a lower corner, seen at up to 40 degrees, and the sheet's corners (4, 2) in px."""
     height, width = photo.shape[:2]
-    table = 95 * np.array([width, height]) / max(width, height)  # cm
+    table = 95 * np.array([width, height]) / max(width, height)  # size of the photo in cm
     camera = Pinhole((width, height), float(rng.uniform(0, 40)), float(rng.uniform(0, 360)), fill=1.0)
     turn = np.radians(rng.uniform(-40, 40))
     spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -256,7 +255,7 @@ def with_sheet(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
     places = np.array([[-10.5, -14.85], [10.5, -14.85], [10.5, 14.85], [-10.5, 14.85]]) @ spin.T + middle
     corners = seen_at(camera.matrix((float(table[0]), float(table[1]))), places)
     limits = np.array([width, height])
-    if (corners < 4).any() or (corners > limits - 5).any():  # it would be cut off
+    if (corners < 4).any() or (corners > limits - 5).any():  # the sheet would be cut off
         return with_sheet(photo, rng)
     fine = 4
     mask = np.zeros((height * fine, width * fine), np.uint8)

@@ -1,8 +1,8 @@
-"""How many photos without a garment the networks that ship say to show none.
+"""Measures in how many photos without a garment the shipped networks find none.
 
     python benchmarks/no_garment.py [COUNT]
 
-The photos are what lies behind drawn garments: studio paper, rooms, streets, floors, beds. Some are textiles.
+The photos are the backgrounds of drawn garments: studio paper, rooms, streets, floors, beds. Some show textiles.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""This project's runtime beside its peers, on the same photos: `make bench-peers`, or `python benchmarks/peers.py`.
+"""Compares this project's runtime with other runtimes: `make bench-peers`, or `python benchmarks/peers.py`.
 
-Every peer is a worker of its own (benchmarks/peers/), most of them in an environment of their own (.venv-peers/), made
-at the first call. Each is checked against the outputs of Keras where it is the same network, and looks for the modes
-and the batch that are fastest for it. Then come the rounds, in which the peers take turns; in every round each starts
-anew, which gives its start-up time and memory as well, and so that nothing else is loaded beside it.
+Every peer is a worker (benchmarks/peers/), most of them in their own environment (.venv-peers/), made at the first
+call. If a peer runs the same network, its outputs are first compared with those of Keras. Each peer then searches for
+its fastest mode and batch size. Then the peers take turns for several rounds on the same photos. Each starts anew in
+every round: this also measures start-up time and memory, and nothing else is loaded beside it.
 
 Ratios are medians over the rounds of the ratios within a round.
 """
@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parent / "peers"
 ENVIRONMENTS = HERE.parents[1] / ".venv-peers"
 PHOTO_SIDE = 512
 UNITS = {"p50": "ms", "p99": "ms", "rate": "photos/s", "start": "s", "memory": "GiB"}
-"""What is measured in a round: latency of one photo, photos of a folder, start to first result, peak memory."""
+"""What a round measures: latency of a photo, throughput on a folder, start to first result, peak memory."""
 console = Console(soft_wrap=True, emoji=False, highlight=False)
 
 
@@ -42,15 +42,15 @@ class Arguments:
     network: Literal["v11", "lite"] = "v11"
     """v11 at 512 px or lite at 192 px"""
     rounds: int = 5
-    """times that each peer is measured"""
+    """number of rounds"""
     photos: int = 40
-    """synthetic photos of 512 px that each round tells"""
+    """synthetic photos of 512 px in each round"""
     peers: tuple[str, ...] = ()
-    """peers by name, or by the beginning of their names; all by default"""
+    """peers by name, or by the beginning of their names; default: all"""
     run: Path | None = None
-    """run folder of a trained network, with --artifacts; by default the weights are random: no time depends on them"""
+    """run folder of a trained network, with --artifacts; default: random weights, which do not change the times"""
     artifacts: Path | None = None
-    """folder of exported artifacts: openvino-f32, -bf16, -int8, onnx-f32; by default they are made of random weights"""
+    """folder of exported artifacts: openvino-f32, -bf16, -int8, onnx-f32; default: made with random weights"""
     threads: int = os.cpu_count() or 1
     """threads of every peer"""
     record: bool = True
@@ -59,7 +59,7 @@ class Arguments:
 
 @dataclass(frozen=True)
 class Spec:
-    """A worker, the environment that it runs in, and its variant. size: side of its input in px; 0: the network's."""
+    """A worker script, its environment, and its variant. size: side of its input in px; 0: the network's."""
 
     worker: str
     environment: str = "torch"
@@ -92,7 +92,7 @@ class PeerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Bench:
-    """Where everything lies that the workers are told of."""
+    """Paths of everything that the workers need."""
 
     work: Path
     artifacts: Path
@@ -102,7 +102,7 @@ class Bench:
     threads: int
 
     def command(self, spec: Spec, settings: Mapping[str, Any]) -> list[str]:
-        """Raises PeerError where the peer's artifact is not there."""
+        """Raises PeerError if the peer's artifact is missing."""
         path = ENVIRONMENTS / spec.environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
         python = sys.executable if spec.environment == "project" else str(path)
         options = {
@@ -122,7 +122,7 @@ class Bench:
 
 
 class Worker:
-    """A worker that has started and told its first photo. seconds: how long that took. greeting: what it said."""
+    """A worker that has predicted its first photo. seconds: time from start to then. greeting: its first message."""
 
     def __init__(self, command: Sequence[str], threads: int, wait: str, log: Path) -> None:
         count = str(threads)
@@ -145,7 +145,7 @@ class Worker:
         self.seconds = time.perf_counter() - start
 
     def ask(self, do: str, **options: Any) -> dict[str, Any]:
-        """The worker's answer to a command. Raises PeerError where it cannot do it."""
+        """The worker's answer to a command. Raises PeerError if it fails."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps({"do": do, **options}) + "\n")
@@ -192,7 +192,7 @@ def started(bench: Bench, name: str, settings: Mapping[str, Any]) -> Iterator[Wo
 
 
 def prepare(options: Arguments, work: Path, names: Sequence[str]) -> Bench:
-    """Environments, photos, weights, reference outputs and artifacts."""
+    """Makes environments, photos, weights, reference outputs and artifacts."""
     environments = sorted({PEERS[name].environment for name in names} - {"project"})
     _python(HERE / "environments.py", *environments)
     photos = work / "photos"
@@ -215,10 +215,10 @@ def _python(*options: object) -> None:
 
 
 def check_and_tune(bench: Bench, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """By peer that can be measured: its settings, and the versions of its libraries. Says why others cannot."""
+    """Settings and library versions of each peer that can be measured; prints why others cannot."""
     ready = {}
     for name in names:
-        # OpenMP's threads spin while they wait, which is faster on an idle machine and ruinous on a busy one.
+        # OpenMP's threads spin while they wait: faster on an idle machine, very slow on a busy one.
         waits = ("", "passive") if PEERS[name].environment == "torch" and name != "limit" else ("",)
         try:
             ready[name] = min((_tuned(bench, name, wait) for wait in waits), key=lambda found: found.get("tried", 0))
@@ -230,7 +230,7 @@ def check_and_tune(bench: Bench, names: Sequence[str]) -> dict[str, dict[str, An
 
 
 def _tuned(bench: Bench, name: str, wait: str) -> dict[str, Any]:
-    """wait: OMP_WAIT_POLICY, empty for the library's own. Raises PeerError."""
+    """Settings of the peer. wait: OMP_WAIT_POLICY, empty for the library's default. Raises PeerError."""
     with started(bench, name, {"wait": wait}) as worker:
         found = {"versions": worker.greeting["versions"], "wait": wait}
         if name == "limit":
@@ -240,7 +240,7 @@ def _tuned(bench: Bench, name: str, wait: str) -> dict[str, Any]:
 
 
 def measure_once(bench: Bench, name: str, settings: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of one round, in UNITS."""
+    """The values of one round, in UNITS."""
     with started(bench, name, settings) as worker:
         photos = worker.ask("latency", photos=[str(path) for path in bench.photos])["seconds"]
         folder = worker.ask("throughput", folder=str(bench.photos[0].parents[1]))
@@ -254,7 +254,7 @@ def measure_once(bench: Bench, name: str, settings: Mapping[str, Any]) -> dict[s
 
 
 def measure_limit(bench: Bench) -> dict[str, dict[str, float]]:
-    """By precision: what one photo takes where every multiply-add runs at the rate of the best matrix product."""
+    """By precision: the time of a photo if every multiply-add ran at the rate of the fastest matrix product."""
     with started(bench, "limit", {}) as worker:
         rates = worker.ask("rate")
     seconds = {f"limit-{precision}": bench.facts["multiply_adds"] / rate for precision, rate in rates.items()}
@@ -262,11 +262,11 @@ def measure_limit(bench: Bench) -> dict[str, dict[str, float]]:
 
 
 Rounds = dict[str, list[dict[str, float]]]
-"""By peer, the figures of each round."""
+"""Values of each round, by peer."""
 
 
 def take_turns(bench: Bench, ready: Mapping[str, dict[str, Any]], rounds: int) -> Rounds:
-    """A peer that fails in one round is left out of the whole, so that every other has all rounds."""
+    """Runs the rounds; a peer that fails in one is dropped, so that every other has all rounds."""
     taken: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in ready}
     for number in range(rounds):
         for name in list(taken):
@@ -282,7 +282,7 @@ def take_turns(bench: Bench, ready: Mapping[str, dict[str, Any]], rounds: int) -
 
 
 def bases(figures: Rounds, name: str) -> dict[str, str]:
-    """The runtimes that a peer is compared with: the one of its precision, and the fastest."""
+    """The runtimes that a peer is compared with: that of the same precision, and the fastest."""
     runtimes = [key for key in figures if key.startswith("runtime-")]
     if not runtimes:
         return {}
@@ -297,13 +297,13 @@ def median(figures: Rounds, name: str, figure: str) -> float:
 
 
 def ratio(figures: Rounds, name: str, base: str, figure: str) -> float:
-    """How many times as long the peer takes, or as much memory it needs, as the runtime; for rates, the inverse."""
+    """The peer's time or memory divided by the runtime's; for rates, the inverse."""
     pairs = [(peer[figure], own[figure]) for peer, own in zip(figures[name], figures[base], strict=True)]
     return float(np.median([own / peer if figure == "rate" else peer / own for peer, own in pairs]))
 
 
 def rows(figures: Rounds) -> list[list[str]]:
-    """A row for each peer: each figure, then its ratios to the runtime of its precision and to the fastest."""
+    """A row for each peer: each value, then its ratios to the runtime of the same precision and to the fastest."""
     table = []
     for name, found in figures.items():
         row = [name]
@@ -318,7 +318,7 @@ def rows(figures: Rounds) -> list[list[str]]:
 
 
 def show(title: str, figures: Rounds) -> None:
-    """The table for the terminal, then the same in Markdown."""
+    """Prints the table for the terminal, then in Markdown."""
     heads = ["peer", *(f"{figure}, {unit}" for figure, unit in UNITS.items())]
     table = Table(*heads, title=title)
     found = rows(figures)
@@ -333,7 +333,7 @@ def show(title: str, figures: Rounds) -> None:
 
 
 def record(title: str, figures: Rounds, ready: Mapping[str, dict[str, Any]]) -> None:
-    """Adds every figure and ratio to results.csv, with the versions of the peer's libraries."""
+    """Adds every value and ratio to results.csv, with the versions of the peer's libraries."""
     for name, found in figures.items():
         case = f"{title}, {name} ({ready[name if name in ready else 'limit']['versions']})"
         for figure, unit in UNITS.items():
@@ -346,7 +346,7 @@ def record(title: str, figures: Rounds, ready: Mapping[str, dict[str, Any]]) -> 
 
 
 def chosen(wanted: Sequence[str]) -> list[str]:
-    """The peers whose names are wanted, or begin with a wanted word that is no name; all where none is wanted."""
+    """Peers whose name is given, or begins with a given word that is not a name; all if none is given."""
     unknown = [word for word in wanted if not any(name.startswith(word) for name in PEERS)]
     if unknown:
         raise SystemExit(f"no peer called {', '.join(unknown)}; these are there: {', '.join(PEERS)}")

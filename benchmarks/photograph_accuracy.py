@@ -1,12 +1,12 @@
-"""How right networks are on photographs of people whose photos no training and no choice has seen.
+"""Measures networks on photographs of people whose photos were not used in training or selection.
 
     python benchmarks/photograph_accuracy.py --laid CLONE [--street CLONE] [--model M] [--attributes M] [--augment]
 
-CLONE: of github.com/alexeygrigorev/clothing-dataset-small, and of github.com/bearpaw/clothing-co-parsing. Of the part
-`report` of data/photographs: the NE with categories given, and the errors to expect by the heatmaps; the category
-found alone, of all photos of these senders; how many of the photos without a garment are said to show none, and how
-many garments; and the attributes, from the photo alone. Of data/street: the NE of garments that people wear, their
-boxes and categories given.
+CLONE: a clone of github.com/alexeygrigorev/clothing-dataset-small (--laid) or github.com/bearpaw/clothing-co-parsing
+(--street). On the part `report` of data/photographs: the NE with given categories, and the expected errors by the
+heatmaps; the category predicted from the photo alone, on all photos of these senders; in how many photos without a
+garment none is found, and how many garments are missed so; and the attributes, from the photo alone. On data/street:
+the NE of worn garments with given boxes and categories.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def results(model: KeypointModel, samples: Sequence[Sample]) -> Iterator[PhotoRe
 
 
 def keypoint_numbers(model: KeypointModel, annotations: Path, clone: Path) -> dict[str, object]:
-    """The NE of the part `report`, with its categories given: over all, by category and by keypoint."""
+    """The NE of the part `report` with given categories: over all, by category and by keypoint."""
     with tempfile.TemporaryDirectory() as folder:
         join_photographs(annotations, clone, Path(folder) / "set")
         truth = read_keypoint_csv(Path(folder) / "set" / ANSWER, Path(folder) / "set" / "test")
@@ -77,8 +77,10 @@ def keypoint_numbers(model: KeypointModel, annotations: Path, clone: Path) -> di
 
 
 def expected_numbers(answers: Sequence[Prediction | None], truth: Sequence[Sample]) -> dict[str, float]:
-    """Of the garments the mean of the errors that are expected of them, the mean of those that they have, where one
-    keypoint counts as no more than a span, and the rank correlation of both."""
+    """Means of the expected and of the true errors of the garments, and their rank correlation.
+
+    The true error of a keypoint counts as one span at most.
+    """
     expected, true = [], []
     for answer, sample in zip(answers, truth, strict=True):
         errors = None if answer is None else _in_spans(answer, sample)
@@ -90,7 +92,7 @@ def expected_numbers(answers: Sequence[Prediction | None], truth: Sequence[Sampl
 
 
 def _in_spans(answer: Prediction, sample: Sample) -> np.ndarray | None:
-    """The errors of the visible keypoints in spans; None where none is visible, or there is no span."""
+    """Errors of the visible keypoints in spans; None if none is visible or there is no span."""
     points = sample.keypoints
     if points is None or not (points.state == VISIBLE).any():
         return None
@@ -101,7 +103,7 @@ def _in_spans(answer: Prediction, sample: Sample) -> np.ndarray | None:
 
 
 def spread(answers: Sequence[Prediction | None], truth: Sequence[Sample]) -> dict[str, float]:
-    """The median error of a keypoint; how many garments have an NE above 20%, and the mean NE of the others."""
+    """The median error of a keypoint; the number of garments with an NE above 20%, and the mean NE of the others."""
     pairs = [(answer, sample) for answer, sample in zip(answers, truth, strict=True) if answer is not None]
     found = [_in_spans(answer, sample) for answer, sample in pairs]
     errors = [each for each in found if each is not None]
@@ -114,7 +116,7 @@ def spread(answers: Sequence[Prediction | None], truth: Sequence[Sample]) -> dic
 
 
 def category_numbers(model: KeypointModel, annotations: Path, clone: Path) -> dict[str, object]:
-    """How often the network finds the category, and whether there is a garment."""
+    """How often the network predicts the right category, and whether there is a garment."""
     photos = [photo for photo in reported(annotations) if (clone / photo.path).is_file()]
     answers = [r.prediction for r in results(model, [Sample(p.path, clone / p.path, None) for p in photos])]
     pairs = [(photo, answer) for photo, answer in zip(photos, answers, strict=True) if answer is not None]
@@ -131,9 +133,9 @@ def category_numbers(model: KeypointModel, annotations: Path, clone: Path) -> di
 
 
 def attribute_numbers(model: str, attributes: str, annotations: Path, clone: Path) -> dict[str, object]:
-    """How often the likeliest class of an attribute is the best one, or one that it could be seen as (maybe).
+    """How often the most probable class of an attribute is the best one, or one marked as possible (maybe).
 
-    Of the tasks that a garment of the annotated category has, categories given.
+    Only tasks of the annotated category count; categories are given.
     """
     parts = {photo.path: photo for photo in read_photographs(annotations) if photo.part == "report"}
     rows = [row for row in read_labels(annotations / ATTRIBUTES) if row.path in parts]

@@ -1,9 +1,9 @@
-"""Memory of `aifashion predict` on very many photos: links to one small drawn photo.
+"""Measures the memory of `aifashion predict` on very many photos: links to a small drawn photo.
 
     python benchmarks/predict_memory.py [--count 100000] [--suffix .csv]
 
-Prints the memory of the process (RSS) after 1,000 photos, the most that it had after that, and the memory at the end;
-it grows by less than 50 MB, however many photos there are: rows are streamed into the table. Exit code 1 otherwise.
+Prints the memory of the process (RSS) after 1,000 photos, the peak after that, and the memory at the end. The growth
+must be below 50 MB for any number of photos, since rows are streamed into the table; otherwise the exit code is 1.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def make_links(folder: Path, count: int) -> None:
 
 
 def watched(photos: Path, out: Path) -> tuple[float, float, float, float]:
-    """Memory in MB after the first photos, the most from then on, at the end; and the seconds that it took."""
+    """Memory in MB after the first photos, the peak from then on, and at the end; and the seconds of the run."""
     command = [sys.executable, "-m", "aifashion.top.cli", "predict", str(photos), "--out", str(out)]
     start = time.monotonic()
     networks = ["--model", "shipped", "--attributes", "shipped"]

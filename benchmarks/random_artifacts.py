@@ -1,4 +1,4 @@
-"""Artifacts of random weights for OpenVINO: how long a network takes does not depend on them."""
+"""Makes OpenVINO artifacts with random weights: the speed of a network does not depend on them."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from aifashion.unet.predictors import attribute_net, keypoint_net
 
 
 def keypoint_artifact(out: Path, config: KeypointConfig, precision: Numbers, photos: Sequence[np.ndarray] = ()) -> Path:
-    """photos: (H, W, 3) uint8, from which int8 learns the ranges of the layers."""
+    """photos: (H, W, 3) uint8, from which int8 calibrates the ranges of the layers."""
     options, side = config.vocabulary, (config.size, config.size)
     serving = keypoint_serving_net(keypoint_net(config), config.codec, config.decoder, options.twins)
     mask = np.ones((1, len(options.keypoints)), np.float32)
@@ -42,5 +42,5 @@ def attribute_artifact(
 
 
 def _accepted(network: Any) -> dict[str, float]:
-    # What random weights say is held to nothing.
+    # The outputs of random weights are not checked.
     return {"excess": 0.0}

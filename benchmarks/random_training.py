@@ -1,6 +1,6 @@
-"""A training step of a keypoint network on random photos, whose weights start at random: no time depends on either.
+"""Runs training steps of a keypoint network on random photos and weights; the time depends on neither.
 
-Called by itself it does one whenever `training_peers.py` sends a line.
+As a script it runs a step for every line that `training_peers.py` sends.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from aifashion.unet.training import TrainedNet
 
 
 def training_model(config: KeypointConfig) -> TrainedNet:
-    """A network at a random start with its losses and its optimizer, as train.py has it."""
+    """A network with random weights, its losses and its optimizer, as in train.py."""
     model = TrainedNet(
         keypoint_net(config),
         lambda y, out: keypoint_objective(y, out, config.sigma, config.hard_fraction, config.category_weight),
@@ -35,7 +35,7 @@ def training_model(config: KeypointConfig) -> TrainedNet:
 def training_step(
     network: str, batch: int, side: int, precision: Precision = "float32"
 ) -> tuple[Callable[[], Any], int]:
-    """A function that does one step with a batch of photos of `side` px, and the number of trained weights."""
+    """A function that runs one step on a batch of photos of `side` px, and the number of trained weights."""
     config = replace(keypoint_preset(network), size=side, batch_size=batch, precision=precision)
     model = training_model(config)
     rng, count = np.random.default_rng(SEED), len(config.vocabulary.keypoints)
@@ -63,7 +63,7 @@ def main() -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     step, parameters = training_step(options.network, options.batch, options.size, options.precision)
-    for _ in range(2):  # which trace and compile
+    for _ in range(2):  # trace and compile
         step()
     print(json.dumps({"parameters": parameters}), flush=True)
     for _ in sys.stdin:

@@ -1,4 +1,4 @@
-"""Runs the benchmarks, each in a process of its own: `python benchmarks/run.py [NAME...]`."""
+"""Runs the benchmarks, each in its own process: `python benchmarks/run.py [NAME...]`."""
 
 import subprocess
 import sys

@@ -1,7 +1,7 @@
-"""The runtime: from process start to a first result, and a folder of photos against the bare networks.
+"""Measures the runtime: process start to first result, and throughput on a folder compared with the bare networks.
 
-`python benchmarks/runtime.py [shipped] [lite] [v11]`: the keypoint network and classifier that ship, and others of
-random weights, since how long a network takes does not depend on them. Photos are drawn.
+`python benchmarks/runtime.py [shipped] [lite] [v11]`: the shipped keypoint network and classifier, and others with
+random weights, which do not change the times. Photos are drawn.
 """
 
 import os
@@ -27,7 +27,7 @@ from aifashion.top import predict as command
 
 SIDE, BATCH, STARTS, ROUNDS, LEARNED = 512, 16, 7, 5, 16
 FOLDERS = {"shipped": 1000, "lite": 1000, "v11": 200}
-"""Photos in the folder of each pair, which all but the first bear the name of their keypoint network."""
+"""Photos in the folder of each pair of networks; each other pair has the name of its keypoint network."""
 
 
 def main(names: list[str]) -> None:
@@ -49,7 +49,7 @@ def main(names: list[str]) -> None:
 
 
 def _pairs(folder: Path, pair: str, learned: list[np.ndarray]) -> Iterator[tuple[Path, Path, str]]:
-    """The artifacts of both stages, and what they are called."""
+    """The artifacts of both stages, and their name."""
     if pair == "shipped":
         yield shipped("keypoints"), shipped("attributes"), "the shipped networks"
         return
@@ -81,7 +81,7 @@ def _starts(first: Path, second: Path, photo: Path, case: str, folder: Path) -> 
 
 
 def _throughput(model: TwoStageModel, photos: Path, case: str, folder: Path) -> None:
-    """Both in turn, so that a slow moment of the machine meets both."""
+    """Measures both in turn, so that a slow moment of the machine affects both."""
     assert model.attributes is not None
     count = len(list(photos.iterdir()))
     command.load_two_stage_model = lambda *_: model
@@ -103,5 +103,5 @@ def _throughput(model: TwoStageModel, photos: Path, case: str, folder: Path) -> 
     report("runtime", f"{count} JPEGs of {SIDE} px, {case}, of the bare networks' rate", share, "%", ">= 90")
 
 
-if __name__ == "__main__":  # the processes that draw import this file again
+if __name__ == "__main__":  # drawing processes import this file again
     main(sys.argv[1:])

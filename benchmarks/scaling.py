@@ -1,7 +1,7 @@
-"""Time and memory of `lite` against batch, size of the image and cores, in training and in the runtime.
+"""Measures time and memory of `lite` by batch size, image size and cores, in training and in the runtime.
 
-Every case is a process of its own, so that its peak of memory is its own. Weights and images are random. The rate is
-that of the fastest step: on a machine that others use too, most steps tell how much of it was left.
+Every case runs in its own process, so its peak memory is its own. Weights and images are random. The rate is that of
+the fastest step: on a shared machine, the other steps mostly measure the load.
 """
 
 import json
@@ -20,7 +20,7 @@ from measure import SEED, report
 CASES = [(4, 192, 2), (16, 192, 2), (64, 192, 2), (16, 128, 2), (16, 256, 2), (16, 384, 2), (16, 192, 1)]
 """Batch, side in px, cores."""
 SINGLE = [(1, 192, 2), (1, 192, 1)]
-"""Cases of the runtime alone."""
+"""Cases for the runtime only."""
 SECONDS = 6.0
 
 
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def measured(what: str, folder: Path, batch: int, side: int, cores: int) -> None:
-    """Prints images/s and the peak of memory in GiB."""
+    """Prints images/s and peak memory in GiB."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     step = {"training": training, "runtime": runtime}[what](folder, batch, side)

@@ -1,4 +1,4 @@
-"""From the shell to the help of `aifashion`."""
+"""Measures the time from the shell to the help of `aifashion`."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""How fast synthetic photos are drawn, on one core."""
+"""Measures how fast synthetic photos are drawn, on one core."""
 
 import cv2
 import numpy as np

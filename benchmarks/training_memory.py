@@ -1,4 +1,4 @@
-"""Peak memory of `train.py` with `lite` at batch 16 and 256 px, validation included."""
+"""Measures peak memory of `train.py` with `lite` at batch 16 and 256 px, including validation."""
 
 import subprocess
 import sys

@@ -1,8 +1,7 @@
-"""A training step beside the same network in PyTorch eager: `python benchmarks/training_peers.py [lite] [v11]`.
+"""Compares a training step with PyTorch eager: `python benchmarks/training_peers.py [lite] [v11]`.
 
-Every network is in a process of its own and does a step when its turn comes. Ratios are of the fastest steps of each:
-on a machine that others use too, most steps tell how much of it was left. PyTorch is measured in both of its memory
-layouts, of which the faster counts.
+Every network runs in its own process, one step at a time in turn. Ratios are of the fastest steps: on a shared
+machine, the other steps mostly measure the load. PyTorch is measured in both memory layouts; the faster one counts.
 """
 
 import os
@@ -19,11 +18,11 @@ from turns import Worker
 HERE = Path(__file__).resolve().parent
 TORCH = HERE.parent / ".venv-peers" / "torch" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 CASES = {"lite": (256, 16, 20), "v11": (256, 4, 10)}
-"""Side in px, batch, and rounds of turns."""
+"""Side in px, batch size, and rounds."""
 PRECISIONS = ("float32", "mixed_bfloat16")
 LAYOUTS = ("contiguous_format", "channels_last")
 PAUSE = 0.3
-"""Seconds after which the threads of a library have stopped to wait for more work on the cores."""
+"""Seconds until the threads of a library stop waiting for more work on the cores."""
 
 
 def measure(network: str) -> None:
@@ -35,7 +34,7 @@ def measure(network: str) -> None:
             command = _words(TORCH, "peers/worker_torch_training.py", options | {"layout": layout}, precision)
             workers[precision, layout] = Worker(command)
     sizes = [worker.facts["parameters"] for worker in workers.values()]
-    # The convolutions of the ResNets in keras.applications have biases, which their normalisation makes idle.
+    # The convolutions of the ResNets in keras.applications have biases that the following normalisation cancels.
     if max(sizes) - min(sizes) > 0.002 * max(sizes):
         raise SystemExit(f"networks of different sizes: {sizes}")
     taken: dict[tuple[str, str], list[float]] = {key: [] for key in workers}

@@ -1,7 +1,7 @@
-"""What a training step spends its time on, by TensorFlow's profiler: `python benchmarks/training_profile.py [lite]`.
+"""Profiles a training step with TensorFlow's profiler: `python benchmarks/training_profile.py [lite]`.
 
-Prints the operations of the processor's threads by the time they took, in float32 and mixed bfloat16, and the share of
-matrix work (convolutions and matrix products, forward and backward) in all of it.
+Prints the operations of the CPU threads by their time, in float32 and mixed bfloat16, and the share of matrix
+operations (convolutions and matrix products, forward and backward).
 """
 
 import os
@@ -23,14 +23,14 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2  # pyright: ignore[repor
 from aifashion.config import Precision
 
 CASES = {"lite": (256, 16), "v11": (256, 4)}
-"""Side in px and batch."""
+"""Side in px and batch size."""
 STEPS, SHOWN = 4, 14
 MATRIX_WORK = ("Conv", "MatMul")
-"""In the names of matrix operations, which begin with `_MklNative` where oneDNN computes them."""
+"""Parts of the names of matrix operations; oneDNN's begin with `_MklNative`."""
 
 
 def profile(network: str, precision: Precision) -> Counter[str]:
-    """Milliseconds of a step by operation, all threads together."""
+    """Milliseconds of a step by operation, summed over threads."""
     size, batch = CASES[network]
     step, _ = training_step(network, batch, size, precision)
     for _ in range(2):

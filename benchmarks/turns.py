@@ -1,4 +1,4 @@
-"""Processes that take turns, so that a slow moment of the machine meets all of them: each does what a line asks it to.
+"""Processes that take turns, so that a slow moment of the machine affects all of them.
 
 A worker first prints a line of facts about itself; then it answers every line that it reads with one. Both are JSON.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Worker:
-    """A process that answers. facts: what it said of itself. Raises RuntimeError where it ends before it is closed."""
+    """A process that answers. facts: its first line. Raises RuntimeError if it ends before it is closed."""
 
     def __init__(self, options: Sequence[object], environment: Mapping[str, str] | None = None) -> None:
         self.options = [str(word) for word in options]

@@ -1,6 +1,6 @@
-"""How much of the time `aifashion predict` keeps the networks at work, on a folder of 500 JPEGs.
+"""Measures the share of the time in which a network computes in `aifashion predict`, on a folder of 500 JPEGs.
 
-Both networks are `lite` with random weights at their usual sizes: how long they take does not depend on the weights.
+Both networks are `lite` with random weights at their usual sizes; the time does not depend on the weights.
 """
 
 import json
@@ -76,5 +76,5 @@ def main() -> None:
     report("two_stage_predict", f"{PHOTOS} JPEGs of {SIDE} px, lite + lite", float(np.median(rates)), "photos/s")
 
 
-if __name__ == "__main__":  # the processes that draw import this file again
+if __name__ == "__main__":  # drawing processes import this file again
     main()

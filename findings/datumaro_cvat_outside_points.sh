@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# One would guess: a skeleton of CVAT stays one object, and a point of it that is marked as outside is left out, or is
-#   absent (v = 0) in COCO's keypoints.
-# What really happens: every point becomes an object of its own, of v = 2. So does the point that is outside, of which
-#   CVAT keeps the place where it last was, and the one that is occluded (v = 1 in COCO). Nothing is said.
+# One would guess: a skeleton of CVAT stays one object, and a point that is marked as outside is left out, or is absent
+#   (v = 0) in COCO's keypoints.
+# What really happens: every point becomes a separate object with v = 2. This includes the point that is outside, for
+#   which CVAT keeps its last position, and the occluded one (v = 1 in COCO). There is no warning.
 # Package: datumaro 1.13.12 (the newest on PyPI at that date).
 # Source: datumaro/plugins/data_formats/cvat/base.py, and the exporter coco_person_keypoints. CVAT for images 1.1 is
 #   described in CVAT's documentation: "outside" and "occluded" stand at each point of a skeleton.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# One would guess: the refinement of landmarks, which "moves it onto the mask boundary", leaves a landmark alone that is
-#   on the boundary, and one that is far from any.
-# What really happens: the new place is the first of the brightest pixels of the blurred mask around the landmark. From
-#   the edge of a garment that is a pixel 5 px further inside: a garment 100 px wide is measured at 90 px. In the middle
+# One would guess: the refinement of landmarks, which "moves it onto the mask boundary", does not move a landmark that
+#   is on the boundary, or far from any.
+# What really happens: the new position is the first of the brightest pixels of the blurred mask around the landmark. At
+#   the edge of a garment, this pixel is 5 px further inside: a garment 100 px wide is measured as 90 px. In the middle
 #   of a garment, where all pixels are equally bright, it is the upper left corner of the window: such landmarks move by
 #   (-5, -5) px.
 # Package: garmentiq 0.0.4.11 (the newest on PyPI at that date), with opencv-python-headless 5.0.0.93 and numpy 2.3.5.
@@ -32,7 +32,7 @@ import numpy as np
 print(f"garmentiq {version('garmentiq')}, opencv {cv2.__version__}, numpy {np.__version__}")
 folder = Path(distribution("garmentiq").locate_file("garmentiq"))
 
-# Importing garmentiq as a whole needs torch; these files need OpenCV alone.
+# Importing garmentiq as a whole needs torch; these files need only OpenCV.
 for name in ("garmentiq", "garmentiq.landmark"):
     sys.modules[name] = ModuleType(name)
     sys.modules[name].__path__ = [str(folder.parent / name.replace(".", "/"))]

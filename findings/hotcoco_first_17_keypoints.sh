@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# One would guess: an evaluator that stands in for pycocotools scores all keypoints of a category, or refuses those for
-#   which it has no sigma, as pycocotools does ("could not be broadcast together with shapes (24,) (17,)").
-# What really happens: without `kpt_oks_sigmas` it takes the 17 sigmas of COCO's person for the first 17 keypoints and
-#   leaves out the others. Of 24 keypoints the last seven can lie anywhere: the AP stays 1.0. Nothing is said; the
-#   warning that there is comes when sigmas are set, which is what scores all 24.
+# One would guess: an evaluator that replaces pycocotools scores all keypoints of a category, or refuses those without
+#   a sigma, as pycocotools does ("could not be broadcast together with shapes (24,) (17,)").
+# What really happens: without `kpt_oks_sigmas` it uses the 17 sigmas of COCO's person for the first 17 keypoints and
+#   ignores the others. The last seven of 24 keypoints can be anywhere: the AP stays 1.0, without a warning. A warning
+#   appears only if sigmas are set, in which case all 24 are scored.
 # Package: hotcoco 1.3.0, beside pycocotools 2.0.11 (each the newest on PyPI at that date), with numpy 2.3.5.
 # Source: COCOeval with `iouType="keypoints"`, run here on a category of 24 keypoints, as garments have.
 # Date: 2026-11-30.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# One would guess: the COCO export of keypoints lists the names of a category in the order in which an annotation has
-#   their coordinates, as the format says.
+# One would guess: the COCO export of keypoints lists the names of a category in the order of the coordinates in an
+#   annotation, as the format says.
 # What really happens: the names are in the order of the labelling configuration, the coordinates in that of
-#   `model_index`. Where the two orders differ, names are exchanged: the point that was labelled "left" is read as
-#   "right" by whoever reads the file. Nothing is said.
+#   `model_index`. If the two orders differ, names are exchanged: every reader of the file takes the point labelled
+#   "left" for "right". There is no warning.
 # Package: label-studio-sdk 2.1.2 (the newest on PyPI at that date), whose converter Label Studio's own export uses.
 # Source: update_categories_for_keypoints and build_kp_order in label_studio_sdk/converter/keypoints.py.
 # Date: 2026-11-30.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # One would guess: the flip table that mmpose ships for DeepFashion2 exchanges landmarks in pairs, so that mirroring
-#   a garment's landmarks twice gives the landmarks back.
-# What really happens: landmark 9 of a vest names 13 as its partner, and 13 names none. The mirror image of a vest has
-#   the point of landmark 13 twice and has lost that of landmark 9: landmark 13 is then on the wrong side, and
-#   landmark 9 mirrored twice is on landmark 13. The other 293 landmarks are in order.
+#   a garment's landmarks twice restores them.
+# What really happens: landmark 9 of a vest has 13 as its partner, but 13 has none. The mirror image of a vest has the
+#   point of landmark 13 twice and that of landmark 9 not at all: landmark 13 is then on the wrong side, and landmark 9
+#   mirrored twice is on landmark 13. The other 293 landmarks are correct.
 # Package: mmpose 1.3.2 (the newest on PyPI at that date), with numpy 2.3.5.
 # Source: configs/_base_/datasets/deepfashion2.py in the wheel (under mmpose/.mim), and flip_keypoints in
 #   mmpose/structures/keypoint/transforms.py, which is called here as it is. An empty partner means the landmark

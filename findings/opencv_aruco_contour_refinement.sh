@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# One would guess: each of the refinements of marker corners that OpenCV offers brings them nearer to the true corners
-#   than none at all.
-# What really happens: without refinement (the default) the sides of a sharp, upright or turned marker come out about
-#   0.7 px too short, whatever its size: all that is measured by it becomes too long, by 1.3 % where it has 60 px.
-#   CORNER_REFINE_CONTOUR makes that worse, about 1.0 px, and the corners are further off than without it.
-#   CORNER_REFINE_SUBPIX leaves 0.2 px. CORNER_REFINE_APRILTAG has sides of the right length, but each corner is as far
-#   off as without refinement.
+# One would guess: each of OpenCV's refinements of marker corners gives better corners than no refinement.
+# What really happens: without refinement (the default) the sides of a sharp marker, upright or turned, are about 0.7 px
+#   too short, at every size. So all lengths measured by it are too long: by 1.3 % for a marker of 60 px.
+#   CORNER_REFINE_CONTOUR makes this worse, about 1.0 px, and the corners are further off than without it.
+#   CORNER_REFINE_SUBPIX leaves 0.2 px. CORNER_REFINE_APRILTAG gives sides of the right length, but each corner is as
+#   far off as without refinement.
 # Package: opencv-python-headless 5.0.0.93, with numpy 2.3.5.
 # Source: cv2.aruco.ArucoDetector and DetectorParameters.cornerRefinementMethod. The markers are drawn here, from 16 x
 #   16 samples in each pixel, so their corners are known exactly.

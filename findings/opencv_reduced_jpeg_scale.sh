@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# One would guess: a JPEG of 2049 px that is decoded at an eighth is resized to its 257 px, so that a point at x lies at
-#   x * 257 / 2049 in it; and that points found in it are brought back by 2049 / 257.
+# One would guess: a JPEG of 2049 px that is decoded at 1/8 is resized to 257 px. Then a point at x is at x * 257 / 2049
+#   in it, and points found in it are converted back by 2049 / 257.
 # What really happens: the decoder scales blocks of 8 px by exactly 1/8 and rounds the number of pixels up. The last
-#   column stands for what is left of a block. A point at x lies at x / 8; scaled by the sizes it comes back up to 7 px
-#   too far to the left and top.
+#   column is the rest of a block. A point at x is at x / 8; converted back by the sizes, it is up to 7 px too far to
+#   the left and top.
 # Package: opencv-python-headless 5.0.0.93, with numpy 2.3.5.
 # Source: IMREAD_REDUCED_COLOR_8 of cv2.imread and cv2.imdecode, documented as "size reduced 1/8"; libjpeg scales in its
 #   inverse transform (libjpeg.txt, "scale_num/scale_denom").

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# One would guess: ids in a COCO file are names, so a file whose annotations are numbered from 0 scores as the same file
-#   numbered from 1.
-# What really happens: the matches of a detection are kept as ids of annotations, where 0 means "no match". What finds
-#   annotation 0 counts as a false alarm, and annotation 0 as not found: an answer without an error gets an AP of 0.25
-#   in a set of two photos, for boxes and for keypoints, and nothing is said. faster-coco-eval gives 0.25 as well, with
-#   a warning; hotcoco gives 1.0. The COCO export of label-studio-sdk 2.1.2 numbers annotations from 0.
+# One would guess: ids in a COCO file are only names, so a file whose annotations are numbered from 0 has the same score
+#   as the same file numbered from 1.
+# What really happens: a detection's match is stored as the id of the annotation, where 0 means "no match". A detection
+#   that matches annotation 0 counts as a false alarm, and annotation 0 as not found: a perfect prediction gets an AP of
+#   0.25 on a set of two photos, for boxes and for keypoints, without a warning. faster-coco-eval gives 0.25 as well,
+#   with a warning; hotcoco gives 1.0. The COCO export of label-studio-sdk 2.1.2 numbers annotations from 0.
 # Package: pycocotools 2.0.11, faster-coco-eval 1.8.0, hotcoco 1.3.0 (each the newest on PyPI at that date), with
 #   numpy 2.3.5.
 # Source: COCOeval.evaluateImg and accumulate in pycocotools/cocoeval.py (`dtm`, `gtm`). The description of the format

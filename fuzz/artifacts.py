@@ -1,9 +1,9 @@
-"""`python fuzz/artifacts.py [--count N] [--seed S]`: damaged artifacts, manifests and compiled networks.
+"""`python fuzz/artifacts.py [--count N] [--seed S]`: tests damaged artifacts, manifests and compiled networks.
 
-A small copy of the shipped networks is damaged in one way after the other: bits flipped, pages zeroed, files cut short,
-exchanged, renamed or removed, fields of a manifest removed, renamed or given another type, and the same for what the
-cache keeps. Each copy is loaded and asked about drawn photos. It must either be refused with a ValueError that
-names the file or folder, or answer as the sound ones do, to the bit. Exits with 1 unless that is so.
+A small copy of the shipped networks is damaged in different ways: bits flipped, pages zeroed, files cut short,
+exchanged, renamed or removed, fields of a manifest removed, renamed or changed in type; files of the cache as well.
+Each copy is loaded and predicts drawn photos. It must either be refused with a ValueError that names the file or
+folder, or give the same outputs as the valid networks, bit for bit. Otherwise the exit code is 1.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def campaign(scratch: Path, count: int, seed: int) -> dict[str, int]:
 
 
 def copy_small(source: Path, out: Path) -> None:
-    """Without the weights that trainings start from and the card."""
+    """Copies networks without the card and the weights for training."""
     manifest = Manifest.read(source)
     out.mkdir(parents=True)
     for name in ("model.xml", "model.bin"):
@@ -85,7 +85,7 @@ def copy_small(source: Path, out: Path) -> None:
 
 
 def answers(networks: Path, photos: list[np.ndarray]) -> list[Any]:
-    """Of each photo taken as that of one garment, and of all garments that the detector finds in them."""
+    """Predictions for each photo as one garment, and for all garments that the detector finds in it."""
     recognizer = aifashion.load(networks / "keypoints", networks / "attributes", detector=networks / "detection")
     several = [garment for garments in recognizer.garments(photos) for garment in garments]
     found = []
@@ -112,7 +112,7 @@ def judged(networks: Path, photos: list[np.ndarray], expected: list[Any]) -> tup
 
 
 def damage(rng: np.random.Generator, work: Path, cache: Path) -> str:
-    """Damages one thing, and says what."""
+    """Damages one thing and returns its description."""
     folder = work / str(rng.choice(STAGES))
     kinds: list[Callable[[], str]] = [
         lambda: damage_file(rng, pick(rng, folder)),
@@ -173,7 +173,7 @@ def move(rng: np.random.Generator, folder: Path) -> str:
 
 
 def exchange_networks(rng: np.random.Generator, work: Path) -> str:
-    """Between two stages, with manifests whose digests are right, or not."""
+    """Exchanges networks of two stages, with correct digests in the manifests or not."""
     stages = [str(stage) for stage in rng.choice(STAGES, 2, replace=False)]
     names = ("model.xml", "model.bin") if rng.random() < 0.5 else ("manifest.json",)
     for name in names:
@@ -196,7 +196,7 @@ def digest(path: Path) -> str:
 
 
 def damage_field(rng: np.random.Generator, folder: Path) -> str:
-    """A field at any depth; the digest stays as it was."""
+    """Changes a field at any depth; the digest stays."""
     facts = json.loads((folder / MANIFEST).read_text())
     recipe = change(rng, facts, [])
     write(folder, facts, False)
@@ -204,7 +204,7 @@ def damage_field(rng: np.random.Generator, folder: Path) -> str:
 
 
 def damage_top_field(rng: np.random.Generator, folder: Path) -> str:
-    """A field of the manifest itself, with a digest that is right, or in the layout that had none."""
+    """Changes a field of the manifest itself, with a correct digest, or in the layout that had no digest."""
     facts = json.loads((folder / MANIFEST).read_text())
     names = [name for name in facts if name not in ("layout", SEAL, "source", "differences", "versions")]
     name = names[int(rng.integers(len(names)))]

@@ -1,8 +1,8 @@
-"""Damaged files of weights: every one is read as it was meant, or refused with a reason.
+"""Tests damaged files of weights: each must be read with its original content, or refused with a reason.
 
-Small files of every format are changed at random: bits flipped, bytes cut off, left out or put in, tensors renamed,
-dropped, of another kind or shape; links into other files in HDF5; calls in pickles. Where a format has no checksum, the
-numbers themselves are left alone: nothing could tell a change of them.
+Small files of every format are changed at random: bits flipped; bytes cut off, removed or inserted; tensors renamed,
+dropped, of another type or shape; links into other files in HDF5; calls in pickles. If a format has no checksum, the
+numbers themselves are not changed, since no reader could notice it.
 
     python fuzz/checkpoints.py [--count N] [--seed S]
 """
@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from torch_writer import Tensor, tensors, write_old_torch_file, write_torch_file
 
 NAME = "narrow"
-LONGEST = 20.0  # s that one file can take
+LONGEST = 20.0  # longest time for one file in s
 OUTSIDE = b"not to be read"
 
 
@@ -46,7 +46,7 @@ class Target:
 
 
 class Said(logging.Handler):
-    """What the library reports, but for the line that every bare file gets."""
+    """Collects the library's log messages, except the one that every bare file causes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ ENDINGS = {
     **{"keras": ".weights.h5", "caffe": ".h5", "npz": ".npz"},
 }
 CHECKED = ("zip", "keras")
-"""Formats of which all numbers have a checksum."""
+"""Formats in which all numbers have a checksum."""
 
 
 def arrays_of(kind: str, target: Target, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -136,7 +136,7 @@ def write(kind: str, path: Path, state: dict[str, np.ndarray], target: Target) -
 
 
 def number_bytes(data: bytes, state: dict[str, np.ndarray]) -> np.ndarray:
-    """(N,) bool: which bytes of the file are numbers of tensors."""
+    """(N,) bool: which bytes of the file belong to numbers of tensors."""
     found = np.zeros(len(data), bool)
     for array in state.values():
         at = data.find(array.tobytes())
@@ -146,7 +146,7 @@ def number_bytes(data: bytes, state: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def change_bytes(data: bytes, free: np.ndarray, rng: np.random.Generator) -> tuple[bytes, str]:
-    """A change of bytes that are free to be changed, and what it was."""
+    """Changes some of the free bytes; returns the data and a description."""
     changed = bytearray(data)
     how = rng.choice(["flip", "flip", "flip", "flips", "cut", "leave out", "put in", "zero"])
     places = np.flatnonzero(free)
@@ -167,7 +167,7 @@ def change_bytes(data: bytes, free: np.ndarray, rng: np.random.Generator) -> tup
 
 
 def change_tensors(state: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], str]:
-    """A sound file of other content."""
+    """The content of a valid file with other tensors, and a description."""
     state = dict(state)
     name = str(rng.choice(sorted(state)))
     how = str(rng.choice(["rename", "drop", "add", "reshape", "whole", "nan", "half", "longer", "turn"]))
@@ -194,7 +194,7 @@ def change_tensors(state: dict[str, np.ndarray], rng: np.random.Generator) -> tu
 
 
 def change_links(path: Path, outside: Path, rng: np.random.Generator) -> str:
-    """Puts a link into an HDF5 file in the place of a dataset or group."""
+    """Replaces a dataset or group of an HDF5 file by a link."""
     how = str(rng.choice(["external link", "soft link", "external storage", "hard link", "virtual", "never written"]))
     with h5py.File(path, "a") as file:
         names: list[str] = []
@@ -220,7 +220,7 @@ def change_links(path: Path, outside: Path, rng: np.random.Generator) -> str:
 
 
 def change_pickle(path: Path, state: dict[str, np.ndarray], old: bool, rng: np.random.Generator, outside: Path) -> str:
-    """A file of torch.save that calls something harmless, nests, repeats a tensor or has strides that do not fit."""
+    """A file of torch.save that calls something harmless, nests, repeats a tensor or has wrong strides."""
     how = str(rng.choice(["call", "nested", "strides", "key"]))
     content: dict = {"state_dict": tensors(state)}
     if how == "call":
@@ -241,7 +241,7 @@ def change_pickle(path: Path, state: dict[str, np.ndarray], old: bool, rng: np.r
 
 
 class _Call:
-    """Its pickle is a call that leaves a trace."""
+    """Its pickle is a harmless call that leaves a trace."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -317,7 +317,7 @@ def main() -> None:
                 )
                 same += close
                 fault = "" if close or said.lines else "silent changes"
-            # HDF5 opens files where Python does not see it; the other file has what is wanted, so only an error tells.
+            # HDF5 opens files unseen by Python; the other file would be readable, so only an error is right.
             if (
                 (linked and found is not None)
                 or any("outside" in name for name in opened)

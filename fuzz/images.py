@@ -1,12 +1,12 @@
-"""Mutated photos through the recognizer: bits flipped, blocks zeroed, ends cut, markers and chunks removed.
+"""Tests damaged photos in the recognizer: bits flipped, blocks zeroed, ends cut, markers and chunks removed.
 
     python fuzz/images.py [--count 1000] [--seed 1]
 
-All photos go through one stream of a `Recognizer` in one process. Counted are tracebacks (an exception), lost rows
-(fewer or other garments than photos), and silent changes: photos whose pixels differ from those of the sound one,
-though a strict decoder, asked apart from the package, warns of the file, and neither an error nor a warning names it.
-Where the format has no checksum, a flipped bit can change pixels without the decoder's notice; these are only counted.
-Exits with 1 unless all three are 0; then the recipe of the first failing photo is in fuzz_images_failure.txt.
+All photos go through one stream of a `Recognizer` in one process. It counts tracebacks (an exception), lost rows
+(fewer or other garments than photos), and silent changes: the pixels differ from those of the valid photo and a strict
+decoder outside the package warns of the file, but no error or warning names it. If the format has no checksum, a
+flipped bit can change pixels without notice; these are only counted. The exit code is 1 unless all three are 0; then
+the recipe of the first failing photo is in fuzz_images_failure.txt.
 """
 
 import argparse
@@ -42,7 +42,7 @@ KINDS: dict[str, dict] = {
 
 
 class Said(logging.Handler):
-    """Keeps what the library reports."""
+    """Collects the library's log messages."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -53,7 +53,7 @@ class Said(logging.Handler):
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
-    """The file changed in one way, and a recipe that tells how."""
+    """The file changed in one way, and a description of the change."""
     changed, at = bytearray(data), int(rng.integers(len(data)))
     length = int(rng.integers(1, max(2, len(data) // 8)))
     way = rng.choice(
@@ -80,12 +80,12 @@ def mutated(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
 
 
 def decoder_warns(data: bytes) -> bool:
-    """Whether the file does not fit its format by the word of a strict decoder, or by its checksums."""
+    """Whether a strict decoder, or a checksum, shows that the file violates its format."""
     if data.startswith(b"\xff\xd8"):
         try:
             simplejpeg.decode_jpeg(data)
         except ValueError as error:
-            # Of the header alone: the pixels are the same, or are laid out in a way that this decoder does not know.
+            # Header only: the pixels are the same, or in a layout that this decoder does not know.
             return not any(words in str(error) for words in ("unknown JFIF", "ICC", "subsampling level"))
         return False
     at, wrong = 8, False

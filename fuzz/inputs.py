@@ -1,4 +1,4 @@
-"""What the readers are given: bytes of any kind, and sound files, tables and JSON in which something is changed."""
+"""Inputs for the readers: random bytes, and valid files, tables and JSON with changes."""
 
 import json
 from typing import Any
@@ -50,7 +50,7 @@ def changed_bytes(draw: DrawFn, sound: bytes) -> bytes:
 
 @st.composite
 def changed_table(draw: DrawFn, sound: bytes) -> bytes:
-    """Other cells, rows removed, doubled or exchanged, in another encoding."""
+    """Changes cells; removes, doubles or exchanges rows; may change the encoding."""
     rows = [row.split(b",") for row in sound.split(b"\n")]
     for _ in range(draw(st.integers(1, 4))):
         index = draw(st.integers(0, len(rows) - 1))
@@ -80,7 +80,7 @@ def encoded(text: str) -> bytes:
 
 @st.composite
 def changed_json(draw: DrawFn, sound: bytes) -> bytes:
-    """Values exchanged, removed or renamed at any depth; a record that had a seal gets a new one, or none."""
+    """Exchanges, removes or renames values at any depth; a record with a digest gets a new one, or none."""
     content = json.loads(sound)
     for _ in range(draw(st.integers(1, 3))):
         content = changed_value(draw, content)
@@ -119,7 +119,7 @@ def resealed(value: Any) -> Any:
 
 
 def inputs(sound: bytes, kind: str) -> SearchStrategy[bytes]:
-    """kind: `table` and `json` have inputs of their form as well."""
+    """kind: for `table` and `json` there are inputs of that form as well."""
     ways = [st.binary(max_size=200), st.text(max_size=100).map(encoded), changed_bytes(sound)]
     if kind == "table":
         ways += [changed_table(sound)] * 2

@@ -1,6 +1,6 @@
-"""The readers of labelled photos and of what goes with them, each with a sound file that it reads.
+"""Readers of labelled photos and of related files, each with a valid file.
 
-What a reader of `formats.table` gives is used as a training and `aifashion data convert` use it.
+Results of the readers of `formats.table` are used as in training and `aifashion data convert`.
 """
 
 import tempfile
@@ -38,7 +38,7 @@ def photo(path: Path) -> None:
 
 
 def garment(vocabulary: Vocabulary, category: str, left: float) -> LabelledGarment:
-    """With all keypoints of its category, every third one hidden."""
+    """A garment with all keypoints of its category, every third one hidden."""
     names = vocabulary.definitions[vocabulary.category_index(category)].keypoints
     number = np.arange(len(names))
     points = Keypoints(np.stack([left + number % 5 * 4, 10.25 + number], axis=1), np.where(number % 3, VISIBLE, HIDDEN))
@@ -53,7 +53,7 @@ def labels(root: Path, vocabulary: Vocabulary, *categories: str) -> LabelSet:
 
 
 def written(name: str, place: str, vocabulary: Vocabulary, *categories: str) -> Callable[[Path], None]:
-    """Writes a sound set of the format, with its photos, to the folder's `place`."""
+    """Writes a valid set of the format, with its photos, to the folder's `place`."""
 
     def write(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -73,7 +73,7 @@ def written(name: str, place: str, vocabulary: Vocabulary, *categories: str) -> 
 
 
 def used(name: str, place: str, vocabulary: Vocabulary = FASHIONAI, names: str = "") -> Callable[[Path], None]:
-    """Reads the folder's `place`, and does with it what comes before a training and a conversion."""
+    """Reads the folder's `place` and runs what training and conversion do first."""
 
     def read(folder: Path) -> None:
         path = folder / place
@@ -91,7 +91,7 @@ def used(name: str, place: str, vocabulary: Vocabulary = FASHIONAI, names: str =
 def label_reader(
     name: str, file: str, kind: str, categories: tuple[str, ...], place: str = "", vocabulary: Vocabulary = FASHIONAI
 ) -> Reader:
-    """file: what is damaged. place: what is read, where that is the folder of the file."""
+    """file: the file to damage. place: the path to read, if that is the file's folder."""
     write = written(name, place or Path(file).name, vocabulary, *categories)
     with tempfile.TemporaryDirectory() as scratch:
         write(Path(scratch))
@@ -106,7 +106,7 @@ def deepfashion_lists(folder: Path) -> None:
 
 
 def camera_file(name: str) -> bytes:
-    """As OpenCV writes it."""
+    """A camera file as OpenCV writes it."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / name
         storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
@@ -252,4 +252,4 @@ LABEL_READERS: dict[str, Reader] = {
     "mask in PNG": Reader("masks/0.png", cv2.imencode(".png", MASK)[1].tobytes(), read_masks, "bytes", masks),
     "mask in MATLAB's form": Reader("masks/0.mat", mat_file(), read_masks, "bytes", photo_of_mask),
 }
-"""With names of their own beside those of `reader_table`."""
+"""Readers whose names are not in `reader_table`."""

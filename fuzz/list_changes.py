@@ -1,4 +1,4 @@
-"""What is changed in a sound list, in its bytes and cells."""
+"""Changes of bytes and cells in a valid list."""
 
 import random
 
@@ -47,7 +47,7 @@ def insert(data: bytes, rng: random.Random) -> bytes:
 
 
 def another_type(data: bytes, rng: random.Random) -> bytes:
-    """A number or a text of JSON, or a cell, becomes something else."""
+    """Gives a number or text of JSON, or a cell, another type."""
     parts = [part for part in (b"1", b"2", b"0", b'"skirt"', b"400", b"y", b"dress") if part in data]
     if not parts:
         return flip_bit(data, rng)

@@ -1,4 +1,4 @@
-"""Kinds of lists: how a sound one is made, what the package reads in it, and what an independent reading does."""
+"""Kinds of lists: how to make a valid one, how the package reads it, and an independent reader for comparison."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ Answer = list[tuple]
 
 @dataclass(frozen=True)
 class Form:
-    """A kind of list: how a sound one is made, read by the package, and read plainly (None where that says nothing)."""
+    """A kind of list: functions that make a valid one, read it by the package, and read it plainly (None: no judge)."""
 
     name: str
     file: str
@@ -58,12 +58,12 @@ def read_photos(path: Path) -> Answer:
 
 
 def alike(name: str) -> tuple[str]:
-    """Windows's separators stand for / where there is such a file; which of the two is no matter here."""
+    """Replaces the separators of Windows by /, since readers accept both."""
     return (PurePosixPath(name.replace("\\", "/")).as_posix(),)
 
 
 def plain_photos(data: bytes, folder: Path) -> Answer | None:
-    """The cells of the column photo, where the bytes are UTF-8 and one separator makes rows of equal length of them."""
+    """Cells of the column photo, if the bytes are UTF-8 and exactly one separator gives rows of equal length."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -165,7 +165,7 @@ def plain_coco(data: bytes, folder: Path) -> Answer | None:
     found = []
     for entry in content["annotations"]:
         if not entry.get("keypoints") or entry.get("iscrowd"):
-            return None  # left out, and told
+            return None  # left out, with a message
         image, category = images[entry["image_id"]], categories[entry["category_id"]]
         points = np.array(entry["keypoints"], float).reshape(-1, 3)
         state = np.select([points[:, 2] == 2, points[:, 2] == 1], [1, 0], -1)
@@ -224,7 +224,7 @@ FORMS = ("separator", "line ends", "UTF-8 mark", "UTF-16", "quotes")
 
 
 def reformed(rng: random.Random, folder: Path) -> tuple[str, bytes]:
-    """The same list of photos in another form, which must be read alike."""
+    """The same list of photos in another form, which must be read equally."""
     form, rows = rng.choice(FORMS), photo_rows(folder)
     separator = rng.choice([",", ";", "\t"]) if form == "separator" else ","
     end = rng.choice(["\r\n", "\r"]) if form == "line ends" else "\n"

@@ -1,17 +1,17 @@
-"""Lists in which something is wrong: photos for `aifashion predict`, and labels for training and scoring.
+"""Tests damaged lists: photos for `aifashion predict`, and labels for training and scoring.
 
     python fuzz/lists.py [--count 300] [--seed 1]
 
 Half of the lists name photos, half have labels: FashionAI keypoints and attributes, COCO, JingDong styles, AliProducts.
-Of each a sound one is written and changed in one or two ways: bits flipped, bytes cut or doubled, cells swapped, lines
-removed, separators, quotes, encodings and types exchanged. It is then read by the reader of its format.
+A valid list is written and changed in one or two ways: bits flipped, bytes cut or doubled, cells swapped, lines
+removed, separators, quotes, encodings and types exchanged. Then the reader of its format reads it.
 
     traceback      the reader raises anything but FormatError, ValueError or OSError
-    lost row       rows of a sound list that was only written in another form (separator, line ends, encoding) are gone
-    silent change  the list has other paths or labels than the sound one, although nothing in it was to be understood so
+    lost row       rows are missing though only the form changed (separator, line ends, encoding)
+    silent change  the list has other paths or labels than the valid one, which its content does not justify
 
-What a changed byte means cannot be judged: a 3 that became a 7 is another label. So a change of content counts as
-silent only where an independent, plain reading of the bytes (list_forms.py) differs from the reader's answer.
+The intent of a changed byte cannot be judged: a 3 that became a 7 is another label. So a change of content counts as
+silent only if an independent, plain reader of the bytes (list_forms.py) gets another result.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from list_forms import LABELS, PHOTOS, Answer, Form, photo_rows, reformed
 
 
 class Told(logging.Handler):
-    """Counts what the readers say in the log."""
+    """Counts the readers' log messages."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -38,7 +38,7 @@ class Told(logging.Handler):
 
 
 def judged(form: Form, data: bytes, folder: Path, whole: Answer | None, told: Told) -> str | None:
-    """What is wrong with how these bytes are read. whole: the rows that they must give; None if that is not known."""
+    """What is wrong with the reading of these bytes. whole: the expected rows; None if not known."""
     path = folder / form.file
     path.write_bytes(data)
     told.count = 0

@@ -1,4 +1,4 @@
-"""Every reader of files, with a sound file that it reads."""
+"""All readers of files, each with a valid file."""
 
 import struct
 from collections.abc import Callable
@@ -63,8 +63,8 @@ from aifashion.vocabulary import FOLDER, older_files_vocabulary, read_vocabulary
 
 @dataclass(frozen=True)
 class Reader:
-    """read: is given the folder, in which `file` has what Hypothesis thought of. sound: what a sound file holds.
-    kind: `table`, `json` or `bytes`. around: makes the other files. Errors are ValueError or OSError, and name it."""
+    """read: gets the folder, in which `file` has the generated content. sound: content of a valid file. kind: `table`,
+    `json` or `bytes`. around: makes the other files. Errors must be ValueError or OSError and name the file."""
 
     file: str
     sound: bytes
@@ -83,7 +83,7 @@ def read_shards(folder: Path) -> None:
 
 
 def read_payload(folder: Path) -> None:
-    """A record whose checksums are right, whatever is in it."""
+    """Reads a record with correct checksums and any content."""
     payload = (folder / "payload").read_bytes()
     size = struct.pack("<Q", len(payload))
     path = folder / SHARD
@@ -98,7 +98,7 @@ def read_payload(folder: Path) -> None:
 
 
 def run_folder(folder: Path) -> None:
-    """What a list of runs reads of a configuration."""
+    """Reads a configuration as a list of runs does."""
     run = folder / "2026_01_01_00_00_00"
     run.mkdir(exist_ok=True)
     (run / "config.json").write_bytes((folder / "config.json").read_bytes())

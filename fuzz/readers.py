@@ -1,10 +1,9 @@
-"""Every reader of files, on whatever Hypothesis thinks of: `python fuzz/readers.py [--minutes M] [NAME ...]`.
+"""Tests every reader of files on inputs made by Hypothesis: `python fuzz/readers.py [--minutes M] [NAME ...]`.
 
-Each reader is given, for M minutes of the processor, bytes and texts of any kind; a sound file in which bytes were
-flipped, cut out, doubled or put in; a sound table with other cells; and a sound JSON file in which values were
-exchanged, removed or renamed, and which was sealed anew. It must return, or raise an error of the documented types that
-names the file. Anything else is a fault: the smallest input that Hypothesis finds for it is shown, and the exit code is
-1.
+For M minutes of CPU time, each reader gets random bytes and texts; valid files with bytes flipped, removed, doubled or
+inserted; valid tables with other cells; and valid JSON with values exchanged, removed or renamed, and a new digest. It
+must return, or raise an error of the documented types that names the file. Anything else is a fault: the smallest input
+that Hypothesis finds for it is shown, and the exit code is 1.
 """
 
 import argparse
@@ -30,18 +29,18 @@ OPTIONS = settings(
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
 )
-"""max_examples: between two looks at the clock. Of several faults one is shown: several would be no Fault."""
+"""max_examples: between two checks of the time. Only one fault is shown: several would not be a Fault."""
 
 
 class Fault(Exception):
-    """What no reader should do."""
+    """A reader did what it must not do."""
 
 
 def judge(reader: Reader, folder: Path, data: bytes) -> bool:
     """Whether the file was read. Raises Fault."""
     path = folder / reader.file
     path.write_bytes(data)
-    begun = time.process_time()  # of this process: a busy machine is no fault
+    begun = time.process_time()  # CPU time: a busy machine is no fault
     try:
         with redirect_stdout(io.StringIO()):
             reader.read(folder)
@@ -59,7 +58,7 @@ def judge(reader: Reader, folder: Path, data: bytes) -> bool:
 
 
 def campaign(name: str, reader: Reader, minutes: float, start: int) -> tuple[int, int, Fault | None]:
-    """How many inputs were tried, how many of them were read, and the fault, if there is one."""
+    """The number of inputs, how many of them were read, and the fault, if there is one."""
     tried = read = 0
     until = time.process_time() + 60 * minutes
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,7 +1,7 @@
-"""All campaigns with damaged input, one after the other: `make fuzz`, or `python fuzz/run.py [--seed S] [NAME ...]`.
+"""Runs all campaigns with damaged input in turn: `make fuzz`, or `python fuzz/run.py [--seed S] [NAME ...]`.
 
-Each campaign is a script beside this one and can be run alone. Ends with exit code 1 if one of them found a
-traceback, a lost row, or a changed answer of which nothing was said.
+Each campaign is a script beside this one and can be run alone. The exit code is 1 if one of them finds a traceback, a
+lost row, or a changed result without a message.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Sound files for every reader of files, and what has to lie around them."""
+"""Valid files for every reader of files, and the files that must lie beside them."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ def text_of(value: Any) -> bytes:
 
 
 def made(make: Callable[..., bytes]) -> bytes:
-    """A sound list, as the campaign with lists makes them."""
+    """A valid list, made as in the campaign with lists."""
     return make(random.Random(1), Path())
 
 
@@ -98,7 +98,7 @@ RESULTS = [{"image_id": 1, "category_id": 1, "keypoints": [5, 5, 2] * 4, "score"
 
 
 def sound_manifest(stage: Any) -> bytes:
-    """Of an artifact of empty files."""
+    """The manifest of an artifact of empty files."""
     facts = json.loads((shipped(stage) / MANIFEST).read_bytes())
     files = dict.fromkeys(facts["files"], hashlib.sha256(b"").hexdigest())
     return text_of(sealed({name: value for name, value in facts.items() if name != SEAL} | {"files": files}))

@@ -1,4 +1,4 @@
-"""The steps of `photograph_networks.py` that make its classifier: crop, mix, train, export, score."""
+"""Steps of `photograph_networks.py` that make its classifier: crop, mix, train, export, score."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,8 +17,8 @@ from aifashion.serve.shipped import WORD
 from aifashion.top import crop_commands, evaluate, predict, score, test_attributes, train_attributes
 
 REPEAT, DRAWN, MEASURED = 2, 2000, 500
-"""How often an epoch sees each photograph, and how many drawn photos; and on how many drawn ones, beside the
-photographs, it is measured what int8 costs."""
+"""How often an epoch uses each photograph, and how many drawn photos; and on how many drawn photos, in addition to the
+photographs, the loss of int8 is measured."""
 ANSWERS = {"drawn": ATTRIBUTE_ANSWER, "laid": PHOTOGRAPH_ATTRIBUTE_ANSWER}
 """Sets of crops, and the file with the answers to their test photos, which is written last."""
 OPTIONS = (
@@ -29,12 +29,12 @@ OPTIONS = (
 
 
 def facts() -> dict[str, str]:
-    """What the recipe itself says of the data and the training."""
+    """Facts of the data and the training that this recipe sets."""
     return {"attribute_options": " ".join(OPTIONS), "attribute_mix": f"laid {REPEAT}, drawn {DRAWN}"}
 
 
 def attribute_steps(args: PhotographArguments) -> Iterator[Step]:
-    """Each is made when the one before has ended; the keypoint network is there."""
+    """Yields each step when the one before has ended; the keypoint network exists already."""
     keypoints, folder = made_with(args, "keypoints") / "artifact", made_with(args, "keypoints")
     crops = {name: folder / f"crops_{name}" for name in ANSWERS}
     for name, last in ANSWERS.items():
@@ -60,7 +60,7 @@ def attribute_steps(args: PhotographArguments) -> Iterator[Step]:
 def _score_steps(
     args: PhotographArguments, keypoints: Path, classifier: Path, crops: Mapping[str, Path]
 ) -> Iterator[Step]:
-    """Scores of crops; and what keypoint network and classifier answer to photos alone."""
+    """Scores of crops, and predictions of keypoint network and classifier together from photos alone."""
     scores = made_with(args, "attributes") / "scores"
     for name, photos in tested(args).items():
         folder = scores / f"auto_{photos.name or name}"
@@ -85,5 +85,5 @@ def attribute_shares(args: PhotographArguments, crops: Mapping[str, Path]) -> li
 
 
 def runs_folder(args: PhotographArguments) -> Path:
-    """Where the training puts its run."""
+    """The folder in which the training puts its run."""
     return made_with(args, "keypoints") / "runs" / FOLDER / "all"

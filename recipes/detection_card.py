@@ -1,4 +1,4 @@
-"""What a detector is, what it was made of and how well it does, as Markdown, from measured scores."""
+"""Writes the model card of a detector in Markdown, from measured scores."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ ROWS = {
 
 
 def detection_card(folder: Path, scores: Path) -> str:
-    """The card of the detector's artifact in `folder`; `scores` is what the recipe measured of it."""
+    """The card of the detector's artifact in `folder`; `scores` has the scores measured by the recipe."""
     manifest = Manifest.read(folder)
     measured = read_json(scores / "detection.json")
     validated = read_json(scores / "validation_detection.json")

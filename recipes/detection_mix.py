@@ -1,11 +1,11 @@
 """Makes the training set of the detector, a step of `photograph_networks.py`: photos with the boxes of all garments.
 
-Of drawn scenes the boxes are exact. Of an annotated photograph of laid clothes the box is that of its keypoints, of
-worn clothes those of the masks. Of photographs of which only the category is known a keypoint network finds the
-keypoints, and where it is sure of enough of them, their box is taken: such boxes are called found.
+Boxes of drawn scenes are exact. Boxes of annotated photographs come from the keypoints (laid clothes) or from the masks
+(worn clothes). If only the category of a photograph is known, a keypoint network predicts the keypoints; if enough of
+them have a high score, their box is used. Such boxes are called found.
 
-    mix/        train.json, val.json: what an epoch sees, and the photographs that choose the best one
-    measured/   the same photos as both parts, on which it is measured what int8 costs
+    mix/        train.json, val.json: the photos of an epoch, and the photographs that select the best epoch
+    measured/   the same photos as both parts, on which the loss of int8 is measured
 """
 
 import random
@@ -32,17 +32,17 @@ from aifashion.top.arguments import run_command, tell
 from aifashion.vocabulary import Vocabulary
 
 SURE, FEWEST, SHARE = 0.25, 4, 0.6
-"""A keypoint counts from this score on; a box is found by at least so many keypoints, and this share of those that its
-category has."""
+"""The lowest score of a keypoint that counts; a box is found by at least so many keypoints, and this share of those of
+its category."""
 LAID_REPEAT, WORN_REPEAT, FOUND, MEASURED = 1, 4, 700, 500
-"""How often an epoch sees each photograph; how many with a found box it sees; and on how many drawn ones, beside the
-photographs, it is measured what int8 costs."""
+"""How often an epoch uses each photograph; how many with a found box it uses; and on how many drawn ones, in addition
+to the photographs, the loss of int8 is measured."""
 BATCH = 16
 
 
 @dataclass(frozen=True)
 class MixArguments:
-    """Mix drawn scenes and photographs, with the boxes of their garments, to train a detector on."""
+    """Mix drawn scenes and photographs, with the boxes of their garments, to train a detector."""
 
     drawn: Path
     """folder of aifashion data synth-scenes"""
@@ -89,8 +89,8 @@ def mix_detection(args: MixArguments) -> None:
 
 
 def laid_photos(folder: Path, vocabulary: Vocabulary) -> tuple[list[Scene], list[Scene], list[Sample]]:
-    """Of a folder in the FashionAI layout the photos to train and to validate on whose boxes are known, among them
-    those without a garment, and of those to train on the rest, of which only the category is known."""
+    """Photos of a folder in the FashionAI layout: for training and for validation with known boxes, including those
+    without a garment, and the other training photos, of which only the category is known."""
     halves = load_or_make_split(folder, load_training_samples(folder))
     known = [[sample for sample in half if not only_category(sample)] for half in halves]
     train, val = (scenes_of_samples(folder, samples, vocabulary) for samples in known)
@@ -98,7 +98,7 @@ def laid_photos(folder: Path, vocabulary: Vocabulary) -> tuple[list[Scene], list
 
 
 def found_boxes(results: Iterable[PhotoResult], vocabulary: Vocabulary) -> Iterator[Scene]:
-    """The photos in which a keypoint network, told the category, is sure of enough keypoints, with their box."""
+    """Photos with enough keypoints of a high score, predicted with the given category, and the keypoints' box."""
     for result in results:
         prediction, size = result.prediction, result.size
         if prediction is None or size is None or not prediction.found:

@@ -1,8 +1,8 @@
 """Scores a detector for its card, a step of `photograph_networks.py`.
 
-On the street photos with masks of the part `report` and on drawn scenes that it has not seen: AP, what is found, and
-how far the probabilities are from the truth. On all laid photos of the people of the part `report`: whether a garment
-is found, of the right category, and none in photos of hats and shoes.
+On the street photos with masks of the part `report` and on drawn scenes that were not used in training: AP, the share
+of garments found, and the calibration error of the probabilities. On all laid photos of the people of the part
+`report`: whether a garment is found, with the right category, and whether none is found in photos of hats and shoes.
 """
 
 import json
@@ -26,7 +26,7 @@ FILE = "detection.json"
 
 @dataclass(frozen=True)
 class ScoreArguments:
-    """Score a detector on photographs that no training has seen, and on drawn scenes."""
+    """Score a detector on photographs that were not used in training, and on drawn scenes."""
 
     detector: Path
     """an artifact, or a run"""
@@ -59,7 +59,7 @@ def score_detector(args: ScoreArguments) -> None:
 
 
 def _known(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """null for what was not measured, for which JSON has no number."""
+    """Replaces NaN (not measured) by null, since JSON has no NaN."""
     return {
         name: _known(value)
         if isinstance(value, Mapping)

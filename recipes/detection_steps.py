@@ -1,4 +1,4 @@
-"""The steps of `photograph_networks.py` that make its detector: draw scenes, mix, train, export, score."""
+"""Steps of `photograph_networks.py` that make its detector: draw scenes, mix, train, export, score."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from aifashion.tasks.detection import FOLDER
 from aifashion.top import data_commands, evaluate, train_detection
 
 SCENES, TEST_SCENES = 1500, 300
-"""How many scenes are drawn to train on, and to score on."""
+"""Numbers of drawn scenes for training and for scoring."""
 SCENE_OPTIONS = ("--size", "384", "--seed", "21")
 OPTIONS = (
     *("--network", "efficientnet_lite0", "--size", "224", "--batch-size", "32", "--learning-rate", "0.001"),
@@ -23,7 +23,7 @@ OPTIONS = (
 
 
 def facts() -> dict[str, str]:
-    """What the recipe itself says of the data and the training."""
+    """Facts of the data and the training that this recipe sets."""
     mix = detection_mix
     return {
         "scenes": f"{SCENES} {' '.join(SCENE_OPTIONS)}",
@@ -34,7 +34,7 @@ def facts() -> dict[str, str]:
 
 
 def detection_steps(args: PhotographArguments) -> Iterator[Step]:
-    """Each is made when the one before has ended; the keypoint network is there."""
+    """Yields each step when the one before has ended; the keypoint network exists already."""
     scenes, data = args.work / "scenes", made_with(args, "keypoints") / "detection"
     counts = ("--count", str(SCENES), "--val-count", "0", "--test-count", str(TEST_SCENES))
     drawing = ("--out", scenes, *counts, *SCENE_OPTIONS, "--workers", "2")
@@ -61,5 +61,5 @@ def detection_steps(args: PhotographArguments) -> Iterator[Step]:
 
 
 def runs_folder(args: PhotographArguments) -> Path:
-    """Where the training puts its run."""
+    """The folder in which the training puts its run."""
     return made_with(args, "keypoints") / "runs" / FOLDER / "all"

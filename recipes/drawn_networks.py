@@ -1,14 +1,14 @@
-"""`python recipes/drawn_networks.py`: makes a keypoint network and a classifier of drawn photos alone, from nothing.
+"""`python recipes/drawn_networks.py`: trains a keypoint network and a classifier on drawn photos, from random weights.
 
-The networks that ship are made by `photograph_networks.py`; the first classifier, from which that one goes on, was made
-by this recipe, which was called shipped_networks.py then. It needs no photographs and no other weights.
+The shipped networks are made by `photograph_networks.py`. The first classifier, from which that one starts, was made by
+this recipe, which was called shipped_networks.py then. It needs no photographs and no other weights.
 
-Synthetic photos are drawn; a keypoint network is trained on them at growing sizes, each phase going on from the best
-model of the one before; the photos are cropped to the regions of its heatmaps; a classifier of all 8 attribute tasks is
-trained on the crops, from the keypoint network's backbone; both become artifacts, are scored, and get a model card.
-A step can be stopped; run again, the recipe goes on where it was.
+Steps: synthetic photos are drawn; a keypoint network is trained on them at growing sizes, each phase starting from the
+best model of the one before; the photos are cropped to the regions of its heatmaps; a classifier of all 8 attribute
+tasks is trained on the crops, from the keypoint network's backbone; both are exported, scored, and get a model card. A
+step can be stopped; another call of the recipe continues there.
 
-In the folder to work in, what is made with an artifact lies beside it, apart from what is made in another precision:
+In the work folder, everything that depends on an artifact lies beside it, separate for each precision:
 
     photos/  runs/keypoints_PHASE_SIZE/
     keypoints_PRECISION/      artifact/  crops/  runs/attributes_PHASE_SIZE/
@@ -71,7 +71,7 @@ class Phase:
 
 KEYPOINT_PHASES = (Phase(128, 3, 2e-3), Phase(192, 2, 1e-3), Phase(256, 3, 7e-4))
 ATTRIBUTE_PHASES = (Phase(96, 3, 2e-3), Phase(128, 4, 1e-3), Phase(160, 2, 6e-4), Phase(192, 3, 4e-4))
-"""On small photos a network learns most of what it will, in a fraction of the time."""
+"""Training on small photos first takes a fraction of the time, and a network learns most there."""
 PHOTO_OPTIONS = ("--size", "256", "--labels", "all")
 KEYPOINT_OPTIONS = (
     *("--category", "all", "--network", "lite", "--batch-size", "32", "--val-fraction", "0.05"),
@@ -87,9 +87,9 @@ ATTRIBUTE_OPTIONS = (
 
 @dataclass(frozen=True)
 class MakeArguments:
-    """Make a keypoint network and a classifier of drawn photos: draw, train, crop, train, export, score, describe.
+    """Train a keypoint network and a classifier on drawn photos: draw, train, crop, train, export, score, describe.
 
-    Run again, it goes on where it was. On two CPU cores that takes some hours.
+    Another call continues where the last one stopped. On two CPU cores this takes some hours.
     """
 
     out: Path = CHECKOUT / "data" / "drawn_networks"
@@ -97,21 +97,21 @@ class MakeArguments:
     work: Path = CHECKOUT / "data" / "weights"
     """folder for the photos, crops and runs"""
     count: int = 40000
-    """synthetic photos to train on"""
+    """synthetic photos for training"""
     test_count: int = 2000
-    """synthetic photos with hidden answers, to score on"""
+    """synthetic photos with hidden answers, for scoring"""
     seed: int = 1
     """seed of the photos; trainings have seed 0"""
     epochs: float = 1.0
-    """how long all phases of the trainings are, as a multiple of the recipe's"""
+    """length of all phases of the trainings, as a multiple of the recipe's"""
     precision: Precision | Literal["auto"] = "auto"
-    """of the trainings: bfloat16 on processors with AMX, else float32; run again, what it was at first"""
+    """of the trainings: bfloat16 on processors with AMX, else float32; another call keeps the first choice"""
     keypoint_precision: Numbers = "int8"
-    """of the keypoint artifact; run again with another, the crops and the classifier are made anew"""
+    """of the keypoint artifact; if another call changes it, the crops and the classifier are made again"""
     attribute_precision: Numbers = "float32"
-    """of the classifier's artifact, which loses more in int8 than an export allows"""
+    """of the classifier's artifact; int8 loses more than an export allows"""
     real: Path | None = None
-    """folder of annotated photographs (test.csv, answers.csv and label.csv), on which the cards then have scores"""
+    """folder of annotated photographs (test.csv, answers.csv and label.csv), whose scores are added to the cards"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def make_networks(args: MakeArguments) -> None:
     _check(args)
-    # What one run has written of its photos, the next one reads, perhaps from another folder.
+    # Another call reads the paths that this one wrote, perhaps from another current folder.
     real = args.real and args.real.absolute()
     args = replace(args, work=args.work.absolute(), out=args.out.absolute(), real=real)
     args = claimed(args)
@@ -145,10 +145,10 @@ def _check(args: MakeArguments) -> None:
 
 
 def claimed(args: MakeArguments) -> MakeArguments:
-    """Claims the folder to work in for what the trainings depend on, and finds the precision for `auto`.
+    """Records in the work folder what the trainings depend on, and finds the precision for `auto`.
 
-    Of a folder that was begun, that is the one it was begun with, on whatever processor. Raises FileExistsError where
-    the folder was begun otherwise.
+    In a folder that was begun already, it is the first precision, on any processor. Raises FileExistsError if the
+    folder was begun with other arguments.
     """
     path = args.work / RECIPE_FILE
     begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -160,7 +160,7 @@ def claimed(args: MakeArguments) -> MakeArguments:
 
 
 def recipe_facts() -> dict[str, str]:
-    """What the recipe itself says of photos and trainings: a folder begun by another one makes other networks."""
+    """Facts of photos and trainings that this recipe sets; with other facts, a folder would have other networks."""
     options = {"photo": PHOTO_OPTIONS, "keypoint": KEYPOINT_OPTIONS, "attribute": ATTRIBUTE_OPTIONS}
     facts = {f"{stage}_options": " ".join(given) for stage, given in options.items()}
     for stage, phases in {"keypoint": KEYPOINT_PHASES, "attribute": ATTRIBUTE_PHASES}.items():
@@ -170,15 +170,15 @@ def recipe_facts() -> dict[str, str]:
 
 
 def made_with(args: MakeArguments, stage: Stage) -> Path:
-    """The folder of a stage's artifact and of all that is made with it: in another precision it is another one."""
+    """The folder of a stage's artifact and of all that depends on it; every precision has its own."""
     folder = args.work / f"keypoints_{args.keypoint_precision}"
     return folder if stage == "keypoints" else folder / f"attributes_{args.attribute_precision}"
 
 
 def steps(args: MakeArguments) -> Iterator[Step]:
-    """The steps in their order, each made when the one before has ended: it can depend on what that left.
+    """Yields the steps in order, each when the one before has ended, since it can depend on its results.
 
-    Raises ValueError where an artifact is not of the last phase before it.
+    Raises ValueError if an artifact is not of the last phase before it.
     """
     photos, crops = args.work / "photos", made_with(args, "keypoints") / "crops"
     artifacts: dict[Stage, Path] = {stage: made_with(args, stage) / "artifact" for stage in MADE}
@@ -216,21 +216,21 @@ def steps(args: MakeArguments) -> Iterator[Step]:
 
 
 def phase_folder(args: MakeArguments, stage: Stage, index: int) -> Path:
-    """What a training gets as --out for a phase; -1 is the last phase."""
+    """The --out of the training of a phase; -1 is the last phase."""
     phases = KEYPOINT_PHASES if stage == "keypoints" else ATTRIBUTE_PHASES
     above = args.work if stage == "keypoints" else made_with(args, "keypoints")
     return above / "runs" / f"{stage}_{index % len(phases)}_{phases[index].size}"
 
 
 def runs_folder(args: MakeArguments, stage: Stage, index: int) -> Path:
-    """Where the training puts the run of a phase; -1 is the last phase."""
+    """The folder in which the training puts the run of a phase; -1 is the last phase."""
     return phase_folder(args, stage, index) / ("all" if stage == "keypoints" else f"{FOLDER}/all")
 
 
 def score_steps(
     artifacts: Mapping[Stage, Path], scores: Path, photos: Path, crops: Path, real: Path | None
 ) -> Iterator[Step]:
-    """Hidden synthetic answers, and real ones where there are some."""
+    """Scores on hidden synthetic answers, and on real ones if there are some."""
     truths = {"synthetic": photos / ANSWER}
     tests = {"synthetic": photos / "test" / "test.csv"}
     if real is not None:
@@ -262,7 +262,7 @@ def made_by(args: MakeArguments) -> list[str]:
 
 
 def part_of(args: MakeArguments, stage: Stage) -> Part:
-    """What the folder of a stage is made of, once all steps are done."""
+    """What the folder of a stage consists of, when all steps are done."""
     run, scores = only_run(runs_folder(args, stage, -1)), made_with(args, "attributes") / "scores"
     sets = {"synthetic": Photographs(args.work / "photos" / "test" / "test.csv", args.work / "photos" / ANSWER)}
     if args.real is not None:

@@ -1,8 +1,8 @@
-"""`python recipes/golden_answers.py`: writes what the shipped networks answer, to which their test holds them then.
+"""`python recipes/golden_answers.py`: writes the predictions of the shipped networks that their test expects.
 
-Run it once new networks are in place, and look at what it changes: tests/recognition/test_shipped_golden.py compares
-the answers to five drawn photos of a garment each, and to a drawn street scene of three, with
-tests/golden/shipped/expected.json, on the processor that wrote them bit for bit.
+Run it after new networks are installed, and check what changes. tests/recognition/test_shipped_golden.py compares the
+predictions for five drawn photos of a garment each, and for a drawn street scene of three, with
+tests/golden/shipped/expected.json: bit for bit on the processor that wrote them.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[1] / "tests" / "golden" / "shipped"
 
 
 def golden_answers(folder: Path) -> dict[str, Any]:
-    """The processor, the digests of the networks, and their answers to the photos of the folder, as JSON values."""
+    """The processor, the digests of the networks, and their predictions for the photos of the folder, as JSON."""
     core = openvino.Core()
     paths = sorted(folder.glob("*.jpg"))
     samples = [Sample(path.name, path, None) for path in paths]
@@ -61,7 +61,7 @@ def golden_answers(folder: Path) -> dict[str, Any]:
 
 
 def garments_of(path: Path) -> list[dict[str, Any]]:
-    """What all three networks together answer of the garments in a photo, in their order."""
+    """The predictions of all three networks for the garments of a photo, in order."""
     return [
         {
             "category": garment.category,

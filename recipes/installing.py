@@ -1,7 +1,7 @@
-"""Installs networks: of each stage artifact, compact Keras weights and card in one folder.
+"""Installs networks: artifact, compact Keras weights and card of each stage in one folder.
 
-What is there already can be in use, as the networks of the package are. So all folders are made beside the others
-first, and replace them by renaming; if this is stopped in between, run it again.
+The networks there can be in use, as those of the package are. So all folders are first made beside the others and then
+renamed. If this is stopped in between, run it again.
 """
 
 import shutil
@@ -16,10 +16,10 @@ from aifashion.serve.shipped import CARD, STAGES, WEIGHTS
 
 @dataclass(frozen=True)
 class Part:
-    """What the folder of a stage is made of.
+    """What the folder of a stage consists of.
 
     artifact: folder that was exported from `run`. weights: the Keras weights file of its best epoch. made_by: the
-    commands that made it. card: from a folder with artifact and weights to the text of MODEL_CARD.md.
+    commands that made it. card: function from a folder with artifact and weights to the text of MODEL_CARD.md.
     """
 
     stage: Stage
@@ -31,10 +31,10 @@ class Part:
 
 
 def check_out(out: Path) -> None:
-    """Raises FileExistsError where `out` is no folder, or holds anything that is not a stage's artifact."""
+    """Raises FileExistsError if `out` is not a folder, or contains anything except artifacts of the stages."""
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file; expected a folder of {', '.join(STAGES)}: choose another --out")
-    # Hidden folders are left by a call that was cut short.
+    # Hidden folders are left over from a call that was stopped.
     others = sorted(path.name for path in out.glob("[!.]*") if path.name not in STAGES)
     if others:
         raise FileExistsError(f"{out} holds other things ({', '.join(others[:5])}); choose another --out")
@@ -43,7 +43,7 @@ def check_out(out: Path) -> None:
 
 
 def check_source(artifact: Path, run: Path) -> None:
-    """Raises ValueError where the artifact was exported from another run, such as one trained again since."""
+    """Raises ValueError if the artifact was exported from another run, such as a later training."""
     source = Manifest.read(artifact).source.get("run")
     if source != run.name:
         raise ValueError(
@@ -53,10 +53,10 @@ def check_source(artifact: Path, run: Path) -> None:
 
 
 def install(out: Path, parts: Sequence[Part]) -> None:
-    """Each part as one folder in `out`, instead of an earlier one; no folder there is ever half of both.
+    """Puts each part as a folder into `out`, replacing an earlier one; no folder there is ever a mix of both.
 
-    Raises ValueError for an artifact of another run and FileExistsError where `out` holds other things; then `out` is
-    as it was.
+    Raises ValueError for an artifact of another run and FileExistsError if `out` contains other things; then `out`
+    stays unchanged.
     """
     check_out(out)
     for part in parts:
@@ -69,7 +69,7 @@ def install(out: Path, parts: Sequence[Part]) -> None:
 
 
 def write_weights(weights: Path, folder: Path) -> None:
-    """Writes the compact form of a Keras weights file, or of a compact one, beside the artifact in `folder`."""
+    """Writes the compact form of a weights file, Keras's or compact, beside the artifact in `folder`."""
     from aifashion.unet.compact_weights import whole_weights, write_compact
 
     with whole_weights(weights) as whole, atomic_path(folder / WEIGHTS) as beside:

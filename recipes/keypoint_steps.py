@@ -1,4 +1,4 @@
-"""The steps of `photograph_networks.py` that make its keypoint network: draw, join, mix, train, export, score."""
+"""Steps of `photograph_networks.py` that make its keypoint network: draw, join, mix, train, export, score."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ from aifashion.top.arguments import tell
 
 @dataclass(frozen=True)
 class Phase:
-    """size: side of the input in px. learning_rate: its peak, reached after `warmup_epochs`. drawn: how many drawn
-    photos its mix has."""
+    """size: side of the input in px. learning_rate: its peak, reached after `warmup_epochs`. drawn: number of drawn
+    photos in its mix."""
 
     size: int
     learning_rate: float
@@ -28,13 +28,13 @@ class Phase:
 
 
 PHASES = (Phase(192, 0.001, 1, 6000), Phase(256, 0.0005, 0.5, 2500))
-"""On small photos a network learns most of what it will, in a fraction of the time."""
+"""Training on small photos first takes a fraction of the time, and a network learns most there."""
 LAID_REPEAT, WORN_REPEAT, BARE = 2, 3, 200
-"""How often an epoch sees each annotated photograph; and how many photographs of each category of which only that is
-known, and without a garment."""
+"""How often an epoch uses each annotated photograph; and how many photographs without keypoints it uses of each
+category, and of no garment."""
 DRAWN_COUNT, MEASURED = 7000, 500
-"""How many photos are drawn, of which a tenth is for validation; and on how many drawn ones, beside the photographs, it
-is measured what int8 costs."""
+"""Number of drawn photos, of which a tenth is for validation; and on how many drawn ones, in addition to the
+photographs, the loss of int8 is measured."""
 PHOTO_OPTIONS = ("--size", "256", "--labels", "all")
 OPTIONS = (
     *("--category", "all", "--network", "efficientnet_lite0", "--batch-size", "32", "--ema", "0.998"),
@@ -45,7 +45,7 @@ OPTIONS = (
 
 
 def facts() -> dict[str, str]:
-    """What the recipe itself says of the data and the trainings."""
+    """Facts of the data and the trainings that this recipe sets."""
     return {
         "photos": f"{DRAWN_COUNT} drawn {' '.join(PHOTO_OPTIONS)}",
         "keypoint_options": " ".join(OPTIONS),
@@ -58,7 +58,7 @@ def facts() -> dict[str, str]:
 
 
 def keypoint_steps(args: PhotographArguments) -> Iterator[Step]:
-    """Each is made when the one before has ended."""
+    """Yields each step when the one before has ended."""
     drawn = args.work / "drawn"
     counts = ("--count", str(DRAWN_COUNT), "--test-count", str(args.test_count), "--seed", "11")
     drawing = ("--out", drawn, *counts, *PHOTO_OPTIONS, "--workers", "2")
@@ -89,7 +89,7 @@ def keypoint_steps(args: PhotographArguments) -> Iterator[Step]:
 
 
 def _score_steps(args: PhotographArguments, artifact: Path) -> Iterator[Step]:
-    """Scores with categories given, in one pass and in ten."""
+    """Scores with given categories, in one pass and in ten."""
     scores = made_with(args, "keypoints") / "scores"
     for name, photos in tested(args).items():
         for augment, passes in (("--no-augment", "plain"), ("--augment", "tta")):
@@ -102,7 +102,7 @@ def _score_steps(args: PhotographArguments, artifact: Path) -> Iterator[Step]:
 
 
 def keypoint_shares(args: PhotographArguments, drawn: int) -> list[Share]:
-    """What is in a mix with so many drawn photos."""
+    """The parts of a mix with so many drawn photos."""
     bare = BARE if args.leave_out != "bare" else 0
     shares = {
         "laid": Share("laid", args.work / "laid", LAID_REPEAT, bare=bare),
@@ -118,12 +118,12 @@ def mix_folder(args: PhotographArguments, number: int) -> Path:
 
 
 def runs_folder(args: PhotographArguments, number: int) -> Path:
-    """Where the training puts the run of a phase."""
+    """The folder in which the training puts the run of a phase."""
     return args.work / "runs" / f"keypoints_{number % len(PHASES) + 1}" / "all"
 
 
 def keypoint_run(args: PhotographArguments) -> Path:
-    """The run of the last phase, once it is there."""
+    """The run of the last phase, if it exists."""
     return only_run(runs_folder(args, -1))
 
 

@@ -1,7 +1,7 @@
-"""Mixes data sets in the FashionAI layout into one, so that an epoch sees of each as much as it should.
+"""Mixes data sets in the FashionAI layout into one, with a given weight of each in an epoch.
 
-A photo that an epoch is to see several times has several names, which are links to one file. The validation photos are
-those of the sets that are to choose the best epoch, each once.
+A photo that an epoch uses several times has several names, which are links to one file. The validation photos are those
+of the sets that select the best epoch, each once.
 """
 
 import csv
@@ -26,10 +26,10 @@ CLAIM = "mix.json"
 class Share:
     """A data set and how much of it is in the mix.
 
-    name: of its folder in the mix. folder: the set, with its split. repeat: how often an epoch sees each photo.
-    most: so many training photos at most, chosen at random. bare: of each category, and without a garment, at most so
-    many of the photos that have no keypoint. validates: its validation photos choose the best epoch. split: the set
-    whose split holds, by file names, for crops of its photos; where there is none, all are to train on.
+    name: its folder in the mix. folder: the set, with its split. repeat: how often an epoch uses each photo. most:
+    maximum number of training photos, chosen at random. bare: maximum number of photos without keypoints, of each
+    category and of no garment. validates: its validation photos select the best epoch. split: for crops, the set whose
+    split applies, by file names; without it, all photos are for training.
     """
 
     name: str
@@ -45,12 +45,12 @@ class Share:
 
 
 def mix_keypoints(out: Path, shares: Sequence[Share], seed: int = 0, both: bool = False) -> tuple[int, int]:
-    """Writes a training set for keypoints; returns how many photos it has to train on and to validate on.
+    """Writes a training set for keypoints; returns its numbers of training and of validation photos.
 
-    both: all photos are to train on and, by another name, to validate on, so that what an artifact in a lower precision
-    costs is measured on many.
+    both: every photo is used for training and, by another name, for validation, so that the loss of a lower precision
+    is measured on many photos.
 
-    Raises FileExistsError where `out` holds another mix or anything else; errors of the sets as in a training.
+    Raises FileExistsError if `out` has another mix or anything else; errors of the sets as in a training.
     """
     claim_folder(out, CLAIM, {"seed": seed, "both": both, "shares": [share.facts() for share in shares]})
     halves: tuple[list[Sample], list[Sample]] = [], []
@@ -73,7 +73,7 @@ def mix_keypoints(out: Path, shares: Sequence[Share], seed: int = 0, both: bool 
 def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0, both: bool = False) -> tuple[int, int]:
     """Writes a training set for attributes, as `mix_keypoints`.
 
-    Where the photos are crops, they are of one kind, and so the mix is: ValueError for others.
+    If the photos are crops, all must be of one kind, which the mix then has; ValueError otherwise.
     """
     records = {share.name: _crops(share.folder) for share in shares}
     crops, *others = set(records.values())
@@ -109,7 +109,7 @@ def mix_attributes(out: Path, shares: Sequence[Share], seed: int = 0, both: bool
 def _placed(
     share: Share, train: Sequence[Sample], val: Sequence[Sample], both: bool
 ) -> Iterator[tuple[int, int, Sample]]:
-    """The half of the mix (0 to train on), which time of how many, and the photo, of all that a share gives."""
+    """Part of the mix (0: training), number of the repetition, and photo, for all photos of a share."""
     if both:
         for half in (0, 1):
             yield from ((half, half, sample) for sample in [*train, *val])
@@ -126,7 +126,7 @@ def _crops(folder: Path) -> bytes | None:
 
 
 def _names(split: Path) -> set[str]:
-    """The file names of the photos in one half of a split."""
+    """The file names of the photos in one part of a split."""
     with split.open(newline="", encoding="utf-8") as file:
         return {Path(row["path"]).name for row in csv.DictReader(file)}
 
@@ -140,7 +140,7 @@ def few(samples: list[Any], most: int | None, rng: random.Random) -> list[Any]:
 
 
 def _few_bare(samples: list[Sample], most: int | None, rng: random.Random) -> list[Sample]:
-    """The samples, but at most so many of a category without any keypoint."""
+    """The samples, with at most so many of each category without any keypoint."""
     if most is None:
         return samples
     bare: dict[str, list[Sample]] = defaultdict(list)

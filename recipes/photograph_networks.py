@@ -1,15 +1,15 @@
-"""`python recipes/photograph_networks.py`: makes the three networks that ship, of drawn photos and photographs.
+"""`python recipes/photograph_networks.py`: trains the three shipped networks on drawn photos and photographs.
 
-The keypoint network starts from weights of ImageNet and learns from drawn photos, photographs of clothes that lie or
+The keypoint network starts from weights of ImageNet. It is trained on drawn photos, photographs of clothes that lie or
 hang and of clothes that people wear, and photos without a garment, first on small photos, then on larger ones. The
-detector starts from it, and learns from drawn scenes and from photographs with the boxes of their garments. The
-classifier goes on from the one that ships, on crops made with the keypoint network.
+detector starts from it, and is trained on drawn scenes and on photographs with the boxes of their garments. The
+classifier starts from the shipped one, and is trained on crops made with the keypoint network.
 
-The annotations are those of `data/photographs` and `data/street`; their photos are other people's, in clones of their
-repositories. What the networks answer is then scored on photographs of people whose photos no training and no choice
-has seen.
+The annotations are those of `data/photographs` and `data/street`; their photos belong to others and are in clones of
+their repositories. The networks are then scored on photographs of people whose photos were not used in training or
+selection.
 
-In the folder to work in, what is made with an artifact lies beside it:
+In the work folder, everything that depends on an artifact lies beside it:
 
     drawn/  laid/  worn/  scenes/  mix_PHASE/  runs/keypoints_PHASE/
     keypoints_PRECISION/      artifact/  measured/  scores/  detection/  crops_NAME/  mix/
@@ -93,8 +93,8 @@ def _check(args: PhotographArguments) -> None:
 
 
 def claimed(args: PhotographArguments) -> PhotographArguments:
-    """Claims the folder to work in for what the trainings depend on; for `auto` it finds the precision, or that with
-    which the folder was begun. Raises FileExistsError where the folder was begun otherwise."""
+    """Records in the work folder what the trainings depend on; for `auto` it finds the precision, or takes that with
+    which the folder was begun. Raises FileExistsError if the folder was begun with other arguments."""
     path = args.work / RECIPE_FILE
     begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     kept = begun.get("precision") if args.precision == "auto" else None
@@ -109,7 +109,7 @@ def claimed(args: PhotographArguments) -> PhotographArguments:
 
 
 def steps(args: PhotographArguments) -> Iterator[Step]:
-    """The steps in their order, each made when the one before has ended."""
+    """Yields the steps in order, each when the one before has ended."""
     yield from keypoint_steps.keypoint_steps(args)
     if args.stages != "keypoints":
         yield from detection_steps.detection_steps(args)
@@ -118,7 +118,7 @@ def steps(args: PhotographArguments) -> Iterator[Step]:
 
 
 def made_by(args: PhotographArguments, stage: Stage) -> list[str]:
-    """The commands that made the network of a stage, each going on from the weights of the one before."""
+    """The commands that made the network of a stage, each starting from the weights of the one before."""
     epochs = f"--keypoint-epochs {' '.join(map(str, args.keypoint_epochs))} --detection-epochs {args.detection_epochs}"
     command = f"{RECIPE} --laid CLONE --worn CLONE --imagenet FILE {epochs} --attribute-epochs {args.attribute_epochs}"
     left_out = f" --leave-out {args.leave_out}" if args.leave_out != "nothing" else ""
@@ -127,7 +127,7 @@ def made_by(args: PhotographArguments, stage: Stage) -> list[str]:
 
 
 def part_of(args: PhotographArguments, stage: Stage) -> Part:
-    """What the folder of a stage is made of, once all steps are done."""
+    """What the folder of a stage consists of, when all steps are done."""
     scores = {each: made_with(args, each) / "scores" for each in STAGES}
     runs = {
         "detection": detection_steps.runs_folder(args),

@@ -1,7 +1,7 @@
-"""What recipes are made of: steps, each a function of the package in a process of its own, that are done once.
+"""Steps of recipes: each calls a function of the package in its own process, and is done only once.
 
-Keras keeps state, and what makes a training repeatable is set before TensorFlow starts. A step can be stopped; run
-again, a recipe goes on where it was.
+Keras keeps state, and settings for repeatable trainings must be made before TensorFlow starts. A step can be stopped;
+another call of the recipe continues there.
 """
 
 import json
@@ -20,13 +20,13 @@ from aifashion.top import export
 from aifashion.top.arguments import tell
 
 START_FILE = "start.json"
-"""The commands that made the shipped classifier from which the next one starts: it is gone once it is replaced."""
+"""The commands that made the shipped classifier from which the next one starts; installing the next one loses them."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """function, options: what is called, with what. folder, last: once it has ended well, a file in that folder has a
-    path of this pattern, which it writes last of all. hint: what else to say where it fails.
+    """function, options: the function to call, and its options. folder, last: folder, and path pattern in it, of the
+    file that the step writes last when it succeeds. hint: addition to the error message.
     """
 
     function: Callable[[Sequence[str]], None]
@@ -37,29 +37,29 @@ class Step:
 
     @property
     def name(self) -> str:
-        """Such as train_attributes.main."""
+        """Module and function, such as train_attributes.main."""
         return f"{self.function.__module__.rpartition('.')[2]}.{self.function.__name__}"
 
     @property
     def done(self) -> Path | None:
-        """The file that it writes last, where it has ended well."""
+        """The file that the step writes last, if it has succeeded."""
         return next(self.folder.glob(self.last), None)
 
 
 def note_start(work: Path) -> None:
-    """Keeps in the folder to work in what made the classifier that ships, when the folder is begun."""
+    """Records in a new work folder which commands made the shipped classifier."""
     if not (work / START_FILE).exists():
         write_atomic(work / START_FILE, json.dumps(_made_now(), indent=1))
 
 
 def made_before(work: Path) -> list[str]:
-    """The commands that made the shipped classifier from which the folder was begun."""
+    """The commands that made the shipped classifier when the folder was begun."""
     return json.loads((work / START_FILE).read_text(encoding="utf-8"))
 
 
 def check_start(work: Path, step: Step) -> None:
-    """Raises ValueError for a training that starts from the classifier that ships, where that was replaced since, by
-    that of this folder or of another one."""
+    """Raises ValueError for a training that starts from the shipped classifier, if that was replaced since by one made
+    in this folder or another."""
     if WORD not in step.options:
         return
     begun, now = made_before(work), _made_now()
@@ -75,7 +75,7 @@ def _made_now() -> list[str]:
 
 
 def check_real(real: Path | None) -> None:
-    """Raises FileNotFoundError where a folder of annotated photographs lacks a list."""
+    """Raises FileNotFoundError if a folder of annotated photographs lacks a list."""
     missing = [] if real is None else [name for name in REAL_FILES if not (real / name).is_file()]
     if missing:
         raise FileNotFoundError(f"{real} has no {', '.join(missing)}: annotated photographs need all three")
@@ -87,7 +87,7 @@ def training_step(
     runs: Path,
     start: tuple[str | Path, ...],
 ) -> Step:
-    """A phase that has begun goes on exactly; its run is calibrated last of all."""
+    """A training step; a stopped phase resumes exactly. The run is calibrated at the end."""
     begun = next(runs.glob("*/states/index.json"), None) is not None
     return Step(function, (*options, *(("--resume",) if begun else start)), runs, f"*/{CALIBRATION}")
 
@@ -105,7 +105,7 @@ def score_step(function: Callable[[Sequence[str]], None], truth: Path, folder: P
 def run_step(step: Step) -> None:
     """Calls a step's function in a new process.
 
-    Raises ValueError where it fails, after it has said why, or leaves the step undone.
+    Raises ValueError if it fails, after it has printed why, or ends without its last file.
     """
     options = [str(option) for option in step.options]
     tell(f"> {step.name} {' '.join(options)}")
@@ -113,7 +113,7 @@ def run_step(step: Step) -> None:
     process.start()
     try:
         process.join()
-    except KeyboardInterrupt:  # the step has it from the terminal as well, and says how to go on
+    except KeyboardInterrupt:  # the step gets it from the terminal, too, and prints how to resume
         process.join()
         raise
     if process.exitcode:
@@ -128,9 +128,9 @@ def run_step(step: Step) -> None:
 
 
 def train_precision(asked: str, cpu: Path = Path("/proc/cpuinfo")) -> str:
-    """For `auto` what is faster here: without matrix units (AMX) bfloat16 trains more slowly than float32.
+    """The precision for `auto`: without matrix units (AMX), bfloat16 trains more slowly than float32.
 
-    cpu: where Linux lists what the processor has; elsewhere there is no such file.
+    cpu: file in which Linux lists the processor's features; other systems have none.
     """
     if asked != "auto":
         return asked
@@ -138,7 +138,7 @@ def train_precision(asked: str, cpu: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def only_run(folder: Path) -> Path:
-    """The run of a phase. Raises ValueError where there is none, as in a step that is still to come."""
+    """The run of a phase. Raises ValueError if there is none, as before its step is done."""
     runs = sorted(path.parent for path in folder.glob("*/config.json"))
     if not runs:
         raise ValueError(f"no run in {folder}: the phase was not trained; run the recipe again")

@@ -1,7 +1,7 @@
 """Makes the virtual environments of the peers: `python benchmarks/peers/environments.py torch onnxruntime`.
 
-Each lies in .venv-peers/NAME and holds what requirements-NAME.txt pins, installed without looking for dependencies;
-it is made anew when that file has changed.
+Each lies in .venv-peers/NAME and has the packages pinned in requirements-NAME.txt, installed without their
+dependencies. It is made again when that file changes.
 """
 
 import shutil
@@ -19,7 +19,7 @@ def python_of(folder: Path) -> Path:
 
 
 def make(name: str) -> None:
-    """Raises subprocess.CalledProcessError where a package cannot be had."""
+    """Raises subprocess.CalledProcessError if a package cannot be installed."""
     folder, wanted = FOLDER / name, (HERE / f"requirements-{name}.txt").read_text()
     stamp = folder / "installed.txt"
     if stamp.is_file() and stamp.read_text() == wanted:

@@ -1,10 +1,10 @@
-"""A run of random weights as this project's runtime and as ONNX Runtime take it.
+"""Exports a run with random weights for this project's runtime and for ONNX Runtime.
 
 `python benchmarks/peers/export.py --run RUN --photos FOLDER --out FOLDER openvino-f32 openvino-int8 onnx-f32` makes
-folders of these names, each a format and a precision; int8 learns its ranges from the photos.
+folders of these names (format and precision); int8 is calibrated on the photos.
 
-`aifashion export` would refuse such weights in bfloat16 and int8: it holds an artifact to the run's score. Here an
-artifact is written as it is, with no layer put back into a higher precision.
+`aifashion export` would refuse such weights in bfloat16 and int8, since it compares the scores of artifact and run.
+Here the artifact is written without that check, and no layer is kept in a higher precision.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from aifashion.unet.predictors import trained_keypoint_net
 from aifashion.unet.runs import best_model, read_keypoint_config
 
 LEARNED = 8
-"""Photos from which int8 learns the ranges of the layers."""
+"""Photos on which int8 is calibrated."""
 
 
 PRECISIONS = {"f32": "float32", "bf16": "bfloat16"}
-"""Short names that the folders bear."""
+"""Short names used for the folders."""
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
         calibration = learned if precision == "int8" else ()
         try:
             write_artifact(args.out / name, serving, manifest, lambda network: {"excess": 0.0}, calibration)
-        except ArtifactError as error:  # the peers that need it are left out, with a word
+        except ArtifactError as error:  # peers that need it are left out, with a message
             print(f"{name}: {error}")
 
 

@@ -1,10 +1,10 @@
-"""What the workers of the peers benchmark work on: a run, its weights for other frameworks, reference outputs.
+"""Prepares the input of the peers benchmark's workers: a run, its weights for other frameworks, reference outputs.
 
-    run/                 folder of a run of random weights (only where no run was given)
+    run/                 folder of a run with random weights (only if no run was given)
     config.json          the run's configuration
     weights.safetensors  `LAYER.VARIABLE` of every layer that the heatmaps and the category depend on
     reference.npz        images (B, S, S, 3) uint8 -> heatmaps (B, h, w, K), not masked, and category logits (B, C)
-    facts.json           where the run and its weights lie, multiply-adds of one image, and the NetworkSpec
+    facts.json           paths of the run and its weights, multiply-adds of one image, and the NetworkSpec
 
 `python benchmarks/peers/prepare.py --network lite --photos FOLDER --out FOLDER [--run RUN]`
 """
@@ -30,13 +30,13 @@ from aifashion.unet.predictors import keypoint_net, trained_keypoint_net
 from aifashion.unet.runs import best_model, new_run, read_keypoint_config, save_model
 
 SIZES = {"v11": 512, "lite": 192}
-"""Side of the input in px that each network is measured at."""
+"""Side of the input in px at which each network is measured."""
 REFERENCE_IMAGES = 2
 SETTLING_IMAGES = 4
 
 
 def leaf_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """All layers of a model, those of the models in it included."""
+    """All layers of a model, including those of nested models."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from leaf_layers(layer)
@@ -45,17 +45,17 @@ def leaf_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def settled_random_net(config: KeypointConfig, images: np.ndarray) -> keras.Model:
-    """A network of random weights whose activations stay about 1 in every layer, as in a trained one.
+    """A network with random weights whose activations stay about 1 in every layer, as in a trained one.
 
-    The statistics of the batch norms are those of the images (B, S, S, 3). The highest heatmap value on them is 1, as
-    a trained network's is, so that differences between frameworks count as much.
+    The batch norms have the statistics of the images (B, S, S, 3). The highest heatmap value on them is 1, as for a
+    trained network, so that differences between frameworks are comparable.
     """
     keras.utils.set_random_seed(0)
     net = keypoint_net(config)
     norms = [layer for layer in leaf_layers(net) if isinstance(layer, keras.layers.BatchNormalization)]
     usual = [norm.momentum for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0  # the statistics become those of the one batch
+        norm.momentum = 0.0  # use the statistics of this one batch
     net(_inputs(config, images), training=True)
     for norm, momentum in zip(norms, usual, strict=True):
         norm.momentum = momentum
@@ -67,7 +67,7 @@ def settled_random_net(config: KeypointConfig, images: np.ndarray) -> keras.Mode
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Of the convolutions and matrix products, for one image."""
+    """Multiply-adds of the convolutions and matrix products, for one image."""
     total = 0
     for layer in leaf_layers(model):
         if isinstance(layer, keras.layers.Dense):
@@ -80,7 +80,7 @@ def multiply_adds(model: keras.Model) -> int:
 
 
 def named_weights(model: keras.Model) -> dict[str, np.ndarray]:
-    """`LAYER.VARIABLE` -> array, as Keras lays it out: kernels are (kh, kw, in, out)."""
+    """`LAYER.VARIABLE` -> array in Keras's layout: kernels are (kh, kw, in, out)."""
     named: dict[str, np.ndarray] = {}
     for layer in leaf_layers(model):
         for variable in layer.variables:
@@ -91,7 +91,7 @@ def named_weights(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def _serving(net: keras.Model) -> keras.Model:
-    """The part of the network that inference needs: RefineNet and the category head."""
+    """The part of the network used in inference: RefineNet and the category head."""
     return keras.Model(net.input, {name: x for name, x in net.output.items() if not name.startswith("global")})
 
 
@@ -110,7 +110,7 @@ def _images(photos: Sequence[Path], size: int) -> np.ndarray:
 
 
 def write(out: Path, run: Path, config: KeypointConfig, images: np.ndarray) -> None:
-    """Writes all but the run itself."""
+    """Writes everything except the run itself."""
     weights = best_model(run, print).path
     net = trained_keypoint_net(config, weights)
     model, outputs = _serving(net), _told(net, config, images)

@@ -1,6 +1,6 @@
-"""The Cascaded Pyramid Network of this project in PyTorch, with weights dumped from Keras.
+"""The Cascaded Pyramid Network of this project in PyTorch, with weights exported from Keras.
 
-Batch norms are folded into the convolutions before them, which in eager mode saves a pass over every feature map.
+Batch norms are folded into the preceding convolutions, which saves a pass over every feature map in eager mode.
 """
 
 # pyright: reportMissingImports=false
@@ -15,18 +15,18 @@ from torch import nn
 from torch.nn import functional
 
 BACKBONE_EPSILON, OWN_EPSILON = 1.001e-5, 1e-5
-"""Of the batch norms: keras.applications' ResNets, and the layers of this project."""
+"""Epsilon of the batch norms: in keras.applications' ResNets, and in this project's layers."""
 RGB_MEAN = (123.68, 116.779, 103.939)
 LEVELS = ("P5", "P4", "P3", "P2")
 MERGING = {True: ("refine_reduce",), False: ("refine_final_a", "refine_final_shortcut")}
-"""The convolutions that bring the levels together, of a network for a CPU and of one that is not."""
+"""Convolutions that merge the levels, in a network for a CPU (True) and in others."""
 Weights = Mapping[str, np.ndarray]
 
 
 def folded_conv(weights: Weights, name: str, norm: str, epsilon: float = OWN_EPSILON, stride: int = 1) -> nn.Module:
-    """A Keras convolution, and the batch norm after it where there is one, with the padding that Keras calls same.
+    """A Keras convolution with "same" padding, and the batch norm after it if there is one.
 
-    weights: `name.kernel` (kh, kw, in, out), maybe `name.bias`, and maybe gamma, beta and moments of `norm`.
+    weights: `name.kernel` (kh, kw, in, out), optionally `name.bias`, and gamma, beta and moments of `norm`.
     """
     kernel = weights[f"{name}.kernel"].astype(np.float64)
     bias = weights.get(f"{name}.bias", np.zeros(kernel.shape[3])).astype(np.float64)
@@ -39,14 +39,14 @@ def folded_conv(weights: Weights, name: str, norm: str, epsilon: float = OWN_EPS
     )
     conv.weight = nn.Parameter(torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1), np.float32)))
     conv.bias = nn.Parameter(torch.from_numpy(bias.astype(np.float32)))
-    # Of an even side, Keras pads a 3x3 convolution of stride 2 on the right and below only.
+    # For an even side, Keras pads a 3x3 convolution of stride 2 on the right and below only.
     return nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), conv) if uneven else conv
 
 
 class MergedConv(nn.Module):
     """A 1x1 convolution of levels, (B, C, h, w) each, upsampled to the size of the last and concatenated.
 
-    Done on each level before it is upsampled, as the `MergeLevels` of the Keras network does it.
+    It is applied to each level before upsampling, as `MergeLevels` of the Keras network does.
     """
 
     def __init__(self, conv: nn.Module, levels: int, upsampling: Mapping[str, Any]) -> None:
@@ -62,16 +62,16 @@ class MergedConv(nn.Module):
 
 
 class ResNet(nn.Module):
-    """timm's ResNet101 made that of keras.applications: the stride lies in a block's first convolution.
+    """timm's ResNet101 changed to that of keras.applications: a block's first convolution has the stride.
 
-    RGB of 0..255 (B, 3, H, W) -> features by level. In timm the 3x3 convolution strides ("ResNet v1.5"), which is
-    more work; the convolutions of keras.applications have biases and its batch norms another epsilon, both of which
-    are gone with the batch norms.
+    RGB of 0..255 (B, 3, H, W) -> features by level. In timm the 3x3 convolution has the stride ("ResNet v1.5"), which
+    is more work. The convolutions of keras.applications have biases and its batch norms another epsilon; folding
+    removes both differences.
     """
 
     def __init__(self, name: str, weights: Weights) -> None:
         super().__init__()
-        with torch.device("meta"):  # without drawing start weights that are replaced at once
+        with torch.device("meta"):  # no initial weights, which would be replaced at once
             self.body = timm.create_model(name, features_only=True, out_indices=(1, 2, 3, 4))
         kernel = weights["conv1_conv.kernel"][:, :, ::-1]  # Keras' network sees BGR
         stem = folded_conv({**weights, "conv1_conv.kernel": kernel}, "conv1_conv", "conv1_bn", BACKBONE_EPSILON)
@@ -98,7 +98,7 @@ class ResNet(nn.Module):
 
 
 class Named(nn.Module):
-    """Folded convolutions under the names of their Keras layers, and the blocks made of them."""
+    """Folded convolutions by the names of their Keras layers, and blocks made of them."""
 
     def __init__(self, weights: Weights, names: list[str], strided: tuple[str, ...] = ()) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class Named(nn.Module):
         return functional.relu_(x) if relu else x
 
     def block(self, x: Any, name: str) -> torch.Tensor:
-        """A basic block of two convolutions or a bottleneck of three."""
+        """A basic block (two convolutions) or a bottleneck (three)."""
         shortcut = self.conv(x, f"{name}_shortcut", relu=False) if f"{name}_shortcut" in self.convs else x
         *first, last = [f"{name}_{part}" for part in "abc" if f"{name}_{part}" in self.convs]
         for part in first:
@@ -138,7 +138,7 @@ class Lite(Named):
 class Cpn(Named):
     """RGB of 0..255 (B, 3, S, S) -> heatmaps (B, K, S/4, S/4) and category logits (B, C), both float32.
 
-    facts: the NetworkSpec: `backbone`, and whether blocks and upsampling are those for a CPU (`cpu`).
+    facts: the NetworkSpec: `backbone`, and whether blocks and upsampling are the variants for a CPU (`cpu`).
     """
 
     def __init__(self, weights: Weights, facts: Mapping[str, Any]) -> None:
@@ -166,7 +166,7 @@ class Cpn(Named):
             for step in range(int(level[1]) - 2):
                 x = self.block(x, f"refine_{key}_{step}")
             columns.append(x)
-        # A block for a CPU takes what is merged; of a bottleneck, the first convolution and the shortcut merge.
+        # A block for a CPU gets the merged levels; in a bottleneck, the first convolution and the shortcut merge them.
         x = self.conv(columns, "refine_reduce") if "refine_reduce" in self.convs else columns
         heatmaps = self.conv(self.block(x, "refine_final"), "refined_conv", relu=False)
         pooled = features["P5"].mean((2, 3))

@@ -1,4 +1,4 @@
-"""The ways in which PyTorch's eager mode may compute one network, of which the fastest is measured."""
+"""Modes in which PyTorch eager can compute a network; the fastest one is measured."""
 
 # pyright: reportMissingImports=false
 
@@ -14,8 +14,8 @@ FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 class EagerNetwork:
     """A network in eval mode under inference_mode, in float32 or bfloat16.
 
-    precision: f32 or bf16. In bf16 it is computed under autocast, or with weights that are bfloat16 themselves. The
-    network gets float32 images of 0..255, and casts them after normalising them.
+    precision: f32 or bf16. bf16 is computed under autocast, or with bfloat16 weights. The network gets float32 images
+    of 0..255, and casts them after normalisation.
     """
 
     def __init__(self, network: nn.Module, precision: str, threads: int) -> None:
@@ -26,14 +26,14 @@ class EagerNetwork:
         self.use(self.modes[0])
 
     def use(self, mode: str) -> None:
-        """Switches to one of `modes`. Weights once rounded to bfloat16 stay so, as autocast would round them too."""
+        """Switches to one of `modes`. Weights stay rounded to bfloat16 once they were; autocast rounds them equally."""
         self.kind, layout = mode.split()
         self.layout = FORMATS[layout]
         dtype = torch.bfloat16 if self.kind == "bfloat16" else torch.float32
         self.network.to(dtype=dtype, memory_format=self.layout)
 
     def __call__(self, images: np.ndarray) -> Any:
-        """images (B, H, W, 3) uint8 -> what the network gives."""
+        """images (B, H, W, 3) uint8 -> the network's outputs."""
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.kind == "autocast"):
             x = torch.from_numpy(images).permute(0, 3, 1, 2)
             return self.network(x.to(torch.float32, memory_format=self.layout))

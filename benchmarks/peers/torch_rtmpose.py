@@ -1,8 +1,8 @@
-"""The shape of RTMPose-m (arXiv:2303.07399) in PyTorch, with random weights: CSPNeXt-m and a SimCC head.
+"""The architecture of RTMPose-m (arXiv:2303.07399) in PyTorch, with random weights: CSPNeXt-m and a SimCC head.
 
 Written from the papers: CSPNeXt and its channel attention are those of RTMDet (arXiv:2212.07784), SimCC is
 arXiv:2107.03332, the gated attention unit arXiv:2202.10447. With 17 keypoints at 256x192 the paper counts 13.59 M
-parameters and 1.93 G multiply-adds, which `python benchmarks/peers/torch_rtmpose.py` compares.
+parameters and 1.93 G multiply-adds; `python benchmarks/peers/torch_rtmpose.py` compares these numbers.
 """
 
 # pyright: reportMissingImports=false
@@ -14,21 +14,21 @@ from torch.nn import functional
 HEIGHT, WIDTH = 256, 192
 """The network's input in px."""
 SPLIT = 2
-"""SimCC classes to one px."""
+"""SimCC classes per px."""
 PARAMETERS, MULTIPLY_ADDS = 13.59e6, 1.93e9
-"""Of the paper's RTMPose-m, 17 keypoints (table 1)."""
+"""Numbers of the paper's RTMPose-m with 17 keypoints (table 1)."""
 WIDTHS, DEPTHS = (48, 96, 192, 384, 768), (2, 4, 4, 2)
 """CSPNeXt-m: 0.75 of the channels and 0.67 of the blocks of CSPNeXt-l."""
 HIDDEN, KEY = 256, 128
 
 
 def conv(channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Module:
-    """Convolution with its batch norm folded in, as for inference, and SiLU."""
+    """Convolution with folded batch norm, as for inference, and SiLU."""
     return nn.Sequential(nn.Conv2d(channels, out, kernel, stride, kernel // 2, groups=groups), nn.SiLU(inplace=True))
 
 
 class Block(nn.Module):
-    """3x3, then 5x5 by channel and 1x1, with a shortcut where asked."""
+    """3x3 convolution, then 5x5 depthwise and 1x1; optionally with a shortcut."""
 
     def __init__(self, channels: int, shortcut: bool) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Block(nn.Module):
 
 
 class Stage(nn.Module):
-    """Two roads at half the width, one of them through `depth` blocks, joined under channel attention."""
+    """Two branches of half the width, one of them through `depth` blocks, joined by channel attention."""
 
     def __init__(self, channels: int, depth: int, shortcut: bool) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Stage(nn.Module):
 
 
 class PooledPyramid(nn.Module):
-    """Spatial pyramid pooling: the map beside its maxima over 5, 9 and 13 cells."""
+    """Spatial pyramid pooling: the map and its maxima over 5, 9 and 13 cells."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ def cspnext() -> nn.Sequential:
 
 
 class ScaleNorm(nn.Module):
-    """Vectors of one length, times a learned scale."""
+    """Normalises vectors to the same length, times a learned scale."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class ScaleNorm(nn.Module):
 
 
 class GatedAttention(nn.Module):
-    """Self-attention among keypoints, (B, K, 256) -> the same, with squared ReLU in the place of softmax."""
+    """Self-attention among keypoints, (B, K, 256) -> the same shape, with squared ReLU instead of softmax."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,14 +123,14 @@ class RTMPose(nn.Module):
         self.y = nn.Linear(HIDDEN, HEIGHT * SPLIT, bias=False)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        # Of ImageNet's mean and deviation; here one number for all channels, which costs the same.
+        # ImageNet's mean and deviation; here one number for all channels, which costs the same.
         x = ((image - 116.0) / 57.6).to(self.planes.weight.dtype)
         tokens = self.attention(self.embed(self.planes(self.backbone(x)).flatten(2)))
         return self.x(tokens), self.y(tokens)
 
 
 def counts(network: nn.Module) -> tuple[int, int]:
-    """Parameters, those of the folded batch norms included, and multiply-adds of one image."""
+    """Parameters, including those of the folded batch norms, and multiply-adds of one image."""
     total, shapes = 0, []
 
     def add(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
@@ -142,7 +142,7 @@ def counts(network: nn.Module) -> tuple[int, int]:
         network(torch.zeros(1, 3, HEIGHT, WIDTH))
     for handle in handles:
         handle.remove()
-    # A batch norm has a scale and a shift, of which the shift is counted as the folded convolution's bias.
+    # A batch norm has a scale and a shift; the shift is already counted as the folded convolution's bias.
     total = sum(parameter.numel() for parameter in network.parameters())
     total += sum(m[0].out_channels for m in network.modules() if isinstance(m, nn.Sequential) and _normed(m))
     return total, sum(shapes)

@@ -1,6 +1,6 @@
-"""The Cascaded Pyramid Network in PyTorch as it is trained: with batch norms of their own, all heads and losses.
+"""The Cascaded Pyramid Network in PyTorch for training: with separate batch norms, all heads and losses.
 
-Weights are random: no time depends on them.
+Weights are random; the time does not depend on them.
 """
 
 # pyright: reportMissingImports=false
@@ -16,7 +16,7 @@ from torch.nn import functional
 LEVELS = (5, 4, 3, 2)
 KEYPOINTS, CATEGORIES = 24, 5
 LITE = (32, (32, 64, 112, 160), (1, 2, 2, 2))
-"""The `lite` backbone: channels of the stem, and by level channels and blocks."""
+"""The `lite` backbone: channels of the stem, and channels and blocks by level."""
 
 
 def conv_bn(inputs: int, filters: int, kernel: int, stride: int = 1, relu: bool = True) -> nn.Sequential:
@@ -68,7 +68,7 @@ class LiteBackbone(nn.Module):
 
 
 class ResNetBackbone(nn.Module):
-    """timm's ResNet101 with the strides where keras.applications has them, in the first convolution of a block."""
+    """timm's ResNet101 with the stride in a block's first convolution, as in keras.applications."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class ResNetBackbone(nn.Module):
 
 
 class Merge(nn.Module):
-    """A 1x1 convolution of the levels, upsampled to the last one and concatenated; done on each before upsampling."""
+    """A 1x1 convolution of the levels, upsampled to the last and concatenated; applied to each before upsampling."""
 
     def __init__(self, width: int, filters: int, upsampling: dict, relu: bool) -> None:
         super().__init__()

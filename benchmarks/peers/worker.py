@@ -1,17 +1,17 @@
-"""What every worker of the peers benchmark shares: the lines it speaks, how photos go through it, what is timed.
+"""Functions that all workers of the peers benchmark share: protocol, processing of photos, timing.
 
-A worker is one process with one network. It takes commands as lines of JSON on its standard input and answers each
+A worker is a process with one network. It reads commands as lines of JSON from its standard input and answers each
 with one line on its standard output:
 
-    {"do": "check"}                        -> {"differences": {"f32": 1.2e-5}}   of heatmaps, the largest absolute one
-    {"do": "tune", "photos": [...]}        -> {"settings": {...}}                what is fastest for it
+    {"do": "check"}                        -> {"differences": {"f32": 1.2e-5}}   largest absolute one of heatmaps
+    {"do": "tune", "photos": [...]}        -> {"settings": {...}}                the fastest ones
     {"do": "latency", "photos": [...]}     -> {"seconds": [...]}                 one photo after the other
     {"do": "throughput", "folder": "..."}  -> {"seconds": 1.5, "photos": 40}
-    {"do": "memory"}                       -> {"bytes": 123}                     the peak up to now
+    {"do": "memory"}                       -> {"bytes": 123}                     peak so far
     {"do": "quit"}
 
-Its first line, {"ready": ...}, comes unasked as soon as the first photo has its keypoints. A command that fails is
-answered with {"error": "..."}.
+It writes its first line, {"ready": ...}, without a command, when the first photo has its keypoints. If a command fails,
+the answer is {"error": "..."}.
 """
 
 import argparse
@@ -31,13 +31,13 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = 1e-3
-"""A float32 network whose heatmaps, of values about 1, differ more than this from those of Keras is another one."""
+"""If float32 heatmaps, with values of about 1, differ more than this from those of Keras, the network is another."""
 TUNED_ON = 16
-"""Photos on which a way through the folder is tried."""
+"""Number of photos on which settings for a folder are tried."""
 
 
 def find_project() -> None:
-    """Makes `aifashion` importable from this checkout in an environment in which it is not installed."""
+    """Makes `aifashion` importable from this checkout in an environment where it is not installed."""
     if importlib.util.find_spec("aifashion") is not None:
         return
     folder = ROOT / "src"
@@ -51,7 +51,7 @@ def find_project() -> None:
 
 find_project()
 
-# The spine and these modules ask for NumPy and OpenCV alone, so they run in the environment of every peer.
+# These modules need only NumPy and OpenCV, so they run in the environment of every peer.
 from aifashion.config import KeypointConfig  # noqa: E402
 from aifashion.data_gen.preprocess import letterboxed  # noqa: E402
 from aifashion.eval.reading import read_ahead, work_behind  # noqa: E402
@@ -60,7 +60,7 @@ from aifashion.vocabulary import load_vocabulary  # noqa: E402
 
 @dataclass(frozen=True)
 class Options:
-    """What the harness tells a worker: the prepared folder, the photo that counts as the start, and its own variant."""
+    """A worker's arguments: the prepared folder, the first photo, and its own variant."""
 
     work: Path
     first: Path
@@ -77,24 +77,24 @@ class Options:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What prepare.py found out about the network."""
+        """What prepare.py measured of the network."""
         return json.loads((self.work / "facts.json").read_text())
 
     @property
     def reference(self) -> Mapping[str, np.ndarray]:
-        """images (B, S, S, 3) uint8, and what Keras says of them: heatmaps (B, h, w, K) and category logits (B, C)."""
+        """images (B, S, S, 3) uint8, and Keras's outputs: heatmaps (B, h, w, K) and category logits (B, C)."""
         return np.load(self.work / "reference.npz")
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A network with its own way from the bytes of a JPEG to points.
+    """A network with its own processing from the bytes of a JPEG to points.
 
-    prepare: bytes -> the network's input, and what `finish` needs of the photo. infer: inputs -> anything. finish:
-    that, and what `prepare` left of each photo -> for each the points (K, 2) in px of the photo, which may be empty
-    where a network finds nothing. versions: of the libraries that compute. batches: batch sizes worth trying. modes,
-    use: ways in which the same network may be computed, and the choice of one. heatmaps: images (B, S, S, 3) uint8 ->
-    heatmaps (B, h, w, K) by precision, for `check`; None for a network of its own.
+    prepare: bytes -> the network's input, and what `finish` needs to know of the photo. infer: inputs -> outputs of any
+    type. finish: these outputs, and what `prepare` returned for each photo -> the points (K, 2) of each in px of the
+    photo, which may be empty if a network finds nothing. versions: of the libraries that compute. batches: batch sizes
+    to try. modes, use: modes in which the same network can be computed, and a function that selects one. heatmaps:
+    images (B, S, S, 3) uint8 -> heatmaps (B, h, w, K) by precision, for `check`; None for a different network.
     """
 
     prepare: Callable[[bytes], tuple[np.ndarray, Any]]
@@ -119,9 +119,8 @@ def heatmap_peer(
 ) -> Peer:
     """A peer from `predict`: images (B, S, S, 3) uint8 -> heatmaps (B, h, w, K) and category scores (B, C).
 
-    A network that decodes its heatmaps itself gives keypoints (B, K, 3) in their place: x and y in px of the input,
-    and the peak. Letterbox and decoding are the project's own, as in `aifashion predict`. more: further fields of
-    `Peer`.
+    A network that decodes its heatmaps itself returns keypoints (B, K, 3) instead: x and y in px of the input, and the
+    peak. Letterbox and decoding are the project's own, as in `aifashion predict`. more: further fields of `Peer`.
     """
     codec, masks = config.codec, config.vocabulary.masks
 
@@ -148,7 +147,7 @@ def one_photo(peer: Peer, data: bytes) -> np.ndarray:
 
 
 def whole_folder(peer: Peer, paths: Sequence[Path], batch: int, ahead: bool, threads: int) -> int:
-    """Reads and tells all photos; how many there were. ahead: photos are read and decoded beside the network."""
+    """Reads and predicts all photos; returns their number. ahead: read and decode photos while the network runs."""
 
     def load(path: Path) -> tuple[np.ndarray, Any]:
         return peer.prepare(path.read_bytes())
@@ -168,7 +167,7 @@ def _answer(peer: Peer, group: Sequence[tuple[np.ndarray, Any]]) -> tuple[Any, l
 
 
 def check(peer: Peer, options: Options) -> dict[str, Any]:
-    """How far the heatmaps are from those of Keras. Raises ValueError where they are not those of the same network."""
+    """The differences from Keras's heatmaps. Raises ValueError if they are not those of the same network."""
     if peer.heatmaps is None:
         return {"differences": {}}
     reference = options.reference
@@ -205,7 +204,7 @@ def _folder_seconds(peer: Peer, paths: Sequence[Path], batch: int, ahead: bool, 
 
 
 def _warm(peer: Peer, paths: Sequence[Path], batch: int) -> None:
-    """Networks that prepare anew for every batch size have done so for the whole batches and for the last one."""
+    """Runs whole batches and the last one first, for networks that prepare anew for every batch size."""
     image, place = peer.prepare(paths[0].read_bytes())
     for count in sorted({min(batch, len(paths)), len(paths) % batch} - {0}):
         peer.finish(peer.infer([image] * count), [place] * count)
@@ -218,14 +217,14 @@ def _seconds(task: Callable[[], object]) -> float:
 
 
 def latency(peer: Peer, paths: Sequence[Path]) -> list[float]:
-    """Seconds from the bytes of each photo to its points; reading the files is not part of it."""
+    """Seconds from the bytes of each photo to its points, without reading the file."""
     photos = [path.read_bytes() for path in paths]
     one_photo(peer, photos[0])
     return [_seconds(lambda data=data: one_photo(peer, data)) for data in photos]
 
 
 def throughput(peer: Peer, folder: Path, settings: Mapping[str, Any], threads: int) -> dict[str, Any]:
-    """Seconds from a folder of JPEG files to the points of all of them."""
+    """Seconds from a folder of JPEG files to the points of all photos."""
     paths = sorted(folder.rglob("*.jpg"))
     batch, ahead = settings.get("batch", 1), settings.get("ahead", False)
     _warm(peer, paths, batch)
@@ -234,7 +233,7 @@ def throughput(peer: Peer, folder: Path, settings: Mapping[str, Any], threads: i
 
 
 def peak_memory() -> int:
-    """The most bytes of main memory that this process ever held."""
+    """Peak main memory of this process in bytes."""
     if sys.platform == "win32":
         import psutil
 
@@ -246,7 +245,7 @@ def peak_memory() -> int:
 
 
 def serve(build: Callable[[Options], Peer]) -> None:
-    """The whole life of a worker: builds the peer, tells the first photo, answers commands."""
+    """Runs a worker: builds the peer, predicts the first photo, answers commands."""
     options = read_options()
     cv2.setNumThreads(options.threads)
 
@@ -275,8 +274,8 @@ def serve(build: Callable[[Options], Peer]) -> None:
 
 
 def converse(start: Callable[[], tuple[dict[str, Any], dict[str, Callable[[dict[str, Any]], dict[str, Any]]]]]) -> None:
-    """Speaks the protocol with what `start` returns: its greeting, and a function for each command."""
-    # Libraries print; what they print goes to the standard error, and the standard output is kept for the answers.
+    """Runs the protocol with what `start` returns: the first line, and a function for each command."""
+    # Libraries may print: that goes to the standard error, and the standard output is kept for the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -292,7 +291,7 @@ def converse(start: Callable[[], tuple[dict[str, Any], dict[str, Callable[[dict[
             if message["do"] == "quit":
                 return
             answer(commands[message["do"]](message))
-    except Exception as error:  # whatever it is, the harness goes on without this peer
+    except Exception as error:  # any error: the harness continues without this peer
         traceback.print_exc()
         answer({"error": f"{type(error).__name__}: {error}"})
 

@@ -1,9 +1,9 @@
-"""One reference network in PyTorch's eager mode, which runs once whenever it is asked to.
+"""A reference network in PyTorch eager mode, which runs once for every command.
 
     python worker_backbone.py NAME SIDE THREADS
     {"use": "float32 channels_last"} or {"run": 1}   ->   {}
 
-Its first line tells the modes: {"modes": [...]}.
+Its first line lists the modes: {"modes": [...]}.
 """
 
 # pyright: reportMissingImports=false
@@ -20,7 +20,7 @@ REFERENCES = Path(__file__).resolve().parents[2] / "tests" / "unet" / "torch_ref
 
 
 def references():
-    """The module of the parity test, which knows them all."""
+    """The module of the parity test, which has all of them."""
     spec = importlib.util.spec_from_file_location("torch_references", REFERENCES)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""The same weights with the `predict` of Keras: photo by photo, and folders in batches of 16."""
+"""The same weights in `predict` of Keras: single photos, and folders in batches of 16."""
 
 from importlib.metadata import version
 from pathlib import Path

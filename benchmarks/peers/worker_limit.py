@@ -1,4 +1,4 @@
-"""The machine's limit: the highest rate of multiply-adds that a matrix product reaches at each precision.
+"""The limit of the machine: the highest rate of multiply-adds of a matrix product at each precision.
 
 {"do": "rate"} -> {"f32": 1.2e11, ...}   multiply-adds a second
 """
@@ -20,7 +20,7 @@ SECONDS = 0.5
 
 
 def products(rows: int, columns: int, inner: int) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Precision -> a product of (rows, inner) and (inner, columns) in it; of int8 there are two."""
+    """Precision -> a product of (rows, inner) and (inner, columns) in it; for int8 there are two."""
     left, right = torch.randn(rows, inner), torch.randn(inner, columns)
     yield "f32", lambda: torch.mm(left, right)
     left16, right16 = left.bfloat16(), right.bfloat16()
@@ -32,7 +32,7 @@ def products(rows: int, columns: int, inner: int) -> Iterator[tuple[str, Callabl
 
 
 def _quantised_layer(left: torch.Tensor, right: torch.Tensor) -> Callable[[], Any]:
-    """oneDNN's int8 layer (rows, inner) x (columns, inner) with weights laid out beforehand and an int8 result."""
+    """oneDNN's int8 layer (rows, inner) x (columns, inner) with weights packed beforehand and an int8 result."""
     packed = torch.ops.onednn.qlinear_prepack(right, None)
     scales, zeros = torch.ones(right.shape[0]), torch.zeros(right.shape[0], dtype=torch.int64)
     layer = torch.ops.onednn.qlinear_pointwise

@@ -10,8 +10,8 @@ from worker import Options, Peer, heatmap_peer, serve
 class Session:
     """An ONNX file with an input of uint8 images (B, S, S, 3) and one of masks (B, K), found by their shapes.
 
-    Outputs, also by their shapes: heatmaps (B, h, w, K); category scores (B, C); and, where the file itself decodes
-    the heatmaps, keypoints (B, K, 3), x and y in px of the input and the peak.
+    Outputs, also found by their shapes: heatmaps (B, h, w, K); category scores (B, C); and, if the file decodes the
+    heatmaps itself, keypoints (B, K, 3): x and y in px of the input, and the peak.
     """
 
     def __init__(self, path: str, threads: int) -> None:
@@ -25,7 +25,7 @@ class Session:
         self.outputs = {len(value.shape): value.name for value in self.session.get_outputs()}
 
     def run(self, images: np.ndarray, ranks: Sequence[int]) -> list[np.ndarray]:
-        """The outputs of these numbers of axes: 4 heatmaps, 3 keypoints, 2 category scores."""
+        """The outputs with these numbers of axes: 4 heatmaps, 3 keypoints, 2 category scores."""
         fed = {self.image: images.astype(np.float32) if self.float_image else images}
         if self.mask is not None:
             fed[self.mask] = np.ones((len(images), self.count), np.float32)
@@ -40,7 +40,7 @@ class Session:
 
 
 def build(options: Options) -> Peer:
-    """Its modes: heatmaps are decoded by the file itself, where it does that, or by the project's codec."""
+    """Modes: heatmaps are decoded by the file itself, if it can, or by the project's codec."""
     session = Session(str(options.artifact), options.threads)
     ranks = {"codec": 4} | ({"file": 3} if 3 in session.outputs else {})
     chosen = {"rank": 4}

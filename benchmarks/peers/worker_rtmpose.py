@@ -1,4 +1,4 @@
-"""RTMPose-m with random weights and 24 keypoints, in PyTorch eager. The whole photo stands for the person's box."""
+"""RTMPose-m with random weights and 24 keypoints, in PyTorch eager. The whole photo is the person's box."""
 
 # pyright: reportMissingImports=false
 
@@ -15,7 +15,7 @@ from aifashion.data_gen.preprocess import letterboxed
 
 
 def finish(told: Sequence[np.ndarray], frames: Sequence[Any]) -> list[np.ndarray]:
-    """Scores (B, K, 384) and (B, K, 512) -> the highest class of each axis as a point, back in px of the photo."""
+    """Scores (B, K, 384) and (B, K, 512) -> the highest class of each axis as a point in px of the photo."""
     xy = np.stack([scores.argmax(-1) for scores in told], axis=-1) / SPLIT
     return [frame.back(points) for frame, points in zip(frames, xy, strict=True)]
 

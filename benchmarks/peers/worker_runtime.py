@@ -16,8 +16,8 @@ Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def load(artifact_folder: Path, mode: str, threads: int) -> Predict:
-    """The artifact in one of MODES: maps are heatmaps (B, h, w, K), not masked, or, decoded by the artifact itself,
-    keypoints (B, K, 3): x and y in px of the input and the peak.
+    """Loads the artifact in one of MODES: maps are heatmaps (B, h, w, K), not masked, or keypoints (B, K, 3) that the
+    artifact decodes itself: x and y in px of the input, and the peak.
     """
     network = load_network(artifact_folder, (mode, "category"), threads)
     everything = np.ones((1, len(network.manifest.keypoint_config.vocabulary.keypoints)), np.float32)
@@ -30,7 +30,7 @@ def load(artifact_folder: Path, mode: str, threads: int) -> Predict:
 
 
 def build(options: Options) -> Peer:
-    """A mode is loaded when it is first used, so that a round holds no more than it needs."""
+    """A mode is loaded when it is first used, so a round holds only what it needs."""
     folder = options.artifact
     assert folder is not None
     loaded = cache(lambda mode: load(folder, mode, options.threads))

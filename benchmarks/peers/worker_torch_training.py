@@ -1,4 +1,4 @@
-"""Training steps of the same network in PyTorch, eager: it does one whenever `training_peers.py` sends a line."""
+"""Training steps of the same network in PyTorch eager: one for every line that `training_peers.py` sends."""
 
 # pyright: reportMissingImports=false
 

@@ -1,7 +1,7 @@
-"""An Ultralytics pose model of 24 keypoints, built from its description with random weights, through its own `predict`.
+"""An Ultralytics pose model with 24 keypoints and random weights, built from its YAML file, run by its own `predict`.
 
-`--variant yolo26n` names the model, `--size` the side of its input in px. Random weights find nothing, so suppressing
-overlaps, which photos with garments would need, costs it nothing here.
+`--variant yolo26n` names the model, `--size` the side of its input in px. Random weights find nothing, so this model
+does not pay for suppressing overlaps, which photos with garments would need.
 """
 
 # pyright: reportMissingImports=false
@@ -21,11 +21,11 @@ from torch_modes import versions
 from worker import Options, Peer, read_jpeg, serve
 
 SETTINGS = tempfile.TemporaryDirectory()
-"""Where Ultralytics writes its settings, as long as the worker lives."""
+"""Ultralytics writes its settings here; deleted when the worker ends."""
 
 
 def import_ultralytics() -> ModuleType:
-    """Nothing is to be fetched, installed or reported, which it asks the environment when it is imported."""
+    """Imports Ultralytics with downloads, installs and reports disabled; it reads these settings on import."""
     os.environ |= {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_CONFIG_DIR": SETTINGS.name}
     import ultralytics
 
@@ -33,11 +33,11 @@ def import_ultralytics() -> ModuleType:
 
 
 def description(models: Path, variant: str, keypoints: int, classes: int, folder: Path) -> Path:
-    """The model's description file, such as yolo26n-pose.yaml, for as many keypoints and classes."""
+    """The model's YAML file, such as yolo26n-pose.yaml, changed to these numbers of keypoints and classes."""
     (source,) = models.rglob(f"{variant[:-1]}-pose.yaml")
     facts = yaml.safe_load(source.read_text())
     facts |= {"kpt_shape": [keypoints, 3], "nc": classes}
-    path = folder / f"{variant}-pose.yaml"  # it reads the model's scale off the name
+    path = folder / f"{variant}-pose.yaml"  # Ultralytics reads the model's scale from the name
     path.write_text(yaml.safe_dump(facts))
     return path
 
@@ -52,7 +52,7 @@ def build(options: Options) -> Peer:
         model = ultralytics.YOLO(str(path), task="pose")
 
     def infer(images: Sequence[np.ndarray]) -> list[Any]:
-        # Its first call sets the threads to one less than the cores.
+        # The first call sets the threads to one less than the cores.
         torch.set_num_threads(options.threads)
         return model.predict(list(images), imgsz=options.size, device="cpu", verbose=False, save=False)
 

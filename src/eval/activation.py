@@ -1,6 +1,6 @@
 """Class activation maps (arXiv:1512.04150): where a classifier looks, from its last features and its heads' weights.
 
-The second source of a heat map for the crop: it needs no keypoints, only a classifier of whole photos.
+They are the second source of a heat map for the crop: they need a classifier of whole photos, but no keypoints.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from .heads import head_probabilities
 from .reading import full_batch
 
 _FINER = 8
-"""The map is this much finer than the features before it is cut off, so that the box is not one of whole strides."""
+"""The map is enlarged by this factor before the threshold is applied, so the box is finer than whole strides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ActivationNet:
 
 
 def class_weights(head: HeadSpec, kernel: np.ndarray, chosen: int) -> np.ndarray:
-    """(F,): what speaks for the class number `chosen`; kernel (F, logits).
+    """(F,): the weights for class number `chosen`; kernel (F, logits).
 
     A class of an ordinal head is higher than the one below it and not higher than itself.
     """
@@ -52,9 +52,10 @@ def class_weights(head: HeadSpec, kernel: np.ndarray, chosen: int) -> np.ndarray
 def activation_map(
     net: ActivationNet, features: np.ndarray, logits: dict[str, np.ndarray], names: Sequence[str]
 ) -> np.ndarray:
-    """(h, w) in 0..1: the mean over the heads `names` of the maps of their likeliest classes, each up to its peak.
+    """(h, w) in 0..1: the mean over the heads `names` of the maps of their most probable classes, each scaled to its
+    peak.
 
-    features: (h, w, F) and logits: by head (logits,), of one image. All zero where nothing speaks for the classes.
+    features: (h, w, F) and logits: by head (logits,), of one image. All zero if no feature supports the classes.
     """
     total = np.zeros(features.shape[:2], np.float32)
     for head in net.heads:
@@ -85,7 +86,7 @@ def frame_by_activation(
     batch_size: int,
     rule: CropRule,
 ) -> list[Framed]:
-    """The boxes of up to `batch_size` photos (H, W, 3) uint8, each as the heads `names` of that photo look at it."""
+    """The boxes of up to `batch_size` photos (H, W, 3) uint8, by the maps of the heads `names` of each photo."""
     if not photos:
         return []
     inputs = [letterboxed(photo, (net.size, net.size)) for photo in photos]

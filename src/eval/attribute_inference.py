@@ -1,4 +1,4 @@
-"""Photos -> probabilities by head, with a `predict` function that comes from a Keras run or from a runtime alike."""
+"""Photos -> probabilities by head, with a `predict` function of a Keras run or of a runtime."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ AttributePredict = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """How a photo is looked at in a test: at every scale, whole or in five places, each also mirrored or not.
+    """The views of a photo in a test: at every scale, whole or as five crops, each also mirrored or not.
 
-    scales: sides of the input as multiples of the size. crops: 1, the whole photo, or 5, its corners and its centre
-    at 1/0.875 of the size, which with `mirror` makes ten-crop.
+    scales: sides of the input as multiples of the size. crops: 1, the whole photo, or 5, its corners and its centre at
+    1/0.875 of the size, which with `mirror` makes ten-crop.
     """
 
     scales: tuple[float, ...] = (1.0,)
@@ -39,7 +39,7 @@ _CLOSER = 1 / 0.875
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """Of the photo in `row`: by head the probabilities (C,) and logits, or why it could not be read."""
+    """For the photo in `row`: probabilities (C,) and logits by head, or why it could not be read."""
 
     row: int
     probabilities: dict[str, np.ndarray] | None = None
@@ -57,9 +57,9 @@ def predict_attributes(
     batch_size: int = 16,
     threads: int = 2,
 ) -> Iterator[Outcome]:
-    """The outcomes in the order of the photos; one that cannot be read gives an outcome with `error`.
+    """The outcomes in the order of the photos; that of an unreadable photo has an `error`.
 
-    Probabilities are averaged over the views, logits too. temperatures: by head, 1 where it is not named.
+    Probabilities and logits are averaged over the views. temperatures: by head, default 1.
     """
     views = views or Views()
     frames = [(side, frame) for scale in views.scales for side, frame in _crops(scaled_side(size, scale), views.crops)]

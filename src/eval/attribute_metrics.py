@@ -1,21 +1,20 @@
 """mAP and BasicPrecision, the scores of the FashionAI attribute challenge (higher is better).
 
-Of each photo, the largest probability and its
-class count. At a threshold, the photos whose largest probability reaches it are answered. An answered photo is correct
-where its class has the mark y, wrong where it has n, and counts nowhere where it has m. Precision is correct / (correct
-+ wrong), AP of a task the mean precision over the thresholds, mAP the mean AP over the tasks. BasicPrecision is the
-precision with every photo answered.
+Only the largest probability of a photo and its class count. At a threshold, the photos whose largest probability
+reaches it are answered. An answered photo is correct if its class has the mark y, wrong if it has n, and ignored if it
+has m. Precision is correct / (correct + wrong), AP of a task is the mean precision over the thresholds, mAP the mean AP
+over the tasks. BasicPrecision is the precision with every photo answered.
 
-What the definition leaves open is decided here:
+The definition leaves these points open; here they are decided as follows:
 
 - There is one threshold for each distinct largest probability, so photos of equal probability are answered together.
-- A threshold at which every answered photo counts nowhere has no precision and is left out of the mean. A task without
-  any such threshold has no AP and is left out of mAP.
-- Of several classes with the largest probability, the first is the answer.
-- The score asks for the largest probability alone, so those of a photo need not sum to one. Files with a sum off by
-  more than 0.01 are scored all the same, and the number of such rows is reported.
+- A threshold at which every answered photo is ignored has no precision and is left out of the mean. A task without any
+  other threshold has no AP and is left out of mAP.
+- If several classes have the largest probability, the first is the answer.
+- The score needs only the largest probability, so those of a photo need not sum to one. Files with a sum off by more
+  than 0.01 are scored all the same, and the number of such rows is reported.
 
-The truth of a task is an array (N, C) of soft labels, as `LabelTable.target` gives it: y is the largest part, m every
+The truth of a task is an array (N, C) of soft labels, as `LabelTable.target` returns it: y is the largest part, m every
 other part above 0, n is 0.
 """
 
@@ -33,10 +32,10 @@ from .attribute_submission import SUM_TOLERANCE, read_attribute_submission
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskScore:
-    """The score of one task; NaN where there was nothing to measure.
+    """The score of one task; NaN if there was nothing to measure.
 
-    accuracy: part of the photos answered with y, those answered with m counting as wrong. maybe: photos answered with
-    m, which AP and BasicPrecision leave out. confusion: (C, C) int, photos by true (y) and predicted class.
+    accuracy: share of the photos answered with y; those answered with m count as wrong. maybe: photos answered with m,
+    which AP and BasicPrecision ignore. confusion: (C, C) int, photos by true (y) and predicted class.
     """
 
     ap: float
@@ -101,12 +100,12 @@ def precision_curve(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.nd
 
 
 def average_precision(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """AP of one task, NaN where no photo counts. Arguments and errors as in `precision_curve`."""
+    """AP of one task, NaN if no photo counts. Arguments and errors as in `precision_curve`."""
     return _mean(precision_curve(probabilities, truth)[1])
 
 
 def score_task(probabilities: np.ndarray, truth: np.ndarray) -> TaskScore:
-    """All that is measured of one task. Arguments and errors as in `precision_curve`."""
+    """All scores of one task. Arguments and errors as in `precision_curve`."""
     predicted, _, verdict = _answers(probabilities, truth)
     true = np.asarray(truth).argmax(axis=1)
     return TaskScore(
@@ -141,8 +140,8 @@ def score_attributes(probabilities: Mapping[str, np.ndarray], truth: Mapping[str
 def score_attribute_files(truth: Path, predicted: Path) -> AttributeScore:
     """Scores a submission against a label file or released answers, rows matched by path and task in any order.
 
-    Raises FormatError, naming file and line, for whatever is wrong with either file, for rows of the truth that the
-    submission lacks and for rows that it has beyond them.
+    Raises FormatError, naming file and line, for any error in either file, for rows of the truth without a prediction,
+    and for predictions without a row of the truth.
     """
     truth, predicted = Path(truth), Path(predicted)
     asked = {(row.path, row.task): row for row in read_labels(truth)}
@@ -210,7 +209,7 @@ def checked_classes(predicted: np.ndarray, true: np.ndarray, classes: int) -> tu
 
 
 def _mean(values: Sequence[float] | np.ndarray) -> float:
-    """Mean of those that are not NaN; NaN where there are none."""
+    """Mean of those that are not NaN; NaN if there are none."""
     values = np.asarray(values, np.float64)
     values = values[~np.isnan(values)]
     return float(values.mean()) if values.size else float("nan")

@@ -28,7 +28,7 @@ _GREY = "#6B6B6B"
 
 
 def print_attribute_score(score: AttributeScore, console: Console) -> None:
-    """mAP and its companions over all tasks, what was left out, then a row for each task."""
+    """Prints mAP and related scores over all tasks, what was left out, then a row for each task."""
     tasks = f"{len(score.per_task)} task{'s' if len(score.per_task) > 1 else ''}"
     console.print(
         f"mAP [bold]{_number(score.map)}[/bold]  BasicPrecision {_number(score.basic_precision)}  "
@@ -56,7 +56,7 @@ def print_attribute_score(score: AttributeScore, console: Console) -> None:
 
 
 def print_style_score(score: StyleScore, console: Console) -> None:
-    """F2, then a row for each label."""
+    """Prints F2, then a row for each label."""
     console.print(f"F2 [bold]{_number(score.f2)}[/bold]  over {score.images:,} images (higher is better)")
     columns = ("precision", "recall", "true", "predicted")
     table = Table("style", *(Column(name, justify="right") for name in columns))
@@ -66,7 +66,7 @@ def print_style_score(score: StyleScore, console: Console) -> None:
 
 
 def print_product_score(score: ClassScore, console: Console) -> None:
-    """The mean class error, and over what it was taken."""
+    """Prints the mean class error, and the numbers of photos and classes."""
     console.print(
         f"mean class error [bold]{_number(score.mean_class_error)}[/bold]  accuracy {_number(score.accuracy)}  over "
         f"{score.images:,} images of {score.classes:,} classes (a lower error is better)"
@@ -82,7 +82,7 @@ def draw_confusions(
 
     A row is a true class (y) with its number of images, a cell the percentage of them that were given the column's
     class. `classes` names the classes of every task. Raises ValueError for a format that matplotlib does not write,
-    OSError where the path cannot be written.
+    OSError if the path cannot be written.
     """
     rows, columns = _grid(len(score.per_task))
     from matplotlib.figure import Figure  # of the extra for training, and slow to load
@@ -106,7 +106,7 @@ def draw_reliability(heads: Mapping[str, tuple[Reliability, Reliability]], path:
 
     Above, the accuracy of the answers in each bin of confidence, a marker's area following their number; below, how
     the answers spread over the bins. heads: name -> (before, after). Raises ValueError for no heads or a format that
-    matplotlib does not write, OSError where the path cannot be written.
+    matplotlib does not write, OSError if the path cannot be written.
     """
     if not heads:
         raise ValueError("there is no head to draw")
@@ -123,7 +123,7 @@ def draw_reliability(heads: Mapping[str, tuple[Reliability, Reliability]], path:
 
 
 def _grid(count: int) -> tuple[int, int]:
-    """Rows and columns for so many panels, at most four to a row and the rows about equally long."""
+    """Rows and columns for so many panels: at most four in a row, and rows of similar length."""
     rows = ceil(count / 4)
     return rows, ceil(count / rows)
 
@@ -133,7 +133,7 @@ def _draw_confusion(axes: "Axes", name: str, task: TaskScore, classes: tuple[str
     images = counts.sum(axis=1)
     share = np.divide(counts, images[:, None], out=np.full(counts.shape, np.nan), where=images[:, None] > 0)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_facecolor("#EEEEEE")  # shows where a class has no images
+    axes.set_facecolor("#EEEEEE")  # visible for a class without images
     for (i, j), part in np.ndenumerate(share):
         if part > 0:
             weight = "bold" if i == j else "normal"
@@ -157,12 +157,12 @@ def _draw_reliability(axes: "Axes", name: str, before: Reliability, after: Relia
     axes.plot((0, 1), (0, 1), color=_GREY, linewidth=1, linestyle="--")
     for state, label, colour, marker in ((before, "before", _BEFORE, "o"), (after, "after", _AFTER, "s")):
         share = state.counts / max(1, state.counts.sum())
-        # One answer makes a bin of accuracy 0 or 1, so the line leaves out bins that hold hardly any.
+        # A single prediction makes a bin of accuracy 0 or 1, so the line leaves out bins with very few.
         line = share >= 0.005
         axes.plot(state.confidence[line], state.accuracy[line], color=colour, linewidth=1.2, alpha=0.45)
         size = np.maximum(6, 200 * share)
         axes.scatter(state.confidence, state.accuracy, s=size, color=colour, marker=marker, alpha=0.75, linewidths=0)
-        # A marker of its own for the legend, whose size would else be that of the first bin.
+        # The legend gets its own marker, which would otherwise have the size of the first bin.
         axes.plot([], [], color=colour, marker=marker, markersize=7, label=f"{label}: ECE {_number(state.ece)}")
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), ylabel="accuracy")
     axes.set_title(name.replace("_", " "), fontsize=12)

@@ -1,4 +1,4 @@
-"""The attribute challenge's answer file: `path,<task>_labels,p0;p1;...`, a probability for each class, no header."""
+"""The attribute challenge's submission: `path,<task>_labels,p0;p1;...`, a probability for each class, no header."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from ..data_gen.formats.problems import FormatError, Problem
 from ..files import write_atomic
 
 SUM_TOLERANCE = 0.01
-"""How far probabilities may sum from one before a warning; ten classes written with three digits stay within."""
+"""Largest difference of a sum of probabilities from 1 without a warning; ten classes with three digits stay within."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,9 +37,8 @@ def write_attribute_submission(
 ) -> None:
     """Writes a submission, whole or not at all; names and tasks are those of `question.csv`, in its order.
 
-    probabilities: (C,) for each row, C of its task. classes: by task, of a vocabulary other than
-    FashionAI's. Numbers are written as short as reads back to the same value in
-    their own precision, and without exponents, which not every scorer reads.
+    probabilities: (C,) for each row, C of its task. classes: by task, for a vocabulary other than FashionAI's. Numbers
+    have as few digits as restore the same value in their precision, and no exponents, which not every scorer reads.
 
     Raises ValueError for another number of rows, an unknown task, another number of classes than the task has, or a
     probability that is negative or not finite; OSError as `write_atomic`.
@@ -88,7 +87,7 @@ def read_attribute_submission(path: Path) -> AttributeSubmission:
 
 
 def _numbers(cell: str) -> list[float] | str:
-    """The numbers of a cell, or what is wrong with the first that is no probability."""
+    """The numbers of a cell, or the problem of the first one that is not a probability."""
     parts = cell.split(";")
     try:
         values = [float(part) for part in parts]

@@ -1,8 +1,8 @@
-"""Probabilities that mean what they say: temperature scaling, reliability bins and the expected calibration error.
+"""Calibrated probabilities: temperature scaling, reliability bins and the expected calibration error.
 
 Source: Guo et al., "On Calibration of Modern Neural Networks", arXiv:1706.04599. A temperature divides the logits
-before they become probabilities. It changes no answer of an exclusive head, but it does change the order of photos by
-probability, which mAP depends on. Fit it on validation photos.
+before they become probabilities. It does not change the most probable class of an exclusive head, but it changes the
+order of photos by probability, on which mAP depends. Fit it on validation photos.
 """
 
 import sys
@@ -15,17 +15,17 @@ import numpy as np
 from ..records import HeadSpec
 
 BINS = 15
-"""As in the paper."""
+"""Number of bins, as in the paper."""
 
 LIMITS = (0.05, 20.0)
-"""Between these a temperature is sought; one at an end says that the photos do not determine it."""
+"""Range of the search for a temperature; a result at an end means that the photos do not determine it."""
 FLOOR = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
     """M bins of confidence. edges: (M + 1,), a bin holding its upper edge. counts: (M,) answers in each bin.
-    confidence, accuracy: (M,) their means, NaN where there are none."""
+    confidence, accuracy: (M,) their means, NaN for an empty bin."""
 
     edges: np.ndarray
     counts: np.ndarray
@@ -34,7 +34,7 @@ class Reliability:
 
     @property
     def ece(self) -> float:
-        """Expected calibration error: mean over the answers of |accuracy - confidence| of their bin; NaN for none."""
+        """Expected calibration error: mean over predictions of |accuracy - confidence| of their bin; NaN for none."""
         used = self.counts > 0
         if not used.any():
             return float("nan")
@@ -86,7 +86,7 @@ def fit_temperature(
         ValueError: no photos, other shapes, or numbers that are not finite.
     """
     logits, targets = _pair(logits, targets)
-    used = targets > 0  # 0 log 0 is 0: a class that nobody claims can have any probability, 0 as well
+    used = targets > 0  # 0 log 0 is 0: a class without a label can have any probability, also 0
 
     def loss(log_temperature: float) -> float:
         logs = log_probabilities(logits / np.exp(log_temperature))
@@ -98,8 +98,8 @@ def fit_temperature(
 def fit_label_temperatures(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """(C,) float64: for each label of an independent head the temperature that minimises its mean cross entropy.
 
-    logits, targets: (N, C), targets in 0..1. A label that always or never holds keeps temperature 1, since it would ask
-    for certainty. Raises ValueError as `fit_temperature`.
+    logits, targets: (N, C), targets in 0..1. A label that always or never holds keeps temperature 1; its optimum would
+    be a probability of 0 or 1. Raises ValueError as `fit_temperature`.
     """
     logits, targets = _pair(logits, targets)
     if logits.shape != targets.shape:
@@ -117,10 +117,10 @@ def fit_label_temperatures(logits: np.ndarray, targets: np.ndarray) -> np.ndarra
 
 
 def top_label(probabilities: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) confidence, the largest probability of each photo, and (N,) correct, what the target gives that class.
+    """(N,) confidence, the largest probability of each photo, and (N,) correct, the target of that class.
 
-    With a soft target an answer is correct in part, as the temperature was fitted. For an independent head every label
-    is an answer of its own: give `reliability` the raveled probabilities and targets.
+    With a soft target a prediction is partly correct, as in the fit of the temperature. For an independent head every
+    label is a prediction: give `reliability` the raveled probabilities and targets.
     """
     probabilities, targets = _pair(probabilities, targets)
     best = probabilities.argmax(axis=1)[:, None]
@@ -128,7 +128,7 @@ def top_label(probabilities: np.ndarray, targets: np.ndarray) -> tuple[np.ndarra
 
 
 def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> Reliability:
-    """How often answers of about equal confidence are right, in `bins` equal parts of 0..1.
+    """Accuracy of predictions of similar confidence, in `bins` equal parts of 0..1.
 
     confidence: (N,) in 0..1. correct: (N,) bool, or in 0..1. Raises ValueError for shapes that differ, no bin, or a
     confidence outside 0..1.
@@ -147,7 +147,7 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -
 
 
 def check_temperatures(temperatures: Mapping[str, Any], heads: Sequence[HeadSpec]) -> None:
-    """Raises ValueError for what no temperatures of these heads can be: by name one number, or one for each logit, all
+    """Raises ValueError for invalid temperatures of these heads. Valid: by name one number, or one for each logit, all
     finite and above 0."""
     for head, value in _of_heads("temperatures", temperatures, heads):
         count = len(head.classes) - (head.kind == "ordinal")
@@ -159,7 +159,7 @@ def check_temperatures(temperatures: Mapping[str, Any], heads: Sequence[HeadSpec
 
 
 def check_thresholds(thresholds: Mapping[str, Any], heads: Sequence[HeadSpec]) -> None:
-    """Raises ValueError for what no thresholds of these heads can be: by the name of an independent head a number for
+    """Raises ValueError for invalid thresholds of these heads. Valid: by the name of an independent head a number for
     each class, from 0 to just above 1."""
     for head, values in _of_heads("thresholds", thresholds, heads):
         sound = isinstance(values, list) and len(values) == len(head.classes) and head.kind == "independent"
@@ -181,14 +181,14 @@ def _of_heads(what: str, values: Mapping[str, Any], heads: Sequence[HeadSpec]) -
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number, also as a float: JSON has whole numbers that are too large for one."""
+    """Whether it is a number that is finite as a float: whole numbers of JSON can be too large for one."""
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _minimum(loss: Callable[[float], float]) -> float:
     from scipy.optimize import minimize_scalar  # takes longer to load than a network to answer, and few fit anything
 
-    # The loss is convex in 1 / temperature, so that on the logarithm, too, it has one valley.
+    # The loss is convex in 1 / temperature, so it has only one minimum over the logarithm, too.
     low, high = np.log(LIMITS)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
@@ -204,9 +204,9 @@ def _pair(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def fit_curve(logits: np.ndarray, holds: np.ndarray, centre: np.ndarray, strength: float) -> np.ndarray:
-    """(slope, offset) of the curve sigmoid(slope logit + offset) that makes what holds likeliest (Platt scaling).
+    """(slope, offset) of the curve sigmoid(slope logit + offset) with the highest likelihood (Platt scaling).
 
-    logits: (N,). holds: (N,) bool. It has a normal prior of precision `strength` about `centre`; the slope is never
+    logits: (N,). holds: (N,) bool. The prior is normal with precision `strength` about `centre`; the slope is never
     negative.
     """
     from scipy.optimize import minimize  # slow to load, and few fit anything

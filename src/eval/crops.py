@@ -1,4 +1,4 @@
-"""What the classifier sees of a photo: all of it, the box of its keypoints, or the region of its heatmaps."""
+"""The region of a photo that the classifier sees: the whole photo, the box of keypoints, or the heatmaps' region."""
 
 from dataclasses import dataclass
 
@@ -13,21 +13,21 @@ from ..vocabulary import Vocabulary
 from .inference import PhotoResult
 
 KEYPOINT_SCORE = 0.1
-"""Keypoints that the network believes in less do not stretch the box."""
+"""Keypoints with a lower score do not extend the box."""
 
 
 @dataclass(frozen=True, slots=True)
 class Framed:
-    """The box in photo pixels, and whether it is all that the keypoint network saw, the whole photo or a garment's
-    square, because no garment was found in it."""
+    """The box in photo pixels, and whether it is the keypoint network's whole input (the photo or a garment's square)
+    because no garment was found there."""
 
     box: Box
     fell_back: bool
 
 
 def frame_garment(result: PhotoResult, vocabulary: Vocabulary, codec: HeatmapCodec, rule: CropRule) -> Framed:
-    """The box that the classifier sees of a photo with stage 1's result, or for a rule of whole images all that stage 1
-    saw. Raises ValueError where there is none."""
+    """The classifier's box of a photo with stage 1's result; for a rule of whole images, all that stage 1 saw. Raises
+    ValueError if there is none."""
     prediction, frame, heatmaps, size = result.prediction, result.frame, result.heatmaps, result.size
     if prediction is None or frame is None or heatmaps is None or size is None:
         raise ValueError(f"{result.sample.path} has no prediction: {result.error}")
@@ -37,7 +37,7 @@ def frame_garment(result: PhotoResult, vocabulary: Vocabulary, codec: HeatmapCod
         return Framed(whole, False)
     if rule.kind == "keypoints":
         sure = present & (prediction.score >= KEYPOINT_SCORE)
-        # One point has no extent to frame.
+        # A single point has no extent.
         if sure.sum() < 2:
             return Framed(whole, True)
         return Framed(squared_box(prediction.xy[sure], size, rule.margin), False)
@@ -55,10 +55,10 @@ def cut(photo: np.ndarray, box: Box) -> np.ndarray:
 
 
 def classifier_input(photo: np.ndarray, box: Box, side: int, reduced: Frame | None = None) -> np.ndarray:
-    """The box of the photo in the middle of an input of (side, side, 3), sampled once.
+    """The box of the photo in the middle of an input of (side, side, 3), resampled only once.
 
-    photo: (H, W, 3) uint8. reduced: of a reduced photo the frame from its pixels to those of the photo, which the box
-    is of.
+    photo: (H, W, 3) uint8. reduced: for a reduced photo, the frame from its pixels to those of the original; the box is
+    in the original's pixels.
     """
     framed = letterbox((box.width, box.height), (side, side))
     if reduced is not None:

@@ -1,7 +1,6 @@
-"""Photos -> boxes of their garments, by a detector or as they are given: the stage before the keypoints.
+"""Photos -> boxes of their garments, by a detector or as given: the stage before the keypoints.
 
-What a photo's boxes are is decided here: those that lie in the photo, of wanted categories, each garment once, in their
-order.
+Here it is decided which boxes a photo has: those in the photo, of wanted categories, one for each garment, in order.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,26 +21,26 @@ from .reading import full_batch
 
 Detect = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """images (B, S, S, 3) uint8 -> heat (B, h, w, C) float32, probabilities 0..1, and distances (B, h, w, C, 4) float32 px
-of the input, from the middle of a cell to the left, top, right and bottom edge."""
+of the input, from the centre of a cell to the left, top, right and bottom edges."""
 
 UNCALIBRATED = BoxCalibration(1.0, 0.0, 0.3)
-"""Of a detector whose scores were not compared with validation photos: they stay what they are."""
+"""For a detector without a calibration on validation photos: the scores stay unchanged."""
 PEAKS = 3 * MOST
-"""Of a photo at most so many peaks of the maps are looked at."""
+"""Maximum number of peaks used of a photo's maps."""
 LOWEST = 0.01
-"""The score of the network below which nothing is taken for a garment. It is the same for a calibration as for photos
-later: a network that learned little has its best threshold among such scores."""
+"""The network's score below which a peak is ignored, in calibration as in prediction. It is low because a network with
+little training has its best threshold among low scores."""
 _EXPECTED = 4
 _CELLS = 2  # a detector finds no garment whose longer side has fewer
 
 Garments = Literal["all", "largest"] | int
-"""Which garments of a photo are wanted: all, the one with the largest box, or the likeliest ones, so many."""
+"""Which garments of a photo are wanted: all, the one with the largest box, or as many with the highest scores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """A network that finds boxes. categories: names of its C maps. calibration: what its scores mean, and from which
-    probability on there is a garment. batch_size: photos that it sees at once."""
+    """A network that finds boxes. categories: names of its C maps. calibration: converts its scores to probabilities,
+    and has the threshold. batch_size: photos in a batch."""
 
     detect: Detect
     codec: BoxCodec
@@ -57,16 +56,15 @@ class Detector:
 
 @dataclass(frozen=True, slots=True)
 class BoxSource:
-    """Where the boxes of photos come from: a detector, or by the id of a sample those that are given, in px of the
-    photo. A sample without boxes has none. garments: which are wanted. listed: in their place, each sample wants the
-    box of its own garment."""
+    """Source of the boxes: a detector, or given boxes by sample id, in px of the photo. A sample that is not listed has
+    none. garments: which of them are wanted. listed: instead of `garments`, the box that belongs to each sample."""
 
     boxes: Detector | Mapping[str, Detections]
     garments: Garments = "all"
     listed: ListedGarments | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError for `garments` that are none of `Garments`, and for boxes of another type."""
+        """Raises ValueError for invalid `garments`, and for boxes of another type."""
         check_garments(self.garments)
         if isinstance(self.boxes, Detector):
             return
@@ -82,7 +80,7 @@ class BoxSource:
         return self.boxes if isinstance(self.boxes, Detector) else None
 
     def expected(self, photos: int) -> int:
-        """How many garments so many photos have, as a rule not more: no batch need be longer."""
+        """Usual maximum number of garments in so many photos: no batch need be longer."""
         if isinstance(self.boxes, Detector):
             return _EXPECTED * photos
         return max(photos, sum(map(len, self.boxes.values())))
@@ -92,7 +90,7 @@ class BoxSource:
 
 
 def check_garments(garments: object) -> None:
-    """Raises ValueError for what is not one of `Garments`."""
+    """Raises ValueError for a value that is not one of `Garments`."""
     number = isinstance(garments, int | np.integer) and not isinstance(garments, bool) and garments >= 1
     if not number and garments not in ("all", "largest"):
         raise ValueError(f"garments = {garments!r}; expected all, largest or a number from 1")
@@ -100,18 +98,18 @@ def check_garments(garments: object) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Located:
-    """The garments of one photo in their order, and why boxes that were given are left out."""
+    """The garments of one photo in order, and the reasons why given boxes are left out."""
 
     garments: Detections
     left_out: tuple[str, ...] = ()
 
 
 def detected(detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[Size]) -> list[Detections]:
-    """The boxes of up to `batch_size` photos in px of the photos, with probabilities, not yet suppressed.
+    """The boxes of up to `batch_size` photos in px of the photos, with probabilities, before suppression.
 
-    Their categories count those of the detector.
-    inputs: of the detector, (S, S, 3) uint8, and the frames from the photos to them. sizes: (width, height) of the
-    photos. Raises ValueError where the detector answers another number of categories than it has names.
+    Categories are indices of the detector's. inputs: of the detector, (S, S, 3) uint8, and the frames from the photos
+    to them. sizes: (width, height) of the photos. Raises ValueError if the number of the detector's maps is not that of
+    its categories.
     """
     images = [image for image, _ in inputs]
     heat, distances = detector.detect(full_batch(images, detector.batch_size))
@@ -122,7 +120,7 @@ def detected(detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[
     found = []
     for answer, (_, frame), size in zip(answers, inputs, sizes, strict=True):
         boxes = clipped(moved(answer.boxes, Frame(frame.inverse)), size)
-        # What lies in the padding about the photo alone has no area in it.
+        # A box only in the padding about the photo has no area in it.
         sound = areas(boxes) > 0
         kept = Detections(boxes[sound], answer.category[sound], answer.score[sound])
         found.append(detector.calibration.calibrated(kept))
@@ -130,15 +128,15 @@ def detected(detector: Detector, inputs: Sequence[Letterboxed], sizes: Sequence[
 
 
 def known_categories(found: Detections, names: Sequence[str], vocabulary: Vocabulary) -> Detections:
-    """With the categories of the vocabulary in place of those that `names` lists; unknown ones are UNKNOWN."""
+    """The boxes with indices of the vocabulary's categories instead of indices of `names`; unknown ones are UNKNOWN."""
     of = [vocabulary.category_index(name) if name in vocabulary.categories else UNKNOWN for name in names]
     return Detections(found.boxes, np.array([*of, UNKNOWN])[found.category], found.score)
 
 
 def usable(given: Detections, size: Size, categories: int) -> Located:
-    """Of boxes that were given for a photo of (width, height) those that can be used, cut off at its edges.
+    """The usable ones of the boxes given for a photo of (width, height), clipped at its edges.
 
-    A box that lies outside the photo, or whose category is none of so many, is left out.
+    A box outside the photo, or with a category number outside `categories`, is left out.
     """
     inside, reasons = fitted(given, size)
     strange = (inside.category >= categories) | (inside.category < UNKNOWN)
@@ -149,7 +147,7 @@ def usable(given: Detections, size: Size, categories: int) -> Located:
 
 
 def of_category(found: Detections, category: int | None) -> Detections:
-    """Those of this category, and those of UNKNOWN category, which then have it; all for None."""
+    """Boxes of this category, and those of UNKNOWN category, which then get it; all boxes for None."""
     if category is None:
         return found
     found = found.select((found.category == category) | (found.category == UNKNOWN))
@@ -157,9 +155,9 @@ def of_category(found: Detections, category: int | None) -> Detections:
 
 
 def chosen(found: Detections, garments: Garments) -> Detections:
-    """The wanted garments in their order: from the highest score on, of equal scores the larger box first.
+    """The wanted garments in order: the highest score first, for equal scores the larger box first.
 
-    At most MOST, whatever is wanted.
+    At most MOST garments.
     """
     found = found.select(np.lexsort((-areas(found.boxes), -found.score)))
     if garments == "largest":
@@ -170,8 +168,8 @@ def chosen(found: Detections, garments: Garments) -> Detections:
 def located(source: BoxSource, found: Detections, size: Size, vocabulary: Vocabulary, category: str | None) -> Located:
     """The garments of a photo of (width, height).
 
-    found: what `detected` answers, or what is given. category: the only one that is wanted, None for all. Boxes of a
-    detector are suppressed; what a person or another tool says is taken as it is.
+    found: the result of `detected`, or given boxes. category: the only one wanted; None for all. Boxes of a detector
+    are suppressed; given boxes are not.
     """
     wanted = None if category is None else vocabulary.category_index(category)
     if source.detector is not None:
@@ -186,8 +184,8 @@ def located(source: BoxSource, found: Detections, size: Size, vocabulary: Vocabu
 
 
 def needed_side(side: int, size: Size, smallest: float) -> int:
-    """The px that a photo of (width, height) needs on its longer side for `side` px of what the network sees of a box.
+    """The longer side that a photo of (width, height) needs so that the network's view of a box has `side` px.
 
-    smallest: the longer side of the smallest box, in px of the photo. For the whole photo it is enough as well.
+    smallest: the longer side of the smallest box, in px of the photo. It is enough for a view of the whole photo, too.
     """
     return int(np.ceil(side * max(1.0, max(size) / (smallest * (1 + 2 * MARGIN)))))

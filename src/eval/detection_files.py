@@ -1,6 +1,6 @@
-"""The score of detected garments: a file of boxes, and maybe of keypoints, against a COCO data set.
+"""Scores a file of detected garments, boxes and optionally keypoints, against a COCO data set.
 
-A file that names no category is scored as boxes of garments of one kind.
+If a file has no categories, its boxes are scored as garments of one kind.
 """
 
 import logging
@@ -25,7 +25,7 @@ from .keypoint_metrics import KeypointScore, score_arrays
 log = logging.getLogger(__name__)
 
 ANY = "garment"
-"""The one category where the prediction names none."""
+"""The only category if the prediction has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class _Photo:
 def score_detection_files(truth: Path, predicted: Path, vocabulary: Vocabulary, iou: float = 0.5) -> DetectionScore:
     """Scores the boxes of a prediction, any file that `scan_boxes` reads, against a COCO data set.
 
-    vocabulary: of the keypoints, which are scored over the pairs of garments where both files have some. Predictions of
-    photos and categories that the truth does not have are left out and counted in a warning. Raises FormatError, naming
-    file and line (in a JSON file the id or number of the entry), for whatever is wrong with either file; ValueError
-    where there is nothing to score.
+    vocabulary: of the keypoints, which are scored over pairs of garments for which both files have some. Predictions
+    for photos and categories outside the truth are left out and counted in a warning. Raises FormatError, naming file
+    and line (in a JSON file the id or number of the entry), for any error in either file; ValueError if there is
+    nothing to score.
     """
     truth, predicted = Path(truth), Path(predicted)
     expected = _checked(scan_boxes(truth))
@@ -98,7 +98,7 @@ def _photos(names: CocoNames) -> dict[str, _Photo]:
         if size is None:
             try:
                 size = image_size(resolve_image(names.path.parent, image.file_name))
-            except ValueError:  # of both: ImageError is one
+            except ValueError:  # both files: ImageError is one
                 log.warning(f"{names.path}: {name} has no width and height, and the photo cannot be read")
         photos[name] = _Photo(size)
     if problems:
@@ -107,7 +107,7 @@ def _photos(names: CocoNames) -> dict[str, _Photo]:
 
 
 def _of_photos(answers: BoxRows, photos: Sequence[str]) -> list[BoxRow]:
-    """The rows of these photos, each with the photo's name as it is among them."""
+    """The rows of these photos, with the photos' names as in `photos`."""
     named = dict.fromkeys(row.photo for row in answers.rows)
     meant, unclear = photos_of_names(named, photos)
     if unclear:
@@ -150,14 +150,14 @@ def _tell_order(answers: BoxRows) -> None:
 def _keypoints(
     photos: Sequence[_Photo], scored: Sequence[ScoredPhoto], iou: float, vocabulary: Vocabulary
 ) -> KeypointScore | None:
-    """NE and PCK over the pairs that both have keypoints; None where there is no such pair."""
+    """NE and PCK over the pairs for which both have keypoints; None if there is no such pair."""
     found, true, states, categories = [], [], [], []
     others = 0
     for photo, sides in zip(photos, scored, strict=True):
         for i, j in enumerate(pairs(sides.found, sides.true, iou).tolist()):
             if j < 0 or not photo.found[i].keypoints or not photo.true[j].keypoints:
                 continue
-            # That of the truth: the prediction may have none.
+            # The category of the truth: the prediction may have none.
             category, points = str(photo.true[j].category), photo.true[j].keypoints
             if category not in vocabulary.categories or not points.keys() <= vocabulary.indices.keys():
                 others += 1

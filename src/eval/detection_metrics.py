@@ -1,8 +1,8 @@
-"""Scores of detected garments: average precision as COCO defines it, the share found, confusions and false alarms.
+"""Scores of detected garments: average precision as COCO defines it, recall, confusions and false alarms.
 
-Average precision (AP) is computed by pycocotools, COCO's own code. The rest concerns pairs: a detected garment and a
-true one whose boxes overlap by at least `iou` are paired one to one, from the highest score to the lowest, each with
-the free one that it overlaps most. What lies in a crowd counts neither as found nor as a false alarm.
+Average precision (AP) is computed by pycocotools, COCO's own code. The other scores are about pairs: detected and true
+garments whose boxes overlap by at least `iou` are paired one to one, from the highest score to the lowest, each with
+the unpaired one of the largest overlap. Boxes in a crowd count neither as found nor as false alarms.
 """
 
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ from .calibration import Reliability, reliability
 from .keypoint_metrics import KeypointScore
 
 LARGE = 0.05
-"""Share of the photo above which a box is large, as that of a garment of someone who fills the photo."""
+"""Share of the photo above which a box is large, as for a person who fills the photo."""
 COUNTED = 100
-"""Garments of a photo and category that AP takes into account, those with the highest score, as in COCO."""
+"""Maximum number of boxes of a photo and category that AP uses, those with the highest scores, as in COCO."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredPhoto:
-    """What one photo shows, and what was detected in it; boxes in px of the same photo.
+    """True and detected boxes of one photo, in px of that photo.
 
-    crowd: boxes of many garments each. size: None where it is not known, so that no box is large or small.
+    crowd: boxes of many garments each. size: None if unknown; then no box is large or small.
     """
 
     true: Detections
@@ -41,9 +41,9 @@ class ScoredPhoto:
 class Precision:
     """AP and AR of C categories, (C,) fractions each, NaN for one without a true garment.
 
-    ap: mean of AP at IoU 0.50, 0.55 ... 0.95. ap50, ap75: at IoU 0.5 and 0.75. ar: mean over the same IoU of the
-    share that is found by the COUNTED likeliest. curve: (C, 101) the highest precision at a recall of 0, 0.01 ... 1 or
-    more, at IoU 0.5.
+    ap: mean of AP at IoU 0.50, 0.55 ... 0.95. ap50, ap75: at IoU 0.5 and 0.75. ar: mean recall over the same IoU with
+    at most COUNTED boxes, those with the highest scores. curve: (C, 101) the highest precision at a recall of at least
+    0, 0.01 ... 1, at IoU 0.5.
     """
 
     ap: np.ndarray
@@ -55,7 +55,7 @@ class Precision:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Counts of garments: true ones, detected ones, and those paired. ignored: detected ones in crowds."""
+    """Numbers of true, detected and paired garments. ignored: detected ones in crowds."""
 
     true: int
     predicted: int
@@ -80,12 +80,12 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectionScore:
-    """The score of a set of photos; what could not be measured is NaN.
+    """The score of a set of photos; values that could not be measured are NaN.
 
-    rates, per_category: of pairs of one category at `iou`. by_area: (true, paired) garments whose box takes at most and
-    more than LARGE of the photo. confusion: (C, C + 1) counts, of pairs whatever their categories are: a row is the
-    true category, a column the detected one, the last column true garments that nothing was paired with. reliability:
-    of the scores, None where there are none. keypoints: the score of the keypoints of pairs, None without keypoints.
+    rates, per_category: of pairs of one category at `iou`. by_area: (true, paired) garments whose box covers at most
+    and more than LARGE of the photo. confusion: (C, C + 1) counts, of pairs of any categories: a row is the true
+    category, a column the detected one, the last column unpaired true garments. reliability: of the scores, None if
+    there are none. keypoints: the score of the keypoints of pairs, None without keypoints.
     """
 
     categories: tuple[str, ...]
@@ -133,12 +133,11 @@ class DetectionScore:
 def score_detections(
     photos: Sequence[ScoredPhoto], categories: Sequence[str], iou: float = 0.5, has_scores: bool = True
 ) -> DetectionScore:
-    """Scores what was detected in photos. The categories of all boxes are indices of `categories`.
+    """Scores the boxes detected in photos. The categories of all boxes are indices of `categories`.
 
-    has_scores: whether the scores say anything; without them there is no reliability. A detected garment is right in it
-    where there is a true garment of its category at `iou` or more. Raises ValueError for no photo, an IoU that is not
-    above 0 and at most 1, and a category that is no index; ImportError without
-    pycocotools.
+    has_scores: whether the scores are real; without them there is no reliability. For the reliability, a detection is
+    correct if it overlaps a true garment of its category by `iou` or more. Raises ValueError for no photo, an IoU
+    outside 0 (exclusive) to 1, and a category that is not an index; ImportError without pycocotools.
     """
     if not photos:
         raise ValueError("there is nothing to score: no photos")
@@ -188,7 +187,8 @@ def score_detections(
 def pairs(found: Detections, true: Detections, iou: float, same_category: bool = True) -> np.ndarray:
     """(N,) int: the index of the true garment that each detected one is paired with, -1 for none.
 
-    From the highest score to the lowest, of equal ones the first, each with the free one that it overlaps most.
+    From the highest score to the lowest, for equal ones in order, each is paired with the unpaired one of the largest
+    overlap.
     """
     share = overlaps(found.boxes, true.boxes)
     if same_category:
@@ -205,7 +205,7 @@ def pairs(found: Detections, true: Detections, iou: float, same_category: bool =
 
 
 def in_crowd(found: Detections, crowd: Detections, iou: float) -> np.ndarray:
-    """(N,) bool: of which boxes a share of at least `iou` lies in a crowd of the same category."""
+    """(N,) bool: which boxes lie in a crowd of the same category with a share of at least `iou`."""
     low = np.maximum(found.boxes[:, None, :2], crowd.boxes[None, :, :2])
     high = np.minimum(found.boxes[:, None, 2:], crowd.boxes[None, :, 2:])
     share = np.prod(np.maximum(high - low, 0), axis=-1) / areas(found.boxes)[:, None]
@@ -229,12 +229,12 @@ def average_precision(photos: Sequence[ScoredPhoto], categories: int) -> Precisi
     ]
     with redirect_stdout(StringIO()):
         evaluation = COCOeval(_coco(true, len(photos), categories), _coco(found, len(photos), categories), "bbox")
-        # One group of all sizes, in place of three by COCO's own limits in px.
+        # One group of all sizes, instead of COCO's three groups by px.
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e15]], ["all"]
         evaluation.params.maxDets = [COUNTED]
         evaluation.evaluate()
         evaluation.accumulate()
-    # (10 IoU, 101 recalls, C, 1, 1) and (10 IoU, C, 1, 1); -1 where there is no true garment.
+    # (10 IoU, 101 recalls, C, 1, 1) and (10 IoU, C, 1, 1); -1 if there is no true garment.
     precision, recall = (evaluation.eval[name][..., 0, 0] for name in ("precision", "recall"))
     precision, recall = (np.where(values < 0, np.nan, values) for values in (precision, recall))
     by_iou = precision.mean(axis=1)
@@ -242,7 +242,7 @@ def average_precision(photos: Sequence[ScoredPhoto], categories: int) -> Precisi
 
 
 def _coco(rows: Sequence[tuple[int, np.ndarray, int, dict[str, Any]]], photos: int, categories: int) -> Any:
-    """The object of pycocotools that holds these boxes. Ids count from 1, since it takes an id of 0 for none."""
+    """The pycocotools object with these boxes. Ids start at 1, because it treats an id of 0 as none."""
     from pycocotools.coco import COCO
 
     content: Any = {

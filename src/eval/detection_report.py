@@ -25,7 +25,7 @@ _BAR_COLOUR = "#0072B2"
 
 
 def print_detection_score(score: DetectionScore, console: Console) -> None:
-    """AP, what was found and what was not there; then by category, and which categories were taken for which."""
+    """Prints AP, recall and false alarms; then the scores by category, and the confused categories."""
     rates = score.rates
     console.print(
         f"AP [bold]{_number(score.mean('ap'))}[/bold]  AP50 {_number(score.mean('ap50'))}  AP75 "
@@ -66,9 +66,9 @@ def print_detection_score(score: DetectionScore, console: Console) -> None:
 
 
 def draw_detection_score(score: DetectionScore, path: Path) -> None:
-    """Writes precision over recall by category beside the reliability of the scores, in the format of the suffix.
+    """Draws precision over recall by category beside the reliability of the scores, in the format of the suffix.
 
-    Raises ValueError for a format that matplotlib does not write, OSError where the path cannot be written.
+    Raises ValueError for a format that matplotlib does not write, OSError if the path cannot be written.
     """
     from matplotlib.figure import Figure  # of the extra for training, and slow to load
 
@@ -87,7 +87,7 @@ def draw_detection_score(score: DetectionScore, path: Path) -> None:
 
 
 def _occurring(score: DetectionScore) -> list[int]:
-    """The indices of the categories that a garment of either side has; a data set can name many others."""
+    """The indices of the categories that occur on either side; a data set can list many others."""
     return [c for c, rates in enumerate(score.per_category) if rates.true or rates.predicted]
 
 

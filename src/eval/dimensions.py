@@ -1,4 +1,4 @@
-"""Pictures of lengths: dimension lines on the photo, each with its value."""
+"""Pictures of measurements: dimension lines on the photo, each with its value."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -25,10 +25,10 @@ def draw_dimensions(
     *,
     longer_side: int = 900,
 ) -> np.ndarray:
-    """The measurements of a photo's garments as lines with bars at their ends, and their values in cm or else in px.
+    """Draws the measurements of a photo's garments as lines with bars at their ends, with values in cm or else px.
 
     image: RGB uint8 (H, W, 3). longer_side: px; a smaller photo is enlarged to it so that the values can be read.
-    Returns RGB uint8 of the photo's size or enlarged. What could not be measured is left out.
+    Returns RGB uint8 of the photo's size or enlarged. Lengths that could not be measured are left out.
     """
     height, width = image.shape[:2]
     scale = max(1.0, longer_side / max(height, width))
@@ -65,7 +65,7 @@ def draw_dimensions(
 
 
 def value_text(name: str, length: Length) -> str:
-    """Such as `chest 52.3 ± 0.8 cm`, or `chest 214 px` without a scale."""
+    """The text of a measurement: `chest 52.3 ± 0.8 cm`, or `chest 214 px` without a scale."""
     plain = name.replace("_", " ")
     if length.cm is None:
         return plain if length.px is None else f"{plain} {length.px:.0f} px"
@@ -74,7 +74,7 @@ def value_text(name: str, length: Length) -> str:
 
 
 def measured_lines(measurement: Measurement, points: np.ndarray, vocabulary: Vocabulary) -> list[Line]:
-    """Where a measurement is taken, of points (K, 2), as pairs of ends."""
+    """The lines along which a measurement of points (K, 2) is taken, as pairs of ends."""
 
     def at(point: Point) -> np.ndarray:
         return points[[vocabulary.indices[name] for name in point]].mean(axis=0)
@@ -94,7 +94,7 @@ def measured_lines(measurement: Measurement, points: np.ndarray, vocabulary: Voc
 
 
 def _side(measurement: Measurement, vocabulary: Vocabulary) -> int:
-    """-1 or 1 where all of its keypoints with a side have the same, else 0."""
+    """-1 or 1 if all of its keypoints with a side have the same side, else 0."""
     sides = {int(vocabulary.sides[vocabulary.indices[name]]) for name in measurement.keypoints} - {0}
     return sides.pop() if len(sides) == 1 else 0
 
@@ -110,7 +110,7 @@ def _bars(parts: Sequence[Line], half: float) -> list[Line]:
 
 
 def _middle(parts: Sequence[Line]) -> np.ndarray:
-    """The point half way along; lines that cross there would hide each other's names, so a little before it."""
+    """A point a little before the middle of the line: at the middle of crossing lines, their names would overlap."""
     lengths = np.array([np.hypot(*(b - a)) for a, b in parts])
     way = 0.42 * lengths.sum()
     for (a, b), length in zip(parts, lengths, strict=True):

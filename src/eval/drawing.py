@@ -1,7 +1,7 @@
-"""Pictures of what was found: keypoints, heatmaps and boxes on the photo, and sheets of several pictures.
+"""Pictures of predictions: keypoints, heatmaps and boxes on the photo, and sheets of several pictures.
 
-Images are RGB uint8 (H, W, 3) in and out, and the input is never written to. Colours show the sides of the
-garment apart (left orange, right blue, middle pink); they differ in lightness too, for colour-blind readers.
+Images are RGB uint8 (H, W, 3) in and out, and the input is never changed. Colours distinguish the sides of the garment
+(left orange, right blue, middle pink); they also differ in lightness, for colour-blind readers.
 """
 
 import io
@@ -29,7 +29,7 @@ _PAPER: Colour = (250, 250, 250)
 _BAR: Colour = (190, 224, 205)
 
 LONGEST = 16_384
-"""Px of the longer side of pictures side by side, so that those of a large or narrow photo fit into memory and JPEG."""
+"""Maximum width or height in px of pictures side by side, so that those of a narrow photo fit into memory and JPEG."""
 _SUBPIXEL = 4
 """Fractional bits of the coordinates given to OpenCV."""
 
@@ -96,7 +96,7 @@ def draw_keypoints(
 def outline(vocabulary: Vocabulary, drawn: Sequence[int]) -> list[tuple[int, int]]:
     """The edges between the keypoints `drawn` (indices), without shortcuts past one of them.
 
-    An edge from a to b is a shortcut where a keypoint w is drawn and there are edges from a to w and from w to b, as
+    An edge from a to b is a shortcut if a keypoint w is drawn and there are edges from a to w and from w to b, as
     there are for an armpit, a waistline and a hem.
     """
     edges = [(a, b) for a, b in vocabulary.edges if a in drawn and b in drawn]
@@ -107,24 +107,24 @@ def outline(vocabulary: Vocabulary, drawn: Sequence[int]) -> list[tuple[int, int
 
 
 def draw_heatmaps(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Heat over the photo in a perceptual colour map; the photo shows through, the more the colder.
+    """Draws heat over the photo in a perceptual colour map; the photo is more visible where the heat is lower.
 
-    image: RGB uint8 (H, W, 3). heat: (H, W) float in 0..1, e.g. the largest of all heatmaps at each pixel.
-    Raises ValueError where their sizes differ.
+    image: RGB uint8 (H, W, 3). heat: (H, W) float in 0..1, e.g. the largest of all heatmaps at each pixel. Raises
+    ValueError if their sizes differ.
     """
     _check(image)
     if heat.shape != image.shape[:2]:
         raise ValueError(f"expected heat of the image's size {image.shape[:2]}, got {heat.shape}; resize it first")
     heat = np.clip(np.nan_to_num(np.asarray(heat, np.float32)), 0, 1)
     colour = cv2.applyColorMap(np.rint(255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    # Faint heat must be seen, so the cover grows with the root; the grey keeps the photo's colours out of the scale.
+    # Opacity grows with the root, so that low heat is visible; grey keeps the photo apart from the colour map.
     cover = 0.85 * np.sqrt(heat)[..., None]
     grey = 0.75 * cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
     return np.rint(cover * colour + (1 - cover) * grey).astype(np.uint8)
 
 
 def draw_box(image: np.ndarray, box: Box, label: str = "") -> np.ndarray:
-    """The outline of the box, its label as a tag at the top left corner. Parts outside the image are cut off."""
+    """Draws the outline of the box, with its label at the top left corner. Parts outside the image are cut off."""
     _check(image)
     canvas = image.copy()
     height, width = image.shape[:2]
@@ -138,14 +138,14 @@ def draw_box(image: np.ndarray, box: Box, label: str = "") -> np.ndarray:
 
 
 def draw_title(image: np.ndarray, text: str) -> np.ndarray:
-    """The text as a tag in the top left corner, such as the garment's category."""
+    """Draws the text as a label in the top left corner, such as the garment's category."""
     return _with_tag(image.copy(), text, 0, 0)
 
 
 def draw_answers(answers: Sequence[tuple[str, Sequence[tuple[str, float]]]], size: Size) -> np.ndarray:
-    """A page of `size` with the likeliest classes of each question and bars of their probabilities.
+    """A page of `size` with the most probable classes of each question and bars of their probabilities.
 
-    answers: (question, [(class, probability 0..1), ...]) from top to bottom; what does not fit is left out.
+    answers: (question, [(class, probability 0..1), ...]) from top to bottom; entries beyond the page are left out.
     """
     width, height = size
     page = Image.new("RGB", size, _PAPER)
@@ -170,8 +170,8 @@ def draw_answers(answers: Sequence[tuple[str, Sequence[tuple[str, float]]]], siz
 
 
 def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
-    """The pictures in one row, enlarged to the height of the highest, but none of them wider than that height: very
-    wide ones stand in the middle. A row of more than LONGEST px is reduced to that. Raises ValueError for none."""
+    """The pictures in one row, enlarged to the height of the highest, but none wider than that height; very wide ones
+    are centred vertically. A row of more than LONGEST px is reduced to that. Raises ValueError for no pictures."""
     if not images:
         raise ValueError("there is no picture to put side by side")
     for image in images:
@@ -190,7 +190,7 @@ def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _in_column(image: np.ndarray, height: int) -> np.ndarray:
-    """With paper above and below a lower picture."""
+    """A lower picture with paper above and below."""
     above = (height - image.shape[0]) // 2
     column = np.full((height, *image.shape[1:]), _PAPER, np.uint8)
     column[above : above + image.shape[0]] = image[:height]
@@ -200,8 +200,8 @@ def _in_column(image: np.ndarray, height: int) -> np.ndarray:
 def contact_sheet(
     images: Sequence[np.ndarray], columns: int, captions: Sequence[str] | None = None, *, cell: int = 400
 ) -> np.ndarray:
-    """The pictures in rows of `columns`, each fitted into a square of `cell` px, captions below; rows are as high as
-    their highest picture.
+    """The pictures in rows of `columns`, each fitted into a square of `cell` px with its caption below; each row is as
+    high as its highest picture.
 
     Raises ValueError for no pictures, no columns, or another number of captions.
     """
@@ -233,7 +233,7 @@ def contact_sheet(
 
 
 def encoded(image: np.ndarray, kind: str = "JPEG", **options: Any) -> bytes:
-    """The bytes of a picture file, made in memory: a writer can keep a file that is cut short for a whole one.
+    """The bytes of a picture file, encoded in memory: a file writer may not notice that a file was cut short.
 
     kind: a format of Pillow. options: of its encoder, such as `quality`. Raises ValueError for another kind of image.
     """
@@ -244,7 +244,7 @@ def encoded(image: np.ndarray, kind: str = "JPEG", **options: Any) -> bytes:
 
 
 def picture_kind(suffix: str) -> str:
-    """The format of pictures with this ending; without one JPEG. Raises ValueError for an unknown ending."""
+    """The picture format of this suffix; JPEG without one. Raises ValueError for an unknown suffix."""
     if not suffix:
         return "JPEG"
     kind = Image.registered_extensions().get(suffix.lower())
@@ -254,7 +254,7 @@ def picture_kind(suffix: str) -> str:
 
 
 def _with_tag(canvas: np.ndarray, label: str, at: int, top_of: int) -> np.ndarray:
-    """The label on a plate above the point, or below where there is no room."""
+    """The label on a plate above the point, or below if there is no room."""
     height, width = canvas.shape[:2]
     font = _font(max(11, 0.02 * max(height, width)))
     text = _shortened(label, font, width - 8)
@@ -275,7 +275,7 @@ def _check(image: np.ndarray) -> None:
 
 
 def resized(image: np.ndarray, size: Size) -> np.ndarray:
-    """A resized copy; areas are averaged when shrinking."""
+    """A resized copy; areas are averaged when the size is reduced."""
     if size == (image.shape[1], image.shape[0]):
         return image.copy()
     smaller = size[0] < image.shape[1] or size[1] < image.shape[0]
@@ -283,7 +283,7 @@ def resized(image: np.ndarray, size: Size) -> np.ndarray:
 
 
 def _edge_side(a: int, b: int) -> int:
-    """The side of an edge's ends; that of the middle where it joins both sides."""
+    """The side of an edge's ends; the middle's side if it joins both sides."""
     sides = {int(a), int(b)} - {0}
     return sides.pop() if len(sides) == 1 else 0
 
@@ -294,7 +294,7 @@ def _fixed(point: np.ndarray) -> tuple[int, int]:
 
 
 def draw_lines(canvas: np.ndarray, lines: list[tuple[np.ndarray, np.ndarray, Colour]], thickness: int) -> np.ndarray:
-    """Slightly transparent lines with a dark rim, which shows them on bright and busy cloth."""
+    """Draws slightly transparent lines with a dark rim, visible on bright and patterned cloth."""
     layer = canvas.copy()
     for a, b, _ in lines:
         cv2.line(layer, _fixed(a), _fixed(b), _DARK, thickness + 2, cv2.LINE_AA, _SUBPIXEL)
@@ -304,7 +304,7 @@ def draw_lines(canvas: np.ndarray, lines: list[tuple[np.ndarray, np.ndarray, Col
 
 
 def _draw_point(canvas: np.ndarray, point: np.ndarray, radius: float, colour: Colour, hollow: bool) -> None:
-    """A disc with a dark rim, or a ring that is dark inside, on the canvas itself."""
+    """Draws a disc with a dark rim, or a ring that is dark inside, on the canvas itself."""
     centre, size = _fixed(point), round(radius * 2**_SUBPIXEL)
     ring = max(1, round(0.45 * radius))
     cv2.circle(canvas, centre, round(1.35 * size), _DARK, -1, cv2.LINE_AA, _SUBPIXEL)
@@ -318,7 +318,7 @@ def draw_names(
     radius: float,
     lines: list[tuple[np.ndarray, np.ndarray]],
 ) -> np.ndarray:
-    """Names on dark plates, which keep them readable on any cloth, tied to their points where they stand off."""
+    """Draws names on dark plates, readable on any cloth, with a line to their points if they are apart."""
     height, width = canvas.shape[:2]
     pixels = max(10.0, 0.0175 * max(height, width))
     font, padding = _font(pixels), 0.3 * pixels
@@ -340,7 +340,7 @@ def draw_names(
 
 
 def _font(pixels: float) -> ImageFont.FreeTypeFont:
-    """The typeface that Pillow carries, so that pictures look alike on every machine."""
+    """The typeface included in Pillow, so that pictures are the same on every machine."""
     font = ImageFont.load_default(pixels)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise RuntimeError("this Pillow was built without FreeType; install the wheel from PyPI to write on pictures")
@@ -348,7 +348,7 @@ def _font(pixels: float) -> ImageFont.FreeTypeFont:
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    """The text, its middle left out where it is wider than `width` px: file names differ at their ends."""
+    """The text, shortened in the middle if it is wider than `width` px: file names differ at their ends."""
     keep = len(text)
     short = text
     while keep > 2 and font.getlength(short) > width:

@@ -1,4 +1,4 @@
-"""Several classifiers as one: a weighted mean of their probabilities."""
+"""Ensembles of classifiers: a weighted mean of their probabilities."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,10 +22,11 @@ def blend(probabilities: Sequence[np.ndarray], weights: Sequence[float] | np.nda
 
 
 def find_weights(count: int, score: Callable[[np.ndarray], float]) -> tuple[np.ndarray, float]:
-    """Weights (count,) summing to 1 that score highest, by coordinate ascent from equal ones, and their score.
+    """Weights (count,) summing to 1 with the highest score, by coordinate ascent from equal ones, and that score.
 
-    score: of weights on the validation set. Each round moves a share of all weight to one member, while that helps;
-    the shares get smaller. Equal weights stay unless something scores strictly higher, so it never does worse.
+    score: function of the weights on the validation set. Each round moves a share of the total weight to one member,
+    while that helps; the shares get smaller. The score is never below that of equal weights, which stay unless others
+    are strictly better.
     """
     weights = np.full(count, 1 / count)
     best = score(weights)

@@ -1,7 +1,7 @@
-"""Photos with several garments -> keypoints of each: every garment is seen through a square cut of its own.
+"""Photos with several garments -> keypoints of each: each garment is predicted on its own square crop.
 
-Photos are read once. Batches of the detector are full of photos, those of the keypoint network full of garments,
-whatever photos they are of.
+Photos are read once. The detector's batches are filled with photos, those of the keypoint network with garments from
+several photos.
 """
 
 import logging
@@ -36,7 +36,7 @@ class _Read:
 
 
 _Cut = tuple[_Read, Sample, Place]
-"""A photo, the sample with the garment's category, and which garment it is."""
+"""A photo, the sample with the garment's category, and the garment's place in the photo."""
 
 
 def predict_garments(
@@ -48,13 +48,12 @@ def predict_garments(
     photo_side: int | None = None,
     budget: Budget | None = None,
 ) -> Iterator[PhotoResult]:
-    """The results in the order of `samples` and, of each, of its garments; every sample has at least one.
+    """The results in the order of `samples`, and of the garments of each; every sample has at least one.
 
-    Where there are no boxes the result is that of the whole photo, which has no box and is found to be no garment. A
-    photo that cannot be read gives one result with `error`. A sample's category is the only one that is looked for.
-    photo_side: the px that every garment's square has at least after a large photo was reduced while it was decoded, if
-    the photo has them; None: photos stay as they are. The other arguments are those of `predict_photos`.
-    Boxes that cannot be used are left out, with a warning.
+    If there are no boxes, the result is of the whole photo, without a box, and marked as no garment. An unreadable
+    photo gives one result with `error`. If a sample has a category, only that one is searched for. photo_side: minimum
+    px of every garment's square after a large photo was reduced in decoding, if the photo has them; None: photos stay
+    unchanged. The other arguments are those of `predict_photos`. Unusable boxes are left out, with a warning.
     """
     photos = budget or new_budget()
     steps = _Steps(net, source, photo_side)
@@ -62,7 +61,7 @@ def predict_garments(
     def garments() -> Iterator[_Cut | PhotoResult]:
         size = source.detector.batch_size if source.detector else batch_size
         groups = read_ahead(samples, steps.read, size, _THREADS, photos, lambda read: array_bytes(read.photo))
-        # The detector works in a thread of its own, beside the keypoint network.
+        # The detector works in a separate thread, in parallel with the keypoint network.
         for item in made_ahead(steps.locate(groups), size, photos):
             yield from [item] if isinstance(item, PhotoResult) else steps.cuts(*item)
 
@@ -91,7 +90,7 @@ class _Steps:
         return _Read(sample, photo, size, reduced, image)
 
     def _side(self, sample: Sample) -> Side:
-        """With which the smallest garment of the photo still has `photo_side` px."""
+        """The reduction at which the smallest garment of the photo still has `photo_side` px."""
         wanted, detector = self.photo_side, self.source.detector
         if wanted is None:
             return None
@@ -113,7 +112,7 @@ class _Steps:
         return replace(where, garments=self.source.listed.own(sample, where.garments))
 
     def locate(self, groups: Iterable[list[_Read | PhotoResult]]) -> Iterator[tuple[_Read, Located] | PhotoResult]:
-        """Each photo with its garments, in order; those of a group are shown to the detector at once."""
+        """Each photo with its garments, in order; the detector gets the photos of a group at once."""
         detector = self.source.detector
         for group in groups:
             read = [item for item in group if isinstance(item, _Read)]
@@ -127,7 +126,7 @@ class _Steps:
                 yield (item, self._wanted(item.sample, next(found), item.size)) if isinstance(item, _Read) else item
 
     def cuts(self, read: _Read, where: Located) -> Iterator[_Cut]:
-        """Each of a photo's garments; the whole photo where there is none."""
+        """Views of a photo's garments; of the whole photo if there is none."""
         found, left_out = where.garments, len(where.left_out)
         if left_out:
             more = f" ({left_out - 1} more boxes are left out)" if left_out > 1 else ""

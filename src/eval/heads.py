@@ -7,10 +7,10 @@ from .calibration import sigmoid, softmax
 
 
 def head_probabilities(head: HeadSpec, logits: np.ndarray, temperature: float | np.ndarray = 1.0) -> np.ndarray:
-    """(B, logits) -> (B, C) float64. Exclusive and ordinal heads sum to 1; an independent head's labels stand alone.
+    """(B, logits) -> (B, C) float64. Exclusive and ordinal heads sum to 1; independent labels do not.
 
-    temperature: divides the logits (arXiv:1706.04599). An ordinal head has C - 1 logits, `higher than class c?`; where
-    they contradict each other (higher than c, but not than a lower one), the lower answer limits the higher one.
+    temperature: divides the logits (arXiv:1706.04599). An ordinal head has C - 1 logits, `higher than class c?`; if
+    they contradict each other (higher than c, but not than a lower one), the lower class limits the higher one.
     """
     if head.kind == "exclusive":
         return softmax(logits, temperature)

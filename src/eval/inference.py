@@ -1,4 +1,4 @@
-"""Photos -> keypoints, with a `predict` function that comes from a Keras run or from a runtime alike."""
+"""Photos -> keypoints, with a `predict` function of a Keras run or of a runtime."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -36,11 +36,11 @@ class EncodedSample(Sample):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """Which garment of its photo a result is of, where garments were looked for.
+    """The garment of a result within its photo, if garments were searched for.
 
-    number: 0, 1, ... of `count` results of this photo. box: (4,) px as in `boxes`, and score: of the garment; None
-    where no garment was found, and the result is of the whole photo. square: what of the photo the network saw of it.
-    left_out: how many boxes of the photo could not be used.
+    number: 0, 1, ... of `count` results of this photo. box: (4,) px as in `boxes`, and score: of the garment; None if
+    no garment was found and the result is of the whole photo. square: the region that the network saw. left_out: number
+    of unusable boxes of the photo.
     """
 
     number: int = 0
@@ -53,12 +53,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoResult:
-    """One garment's outcome: the prediction; the probability of every category, (C,); the masked heatmaps (h, w, K);
-    the frame from photo to network pixels; the photo's (width, height); and, if asked for, the photo itself, which can
-    be a reduced one: then `reduced` is the frame from its pixels to those of the photo, else None.
+    """One garment's result: the prediction; the probability of every category, (C,); the masked heatmaps (h, w, K);
+    the frame from photo to network pixels; the photo's (width, height); and, if wanted, the photo itself. It can be a
+    reduced one: then `reduced` is the frame from its pixels to those of the photo, else None.
 
-    Where the photo could not be read, `error` says why and all else is None. Where no garments were looked for, `place`
-    is None and the garment is that of the whole photo. spread: (K, 2, 2) cells squared, how wide each heatmap is.
+    If the photo could not be read, `error` says why and all else is None. If no garments were searched for, `place` is
+    None and the garment is that of the whole photo. spread: (K, 2, 2) cells squared, how wide each heatmap is.
     """
 
     sample: Sample
@@ -75,20 +75,20 @@ class PhotoResult:
 
     @property
     def is_last(self) -> bool:
-        """Whether no other result of this photo follows."""
+        """Whether this is the last result of its photo."""
         return self.place is None or self.place.number == self.place.count - 1
 
     @property
     def freed(self) -> int:
-        """The bytes of the photo where it is done with this result: several garments of a photo share it."""
+        """The bytes of the photo that this result frees: the last of the results that share the photo."""
         return array_bytes(self.photo) if self.is_last else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """What the network is to see: `image`, its input, of a photo from whose pixels `frame` leads to it.
+    """Input of the network: `image`, and the frame from the photo's pixels to it.
 
-    sample: its category, if there is one, is that of the garment. The others are as in `PhotoResult`.
+    sample: its category, if any, is that of the garment. The other fields are as in `PhotoResult`.
     """
 
     sample: Sample
@@ -102,8 +102,8 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class KeypointNet:
-    """The network of stage 1, and how its answers are read. visibility: says which keypoints are visible, and whether
-    there is a garment."""
+    """The network of stage 1, and how its outputs are decoded. visibility: gives the visibility of keypoints, and
+    whether there is a garment."""
 
     predict: KeypointPredict
     vocabulary: Vocabulary
@@ -125,14 +125,12 @@ def predict_photos(
     visibility: Visibility | None = None,
     budget: Budget | None = None,
 ) -> Iterator[PhotoResult]:
-    """The results in the order of `samples`; a photo that cannot be read gives a result with `error`.
+    """The results in the order of `samples`; an unreadable photo gives a result with `error`.
 
-    A sample whose category is None, or that of photos without a garment, gets the most probable one.
-    keep_photos: for those who go on to crop them.
-    photo_side: a longer side in px to which large photos may be reduced while they are decoded.
-    visibility: says which keypoints are visible, and whether there is a garment.
-    budget: of the bytes of photos that are kept, if whoever handles them later gives them back.
-    Reading and decoding go on in threads while the network works.
+    If a sample's category is None, or that of photos without a garment, the most probable one is used. keep_photos: for
+    callers that crop them later. photo_side: a longer side in px to which large photos may be reduced in decoding.
+    visibility: gives the visibility of keypoints, and whether there is a garment. budget: limits the bytes of kept
+    photos, if the caller gives them back later. Threads read and decode photos while the network runs.
     """
     photos = budget or new_budget()
 
@@ -157,10 +155,10 @@ def predict_photos(
 
 
 def read_photo(sample: Sample, side: Side) -> tuple[np.ndarray, Size, Frame | None]:
-    """`read_reduced` for a file, on the disk or in memory, without a frame if it is not reduced; pixels that are in
-    memory stay as they are.
+    """`read_reduced` for a file, on the disk or in memory, without a frame if it is not reduced; pixels in memory stay
+    unchanged.
 
-    Returns the pixels, the photo's (width, height) and the frame. Raises ImageError where it cannot be read.
+    Returns the pixels, the photo's (width, height) and the frame. Raises ImageError if it cannot be read.
     """
     if isinstance(sample, PixelSample):
         return sample.pixels, (sample.pixels.shape[1], sample.pixels.shape[0]), None
@@ -174,13 +172,13 @@ Group = Sequence[View | PhotoResult]
 """One batch of views, and of photos that could not be read."""
 
 Answer = tuple[Group, tuple[np.ndarray, np.ndarray] | None]
-"""One batch, and what the network says of its views."""
+"""One batch, and the network's outputs for its views."""
 
 
 def answered(net: KeypointNet, groups: Iterable[Group], batch_size: int) -> Iterator[PhotoResult]:
-    """The results of all views, in their order; of photos that could not be read what the groups have.
+    """The results of all views in order; for unreadable photos, those in the groups.
 
-    groups: of up to `batch_size`. The answers are decoded in a thread while the network works on the next ones.
+    groups: of up to `batch_size`. A thread decodes the outputs while the network runs on the next group.
     """
 
     def answers() -> Iterator[Answer]:
@@ -217,7 +215,7 @@ def _decode(
         probability = None if given else float(probabilities[index].max())
         present = net.vocabulary.mask(category)
         points = view.frame.back(xy[index])
-        # A decoded point may lie in the padding about the photo; the garment does not.
+        # A decoded point may lie in the padding about the photo, but the garment does not.
         points = np.clip(points, 0, np.array(view.size) - 1.0)
         state = np.where(present, VISIBLE, ABSENT).astype(np.int8)
         score = np.where(present, np.clip(peaks[index], 0, 1), 0).astype(np.float32)

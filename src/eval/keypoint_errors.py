@@ -1,12 +1,12 @@
-"""How far a keypoint is probably off, from the form of its heatmap.
+"""The expected error of a keypoint, from the shape of its heatmap.
 
-A network that is unsure between places spreads its heatmap over them. The covariance of a heatmap about its peak has
-two axes; along each of them the error has the standard deviation
+An uncertain network spreads the heatmap over several places. The covariance of a heatmap about its peak has two axes;
+along each of them the error has the standard deviation
 
     scale_k * variance ** width * (peak / (1 - peak)) ** height
 
-in cells, whose constants are fitted to annotated photos. Averaged over turned and mirrored copies, the heatmaps of one
-point that is seen in several places make one that is wide, so that test-time augmentation needs no formula of its own.
+in cells, whose constants are fitted to annotated photos. If a point is predicted at different places in turned and
+mirrored copies, the averaged heatmap is wide, so test-time augmentation needs no other formula.
 """
 
 from collections.abc import Mapping
@@ -18,22 +18,22 @@ import numpy as np
 from .calibration import is_number, logit
 
 FLOOR = 0.1
-"""Of a heatmap's peak: what lies below says nothing of the point."""
+"""Share of a heatmap's peak below which cells are ignored."""
 LEAST = 0.3
-"""Cells squared: no axis counts as narrower."""
+"""Cells squared: the smallest variance along an axis."""
 _LEAST_PEAK, _MOST_PEAK = 0.01, 0.999
 COVERAGE = (0.6827, 0.9545)
-"""The shares of normally distributed errors within one and within two standard errors."""
+"""Shares of normally distributed errors within one and within two standard errors."""
 _STRENGTH = 8.0
-"""As many errors pull the scale of a keypoint to that of all."""
+"""The scale of a keypoint is pulled to that of all with the weight of so many errors."""
 _FEW = 50
-"""As many lengths count as much as those of all other kinds."""
+"""Number of lengths at which those of one kind weigh as much as those of all other kinds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeypointErrors:
     """scale: (K,) cells. width, height: the exponents of the formula. lengths: by `Measurement.key` the factor of the
-    standard errors of lengths, where it is not 1."""
+    standard errors of lengths, if it is not 1."""
 
     scale: np.ndarray
     width: float
@@ -41,8 +41,8 @@ class KeypointErrors:
     lengths: Mapping[str, float] = field(default_factory=dict)
 
     def covariance(self, spread: np.ndarray, peaks: np.ndarray) -> np.ndarray:
-        """Spreads (..., K, 2, 2) cells squared and heatmap peaks (..., K) -> the covariances of the errors, in the form
-        of the spreads."""
+        """Spreads (..., K, 2, 2) cells squared and heatmap peaks (..., K) -> the covariances of the errors, in the
+        shape of the spreads."""
         variances, axes = _axes(spread)
         deviations = self.scale[:, None] * np.exp(_features(variances, peaks) @ [self.width, self.height])
         return (axes * (deviations**2)[..., None, :]) @ np.swapaxes(axes, -1, -2)
@@ -53,7 +53,7 @@ class KeypointErrors:
 
     @classmethod
     def from_json(cls, facts: Any, keypoints: int) -> Self:
-        """Raises ValueError for what `to_json` did not write, or for another number of keypoints."""
+        """Raises ValueError for data that `to_json` did not write, or for another number of keypoints."""
         if not isinstance(facts, dict) or set(facts) != {"scale", "width", "height", "lengths"}:
             raise ValueError(f"no errors of keypoints: expected scale, width, height and lengths; got {facts!r:.80}")
         scale, lengths = facts["scale"], facts["lengths"]
@@ -68,7 +68,7 @@ class KeypointErrors:
 
 
 def default_errors(keypoints: int) -> KeypointErrors:
-    """Of networks whose errors were not fitted: what fits a `lite` network at 256 px on drawn garments."""
+    """The errors of networks without fitted ones: those of a `lite` network at 256 px on drawn garments."""
     return KeypointErrors(np.full(keypoints, 0.5), 0.57, -0.33)
 
 
@@ -76,7 +76,7 @@ def spreads(heatmaps: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Heatmaps (B, h, w, K) and points (B, K, 2) in cells -> the covariances of the heatmaps about the points,
     (B, K, 2, 2) cells squared."""
     batch, h, w, count = heatmaps.shape
-    # Every third cell tells as much: a Gaussian of a cell and a half is still sampled finely enough.
+    # Every third cell is enough to sample a Gaussian of a cell and a half.
     step = _SKIP if min(h, w) >= _LARGE else 1
     flat = heatmaps[:, ::step, ::step].reshape(batch, -1, count)
     peaks = flat.max(axis=1, keepdims=True)
@@ -98,7 +98,7 @@ _POWERS: dict[tuple[int, int, int], np.ndarray] = {}
 
 
 def _powers(h: int, w: int, step: int) -> np.ndarray:
-    """(6, n) float32: 1, x, y, x², y² and xy of every cell that is taken, from the middle of the map."""
+    """(6, n) float32: 1, x, y, x², y² and xy of every sampled cell, from the middle of the map."""
     if (h, w, step) not in _POWERS:
         y, x = np.mgrid[:h:step, :w:step].reshape(2, -1) - np.array([[(h - 1) / 2], [(w - 1) / 2]])
         _POWERS[h, w, step] = np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y]).astype(np.float32)
@@ -119,8 +119,8 @@ def _features(variances: np.ndarray, peaks: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observed:
-    """The answers to N annotated photos. errors: (N, K, 2) cells, found minus true. spread: (N, K, 2, 2). peaks:
-    (N, K). seen: (N, K) bool, the keypoints that count: those that are annotated as visible."""
+    """The results for N annotated photos. errors: (N, K, 2) cells, predicted minus true. spread: (N, K, 2, 2). peaks:
+    (N, K). seen: (N, K) bool, the keypoints that count: those annotated as visible."""
 
     errors: np.ndarray
     spread: np.ndarray
@@ -129,11 +129,11 @@ class Observed:
 
 
 def fit_errors(observed: Observed) -> KeypointErrors:
-    """The constants that make the errors of annotated photos likeliest, then scaled so that one and two standard errors
-    cover what they should of the errors along the axes.
+    """The constants with the highest likelihood for annotated photos, then scaled so that one and two standard errors
+    cover the right shares of the errors along the axes.
 
-    The errors along an axis are taken as of a Laplace distribution, so that a few points that were found on the wrong
-    side do not widen all others. Raises ValueError where no keypoint counts.
+    The errors along an axis have a Laplace distribution in the fit, so that a few points predicted on the wrong side do
+    not widen all others. Raises ValueError if no keypoint counts.
     """
     from scipy.optimize import minimize  # slow to load, and few fit anything
 
@@ -165,12 +165,12 @@ def fit_errors(observed: Observed) -> KeypointErrors:
 
 
 def fit_lengths(errors: KeypointErrors, ratios: Mapping[str, np.ndarray]) -> KeypointErrors:
-    """The errors, with factors by which one and two standard errors cover what they should of the errors of lengths.
+    """The errors, with factors with which one and two standard errors cover the right shares of the errors of lengths.
 
-    Errors of neighbouring points go together, as where both ends of a hem are seen too low; so lengths, which are what
-    is asked for, have the last word. ratios: by `Measurement.key` the errors (N,) of lengths, in standard errors by
-    `errors`. All lengths together rescale the errors of the keypoints, which serve measurements of other keys; the
-    fewer examples one has, the closer is its factor to that. Returns `errors` for none.
+    Errors of neighbouring points are correlated, as when both ends of a hem are predicted too low. So the factors are
+    fitted to lengths, which are the final result. ratios: by `Measurement.key` the errors (N,) of lengths, in standard
+    errors by `errors`. All lengths together rescale the errors of the keypoints, for measurements with other keys; the
+    fewer examples a measurement has, the closer its factor is to that. Returns `errors` for no lengths.
     """
     found = {key: np.abs(values) for key, values in ratios.items() if len(values)}
     if not found:
@@ -180,7 +180,7 @@ def fit_lengths(errors: KeypointErrors, ratios: Mapping[str, np.ndarray]) -> Key
     for key, values in found.items():
         trust = len(values) / (len(values) + _FEW)
         factors[key] = float((covering_factor(values) / shared) ** trust)
-    # What is left of the gap: quantiles of parts are not those of the whole.
+    # The rest of the difference: quantiles of parts are not those of the whole.
     rest = covering_factor(np.concatenate([values / (shared * factors[key]) for key, values in found.items()]))
     return replace(rescaled(errors, shared * rest), lengths=factors)
 
@@ -190,8 +190,8 @@ def rescaled(errors: KeypointErrors, factor: float) -> KeypointErrors:
 
 
 def covering_factor(ratios: np.ndarray) -> float:
-    """By how much standard errors are to grow so that the shares of errors within one and within two of them differ
-    from those of a normal distribution by as little as both can. ratios: (N,) errors in standard errors, N > 0."""
+    """The factor of the standard errors with which the shares of errors within one and within two of them are closest
+    to those of a normal distribution. ratios: (N,) errors in standard errors, N > 0."""
     candidates = np.quantile(ratios, np.linspace(0.3, 0.995, 300))
     halves = np.concatenate([candidates, candidates / 2])
     halves = halves[halves > 0]

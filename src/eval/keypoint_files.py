@@ -1,7 +1,7 @@
-"""The score of a keypoint submission: the official CSV, COCO results, or labels of any format, against the truth.
+"""Scores a keypoint submission (the official CSV, COCO results, or labels of any format) against the truth.
 
-In all but the CSV a photo can have several garments of one category. Their results are matched by the ids of the
-annotations where the results have these, and else so that the boxes of results and garments overlap most.
+In all formats but the CSV a photo can have several garments of one category. Their results are matched by annotation
+ids if they have them, and otherwise by the overlap of the boxes.
 """
 
 import logging
@@ -36,7 +36,7 @@ _NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A garment of a file. line: its line in a CSV. label: what messages call it."""
+    """A garment of a file. line: its line in a CSV. label: its name in messages."""
 
     line: int | None
     label: str
@@ -47,10 +47,10 @@ def score_keypoint_files(truth: Path, predicted: Path, vocabulary: Vocabulary) -
     """Scores a submission against the truth: two CSVs in the FashionAI format, two COCO files (`.json`), or files and
     folders of any formats of `formats.table`.
 
-    vocabulary: of all but two CSVs. Predictions of photos that the truth does not have are left out and counted in a
-    report. Raises FormatError, naming file and line (or the id or number of the entry), for whatever is wrong with
-    either file, for garments of the truth without a prediction, and for predictions of another category; ValueError
-    where the truth has nothing that can be scored.
+    vocabulary: for all but two CSVs. Predictions for photos outside the truth are left out and counted in a warning.
+    Raises FormatError, naming file and line (or the id or number of the entry), for any error in either file, for
+    garments of the truth without a prediction, and for predictions of another category; ValueError if the truth has
+    nothing that can be scored.
     """
     truth, predicted = Path(truth), Path(predicted)
     kinds = _kind(truth), _kind(predicted)
@@ -62,8 +62,8 @@ def score_keypoint_files(truth: Path, predicted: Path, vocabulary: Vocabulary) -
 
 
 def _kind(path: Path) -> str:
-    """csv: a list of FashionAI's; json: a COCO file or results, or a file that is neither; other: what is read as
-    labels."""
+    """csv: a list of FashionAI's; json: a COCO file or results, or a file that is neither; other: labels in another
+    format."""
     if path.is_dir() or not path.exists():
         return "other" if path.is_dir() else path.suffix.lower().removeprefix(".")
     likely = {entry.name for entry in formats_of(path)}
@@ -75,7 +75,7 @@ def _kind(path: Path) -> str:
 def _score(
     truth: Path, predicted: Path, expected: Mapping[str, _Row], found: Mapping[str, _Row], vocabulary: Vocabulary
 ) -> KeypointScore:
-    """expected, found: the rows of both files, by what matches them."""
+    """expected, found: the rows of both files, by the key that matches them."""
     problems = [
         Problem(truth, row.line, f"{row.label} has no prediction in {predicted}")
         for key, row in expected.items()
@@ -121,7 +121,7 @@ def _coco_rows(truth: Path, predicted: Path, vocabulary: Vocabulary) -> tuple[di
 
 
 def _label_rows(truth: Path, predicted: Path, vocabulary: Vocabulary) -> tuple[dict[str, _Row], dict[str, _Row]]:
-    """Of files in other formats, or in two different ones: the names of the photos can be written in other ways."""
+    """For files in other formats, or in two different ones: photo names can be written differently."""
     sides = []
     for path in (truth, predicted):
         labels = named(format_of(path).read(path), vocabulary)
@@ -136,7 +136,7 @@ def _label_rows(truth: Path, predicted: Path, vocabulary: Vocabulary) -> tuple[d
 
 
 def _matched(truth: Iterable[Garment], predicted: Iterable[Garment]) -> tuple[dict[str, _Row], dict[str, _Row]]:
-    """The rows of both sides, by what matches them."""
+    """The rows of both sides, by the key that matches them."""
     expected, found = _by_photo(truth), _by_photo(predicted)
     rows: tuple[dict[str, _Row], dict[str, _Row]] = ({}, {})
     several = by_id = 0
@@ -183,7 +183,7 @@ def _have_ids(garments: Sequence[Garment], answers: Sequence[Garment]) -> bool:
 
 
 def _pairs(garments: Sequence[Garment], answers: Sequence[Garment]) -> dict[int, int]:
-    """Index of a garment -> index of its result, for as many as there are of both."""
+    """Index of a garment -> index of its result, for as many pairs as possible."""
     if len(garments) == len(answers) == 1:
         return {0: 0}
     if _have_ids(garments, answers):
@@ -198,7 +198,7 @@ def _pairs(garments: Sequence[Garment], answers: Sequence[Garment]) -> dict[int,
 
 
 def _overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(N, 4) and (M, 4) corners -> (N, M): intersection over union; for boxes apart, below 0 by their distance."""
+    """(N, 4) and (M, 4) corners -> (N, M): intersection over union; negative for separate boxes, by distance."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=-1)

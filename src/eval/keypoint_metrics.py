@@ -43,11 +43,11 @@ class PckCurve:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeypointScore:
-    """The score of a set of garments. NE values are fractions; NaN where there was nothing to measure.
+    """The score of a set of garments. NE values are fractions; NaN if there was nothing to measure.
 
-    What is per category names the categories that occur, what is per keypoint the keypoints that these categories
-    have, both in the official order. `points` visible keypoints of `garments`
-    garments were measured; `skipped` garments had no usable span or no visible keypoint.
+    `per_category` has the categories that occur, `per_keypoint` the keypoints of these categories, both in the
+    official order. `points` visible keypoints of `garments` garments were measured; `skipped` garments had no usable
+    span or no visible keypoint.
     """
 
     ne: float
@@ -90,7 +90,7 @@ def normalized_errors(predicted: np.ndarray, true: np.ndarray, visible: np.ndarr
         span: (N,) px, as `spans` gives it.
 
     Returns:
-        (N, K) float64; NaN where the keypoint is not visible or the garment has no span.
+        (N, K) float64; NaN if the keypoint is not visible or the garment has no span.
 
     Raises:
         ValueError: shapes that differ, or a predicted position of a visible keypoint that is not finite
@@ -112,13 +112,13 @@ def normalized_errors(predicted: np.ndarray, true: np.ndarray, visible: np.ndarr
 
 
 def pooled_ne(errors: np.ndarray) -> float:
-    """Mean of all errors that are not NaN, whatever the shape: NE as a fraction. NaN where there are none."""
+    """Mean of all errors that are not NaN, for any shape: NE as a fraction. NaN if there are none."""
     measured = errors[~np.isnan(errors)]
     return float(measured.mean()) if measured.size else float("nan")
 
 
 def pck(errors: np.ndarray, thresholds: np.ndarray = PCK_THRESHOLDS) -> np.ndarray:
-    """Fraction of the errors that are not NaN at or below each threshold, (T,). NaN where there are none."""
+    """Fraction of the errors that are not NaN at or below each threshold, (T,). NaN if there are none."""
     measured = np.sort(errors[~np.isnan(errors)])
     if not measured.size:
         return np.full(len(thresholds), np.nan)
@@ -132,7 +132,7 @@ def score_arrays(
     categories: Sequence[str],
     vocabulary: Vocabulary,
 ) -> KeypointScore:
-    """Score predictions held in arrays, over any vocabulary; `score_keypoints` and validation both end here.
+    """Scores predictions in arrays, over any vocabulary; used by `score_keypoints` and validation.
 
     Args:
         predicted, true: (N, K, 2) px in the same frame. NE does not change when both are scaled alike.
@@ -170,7 +170,7 @@ def score_arrays(
 def score_keypoints(
     truth: Sequence[Sample], predicted: Sequence[Sample], vocabulary: Vocabulary = FASHIONAI
 ) -> KeypointScore:
-    """Score predicted samples against true ones, both with the keypoints of a vocabulary, matched by image_id.
+    """Scores predicted samples against true ones, both with the keypoints of a vocabulary, matched by image_id.
 
     By default they have the 24 official keypoints, and the score is the official one.
 

@@ -1,4 +1,4 @@
-"""Where to write names on a picture so that they neither cover each other nor what they name."""
+"""Places names on a picture so that they do not cover each other or the points that they name."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from ..geometry import Size
 
 _DIRECTIONS = np.deg2rad(np.arange(0, 360, 22.5))
 _DISTANCES = (1.9, 3.5, 6.0, 9.0, 13.0)
-"""From the point to the nearest side of its label, in radii of the points."""
+"""Distances from the point to the nearest side of its label, in radii of the points."""
 _ROUNDS = 4
 
-# What a label pays, in the same unit: wholly covering another label, covering one point, lying wholly along an
+# Costs of a label, in the same unit: wholly covering another label, covering one point, lying wholly along an
 # outline, standing one step further from its point, and standing on the garment's side of its point.
 _LABEL, _POINT, _LINE, _STEP, _INWARD = 12.0, 3.0, 2.0, 0.35, 0.5
 
@@ -17,10 +17,10 @@ _LABEL, _POINT, _LINE, _STEP, _INWARD = 12.0, 3.0, 2.0, 0.35, 0.5
 def place_labels(
     points: np.ndarray, sizes: np.ndarray, radius: float, lines: list[tuple[np.ndarray, np.ndarray]], image: Size
 ) -> np.ndarray:
-    """A rectangle for the label of each point, inside the image wherever it fits there.
+    """A rectangle for the label of each point, inside the image if it fits.
 
-    Each label in turn takes the cheapest of the positions around its point, the others staying where they are;
-    a few rounds settle it. The same input gives the same positions.
+    Each label in turn moves to the cheapest position around its point, while the others stay, for a few rounds. The
+    same input gives the same positions.
 
     Args:
         points: (N, 2) px.

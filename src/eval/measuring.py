@@ -1,4 +1,4 @@
-"""Lengths of garments from their keypoints: in px, and with a scale in cm, each with its standard error."""
+"""Lengths of garments from their keypoints, in px and, with a scale, in cm, each with its standard error."""
 
 import math
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from ..planes import SCALES, Plane, uniform_plane
 from ..records import ABSENT, HIDDEN, Prediction, Uncertainty
 
 MOST_ERROR = 0.1
-"""Of a length: where the scale alone is less sure than that, there are no cm."""
+"""Largest relative error of the scale alone; above it there are no cm."""
 
 
 class ScaleError(ValueError):
-    """Why a photo, or a garment in it, has no scale."""
+    """A photo, or a garment in it, has no scale, for the reason given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
     """A measured length.
 
-    px, px_se: in the photo, and its standard error. ratio: to the garment's span, as of its keypoints' NE: the distance
-    of its armpits or of the ends of its waistband; None where that is 0. hidden: whether it depends on a keypoint that
-    is probably covered; None for a network that was not calibrated. cm, cm_se: in the garment's plane, None without a
-    scale. What cannot be measured is None as well.
+    px, px_se: in the photo, and its standard error. ratio: to the garment's span as in NE, the distance of its armpits
+    or of the ends of its waistband; None if that is 0. hidden: whether it depends on a keypoint that is probably
+    covered; None for a network without calibration. cm, cm_se: in the garment's plane, None without a scale. Values
+    that cannot be measured are None.
     """
 
     px: float | None
@@ -39,8 +39,8 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What is measured of one garment: its lengths by name. px_per_cm: at its middle. scale_error: why it has no cm,
-    though a scale was asked for."""
+    """The measurements of one garment: its lengths by name. px_per_cm: at its middle. scale_error: why it has no cm
+    although a scale was asked for."""
 
     lengths: dict[str, Length]
     px_per_cm: float | None = None
@@ -49,18 +49,18 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class KnownLength:
-    """The scale by a length that is known. name: of a measurement, or of two keypoints NAME_left and NAME_right."""
+    """A scale from a known length. name: of a measurement, or of two keypoints NAME_left and NAME_right."""
 
     name: str
     cm: float
 
 
 PhotoScale = Plane | KnownLength | ScaleError | None
-"""The scale of one photo, or why it has none; None: none was asked for."""
+"""The scale of a photo, or why it has none; None: no scale was asked for."""
 
 
 def measure(predictions: Sequence[Prediction], known: MeasurementSet, scale: PhotoScale = None) -> list[Measured]:
-    """The lengths of all garments of one photo, which share its scale.
+    """The lengths of all garments of a photo, which share its scale.
 
     A garment that was not found has none. A known length is that of the first garment that has it.
     """
@@ -138,7 +138,7 @@ def _plain(prediction: Prediction, known: MeasurementSet, pixels: _InPixels) -> 
 
 
 def _span(prediction: Prediction, known: MeasurementSet) -> float:
-    """Px that NE divides errors by: the distance of the ends of the span, or the diagonal of the keypoints' box."""
+    """The distance in px by which NE divides errors: between the span's ends, or the diagonal of the keypoints' box."""
     ends = known.vocabulary.spans[known.vocabulary.category_index(prediction.category)]
     if (ends >= 0).all() and (prediction.state[ends] != ABSENT).all():
         a, b = prediction.xy[ends]
@@ -151,7 +151,7 @@ def _span(prediction: Prediction, known: MeasurementSet) -> float:
 def _in_cm(
     prediction: Prediction, known: MeasurementSet, plane: Plane, pixels: _InPixels
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Lengths in cm (M,), their standard errors (M,), and the px per cm in the middle. Raises ScaleError."""
+    """Lengths in cm (M,), their standard errors (M,), and px per cm in the middle. Raises ScaleError."""
     present = prediction.state != ABSENT
     middle = prediction.xy[present].mean(axis=0)
     places = np.concatenate([np.where(present[:, None], prediction.xy, middle), middle[None]])
@@ -184,7 +184,7 @@ def _in_cm(
 
 
 def _by_known_length(predictions: Sequence[Prediction], known: MeasurementSet, scale: KnownLength) -> list[Measured]:
-    """The first garment that has the length gives the scale; its own errors go with those of its other lengths."""
+    """The scale from the first garment that has the length; its own errors are correlated with those of its lengths."""
     answers = [None if p.found is False else _known_in_pixels(p, known, scale.name) for p in predictions]
     giver = next((number for number, answer in enumerate(answers) if answer is not None), None)
     if giver is None:
@@ -201,7 +201,7 @@ def _by_known_length(predictions: Sequence[Prediction], known: MeasurementSet, s
         wrong = ScaleError(f"the known length {scale.name}, {scale.cm:g} cm, has {value:.1f} px: {error}")
         return [_measured(prediction, known, wrong) for prediction in predictions]
     measured = [_measured(prediction, known, plane) for prediction in predictions]
-    # Of the garment itself: length / known length, which depends on its points in both.
+    # For the garment itself: length / known length, which both depend on its points.
     pixels = _in_pixels(predictions[giver], known)
     if measured[giver].scale_error is None:
         factor = scale.cm / value
@@ -215,7 +215,7 @@ def _by_known_length(predictions: Sequence[Prediction], known: MeasurementSet, s
 def _known_in_pixels(
     prediction: Prediction, known: MeasurementSet, name: str
 ) -> tuple[float, np.ndarray, float] | None:
-    """A length in px, its derivatives (K, 2) and its standard error; None where the category does not have it."""
+    """A length in px, its derivatives (K, 2) and its standard error; None if the category does not have it."""
     of = known.of(prediction.category)
     pixels = _in_pixels(prediction, known)
     number = next((i for i, m in enumerate(of.measurements) if m.name == name), None)

@@ -1,24 +1,24 @@
-"""Which photos to label next: those of which a network is unsure, and no two alike.
+"""Selects photos to label next: those with an uncertain prediction that differ from each other.
 
-A photo that is like one that was picked teaches little more. So the photos are picked as the seeds of k-means++ are
-(Arthur and Vassilvitskii, 2007), each photo weighing as much as the network is unsure of it, among the least certain
-ones: the diverse batches of Zhdanov (arXiv:1901.05954), of which the seeds alone are used.
+A photo similar to a selected one adds little. So the photos are selected as the seeds of k-means++ (Arthur and
+Vassilvitskii, 2007) among the least certain ones, each weighted by its uncertainty: the diverse batches of Zhdanov
+(arXiv:1901.05954), of which only the seeds are used.
 """
 
 import numpy as np
 
 SHORTLIST = 5
-"""Times as many photos as are wanted, the least certain ones, are considered."""
+"""The least certain photos are considered, this many times the number wanted."""
 GRID = 4
-"""Cells along each side of a heatmap, as two photos are compared by it."""
+"""Cells along each side of a heatmap for the comparison of two photos."""
 
 
 def pick(uncertainty: np.ndarray, vectors: np.ndarray, budget: int | None, rng: np.random.Generator) -> np.ndarray:
-    """The indices of the photos to label, the least certain first; of equal ones the first.
+    """The indices of the photos to label, the least certain first; for equal ones the first.
 
-    The least certain one is picked; each further one with a probability in proportion to its uncertainty times its
-    squared distance to the nearest one that was picked before. Where all others are like one of those, it is the least
-    certain of the others.
+    The least certain photo is selected first; each further one with a probability in proportion to its uncertainty
+    times its squared distance to the nearest selected one. If all others equal a selected one, the least certain of
+    them is next.
 
     Args:
         uncertainty: (N,) from 0 up.
@@ -43,7 +43,7 @@ def pick(uncertainty: np.ndarray, vectors: np.ndarray, budget: int | None, rng: 
 
 
 def _seeds(weights: np.ndarray, vectors: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
-    """Indices of so many rows; the heaviest come first in `weights`."""
+    """Indices of `count` rows; the first row has the largest of `weights`."""
     chosen = [0]
     nearest = np.full(len(weights), np.inf)
     left = np.ones(len(weights), bool)
@@ -59,8 +59,8 @@ def _seeds(weights: np.ndarray, vectors: np.ndarray, count: int, rng: np.random.
 
 
 def heatmap_vector(heatmaps: np.ndarray) -> np.ndarray:
-    """Heatmaps (h, w, K) -> (GRID * GRID * K,) float32 of length 1, or 0 where they are empty: which keypoints there
-    are, and roughly where. Photos of garments of one kind in one pose are near each other."""
+    """Heatmaps (h, w, K) -> (GRID * GRID * K,) float32 of length 1, or 0 if they are empty: the keypoints and their
+    rough positions. Photos of garments of one kind in one pose have similar vectors."""
     h, w, _ = heatmaps.shape
     rows, columns = (np.linspace(0, side, min(GRID, side), endpoint=False).astype(int) for side in (h, w))
     coarse = np.add.reduceat(np.add.reduceat(heatmaps, rows, axis=0), columns, axis=1).astype(np.float32).ravel()

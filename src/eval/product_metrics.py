@@ -1,4 +1,4 @@
-"""Mean class error, the score of AliProducts: of one class among very many, the mean of 1 - recall; lower is better."""
+"""Mean class error, the score of AliProducts: the mean of 1 - recall over very many classes; lower is better."""
 
 from dataclasses import asdict, dataclass
 from math import isnan
@@ -15,8 +15,8 @@ _SHOWN = 100  # problems of one kind
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """One class of many. mean_class_error: mean of 1 - recall over `classes` classes, NaN where there are none; the
-    `absent` classes have no photo in the truth and are left out."""
+    """mean_class_error: mean of 1 - recall over `classes` classes, NaN if there are none; the `absent` classes have no
+    photo in the truth and are left out."""
 
     mean_class_error: float
     accuracy: float
@@ -47,8 +47,8 @@ def score_classes(predicted: np.ndarray, true: np.ndarray, classes: int) -> Clas
 def score_product_files(truth: Path, predicted: Path) -> ClassScore:
     """Scores a submission against a list `path label`, rows matched by path in any order.
 
-    Raises FormatError for whatever is wrong with either file, photos of the truth that the submission lacks and photos
-    that it has beyond them.
+    Raises FormatError for any error in either file, photos of the truth without a prediction, and predictions for other
+    photos.
     """
     truth, predicted = Path(truth), Path(predicted)
     asked, right, asked_lines = read_product_labels(truth)

@@ -1,6 +1,6 @@
-"""Work beside the network: photos read ahead of it, and what is left to do with its answers done behind it.
+"""Work in parallel with the network: reading photos before it, and processing its outputs after it.
 
-What is read ahead is bounded by count and by bytes: a batch of photos of phones is a hundred times one of thumbnails.
+Reading ahead is limited in number and in bytes: a batch of phone photos has a hundred times the bytes of thumbnails.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ from ..data_gen.memory import Budget, array_bytes
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
 AHEAD = 768 << 20
-"""Bytes of photos that are held at once between their file and who asked for them."""
+"""Limit of the bytes of photos that are held between file and caller."""
 
 
 def new_budget() -> Budget:
@@ -32,12 +32,12 @@ def read_ahead(
     budget: Budget | None = None,
     weigh: Callable[[Loaded], int] = array_bytes,
 ) -> Iterator[list[Loaded]]:
-    """What `load` gives for the items, in their order, in groups; up to two groups are loaded ahead.
+    """The results of `load` for the items, in order, in groups; up to two groups are loaded ahead.
 
-    budget: shared with those who handle the items later, and give their bytes back; without one, the bytes are given
-    back here when a group is asked for the next. While it is full, only what is waited for is loaded. weigh: the bytes
-    of what was loaded. A group that takes a quarter of the budget is not filled up.
-    Raises ValueError for a group size below 1, with which no item would be read.
+    budget: shared with callers that handle the items later and give their bytes back; without one, the bytes are given
+    back here when the next group is requested. While it is full, only requested items are loaded. weigh: the bytes of a
+    loaded item. A group that uses a quarter of the budget gets no more items. Raises ValueError for a group size below
+    1.
     """
     if group_size < 1:
         raise ValueError(f"the batch size is {group_size}; expected at least 1")
@@ -70,7 +70,7 @@ def _loaded_ahead(
     budget: Budget,
     weigh: Callable[[Loaded], int],
 ) -> Generator[tuple[Loaded, int]]:
-    """What `load` gives for the items, in their order, and its bytes; `count` items are loaded ahead, if they fit."""
+    """The results of `load` for the items, in order, and their bytes; `count` items are loaded ahead, if they fit."""
     source, asked = enumerate(items), -1
 
     def loaded(number: int, item: Item) -> tuple[Loaded, int]:
@@ -97,7 +97,7 @@ def _loaded_ahead(
 
 
 def work_behind(items: Iterable[Item], work: Callable[[Item], Loaded]) -> Iterator[Loaded]:
-    """What `work` gives for the items, in their order; done in a thread while the next item is being made."""
+    """The results of `work` for the items, in order; a thread runs it while the next item is made."""
     with ThreadPoolExecutor(1) as pool:
         before: Future[Loaded] | None = None
         for item in items:
@@ -110,9 +110,9 @@ def work_behind(items: Iterable[Item], work: Callable[[Item], Loaded]) -> Iterat
 
 
 def made_ahead(items: Iterable[Item], count: int, budget: Budget | None = None) -> Iterator[Item]:
-    """The items in their order, each made in a thread of its own, up to `count` of them before they are asked for.
+    """The items in order, made in a separate thread, up to `count` of them before they are requested.
 
-    budget: that of what the items hold; while it is full, only what is asked for is made.
+    budget: limits the bytes of the items; while it is full, only requested items are made.
     """
     source, end, room = iter(items), object(), budget or new_budget()
     asked, made = -1, 0
@@ -143,7 +143,7 @@ def made_ahead(items: Iterable[Item], count: int, budget: Budget | None = None) 
 def full_batch(images: list[np.ndarray], batch_size: int) -> np.ndarray:
     """The images (H, W, 3) and blank ones after them: (batch_size, H, W, 3).
 
-    Always the same shape: a network compiles anew, slowly, for every other one.
+    The shape is always the same: a network compiles again, slowly, for another one.
     """
     batch = np.zeros((batch_size, *images[0].shape), images[0].dtype)
     batch[: len(images)] = images

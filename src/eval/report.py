@@ -45,9 +45,9 @@ def print_keypoint_score(score: KeypointScore, console: Console) -> None:
 
 
 def draw_keypoint_score(score: KeypointScore, path: Path) -> None:
-    """Write a picture of the PCK curves beside the NE of every keypoint, in the format of the path's suffix.
+    """Draws the PCK curves beside the NE of every keypoint, in the format of the path's suffix.
 
-    Raises ValueError for a format that matplotlib does not write, OSError where the path cannot be written.
+    Raises ValueError for a format that matplotlib does not write, OSError if the path cannot be written.
     """
     names = _hardest_first(score.per_keypoint)
     from matplotlib.figure import Figure  # of the extra for training, and slow to load

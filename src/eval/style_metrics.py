@@ -1,4 +1,4 @@
-"""F2, the score of JingDong's fashion challenge, and the thresholds that reach most of it."""
+"""F2, the score of JingDong's fashion challenge, and the tuning of its thresholds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..data_gen.formats.problems import FormatError, Problem
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """One label: photos that have it, photos it was predicted for, and photos where both hold."""
+    """One label: number of photos that have it, that it was predicted for, and both."""
 
     true: int
     predicted: int
@@ -20,12 +20,12 @@ class LabelScore:
 
     @property
     def precision(self) -> float:
-        """NaN where nothing was predicted."""
+        """NaN if nothing was predicted."""
         return self.hits / self.predicted if self.predicted else float("nan")
 
     @property
     def recall(self) -> float:
-        """NaN where there was nothing to find."""
+        """NaN if no photo has it."""
         return self.hits / self.true if self.true else float("nan")
 
 
@@ -67,8 +67,8 @@ def score_styles(predicted: np.ndarray, truth: np.ndarray) -> StyleScore:
 def score_style_files(truth: Path, predicted: Path) -> StyleScore:
     """Scores a submission against a list with labels, rows matched by id in any order.
 
-    Raises FormatError for whatever is wrong with either file, a file without labels, photos of the truth that the
-    submission lacks and photos that it has beyond them.
+    Raises FormatError for any error in either file, a file without labels, photos of the truth without a prediction,
+    and predictions for other photos.
     """
     sides = []
     for path in (Path(truth), Path(predicted)):
@@ -107,12 +107,12 @@ def sample_f2(predicted: np.ndarray, truth: np.ndarray, beta: float = 2.0) -> np
 
 
 def tune_thresholds(probabilities: np.ndarray, truth: np.ndarray, beta: float = 2.0, rounds: int = 50) -> np.ndarray:
-    """(C,) float64 thresholds, a label being predicted where its probability is at least its threshold.
+    """(C,) float64 thresholds; a label is predicted if its probability is at least its threshold.
 
     Coordinate ascent on the mean of `sample_f2`: starting from the best common threshold in steps of 0.01, each label
-    in turn takes the best of all its thresholds, the others held, until no label changes. What a photo's score gains
-    from one more label does not depend on the threshold, so sorting by probability tries all of them at once. A
-    threshold lies midway between the probabilities on its sides; it is above 1 only to refuse a probability of 1. The
+    in turn takes the best of all its thresholds, while the others stay, until no label changes. The gain of a photo's
+    score from one more label does not depend on the threshold, so sorting by probability tries all of them at once. A
+    threshold lies midway between the probabilities on its sides; it is above 1 only to exclude a probability of 1. The
     result is a local optimum on these photos: tune on validation photos and expect less elsewhere.
 
     probabilities: (N, C) in 0..1. truth: (N, C) bool. Raises ValueError for shapes that differ, no photo, or
@@ -140,7 +140,7 @@ def tune_thresholds(probabilities: np.ndarray, truth: np.ndarray, beta: float = 
 
 
 def _best_cut(values: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """(N,) bool: the photos of the largest `values`, as many as gain most in sum; the fewest of equals."""
+    """(N,) bool: the photos of the largest `values` with the highest total gain; the fewest for equal totals."""
     order = np.argsort(-values, kind="stable")
     ranked = values[order]
     # Photos of equal probability go together, so a cut lies only where the value changes. Cut 0 takes none.
@@ -150,7 +150,7 @@ def _best_cut(values: np.ndarray, gain: np.ndarray) -> np.ndarray:
 
 
 def _between(below: np.ndarray, above: np.ndarray) -> float:
-    """The middle between the largest value below and the smallest above, 0 and 1 standing in where there is none."""
+    """The middle between the largest value below and the smallest above; 0 and 1 replace a missing one."""
     low = below.max(initial=0.0)
     high = above.min(initial=1.0) if len(above) or low < 1 else np.nextafter(1, 2)
     middle = (low + high) / 2

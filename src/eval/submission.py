@@ -1,4 +1,4 @@
-"""The challenge's answer file: the rows of test.csv with all 24 keypoints."""
+"""The challenge's submission: the rows of test.csv with all 24 keypoints."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,9 +16,9 @@ from .keypoint_metrics import matched
 def submission_samples(
     predictions: Sequence[Prediction], samples: Sequence[Sample], vocabulary: Vocabulary
 ) -> list[Sample]:
-    """What was predicted, as samples with the 24 official keypoints.
+    """The predictions as samples with the 24 official keypoints.
 
-    Predicted keypoints of the sample's category are visible (1) or, where that is unlikely, hidden (0); all others are
+    Predicted keypoints of the sample's category are visible (1) or, if that is improbable, hidden (0); all others are
     absent (-1) at (-1, -1).
 
     Args:
@@ -47,7 +47,7 @@ def submission_samples(
 def write_submission(
     path: Path, predictions: Sequence[Prediction], samples: Sequence[Sample], vocabulary: Vocabulary
 ) -> None:
-    """Write `submission_samples` as the official CSV, coordinates rounded to whole pixels, whole or not at all."""
+    """Writes `submission_samples` as the official CSV, coordinates rounded to whole pixels, whole or not at all."""
     write_keypoint_csv(path, submission_samples(predictions, samples, vocabulary), decimals=0)
 
 

@@ -1,4 +1,4 @@
-"""Test-time augmentation: a `predict` function is wrapped into one that predicts on changed images and changes back."""
+"""Test-time augmentation: wraps a `predict` function into one that averages over changed images."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ LEAST_SCALE, MOST_SCALE = 0.25, 4.0
 
 
 def with_flip(predict: KeypointPredict, twins: np.ndarray) -> KeypointPredict:
-    """Averages the prediction with that on the mirrored images, mirrored back, left and right exchanged."""
+    """Averages the prediction with that for the mirrored images, mirrored back, left and right exchanged."""
 
     def flipped(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         heatmaps, probabilities = predict(images)
@@ -26,7 +26,7 @@ def with_flip(predict: KeypointPredict, twins: np.ndarray) -> KeypointPredict:
 
 
 def check_scales(scales: Sequence[float]) -> None:
-    """Raises ValueError for scales at which nothing would be seen."""
+    """Raises ValueError for scales that are too small or too large."""
     for scale in scales:
         if not LEAST_SCALE <= scale <= MOST_SCALE:  # NaN too
             raise ValueError(
@@ -37,7 +37,7 @@ def check_scales(scales: Sequence[float]) -> None:
 def with_augmentation(
     predict: KeypointPredict, twins: np.ndarray, turned: bool, scales: Sequence[float] = (), mirrors: bool = False
 ) -> KeypointPredict:
-    """The passes that are asked for, averaged; each is mirrored too. mirrors: whether `predict` does that itself.
+    """Averages the requested passes; each is mirrored, too. mirrors: whether `predict` does that itself.
 
     turned: the image and `SEED_ANGLES`. scales: the image at these scales as well. With neither, `predict` itself.
     Raises ValueError as `check_scales`.
@@ -51,10 +51,10 @@ def with_augmentation(
 def with_views(
     predict: KeypointPredict, angles: Sequence[float] = SEED_ANGLES, scales: Sequence[float] = ()
 ) -> KeypointPredict:
-    """Averages the prediction with those on the images turned by each angle (degrees), and on the images at each scale,
-    all about their centre; each is brought back through the same frame.
+    """Averages the prediction with those for the images turned by each angle (degrees), and at each scale, all about
+    their centre; each is transformed back by the same frame.
 
-    Where such an image leaves out a part of the photo, that part counts fewer predictions.
+    A part of the photo that is outside such an image is averaged over fewer predictions.
     """
 
     def viewed(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +80,7 @@ def with_views(
 
 
 def _seen_back(maps: np.ndarray, frame: Frame) -> np.ndarray:
-    """(h, w, K) on changed cells -> (h, w, K) on the original cells, zero where the changed map does not reach."""
+    """(h, w, K) on changed cells -> (h, w, K) on the original cells, zero outside the changed map."""
     # One heatmap at a time: for 2 and for 5 or more channels OpenCV rounds positions to 1/32 cell, and it refuses more
     # than 128 channels.
     size = (maps.shape[1], maps.shape[0])

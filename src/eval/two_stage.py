@@ -1,4 +1,4 @@
-"""Both stages as one: photos -> keypoints, crop, and the attributes that such a garment has."""
+"""Both stages together: photos -> keypoints, crop, and the attributes that apply to the garment."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,15 +22,15 @@ from .reading import full_batch, is_large, made_ahead, new_budget, work_behind
 
 OF_PHOTO = ("photo", "error", "width", "height")
 PLACE = ("garment_id", "box", "score")
-"""Which of a photo's garments it is, where garments were looked for."""
+"""Names of a garment's place in its photo, if garments were searched for."""
 FACTS = ("garment", "category", "category_probability", "region")
-"""Names in what `describe` gives, beside keypoints and attributes: those of the photo, maybe the place, and these."""
+"""Other names in the result of `describe`, beside the photo's, the place's, keypoints and attributes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """Stage 2. size: side of its input in px. crop: what of a photo it was trained on; for `cam` its `activation` maps
-    of the whole photo decide where it looks. vocabulary: which attributes make sense for which category."""
+    """Stage 2. size: side of its input in px. crop: the region of a photo it was trained on; for `cam` the region comes
+    from its `activation` maps of the whole photo. vocabulary: which attributes apply to which category."""
 
     heads: tuple[HeadSpec, ...]
     size: int
@@ -43,10 +43,10 @@ class Classifier:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognition:
-    """What both stages answer for one garment.
+    """The results of both stages for one garment.
 
-    framed: the crop. attributes: by head that applies to the category, the probabilities (C,). Where the photo could
-    not be read, `result.error` says why and the rest is empty.
+    framed: the crop. attributes: by head that applies to the category, the probabilities (C,). If the photo could not
+    be read, `result.error` says why and the rest is empty.
     """
 
     result: PhotoResult
@@ -55,13 +55,12 @@ class Recognition:
 
     @property
     def garment_id(self) -> int:
-        """0, 1, ... within the photo, from the highest score on, of equal scores the larger box first."""
+        """0, 1, ... within the photo: the highest score first, for equal scores the larger box first."""
         return self.result.place.number if self.result.place else 0
 
     @property
     def box(self) -> tuple[float, float, float, float] | None:
-        """left, top, right, bottom in px of the photo, edges of pixels; None where the garment is that of the whole
-        photo."""
+        """left, top, right, bottom in px of the photo, edges of pixels; None if the garment is the whole photo's."""
         place = self.result.place
         if place is None or place.box is None:
             return None
@@ -83,13 +82,13 @@ def recognise(
     batch_size: int = 16,
     budget: Budget | None = None,
 ) -> Iterator[Recognition]:
-    """The answers in the order of the samples, and of a sample in that of its garments.
+    """The results in the order of the samples and of the garments of each.
 
-    keypoints: stage 1, keeping the photos. Without a classifier there are no attributes. budget: of the bytes of
-    photos, in which stage 1 counts those that it keeps; here they are given back.
+    keypoints: stage 1, which keeps the photos. Without a classifier there are no attributes. budget: limits the bytes
+    of photos; stage 1 counts those that it keeps, and here they are given back.
     """
     photos = budget or new_budget()
-    # Stage 1 goes on in a separate thread, so that neither network waits for what is done between the two.
+    # Stage 1 runs in a separate thread, so that neither network waits for the work between the two.
     results = made_ahead(keypoints(samples), batch_size, budget)
 
     def looked_at() -> Iterator[Looked]:
@@ -126,10 +125,10 @@ def _groups(results: Iterable[PhotoResult], batch_size: int, budget: Budget) -> 
 
 
 Looked = tuple[list[PhotoResult], list[Framed | None] | None]
-"""Stage 1's results of one batch, and their boxes where the classifier's activation maps gave them."""
+"""Stage 1's results of one batch, and their boxes if the classifier's activation maps gave them."""
 
 Prepared = tuple[list[PhotoResult], list[Framed | None], dict[int, np.ndarray]]
-"""Stage 1's results of one batch, their boxes, and by index in the batch the inputs of stage 2."""
+"""Stage 1's results of one batch, their boxes, and the inputs of stage 2 by index in the batch."""
 
 
 def _look_where_it_looks(classifier: Classifier, group: Sequence[PhotoResult], batch_size: int) -> list[Framed | None]:
@@ -151,7 +150,7 @@ def _look_where_it_looks(classifier: Classifier, group: Sequence[PhotoResult], b
 
 
 def _shifted(box: Box, square: Box) -> Box:
-    """A box within the square, in px of the photo that the square is of."""
+    """A box within the square, in px of the square's photo."""
     return Box(box.left + square.left, box.top + square.top, box.right + square.left, box.bottom + square.top)
 
 
@@ -182,12 +181,12 @@ def _attributes(
 
 def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[HeadSpec]) -> dict[str, Any]:
     """Plain data for JSON, always with the same names: photo, error, width, height, garment (whether there is one),
-    category, category_probability, region (what of it lies in the photo), keypoints, attributes and measurements, which
-    `measuring.describe_measured` fills. Where garments were looked for there are also garment_id, box and score.
+    category, category_probability, region (the part of it within the photo), keypoints, attributes and measurements,
+    which `measuring.describe_measured` fills. If garments were searched for, there are also garment_id, box and score.
 
-    A keypoint has its score, its probability to be visible, and whether it is hidden; an attribute has a class, and one
-    of independent labels has those that are likelier than not. What is not known is None: without a calibration of the
-    keypoints garment, visible and hidden; of a photo that could not be read all but its name and the error.
+    A keypoint has its score, its probability of being visible, and whether it is hidden. An attribute has a class;
+    independent labels are those with a probability above 0.5. Unknown values are None: garment, visible and
+    hidden without a calibration of the keypoints; for an unreadable photo all but its name and the error.
     """
     result, framed = recognition.result, recognition.framed
     facts: dict[str, Any] = dict.fromkeys((*OF_PHOTO, *(PLACE if result.place else ()), *FACTS))
@@ -228,15 +227,15 @@ def describe(recognition: Recognition, vocabulary: Vocabulary, heads: Sequence[H
 
 
 def describe_photo(garments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One object of what `describe` gives of the garments of one photo: photo, error, width, height, and `garments`, a
-    list of all else; it is empty where the photo could not be read."""
+    """One object with the results of `describe` for the garments of one photo: photo, error, width, height, and
+    `garments`, a list of all else; it is empty if the photo could not be read."""
     photo = {name: garments[0][name] for name in OF_PHOTO}
     known = [] if photo["error"] else garments
     return photo | {"garments": [{k: v for k, v in facts.items() if k not in OF_PHOTO} for facts in known]}
 
 
 def _finite(value: float | None) -> float | None:
-    """None for what is no number, of which JSON knows nothing."""
+    """None instead of NaN, which JSON does not have."""
     return value if value is not None and math.isfinite(value) else None
 
 
@@ -245,7 +244,7 @@ def _rounded(value: float, decimals: int) -> float | None:
 
 
 def _inside(box: Box, size: Size) -> list[int] | None:
-    """What of the box lies in a photo of (width, height): left, top, right, bottom; None where nothing does."""
+    """The part of the box within a photo of (width, height): left, top, right, bottom; None if it is empty."""
     left, top, right, bottom = max(box.left, 0), max(box.top, 0), min(box.right, size[0]), min(box.bottom, size[1])
     return [left, top, right, bottom] if left < right and top < bottom else None
 
@@ -260,5 +259,5 @@ def _describe_attribute(head: HeadSpec, values: np.ndarray) -> dict[str, Any]:
 
 
 def likely_labels(probabilities: Mapping[str, float]) -> list[str]:
-    """Of independent labels those that are likelier than not."""
+    """Names of the independent labels with a probability above 0.5."""
     return [name for name, value in probabilities.items() if value > 0.5]

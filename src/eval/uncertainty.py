@@ -1,7 +1,7 @@
-"""How unsure a network is of a garment: what a person would probably have to change in its answer.
+"""The uncertainty of a prediction for a garment: what a person would probably have to correct.
 
-All parts are fitted to annotated photos: how far the points are off (`keypoint_errors`), how likely they are visible
-(`visibility`), how likely the box holds a garment (`detection_calibration`). The category's probabilities are the
+All parts are fitted to annotated photos: the error of the points (`keypoint_errors`), the probability that they are
+visible (`visibility`), and that the box holds a garment (`detection_calibration`). The category's probabilities are the
 network's own.
 """
 
@@ -16,13 +16,13 @@ from ..vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Doubt:
-    """Of one garment, all from 0, sure, to 1.
+    """The uncertainty of one garment; all values from 0 (sure) to 1.
 
-    points: (K,) how far each keypoint is probably off, the root mean square, as a fraction of the garment's span; 0
-    where the category has no such keypoint. error: their mean, the NE to expect; a keypoint counts as much as it is
-    likely to be visible. category: the share of the keypoints to expect that the garment has and the category has not,
-    or the other way round. box: the probability that its box holds no garment. total: that something is wrong, taking
-    the three as independent.
+    points: (K,) the expected error of each keypoint, the root mean square, as a fraction of the garment's span; 0 if
+    the category has no such keypoint. error: their mean, the expected NE; a keypoint is weighted by its probability of
+    being visible. category: the expected share of keypoints that only the predicted or only the true category has. box:
+    the probability that its box holds no garment. total: the probability of any error, with the three taken as
+    independent.
     """
 
     points: np.ndarray
@@ -38,17 +38,17 @@ class Doubt:
 def doubt(
     prediction: Prediction, probabilities: np.ndarray | None, box_score: float | None, vocabulary: Vocabulary
 ) -> Doubt:
-    """Of the answer for one garment.
+    """The uncertainty of a prediction for one garment.
 
-    probabilities: (C,) of all categories; they do not count where the category was given. box_score: the probability of
-    its box, None without one. Raises ValueError for an answer without standard errors.
+    probabilities: (C,) of all categories; ignored if the category was given. box_score: the probability of its box,
+    None without one. Raises ValueError for a prediction without standard errors.
     """
     if prediction.uncertainty is None:
         raise ValueError(f"{prediction.image_id}: the answer says nothing of the errors of its keypoints")
     present = prediction.state != ABSENT
     (span,) = spans(prediction.xy[None], prediction.state[None], [prediction.category], vocabulary)
     variance = np.trace(prediction.uncertainty.covariance, axis1=1, axis2=2)
-    # Further off than the span is as good as not found; without a span nothing is known.
+    # An error above the span counts as the span; without a span nothing is known.
     off = np.ones(len(present)) if np.isnan(span) else np.minimum(np.sqrt(np.maximum(variance, 0)) / span, 1)
     points = np.where(present, off, 0.0)
     weights = present.astype(float) if prediction.visible is None else np.where(present, prediction.visible, 0.0)
@@ -61,6 +61,6 @@ def doubt(
 
 
 def _unlike(category: str, vocabulary: Vocabulary) -> np.ndarray:
-    """(C,): of the keypoints that a category or the given one has, the share that one of the two alone has."""
+    """(C,): the share of the keypoints of a category and the given one that only one of the two has."""
     ours, masks = vocabulary.mask(category), vocabulary.masks
     return (masks ^ ours).sum(axis=1) / np.maximum((masks | ours).sum(axis=1), 1)

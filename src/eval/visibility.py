@@ -1,8 +1,8 @@
-"""How likely a keypoint is to be visible where the network says it lies, and whether there is a garment at all.
+"""The probability that a predicted keypoint is visible, and whether there is a garment at all.
 
-A heatmap's peak is no probability: how high it is for a point that is there differs from keypoint to keypoint. On
-validation photos a logistic curve is fitted to each (Platt scaling), held the closer to the one that fits all keypoints
-together, the fewer examples the keypoint has.
+A heatmap's peak is not a probability: its height at a visible point differs between keypoints. On validation photos a
+logistic curve is fitted to each keypoint (Platt scaling). The fewer examples a keypoint has, the closer its curve is to
+that of all keypoints together.
 """
 
 from dataclasses import dataclass, replace
@@ -14,9 +14,9 @@ from .calibration import fit_curve, logit, sigmoid
 from .keypoint_errors import KeypointErrors
 
 THRESHOLD = 0.5
-"""A keypoint that is less likely to be visible counts as hidden."""
+"""A keypoint with a lower probability of being visible counts as hidden."""
 LOST = 0.005
-"""Share of validation photos whose garment can go unseen."""
+"""Share of validation photos whose garment may be missed."""
 _STRENGTH = 10.0
 """Precision of the normal distribution of a keypoint's slope and offset about those of all."""
 
@@ -24,8 +24,8 @@ _STRENGTH = 10.0
 @dataclass(frozen=True, slots=True, eq=False)
 class Visibility:
     """slope, offset: (K,), probability = sigmoid(slope logit(peak) + offset). found: the mean peak of a category's
-    keypoints below which a photo shows no garment. errors: how far the keypoints are probably off; None where that was
-    not fitted, as by earlier versions."""
+    keypoints below which a photo shows no garment. errors: the expected errors of the keypoints; None if they were not
+    fitted, as by earlier versions."""
 
     slope: np.ndarray
     offset: np.ndarray
@@ -33,7 +33,7 @@ class Visibility:
     errors: KeypointErrors | None = None
 
     def probability(self, peaks: np.ndarray) -> np.ndarray:
-        """Heatmap peaks (..., K) -> (..., K) in 0..1, that the keypoint is visible. Never falls as a peak rises."""
+        """Heatmap peaks (..., K) -> (..., K) in 0..1, the probability of being visible; it rises with the peak."""
         return sigmoid(self.slope * logit(peaks) + self.offset)
 
     def to_json(self) -> dict[str, Any]:
@@ -73,13 +73,13 @@ def _listed(value: Any) -> list[Any]:
 def fit_visibility(
     peaks: np.ndarray, visible: np.ndarray, present: np.ndarray, without: np.ndarray | None = None
 ) -> Visibility:
-    """The curves that make the visibility of validation photos likeliest, and what tells photos without a garment.
+    """Fits the curves with the highest likelihood on validation photos, and the limit for photos without a garment.
 
     Args:
         peaks: (N, K) heatmap peaks.
         visible: (N, K) bool, annotated as visible.
         present: (N, K) bool, the keypoints that the garment's category has; only they count.
-        without: (M,) the `mean_peak` of photos that show no garment, where there are some.
+        without: (M,) the `mean_peak` of photos without a garment, if there are some.
 
     Raises:
         ValueError: shapes that differ, peaks that are not finite, or a photo without a present keypoint.
@@ -92,7 +92,7 @@ def fit_visibility(
     if not present.any(axis=1).all():
         raise ValueError("a photo has no keypoint that its category has")
     logits = logit(peaks)
-    # Where all were visible, or none, the curve would be a step: the prior keeps it a curve.
+    # If all were visible, or none, the curve would be a step: the prior keeps it smooth.
     shared = fit_curve(logits[present], visible[present], np.array([1.0, 0.0]), 1e-3)
     curves = np.array(
         [
@@ -105,13 +105,13 @@ def fit_visibility(
 
 
 def _least_peak(means: np.ndarray, without: np.ndarray) -> float:
-    """The mean peak below which a photo shows no garment: `LOST` of the garments lie below it, or fewer where the
-    photos without one lie lower still; then the middle of the two."""
+    """The mean peak below which a photo shows no garment: `LOST` of the garments lie below it, or fewer if the photos
+    without one lie lower still; then the middle of the two."""
     upper = float(np.quantile(means, LOST))
     lower = float(np.quantile(without, 1 - LOST)) if len(without) else upper
     return (upper + min(lower, upper)) / 2
 
 
 def mean_peak(peaks: np.ndarray, present: np.ndarray) -> float:
-    """What `Visibility.found` is held against: the mean of the peaks (K,) of the keypoints that are present (K,)."""
+    """The value that is compared with `Visibility.found`: the mean of the peaks (K,) of the present keypoints (K,)."""
     return float(np.clip(peaks[present], 0, 1).mean()) if present.any() else 0.0

@@ -1,4 +1,4 @@
-"""Photos -> garments: trained networks, and what they recognise. Commands, services and Python users share it.
+"""Photos -> garments: trained networks and their predictions, for commands, services and Python users.
 
 Nothing here prints: notes and warnings go to the logger `aifashion`.
 """

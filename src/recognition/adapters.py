@@ -31,9 +31,9 @@ Several = Garment | Iterable[Garment | Iterable[Garment]]
 
 
 def to_pandas(garments: Several) -> "DataFrame":
-    """One row a garment, with the columns of the tables of `aifashion predict`; see `columns`.
+    """A table with one row for each garment and the columns of the tables of `aifashion predict`; see `columns`.
 
-    Garments of several recognizers have the columns of all; without any garment there are those of the photo.
+    Garments of several recognizers have the columns of all; without any garment, the table has those of the photo.
     """
     several = _several(garments)
     kinds = {(garment.vocabulary.keypoints, garment.heads): garment for garment in several}
@@ -42,7 +42,7 @@ def to_pandas(garments: Several) -> "DataFrame":
 
 
 def table(rows: Iterable[Mapping[str, Any]], of: Sequence[Column]) -> "DataFrame":
-    """The table of `Garment.to_dict()` of several garments with the columns `of`, typed even where all are empty."""
+    """The table of `Garment.to_dict()` of several garments with the columns `of`; empty columns have a type, too."""
     import pandas as pd  # slow to load
 
     frame = pd.DataFrame([flat_row(row) for row in rows], columns=[column.name for column in of])
@@ -54,7 +54,7 @@ def to_supervision(garments: Several) -> Any:
 
     xy: (n, K, 2), (0, 0) for keypoints that the category does not have. keypoint_confidence: (n, K), the scores.
     visible: (n, K), False for keypoints that are absent or hidden, which are not drawn. class_id: (n,), the index of
-    the category; data: its name as `class_name`. detection_confidence: (n,), the scores of the boxes, where all have
+    the category; data: its name as `class_name`. detection_confidence: (n,), the scores of the boxes, if all have
     one. Edges of `supervision.EdgeAnnotator` count from 1:
     `[(a + 1, b + 1) for a, b in recognizer.vocabulary.edges]`.
 
@@ -91,7 +91,7 @@ def to_supervision(garments: Several) -> Any:
 
 
 def to_supervision_boxes(garments: Several) -> Any:
-    """The `supervision.Detections` of those garments that have a box.
+    """The `supervision.Detections` of the garments that have a box.
 
     xyxy: (n, 4), confidence: (n,), class_id: (n,), the index of the category; data: its name as `class_name`. Raises
     ImportError without supervision.

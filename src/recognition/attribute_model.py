@@ -1,4 +1,4 @@
-"""A trained classifier, ready to predict: what all commands that use one share."""
+"""A trained classifier, ready to predict; all commands that use one load it here."""
 
 import dataclasses
 import json
@@ -24,13 +24,13 @@ log = logging.getLogger(__name__)
 FOLDER = "attributes"
 """Folder of the classifiers' runs in trained_models/, beside those of the categories."""
 HEADS_FILE = "heads.json"
-"""In a run folder: the outputs of its classifier."""
+"""File in a run folder with the outputs of its classifier."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """temperatures: by head, what its logits are divided by, one number or one a label. thresholds: by independent
-    head, (C,), from where on a label holds."""
+    """temperatures: by head, the divisors of its logits: one number, or one for each label. thresholds: by independent
+    head, (C,), the lowest probabilities at which labels hold."""
 
     temperatures: dict[str, Any] = field(default_factory=dict)
     thresholds: dict[str, list[float]] = field(default_factory=dict)
@@ -38,9 +38,9 @@ class Calibration:
 
 @dataclass(frozen=True)
 class AttributeModel:
-    """The folder of the run or artifact, its configuration and heads, `predict`, the function from images to logits,
-    where it looks, which an artifact knows only for crops that depend on it, and `prepare`, which makes it ready for
-    batches of a length."""
+    """The folder of the run or artifact, its configuration and heads; `predict`, from images to logits; `activation`,
+    the network for activation maps (an artifact has it only if its crops depend on it); and `prepare`, which makes it
+    ready for batches of a given size."""
 
     run: Path
     config: AttributeConfig
@@ -54,11 +54,11 @@ class AttributeModel:
 def load_attribute_model(
     run: Path | None, epoch: int | None = None, weights: Path | None = None, option: str = "--model"
 ) -> AttributeModel:
-    """The best model of a run folder, or of the latest finished run in a folder of runs; that of `epoch`; or a
-    `weights` file; or an artifact, which does without Keras; `shipped` is the one that comes with the package, which
-    None means as well. option: that would name another.
+    """Loads the best model of a run folder, or of the latest finished run in a folder of runs; that of `epoch`; or a
+    `weights` file; or an artifact, which does not need Keras. `shipped` or None is the shipped one. option: the option
+    that names another, for messages.
 
-    Raises RunError or ValueError where the run is unusable.
+    Raises RunError or ValueError if the run is unusable.
     """
     run = named_or_shipped(run, "attributes", CHECKOUT / "trained_models" / FOLDER / "all", option)
     if is_artifact(run):
@@ -104,14 +104,14 @@ def _load_artifact(folder: Path, epoch: int | None, weights: Path | None) -> Att
 
 
 def write_heads(run: Path, heads: Sequence[HeadSpec]) -> None:
-    """Keeps the heads in the run folder, in the order of the network's outputs."""
+    """Saves the heads in the run folder, in the order of the network's outputs."""
     record = sealed({"heads": [dataclasses.asdict(head) for head in heads]})
     write_atomic(regular(run / HEADS_FILE), json.dumps(record, indent=1) + "\n")
 
 
 def read_heads(run: Path) -> tuple[HeadSpec, ...]:
-    """The heads of a run. Raises RunError where `heads.json` is missing, was changed, or is not what training wrote;
-    earlier versions wrote the list alone, without a seal."""
+    """The heads of a run. Raises RunError if `heads.json` is missing, was changed, or was not written by training;
+    earlier versions wrote only the list, without a digest."""
     path = run / HEADS_FILE
     mend = "restore it from a copy; without it, it is not known what the outputs are, and the run must be trained anew"
     try:
@@ -125,10 +125,9 @@ def read_heads(run: Path) -> tuple[HeadSpec, ...]:
 
 
 def read_calibration(run: Path, heads: Sequence[HeadSpec] | None = None) -> Calibration:
-    """What was found on the validation set; temperatures of 1 and no thresholds where the run was not calibrated yet.
+    """The calibration found on the validation set; temperatures of 1 and no thresholds if there is none yet.
 
-    heads: of the run, by default those in its file. Raises RunError where the file is lost, or is not what training
-    wrote for them.
+    heads: of the run, by default those in its file. Raises RunError if the file is lost, or does not fit the heads.
     """
 
     def read(found: dict[str, Any]) -> Calibration:

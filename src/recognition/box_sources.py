@@ -1,4 +1,4 @@
-"""Where a command or a caller takes the boxes of garments from: a file, or a trained detector."""
+"""Resolves where the boxes of garments come from: a file, or a trained detector."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from .detection_model import load_detection_model
 from .network_digest import network_digest
 
 NONE = "none"
-"""In place of a detector: there is none, not even the shipped one."""
+"""Value instead of a detector: use none, not even the shipped one."""
 
 
 def read_garments(text: str) -> Garments:
-    """`all`, `largest` or a number, as written in an option. Raises ValueError for another text."""
+    """`all`, `largest` or a number, from the text of an option. Raises ValueError for another text."""
     if text == "all" or text == "largest":
         return text
     number = int(text) if text.isascii() and text.isdigit() else 0
@@ -28,7 +28,7 @@ def read_garments(text: str) -> Garments:
 
 
 def check_source(boxes: Path | None, detector: Path | None, garments: str | None) -> None:
-    """Raises ValueError for options that do not fit each other or are of no use; no file is read."""
+    """Raises ValueError for options that contradict each other or have no effect; no file is read."""
     if garments is not None:
         read_garments(garments)
     without = detector is not None and str(detector) == NONE
@@ -42,8 +42,8 @@ def check_source(boxes: Path | None, detector: Path | None, garments: str | None
 
 @dataclass(frozen=True, slots=True)
 class NamedSource:
-    """Boxes of the photos that a command is asked for. origin: the file or network, with what tells it from another one
-    that later lies there."""
+    """Boxes for the photos of a command. origin: the file or network, with a digest that distinguishes it from a later
+    one in its place."""
 
     source: BoxSource
     origin: str
@@ -58,12 +58,11 @@ def named_source(
     batch_size: int,
     listed: Path | None = None,
 ) -> NamedSource | None:
-    """Of the options of a command; None where they ask for no garments, and every photo is that of one.
+    """The source for the options of a command; None if they ask for no garments: then each photo has one garment.
 
-    Where they ask for garments alone, the detector that comes with the package finds them.
-    photos: their names, by which the source knows them. listed: the COCO data set that they are from, whose numbers
-    COCO results have. Raises ValueError as `check_source`, FormatError for a file
-    without boxes of these photos.
+    If they ask only for garments, the shipped detector finds them. photos: their names, by which the source knows them.
+    listed: the COCO data set that they are from; COCO results use its numbers. Raises ValueError as `check_source`,
+    FormatError for a file without boxes of these photos.
     """
     check_source(boxes, detector, garments)
     wanted = "all" if garments is None else read_garments(garments)

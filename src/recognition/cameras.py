@@ -1,4 +1,4 @@
-"""The file of a camera's calibration: OpenCV's matrix and distortion coefficients, in YAML, XML or JSON.
+"""Reads the file of a camera's calibration: OpenCV's matrix and distortion coefficients, in YAML, XML or JSON.
 
 OpenCV's own reader of such files, cv2.FileStorage, is not used: some damaged files end the whole process.
 """
@@ -23,10 +23,9 @@ _COUNTS = (4, 5, 8, 12, 14)
 
 
 def read_camera(path: Path) -> Camera:
-    """The camera of a file as OpenCV's samples write it (.yml, .yaml, .json, .xml), or of JSON or YAML with plain
-    lists.
+    """The camera in a file of OpenCV's samples (.yml, .yaml, .json, .xml), or in JSON or YAML with plain lists.
 
-    Raises ValueError, naming the file, for what is none; OSError without the file.
+    Raises ValueError, naming the file, if it has no calibration; OSError if it is missing.
     """
     path = Path(path)
     try:
@@ -50,7 +49,7 @@ def _facts(text: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A matrix that stands beside its rows and columns, as a list of rows; anything else as it is."""
+    """A matrix with its rows and columns, as a list of rows; any other value unchanged."""
     if isinstance(value, dict) and {"rows", "cols", "data"} <= set(value):
         return _numbers(value["data"], "data").reshape(int(value["rows"]), int(value["cols"])).tolist()
     return value
@@ -64,7 +63,7 @@ def _numbers(value: Any, what: str) -> np.ndarray:
 
 
 class _Loader(yaml.SafeLoader):
-    """Without aliases, by which a small file can become a large one."""
+    """A loader without aliases, with which a small file can become very large."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -78,7 +77,7 @@ _Loader.add_multi_constructor(
 
 
 def _of_yaml(text: str) -> Any:
-    # OpenCV 2 to 4 begin files with %YAML:1.0, which is no YAML.
+    # OpenCV 2 to 4 begin files with %YAML:1.0, which is not valid YAML.
     first, _, rest = text.lstrip().partition("\n")
     try:
         return yaml.load(rest if first.startswith("%YAML") else text, _Loader)  # a SafeLoader

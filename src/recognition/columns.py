@@ -1,4 +1,4 @@
-"""The columns of the table of garments: one schema for a keypoint network and a classifier, whatever the photos are.
+"""The columns of the table of garments: one schema for a keypoint network and a classifier, independent of the photos.
 
 docs/files.md has them as a table, which a test compares with this module.
 """
@@ -38,7 +38,7 @@ FIRST = (
     Column("score", "number"),
     *(Column(name, "whole") for name in REGION),
 )
-"""The columns that all tables begin with."""
+"""The first columns of all tables."""
 OF_KEYPOINT: Mapping[str, Kind] = {
     "x": "number",
     "y": "number",
@@ -46,31 +46,30 @@ OF_KEYPOINT: Mapping[str, Kind] = {
     "visible": "number",
     "hidden": "bool",
 }
-"""Ends of the names of a keypoint's columns."""
+"""Suffixes of the names of a keypoint's columns, and their types."""
 PROBABILITY = "_probability"
 OF_SCALE = (Column("px_per_cm", "number"), Column("scale_error", "text"))
-"""Only where a scale was asked for."""
+"""Columns that exist only if a scale was asked for."""
 OF_LENGTH: Mapping[str, Kind] = {"px": "number", "ratio": "number", "hidden": "bool"}
-"""Ends of the names of a measurement's columns."""
+"""Suffixes of the names of a measurement's columns, and their types."""
 OF_SCALED_LENGTH: Mapping[str, Kind] = {"cm": "number", "cm_se": "number"}
-"""More of them where a scale was asked for."""
+"""Further ones if a scale was asked for."""
 
 
 def columns(
     vocabulary: Vocabulary, heads: Sequence[HeadSpec], known: MeasurementSet | None = None, scaled: bool = False
 ) -> tuple[Column, ...]:
-    """The columns of a table of garments, in their order: those of the photo, of all keypoints, of all attributes, of
-    all measurements.
+    """The columns of a table of garments in order: those of the photo, of all keypoints, attributes and measurements.
 
     heads: of the classifier, empty without one. known: the measurements, by default those of the vocabulary. scaled:
-    whether a scale was asked for. Raises ValueError where two columns would have one name.
+    whether a scale was asked for. Raises ValueError if two columns would have the same name.
     """
     known = known or measurements_of(vocabulary)
     found = list(FIRST)
     found += [Column(f"{name}_{part}", kind) for name in vocabulary.keypoints for part, kind in OF_KEYPOINT.items()]
     for head in heads:
         found.append(Column(head.name, "text"))
-        # Independent labels each have their own.
+        # Each independent label has its own column.
         found += [] if head.kind == "independent" else [Column(head.name + PROBABILITY, "number")]
     found += OF_SCALE if scaled else ()
     parts: dict[str, Kind] = {**OF_LENGTH, **(OF_SCALED_LENGTH if scaled else {})}
@@ -84,7 +83,7 @@ def columns(
 def flat_rows(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows of the table for one object: that of a garment, or that of a photo with its garments in a list.
 
-    A photo that could not be read has a row as well.
+    A photo that could not be read has a row, too.
     """
     if "garments" not in row:
         return [flat_row(row)]
@@ -93,10 +92,10 @@ def flat_rows(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The cells of a row of `Garment.to_dict()` that are not empty, by column.
+    """The non-empty cells of a row of `Garment.to_dict()`, by column.
 
-    The garment of a photo in which no garments were looked for is its first. Of independent labels those that hold
-    stand in one cell, between semicolons.
+    If no garments were searched for in the photo, its garment is its first. Independent labels that hold are in one
+    cell, separated by semicolons.
     """
     flat = {name: row.get(name) for name in ("photo", "error", "width", "height")}
     flat["garment_id"] = row.get("garment_id", None if row.get("error") else 0)

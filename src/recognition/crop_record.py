@@ -1,6 +1,6 @@
-"""Which photo each crop of a folder was cut from, so that a call that goes on notices what was replaced or damaged.
+"""Records which photo each crop of a folder was cut from, so that a resumed call notices replaced or damaged files.
 
-A file that grows by a line a crop: its name, the stamp of its photo, and the sha256 of the crop.
+The file grows by a line for each crop: its name, the stamp of its photo, and the sha256 of the crop.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ RECORD_FILE = "crops_made.txt"
 
 
 class CropRecord:
-    """The record of the crops in `folder`. Raises OSError where it cannot be read.
+    """The record of the crops in `folder`. Raises OSError if it cannot be read.
 
-    Folders of earlier versions have none: their crops count if they are whole and not older than their photos.
+    Folders of earlier versions have none: their crops count if they are complete and not older than their photos.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,9 +39,9 @@ class CropRecord:
             self._file.close()
 
     def holds(self, name: str, photo: Path) -> bool:
-        """Whether the crop is there, whole, and that of the photo as it is now, or was before it went away.
+        """Whether the crop exists, is complete, and was cut from the present photo (or the last one, if it is gone).
 
-        Raises OSError where something else than a file has the name of the crop.
+        Raises OSError if something else than a file has the name of the crop.
         """
         try:
             data = read_regular(self.folder / name)
@@ -61,7 +61,7 @@ class CropRecord:
         return now in ((), of) and hashlib.sha256(data).hexdigest() == digest
 
     def add(self, name: str, of: Stamp, data: bytes) -> None:
-        """Notes a crop that was written. of: the stamp of its photo before that was read. data: the crop's bytes."""
+        """Records a crop that was written. of: the stamp of its photo before it was read. data: the crop's bytes."""
         if self._file is None:
             whole = not self.path.exists() or read_regular(self.path).endswith(b"\n")
             self._file = self.path.open("ab")

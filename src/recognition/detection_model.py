@@ -1,4 +1,4 @@
-"""A trained detector of garments, of a run or an artifact, ready to find them."""
+"""A trained detector of garments, from a run or an artifact, ready to predict."""
 
 import logging
 from collections.abc import Callable
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DetectionModel:
-    """The folder of the run or artifact, its configuration, `detect`, the function from images to maps, what its scores
-    mean, None where that is not known, and `prepare`, which makes it ready for batches of a length."""
+    """The folder of the run or artifact, its configuration; `detect`, from images to maps; its calibration, None if
+    unknown; and `prepare`, which makes it ready for batches of a given size."""
 
     run: Path
     config: DetectionConfig
@@ -40,17 +40,17 @@ class DetectionModel:
         return self.config.codec
 
     def detector(self, batch_size: int) -> Detector:
-        """For batches of so many photos; a thread makes it ready for them."""
+        """The detector for batches of so many photos; a thread prepares it for them."""
         Thread(target=self.prepare, args=(batch_size,)).start()
         calibration = self.calibration or UNCALIBRATED
         return Detector(self.detect, self.codec, self.vocabulary.categories, calibration, batch_size)
 
 
 def load_detection_model(run: Path | None, epoch: int | None = None, weights: Path | None = None) -> DetectionModel:
-    """The best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
+    """Loads the best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
 
-    run: the folder, or one that holds runs, of which the latest finished one is taken; or `shipped`, which None means
-    as well. Raises RunError or ValueError where the run is unusable.
+    run: the folder, or a folder of runs, whose latest finished run is used; or `shipped` or None, the shipped detector.
+    Raises RunError or ValueError if the run is unusable.
     """
     run = named_or_shipped(run, "detection", CHECKOUT / "trained_models" / "detection" / "all", "--detector")
     if is_artifact(run):
@@ -82,8 +82,8 @@ def _load_artifact(folder: Path) -> DetectionModel:
 
 
 def read_box_calibration(run: Path) -> BoxCalibration | None:
-    """What was found on the validation set; None where the run was not calibrated yet.
+    """The calibration found on the validation set; None if the run is not calibrated yet.
 
-    Raises RunError where the file is lost, or is not what training wrote.
+    Raises RunError if the file is lost, or was not written by training.
     """
     return read_calibration_file(run, BoxCalibration.from_json)

@@ -1,4 +1,4 @@
-"""What is recognised in a photo, by name: category, keypoints, crop and attributes."""
+"""The result for a garment, by name: category, keypoints, crop and attributes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class Keypoint:
     """A keypoint of a garment.
 
     x, y: px in the photo, pixel centres on integers. score: the height of the heatmap's peak, 0..1. visible: the
-    probability that the point is visible, None for a network whose keypoints were not calibrated. hidden: whether it is
-    probably covered, by an arm or a bag, or outside the photo.
+    probability that the point is visible, None for a network without a calibration. hidden: whether it is probably
+    covered, by an arm or a bag, or outside the photo.
     """
 
     x: float
@@ -41,11 +41,11 @@ class Keypoint:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """What the classifier answers for one attribute.
+    """The classifier's result for one attribute.
 
-    probabilities: by class, in the network's order. label: the likeliest class, and probability: that class's.
-    labels: the classes that hold: of an `independent` attribute those that are likelier than not, maybe none; of an
-    `exclusive` or `ordinal` one the label alone.
+    probabilities: by class, in the network's order. label: the most probable class, and probability: that class's.
+    labels: the classes that hold: for an `independent` attribute those with a probability above 0.5, maybe none; for an
+    `exclusive` or `ordinal` one only the label.
     """
 
     kind: Literal["exclusive", "independent", "ordinal"]
@@ -56,7 +56,7 @@ class Attribute:
 
 
 class _ByName(dict):
-    """A dict whose KeyError lists the names that there are."""
+    """A dict whose KeyError lists the available names."""
 
     def __init__(self, items: Mapping[str, Any], what: str, category: str) -> None:
         super().__init__(items)
@@ -71,7 +71,7 @@ class _ByName(dict):
 class Garment:
     """A garment in a photo, made by a `Recognizer`.
 
-    Of a photo that could not be read `error` says why, and all but `name`, `error`, `to_dict` and `str` raises
+    If the photo could not be read, `error` says why, and all but `name`, `error`, `to_dict` and `str` raises
     ImageError. vocabulary: of the keypoints. codec: of the heatmaps. heads: of the classifier, empty without one.
     """
 
@@ -87,17 +87,17 @@ class Garment:
 
     @property
     def error(self) -> str | None:
-        """Why the photo could not be read; None where it was."""
+        """Why the photo could not be read; None if it was read."""
         return self.recognition.result.error
 
     @property
     def garment_id(self) -> int:
-        """0, 1, ... within the photo, from the highest score on; of equal scores the larger box is first."""
+        """0, 1, ... within the photo: the highest score first, for equal scores the larger box first."""
         return self.recognition.garment_id
 
     @property
     def box(self) -> tuple[float, float, float, float] | None:
-        """left, top, right, bottom in px of the photo, edges of pixels; None where no garments were looked for, or none
+        """left, top, right, bottom in px of the photo, edges of pixels; None if no garments were searched for, or none
         was found, and the garment is that of the whole photo."""
         return self.recognition.box
 
@@ -118,29 +118,29 @@ class Garment:
 
     @property
     def category(self) -> str:
-        """The likeliest one, or the one that was given, with all photos or with the box."""
+        """The most probable category, or the one given for all photos or with the box."""
         return self.prediction.category
 
     @property
     def category_probability(self) -> float | None:
-        """None where the category was given."""
+        """The probability of the category; None if the category was given."""
         return self.prediction.category_probability
 
     @property
     def category_probabilities(self) -> dict[str, float]:
-        """What the network answers for every category of its vocabulary, also where the category was given."""
+        """The network's probability of every category of its vocabulary, even if the category was given."""
         probabilities = self._known(self.recognition.result.probabilities)
         return dict(zip(self.vocabulary.categories, probabilities.tolist(), strict=True))
 
     @property
     def found(self) -> bool | None:
-        """Whether there is a garment at all; None for a network whose keypoints were not calibrated. False where boxes
-        were looked for and none was found."""
+        """Whether there is a garment at all; None for a network without a calibration. False if boxes were searched for
+        and none was found."""
         return self.prediction.found
 
     @cached_property
     def keypoints(self) -> Mapping[str, Keypoint]:
-        """By name those that the category has, hidden ones among them."""
+        """The keypoints of the category by name, including hidden ones."""
         prediction, visible = self.prediction, self.prediction.visible
         found = {
             name: Keypoint(
@@ -156,28 +156,28 @@ class Garment:
 
     @cached_property
     def attributes(self) -> Mapping[str, Attribute]:
-        """By name those that make sense for the category; empty without a classifier."""
+        """The attributes that apply to the category by name; empty without a classifier."""
         heads = {head.name: head for head in self.heads}
         found = {task: _attribute(heads[task], values) for task, values in self.recognition.attributes.items()}
         return _ByName(found, "attribute", self.category)
 
     @property
     def region(self) -> Box | None:
-        """Where in the photo the garment is, in px, squared; it may reach beyond the photo. None where the heatmaps
-        show none, and for a classifier that sees the whole photo, all of it, or of a garment with a box its square."""
+        """The square region of the garment in px of the photo; it may extend beyond the photo. None if the heatmaps
+        show none. For a classifier of whole photos: the whole photo or, for a garment with a box, its square."""
         framed = self._framed
         return None if framed.fell_back else framed.box
 
     @property
     def crop(self) -> np.ndarray:
-        """The region of the photo, padded where it reaches beyond, or the whole photo where there is none:
+        """The region of the photo, padded where it extends beyond, or the whole photo if there is no region:
         (height, width, 3) RGB uint8."""
         self._known(self.recognition.result.photo)
         return crop_of(self.recognition)
 
     @property
     def heatmaps(self) -> np.ndarray:
-        """(h, w, K) float32: one for each keypoint of the vocabulary; those that the category does not have are 0."""
+        """(h, w, K) float32: one for each keypoint of the vocabulary; 0 for those that the category does not have."""
         return self._known(self.recognition.result.heatmaps)
 
     def measure(
@@ -185,28 +185,27 @@ class Garment:
     ) -> Mapping[str, Length]:
         """Lengths and widths by name: in px, and with a scale in cm with their standard errors.
 
-        scale: where it comes from, such as `Sheet("a4")`; or that of the photo, as `Scale.of_photo` finds it, once
-        for several garments. measurements: by default those of the vocabulary. A garment that was not found has none.
-        Raises ScaleError, saying why, where a scale is given and there are no cm.
+        scale: its source, such as `Sheet("a4")`; or the photo's scale from `Scale.of_photo`, computed once for several
+        garments. measurements: by default those of the vocabulary. A garment that was not found has none. Raises
+        ScaleError with the reason if a scale is given and there are no cm.
         """
         (measured,) = measure_garments([self], scale, measurements)
         return measured
 
     def draw(self) -> np.ndarray:
-        """Keypoints, heat and region, and with a classifier crop and attributes, side by side: (H, W, 3) RGB uint8."""
+        """Draws keypoints, heat and region, and with a classifier crop and attributes, side by side: (H, W, 3) RGB."""
         return draw_garments([self])
 
     def draw_lengths(
         self, scale: "Source | Scale | PhotoScale" = None, measurements: MeasurementSet | None = None
     ) -> np.ndarray:
-        """The photo with the lines of all measurements and their values: (H, W, 3) RGB uint8. As `measure`."""
+        """Draws the lines of all measurements and their values on the photo: (H, W, 3) RGB uint8. As `measure`."""
         known = measurements or measurements_of(self.vocabulary)
         measured = Measured(dict(self.measure(scale, known)))
         return draw_dimensions(self.photo, [(self.prediction, measured)], known)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, numbers rounded, lengths in px; of a photo that could not be read its name and the
-        error."""
+        """Plain data for JSON, numbers rounded, lengths in px; for an unreadable photo its name and the error."""
         facts = describe(self.recognition, self.vocabulary, self.heads)
         prediction = self.recognition.result.prediction
         if prediction is None:
@@ -241,7 +240,7 @@ class Garment:
         return self._known(self.recognition.framed)
 
     def _known(self, value: Any) -> Any:
-        """The value. Raises ImageError where there is none."""
+        """The value. Raises ImageError if there is none."""
         if value is None:
             raise ImageError(self.error or f"{self.name}: the photo was not kept")
         return value
@@ -250,10 +249,10 @@ class Garment:
 def draw_garments(
     garments: Sequence[Garment], measured: Sequence[Measured] = (), known: MeasurementSet | None = None
 ) -> np.ndarray:
-    """All garments of one photo in one picture, as `Garment.draw` does it: (H, W, 3) RGB uint8.
+    """Draws all garments of one photo in one picture, as `Garment.draw` does: (H, W, 3) RGB uint8.
 
-    measured: their lengths, with which there is a panel of dimension lines. known: what these measure, by default the
-    measurements of the vocabulary. Raises ValueError for none, ImageError for a photo that could not be read.
+    measured: their lengths, for a panel of dimension lines. known: the measurements of these lengths, by default those
+    of the vocabulary. Raises ValueError for no garments, ImageError for a photo that could not be read.
     """
     if not garments:
         raise ValueError("expected at least one garment to draw; got none")
@@ -274,11 +273,11 @@ def measure_garments(
     scale: "Source | Scale | PhotoScale" = None,
     measurements: MeasurementSet | None = None,
 ) -> list[Mapping[str, Length]]:
-    """`Garment.measure` of all garments of one photo, which share its scale: a known length is that of the first one
+    """`Garment.measure` for all garments of one photo, which share its scale: a known length is that of the first one
     that has it.
 
-    Raises ValueError for none, ImageError for a photo that could not be read, ScaleError where a scale is given and a
-    garment has no cm.
+    Raises ValueError for no garments, ImageError for a photo that could not be read, ScaleError if a scale is given and
+    a garment has no cm.
     """
     if not garments:
         raise ValueError("expected at least one garment to measure; got none")

@@ -1,4 +1,4 @@
-"""A trained keypoint network, of a run or an artifact, ready to predict."""
+"""A trained keypoint network, from a run or an artifact, ready to predict."""
 
 import logging
 import re
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class KeypointModel:
-    """The folder of the run or artifact, its configuration, `maps`, the function from images to heatmaps, what peaks
-    say of visibility, where that is known, and `prepare`, which makes it ready for batches of a length. mirrors:
-    whether `maps` is the mean of an image and its mirror image."""
+    """The folder of the run or artifact, its configuration; `maps`, from images to heatmaps; the visibility
+    calibration, if known; and `prepare`, which makes it ready for batches of a given size. mirrors: whether `maps` is
+    the mean over an image and its mirror image."""
 
     run: Path
     config: KeypointConfig
@@ -58,8 +58,8 @@ class KeypointModel:
         budget: Budget | None = None,
         boxes: BoxSource | None = None,
     ) -> Iterator[PhotoResult]:
-        """`predict_photos` with this model's network, vocabulary, decoder and visibility, or with boxes
-        `predict_garments`."""
+        """`predict_photos` or, with boxes, `predict_garments`, with this model's network, vocabulary, decoder and
+        visibility."""
         if boxes is not None:
             net = KeypointNet(self.maps, self.vocabulary, self.config.codec, self.decoder, self.visibility)
             return predict_garments(net, samples, boxes, batch_size, keep_photos, photo_side, budget)
@@ -85,12 +85,11 @@ def load_keypoint_model(
     weights: Path | None = None,
     scales: Sequence[float] = (),
 ) -> KeypointModel:
-    """The best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
+    """Loads the best model of a run folder, that of `epoch`, or a `weights` file; or an artifact, which needs no Keras.
 
-    run: the folder, or one that holds runs, of which the latest finished one is taken; or `shipped`, the network that
-    comes with the package, which None means as well.
-    augment, scales: test-time augmentation, as in `with_augmentation`. Raises RunError or ValueError where the run is
-    unusable, and ValueError for scales that are.
+    run: the folder, or a folder of runs, whose latest finished run is used; or `shipped` or None, the shipped network.
+    augment, scales: test-time augmentation, as in `with_augmentation`. Raises RunError or ValueError if the run is
+    unusable, and ValueError for unusable scales.
     """
     run = named_or_shipped(run, "keypoints", CHECKOUT / "trained_models" / "all", "--model")
     if is_artifact(run):
@@ -130,9 +129,9 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None, scales:
 
 
 def named_or_shipped(run: Path | None, stage: Stage, trained: Path, option: str) -> Path:
-    """The folder that is named, or that of the network that comes with the package, which is reported.
+    """The named folder, or that of the shipped network, which is logged.
 
-    trained: where runs of this stage are kept; where it has some, the report says how to use them.
+    trained: folder of this stage's runs; if it has any, the log says how to use them.
     """
     if run is not None:
         return or_shipped(run, stage)
@@ -143,7 +142,7 @@ def named_or_shipped(run: Path | None, stage: Stage, trained: Path, option: str)
 
 
 def check_folder(run: Path) -> None:
-    """Raises ValueError where there is no folder, before the framework loads, which takes seconds."""
+    """Raises ValueError if there is no folder, before the framework loads, which takes seconds."""
     if not run.is_dir():
         address = re.match("[A-Za-z][A-Za-z0-9+.-]+:/", str(run))  # of its two slashes a path keeps one
         raise ValueError(
@@ -153,8 +152,8 @@ def check_folder(run: Path) -> None:
 
 
 def read_visibility(run: Path, config: KeypointConfig) -> Visibility | None:
-    """What was found on the validation set; None where the run was not calibrated yet.
+    """The calibration found on the validation set; None if the run is not calibrated yet.
 
-    Raises RunError where the file is lost, or is not what training wrote.
+    Raises RunError if the file is lost, or was not written by training.
     """
     return read_calibration_file(run, lambda facts: Visibility.from_json(facts, len(config.vocabulary.keypoints)))

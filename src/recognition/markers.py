@@ -1,4 +1,4 @@
-"""ArUco markers in a photo, by OpenCV."""
+"""Finds ArUco markers in a photo, by OpenCV."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,9 +13,9 @@ from .quads import Quad, Straighten, refined_quad
 from .views import MOST_TILT, view_of
 
 SEARCHED_SIDE = 800
-"""Px of the longer side to which a photo is reduced for the search; corners are refined in the photo itself."""
+"""Longer side in px of the reduced photo for the search; corners are refined in the photo itself."""
 LEAST_SIDE = 24.0
-"""Px of a marker's shortest edge."""
+"""Minimum length in px of a marker's shortest edge."""
 _PREFIX = "DICT_"
 _OTHERS = (
     *("4X4_1000", "5X5_1000", "6X6_1000", "7X7_1000", "ARUCO_ORIGINAL", "APRILTAG_36h11", "APRILTAG_25h9"),
@@ -27,7 +27,7 @@ _OTHERS = (
 class Marker:
     """dictionary: OpenCV's name without DICT_, such as 4X4_50. id: of the marker. cm: the side of its black square.
 
-    Raises ValueError for what OpenCV does not have.
+    Raises ValueError for values that OpenCV does not have.
     """
 
     dictionary: str
@@ -43,7 +43,7 @@ class Marker:
 
 
 def dictionaries() -> tuple[str, ...]:
-    """The names that OpenCV has."""
+    """The names of OpenCV's dictionaries."""
     names = (name.removeprefix(_PREFIX) for name in dir(cv2.aruco) if name.startswith(_PREFIX))
     return tuple(sorted(name for name in names if name == name.upper() or name.startswith("APRILTAG_")))
 
@@ -60,7 +60,7 @@ def _dictionary(name: str) -> cv2.aruco.Dictionary:
 def _detector(name: str) -> cv2.aruco.ArucoDetector:
     parameters = cv2.aruco.DetectorParameters()
     parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_NONE  # refined_quad does it in the whole photo
-    # Two windows find what OpenCV's three do, in photos of the reduced size.
+    # Two windows find as many markers as OpenCV's three, in photos of the reduced size.
     parameters.adaptiveThreshWinSizeMin = 9
     parameters.adaptiveThreshWinSizeMax = 21
     parameters.adaptiveThreshWinSizeStep = 12
@@ -71,10 +71,10 @@ def _detector(name: str) -> cv2.aruco.ArucoDetector:
 def find_marker(
     grey: np.ndarray, kind: Marker, straight: Straighten, size: Size, camera: Camera | None = None
 ) -> tuple[Quad, np.ndarray]:
-    """The marker's corners in a photo (H, W) uint8, and their places (4, 2) in cm.
+    """The marker's corners in a photo (H, W) uint8, and their positions (4, 2) in cm.
 
-    straight: to the whole photo of (width, height) `size`. camera: of it, where it is calibrated. Raises ScaleError,
-    saying why, where it is not there, is there twice, is cut off, or is too small to be exact.
+    straight: frame to the whole photo of (width, height) `size`. camera: of the photo, if calibrated. Raises
+    ScaleError, with the reason, if the marker is missing, occurs twice, is cut off, or is too small to be exact.
     """
     seen = _seen(grey, kind)
     found = seen.places.get(kind.id, [])
@@ -106,19 +106,19 @@ def find_marker(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """places: by the numbers of the dictionary's markers their corners (4, 2) px. rejected: those of other squares."""
+    """places: corners (4, 2) px by the number of the dictionary's marker. rejected: corners of other squares."""
 
     places: dict[int, list[np.ndarray]]
     rejected: list[np.ndarray]
 
 
 def _seen(grey: np.ndarray, kind: Marker) -> _Seen:
-    """What there is of the marker's dictionary; the whole photo is searched if the marker is not in the reduced one."""
+    """The found markers of the dictionary; searches the whole photo if the marker is not in the reduced one."""
     longest, seen = max(grey.shape), _Seen({}, [])
     for side in dict.fromkeys((min(longest, SEARCHED_SIDE), longest)):
         shrink = side / longest
         reduced = (max(1, round(grey.shape[1] * shrink)), max(1, round(grey.shape[0] * shrink)))
-        # Up to a half, linear sampling sees every pixel, in a fraction of the time.
+        # Down to one half, linear sampling uses every pixel, in a fraction of the time.
         sampling = cv2.INTER_LINEAR if shrink >= 0.5 else cv2.INTER_AREA
         image = grey if side == longest else cv2.resize(grey, reduced, interpolation=sampling)
         scale = np.array([grey.shape[1] / reduced[0], grey.shape[0] / reduced[1]])
@@ -152,7 +152,7 @@ def _why_none(grey: np.ndarray, kind: Marker, seen: _Seen) -> str:
 
 
 def _of_another_dictionary(grey: np.ndarray, name: str) -> str | None:
-    """The dictionary of a marker that is not one of `name`, and its number."""
+    """A found marker of another dictionary than `name`, as text: its dictionary and number."""
     shrink = min(1.0, SEARCHED_SIDE / max(grey.shape))
     image = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else grey
     for other in _OTHERS:

@@ -1,4 +1,4 @@
-"""Where commands take measurements and scales from, and what they write of each garment of a photo."""
+"""Measurements and scales of commands: reads the options, and writes the results for each garment of a photo."""
 
 import hashlib
 import re
@@ -33,7 +33,7 @@ class ScaleOptions:
     camera: Path | None = None
 
     def read(self) -> Scale | None:
-        """The scale that they ask for; None for none. Raises ValueError, naming the option, for what cannot be one."""
+        """The scale of the options; None for none. Raises ValueError, naming the option, for an invalid one."""
         sources: list[Source] = []
         if self.px_per_cm is not None:
             sources.append(_named("--px-per-cm", PxPerCm, self.px_per_cm))
@@ -55,7 +55,7 @@ class ScaleOptions:
 
     @property
     def origin(self) -> dict[str, str]:
-        """What of them the answers depend on, as texts; of the calibration its content as well. Raises OSError."""
+        """The options on which the results depend, as texts, with a digest of the calibration. Raises OSError."""
         given = {name: getattr(self, name) for name in self.__dataclass_fields__}
         texts = {name: str(value) for name, value in given.items() if value is not None}
         if self.camera is not None:
@@ -92,25 +92,25 @@ def _marker(text: str) -> Marker:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measuring:
-    """What is measured of garments, and where the scale comes from."""
+    """The measurements of garments, and the source of the scale."""
 
     known: MeasurementSet
     scale: Scale | None = None
 
     @property
     def needs_photo(self) -> bool:
-        """Whether photos are needed in their full size."""
+        """Whether photos are needed in full size."""
         return self.scale is not None and self.scale.needs_photo
 
     def scale_of(self, recognition: Recognition) -> PhotoScale:
-        """The scale of a garment's photo; all garments of it share it. None without one, or without a photo."""
+        """The scale of a garment's photo, shared by all its garments. None without a scale, or without a photo."""
         result = recognition.result
         if self.scale is None or result.size is None:
             return None
         return self.scale.of_photo(result.photo, result.size, result.reduced)
 
     def measured(self, predictions: Sequence[Prediction | None], scale: PhotoScale) -> list[Measured]:
-        """Of each garment of one photo; nothing of one without an answer."""
+        """The measurements of each garment of a photo; empty without a prediction."""
         known = iter(measure([prediction for prediction in predictions if prediction is not None], self.known, scale))
         return [Measured({}) if prediction is None else next(known) for prediction in predictions]
 
@@ -120,7 +120,7 @@ class Measuring:
 
 
 def new_measuring(vocabulary: Vocabulary, measurements: Path | None = None, scale: Scale | None = None) -> Measuring:
-    """The measurements of a vocabulary, with those of a file: TOML, or JSON of GarmentIQ.
+    """The measurements of a vocabulary, with those of a file: TOML, or GarmentIQ's JSON.
 
     Raises ValueError for a file that is neither, and for a known length that no category has; OSError without the file.
     """

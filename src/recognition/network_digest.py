@@ -1,4 +1,4 @@
-"""What distinguishes one network from another that later lies in the same folder."""
+"""Distinguishes a network from another one that later lies in the same folder."""
 
 import hashlib
 from pathlib import Path
@@ -7,13 +7,13 @@ from ..files import read_regular
 from ..serve.artifact import MANIFEST
 
 RUN_FILES = ("best.json", "config.json", "vocabulary.json", "heads.json", "calibration.json")
-"""What the answers of a run depend on; the first one holds the sha256 of the weights."""
+"""Files on which the predictions of a run depend; the first one has the sha256 of the weights."""
 
 
 def network_digest(folder: Path) -> str:
-    """12 hex digits of all that the answers of an artifact, or of the best model of a run, depend on.
+    """12 hex digits of everything that the predictions of an artifact, or of a run's best model, depend on.
 
-    The manifest of an artifact holds the sha256 of its files. Raises OSError where there is neither.
+    The manifest of an artifact has the sha256 of its files. Raises OSError if there is neither.
     """
     manifest = folder / MANIFEST
     if manifest.exists():

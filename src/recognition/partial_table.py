@@ -1,7 +1,7 @@
-"""The rows of a table while it is being made: a file that grows by a line a photo, and is read back row by row.
+"""The rows of an unfinished table: a file that grows by a line for each photo, and is read back row by row.
 
-Every line has a checksum, so that one which was cut short or changed is left out and its photo is done again. Of the
-rows only their positions in the file are held, 8 bytes a photo.
+Every line has a checksum: a line that was cut short or changed is left out, and its photo is predicted again. Only the
+positions of the rows in the file are in memory, 8 bytes for each photo.
 """
 
 import errno
@@ -16,11 +16,11 @@ from typing import Any
 from ..files import write_atomic
 
 Stamp = tuple[int, ...]
-"""What tells a photo from another one that later lies at its path: bytes, and the time of the last change."""
+"""Distinguishes a photo from another one that later lies at its path: bytes, and the time of the last change."""
 
 
 def stamp(photo: str) -> Stamp:
-    """The stamp of the file; empty where there is none."""
+    """The stamp of the file; empty if there is none."""
     try:
         state = Path(photo).stat()
     except (OSError, ValueError):
@@ -29,7 +29,7 @@ def stamp(photo: str) -> Stamp:
 
 
 def _is_foreign(path: Path) -> bool:
-    """Whether there is something at the path that no version of this module wrote: each began with a line of JSON."""
+    """Whether the path has something that no version of this module wrote: each began with a line of JSON."""
     if path.is_symlink():
         return True
     if not path.is_file():
@@ -42,13 +42,12 @@ def _is_foreign(path: Path) -> bool:
 
 
 class PartialTable:
-    """The rows of `photos` so far, in the file `path`.
+    """The finished rows of `photos`, in the file `path`.
 
-    settings: what the answers depend on. same: whether the file was made with the same settings, and so goes on; it is
-    None where there was no file. done: how many photos it has answers for, those not counted that could not be read or
-    that have been replaced since.
-    Raises OSError where the file cannot be read or written, FileExistsError where it is another file, or has rows of
-    other settings: what was computed is not thrown away.
+    settings: everything that the predictions depend on. same: whether the file has the same settings, and is continued;
+    None if there was no file. done: number of photos with a prediction, without those that could not be read or were
+    replaced since. Raises OSError if the file cannot be read or written, FileExistsError if it is another file, or has
+    rows of other settings: finished rows are never discarded.
     """
 
     def __init__(self, path: Path, photos: Sequence[str], settings: Mapping[str, Any]) -> None:
@@ -79,18 +78,18 @@ class PartialTable:
         return len(self.photos) - self._positions.count(-1)
 
     def left(self) -> Iterator[int]:
-        """The indices of the photos without an answer, as they are when the iteration begins."""
+        """The indices of the photos without a prediction, as of the start of the iteration."""
         return (index for index, position in enumerate(self._positions[:]) if position < 0)
 
     def add(self, index: int, row: Mapping[str, Any], of: Stamp) -> None:
-        """Adds the row of a photo; on return it is in the file. of: the stamp of the photo when it was read.
+        """Adds the row of a photo and writes it to the file. of: the stamp of the photo when it was read.
 
-        Raises OSError, naming the file, where it cannot be written to.
+        Raises OSError, naming the file, if it cannot be written.
         """
         self._positions[index] = self._write({"name": self.photos[index], "stamp": of, "row": row})
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The rows in the order of the photos. Raises ValueError where the file was changed meanwhile."""
+        """The rows in the order of the photos. Raises ValueError if the file was changed meanwhile."""
         with self.path.open("rb") as file:
             for index, position in enumerate(self._positions):
                 file.seek(position)
@@ -100,10 +99,10 @@ class PartialTable:
                 yield line["row"]
 
     def finish(self) -> int:
-        """Deletes the file once its rows are where they are wanted; close it first.
+        """Deletes the file after its rows were written to their table; close it first.
 
-        Answers for other photos stay in it, for a call that asks for them, and so do those for photos that are gone by
-        now, as on a disk that is not connected. Returns how many they are.
+        Rows of other photos stay in it, for a call that asks for them, and so do those of photos that are missing now,
+        as on a disk that is not connected. Returns their number.
         """
         kept = []
         with self.path.open("rb") as file:
@@ -139,7 +138,7 @@ class PartialTable:
         return self._file.read(1) == b"\n"
 
     def _read_back(self, settings: Mapping[str, Any]) -> bool:
-        """Fills the positions from the file. False for one of other settings, without rows."""
+        """Reads the positions from the file. False if it has other settings and no rows."""
         found: dict[str, int] = {}
         with self.path.open("rb") as file:
             made_with = read_checked(file.readline())
@@ -171,7 +170,7 @@ class PartialTable:
 
 
 def _other(made_with: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> str:
-    """In what another call differs, in words."""
+    """The differences of another call, in words."""
     if made_with is None or made_with.get("layout") != settings.get("layout"):
         return "of another version: finish that table with it"
     names = dict.fromkeys([*settings, *made_with])
@@ -188,13 +187,13 @@ def _is_error(line: Mapping[str, Any] | None) -> bool:
 
 
 def checked_line(facts: Mapping[str, Any]) -> bytes:
-    """A line of JSON behind its checksum."""
+    """A line of JSON after its checksum."""
     text = json.dumps(facts).encode()
     return b"%08x %b\n" % (zlib.crc32(text), text)
 
 
 def read_checked(line: bytes) -> dict[str, Any] | None:
-    """The facts of such a line; None for one that is not whole."""
+    """The facts of such a line; None if it is damaged."""
     checksum, _, text = line.rstrip(b"\n").partition(b" ")
     if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(text):
         return None

@@ -1,8 +1,7 @@
 """Lists of photos: text files with a path on each line, or in a column of a table.
 
-The separator, the column and whether the first line is a header are found out: what makes paths of photos that are
-there counts most, then names of columns and endings of photos. What cannot be read with certainty is refused, with the
-file and the line.
+The separator, the column and the header are detected: paths of existing photos count most, then names of columns and
+suffixes of photos. A list that cannot be read with certainty is refused, with file and line.
 """
 
 import csv
@@ -20,10 +19,10 @@ from .photos import SUFFIXES, UNREADABLE
 
 log = logging.getLogger(__name__)
 LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".list")
-"""Endings of files that are lists of photos."""
+"""Suffixes of files that are lists of photos."""
 COLUMNS = ("photo", "path", "file", "filename", "image", "image_path", "image_id", "picture", "img", "id")
-"""Names of the column with the paths, the likeliest first; _ and spaces in them and capitals do not count."""
-_SAMPLE = 200  # rows by which the separator and the column are found out
+"""Names of the column with the paths, the most probable first; _, spaces and capitals are ignored."""
+_SAMPLE = 200  # number of rows for detecting the separator and the column
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 _KNOWN = {name.replace("_", ""): rank for rank, name in enumerate(COLUMNS)} | {
     name: len(COLUMNS)
@@ -33,7 +32,7 @@ _ENDINGS = SUFFIXES | UNREADABLE
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SUSPECT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _BYTES = re.compile("[\udc80-\udcff]")
-"""Those that are no UTF-8, in a text that was read with surrogates."""
+"""Bytes that are not UTF-8, in a text that was read with surrogates."""
 _HEADER_CELL = re.compile(r"[^\W\d][\w .()/-]{0,63}")
 _PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "a ZIP archive or an Excel file", b"PAR1": "Parquet", b"BZh": "bzip2"}
 
@@ -46,7 +45,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One way to read the list. score: how well it fits. error: why it cannot be read in this way."""
+    """One way to read the list. score: how well it fits. error: why this way fails."""
 
     separator: str
     rows: list[_Row]
@@ -126,7 +125,7 @@ def _other_columns(folder: Path, rows: Sequence[_Row], column: int) -> list[int]
 
 
 def _text(path: Path) -> str:
-    """The text of the file; bytes that are no UTF-8 as surrogates, since file names can have them."""
+    """The text of the file; bytes that are not UTF-8 become surrogates, since file names can have them."""
     data = read_regular(path)
     for start, kind in _PACKED.items():
         if data.startswith(start):
@@ -140,7 +139,7 @@ def _text(path: Path) -> str:
             raise FormatError([Problem(path, None, f"not UTF-16 text: {error.reason}")]) from None
     else:
         text = data.decode("utf-8-sig", errors="surrogateescape")
-    # Old Macs ended lines with \r alone.
+    # Old Macs ended lines with only \r.
     if "\n" not in text:
         text = text.replace("\r", "\n")
     if "\0" in text:
@@ -150,7 +149,7 @@ def _text(path: Path) -> str:
 
 
 def _best(path: Path, text: str) -> _Reading:
-    """The reading that fits best; of readings that fit alike the first. One with an error only if none is without."""
+    """The reading with the best score, the first of equal ones. One with an error is used only if all have one."""
     kinds = list(_SEPARATORS)
     suffix = path.suffix.lower()
     if suffix == ".tsv":
@@ -162,7 +161,7 @@ def _best(path: Path, text: str) -> _Reading:
     readings = [_reading(path, text, kind) for kind in kinds]
     sound = [reading for reading in readings if reading.error is None]
     best = max(sound, key=lambda reading: reading.score) if sound else readings[0]
-    # Nothing in it looks like a photo, and it has separators: probably a table of something else.
+    # Nothing in it looks like a photo, and it has separators: probably another kind of table.
     several = [reading for reading in readings if reading.error is not None and reading.rows]
     return several[0] if several and not any(best.score) else best
 
@@ -197,7 +196,7 @@ def _reading(path: Path, text: str, kind: str) -> _Reading:
     if several and not header and column < len(first):
         cell = first[column]
         photo = _is_there(folder, cell) or _looks_like_photo(cell)
-        # A header in other words: all of it names, above a column of photos that are there.
+        # A header with other words: only names, above a column of existing photos.
         header = not photo and score[0] > 0 and all(_HEADER_CELL.fullmatch(c.strip()) for c in first if c.strip())
     return _Reading(kind, rows, column, header, score)
 
@@ -219,7 +218,7 @@ def _rows(text: str, kind: str) -> Iterator[_Row]:
 
 
 def _error_line(text: str, kind: str) -> int:
-    """Where the row begins that is no CSV: an open quote is noticed at the end of the file only."""
+    """The row where the invalid CSV begins: an open quote is noticed only at the end of the file."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_SEPARATORS[kind], strict=True)
     start = 1
     try:
@@ -243,7 +242,7 @@ def _problem(folder: Path, row: _Row, cell: str, width: int) -> str | None:
 
 
 def _encoding(folder: Path, row: _Row) -> str | None:
-    """Why the row is in another encoding, in any of its columns; names of files can have any bytes."""
+    """Why the row has another encoding, in any of its columns; file names can have any bytes."""
     for cell in row.cells:
         if _BYTES.search(cell) and not _is_there(folder, cell):
             return f"{_shown(cell.strip())} is not UTF-8 text, and there is no such file; save the list as UTF-8"
@@ -256,7 +255,7 @@ def _shown(name: str) -> str:
 
 
 def _candidates(cell: str) -> Iterator[str]:
-    """What the cell can mean; the first that is there counts, else the text without the spaces around it."""
+    """Possible meanings of the cell; the first that exists counts, else the text without surrounding spaces."""
     name = cell.strip()
     yield name
     if cell != name:
@@ -282,7 +281,7 @@ def _is_there(folder: Path, cell: str) -> bool:
 
 def _file(folder: Path, cell: str) -> str:
     name = cell.strip()
-    # The usual ones are not looked for: a list can have a hundred thousand.
+    # The usual characters are skipped: a list can have a hundred thousand rows.
     if cell != name or "\\" in name:
         name = _existing(folder, cell) or name
     return str(folder / name)

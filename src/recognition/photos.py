@@ -1,4 +1,4 @@
-"""Photos that are named on a command line."""
+"""Finds the photos named on a command line."""
 
 import logging
 import os
@@ -15,19 +15,19 @@ _NAMES = (
     *("ppm", "pgm", "pbm", "pnm", "avif", "jp2", "j2k", "jpf", "jpx", "heic", "heif", "hif"),
 )
 SUFFIXES = frozenset(f".{name}" for name in _NAMES)
-"""Endings of the files of a folder that are read."""
+"""Suffixes of the files that are read in a folder."""
 UNREADABLE = frozenset(
     f".{name}"
     for name in ("jxl", "svg", "psd", "exr", "hdr", "raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf")
 )
-"""Endings of photos that cannot be read; a warning counts them."""
+"""Suffixes of photos that cannot be read; a warning counts them."""
 _SHOWN = 5  # kinds of other files that a note names
 
 
 def find_photos(paths: Sequence[Path]) -> list[Path]:
-    """The paths, folders replaced by the photos anywhere in them; see `photos_in`.
+    """The paths, with folders replaced by all photos in them; see `photos_in`.
 
-    A path that is not there stays: it becomes a photo that cannot be read.
+    A missing path stays: it becomes a photo that cannot be read.
     """
     photos: list[Path] = []
     for path in paths:
@@ -36,11 +36,11 @@ def find_photos(paths: Sequence[Path]) -> list[Path]:
 
 
 def photos_in(folder: Path) -> list[str]:
-    """The photos anywhere in the folder, by name; texts, which take a fraction of the memory of paths.
+    """All photos in the folder and its subfolders, by name; strings, which need far less memory than paths.
 
-    Linked folders are searched as well, each folder once. Hidden files and folders are passed over, and so are devices
-    and pipes. A link that leads nowhere stays: it becomes a photo that cannot be read. The log counts photos of kinds
-    that cannot be read, and other files. Raises FileNotFoundError for a folder without any photo.
+    Linked folders are searched, too, each folder once. Hidden files and folders, devices and pipes are skipped. A
+    broken link stays: it becomes a photo that cannot be read. The log counts photos of kinds that cannot be read, and
+    other files. Raises FileNotFoundError for a folder without any photo.
     """
     found: list[str] = []
     unreadable: Counter[str] = Counter()
@@ -65,7 +65,7 @@ def photos_in(folder: Path) -> list[str]:
         log.info(f"{folder}: other files, which are no photos: {_counts(others)}")
     if not found:
         raise FileNotFoundError(f"no photos ({', '.join(sorted(SUFFIXES))}) in {folder}")
-    # As paths are sorted: by the names of folders, before all that the names go on with.
+    # The order of sorted paths: by the names of folders, before longer names that begin alike.
     return sorted(found, key=lambda path: path.replace(os.sep, "\0"))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of what was recognised in a photo."""
+"""Pictures of the predictions for a photo."""
 
 from collections.abc import Sequence
 
@@ -24,17 +24,17 @@ from ..regions import summed_heatmap
 from ..vocabulary import Vocabulary
 
 _SHOWN = 3  # garments of a photo whose crops and attributes are drawn
-_TALLEST = 4096  # px of such a page, whatever the photo is
-_LEGIBLE = 200  # px of a page of attributes
+_TALLEST = 4096  # maximum px of such a page, for any photo
+_LEGIBLE = 200  # minimum px of a page of attributes
 
 
 def draw_recognition(
     recognition: Recognition, vocabulary: Vocabulary, codec: HeatmapCodec, heads: Sequence[HeadSpec]
 ) -> np.ndarray:
     """The panels of one photo side by side, (H, W, 3) RGB uint8: keypoints; heat and region; with a classifier, whose
-    heads these are, the crop and the attributes.
+    heads are given, the crop and the attributes.
 
-    Raises ValueError where the photo could not be read.
+    Raises ValueError if the photo could not be read.
     """
     result, framed = recognition.result, recognition.framed
     prediction, frame, heatmaps, photo = result.prediction, result.frame, result.heatmaps, result.photo
@@ -44,7 +44,7 @@ def draw_recognition(
     points = draw_keypoints(photo, prediction.xy, prediction.state, vocabulary, prediction.score)
     likely = prediction.category_probability
     points = draw_title(points, prediction.category + ("" if likely is None else f" {likely:.0%}"))
-    # All panels in the size of this one: on a small photo lines and letters would else be enlarged with it.
+    # All panels have the size of this one; otherwise a small photo would enlarge lines and letters, too.
     size = points.shape[1], points.shape[0]
     to_panel = resize((photo.shape[1], photo.shape[0]), size)
     cells_to_panel = Frame(codec.frame.inverse).then(Frame(frame.inverse)).then(to_panel)
@@ -67,7 +67,7 @@ def draw_garments(
     """The panels of one photo with all its garments, (H, W, 3) RGB uint8: their keypoints and boxes; heat and regions;
     with a classifier crops and attributes of the first three, from top to bottom.
 
-    Raises ValueError where the photo could not be read.
+    Raises ValueError if the photo could not be read.
     """
     first = recognitions[0].result
     if first.photo is None:
@@ -92,7 +92,7 @@ def draw_garments(
             cells = summed_heatmap(result.heatmaps, result.prediction.state != ABSENT)
             heat = np.maximum(heat, cv2.warpAffine(cells, cells_to_panel.matrix, size, flags=cv2.INTER_LINEAR))
     warm = draw_heatmaps(sample_image(photo, to_panel, size), heat)
-    for recognition in reversed(recognitions):  # the likeliest one lies on top
+    for recognition in reversed(recognitions):  # the most probable one is drawn last, on top
         points = draw_box(points, _in_panel(_whole_pixels(recognition), to_panel), _name(recognition))
         if recognition.framed is not None:
             warm = draw_box(warm, _in_panel(recognition.framed.box, to_panel), f"{recognition.garment_id}")
@@ -124,7 +124,7 @@ def _in_panel(box: Box, to_panel: Frame) -> Box:
 
 
 def crop_of(recognition: Recognition) -> np.ndarray:
-    """What stage 2 sees of the photo, (H, W, 3) RGB uint8. Raises ValueError where the photo could not be read."""
+    """The region of the photo that stage 2 sees, (H, W, 3) RGB uint8. Raises ValueError for an unreadable photo."""
     result, framed = recognition.result, recognition.framed
     if result.photo is None or framed is None:
         raise ValueError(f"{result.sample.path} has no crop: {result.error}")
@@ -134,7 +134,7 @@ def crop_of(recognition: Recognition) -> np.ndarray:
 def _likeliest(
     recognition: Recognition, heads: Sequence[HeadSpec], count: int = 2
 ) -> list[tuple[str, list[tuple[str, float]]]]:
-    """Of every attribute that applies the likeliest classes with their probabilities."""
+    """For every attribute that applies, the most probable classes with their probabilities."""
     classes = {head.name: head.classes for head in heads}
     return [
         (task, [(classes[task][c], float(values[c])) for c in np.argsort(-values)[:count]])

@@ -1,4 +1,4 @@
-"""What a network says of photos as labels for people to correct, and how unsure it is of each photo."""
+"""Predictions for photos as labels for people to correct, and the uncertainty of each photo."""
 
 import csv
 import io
@@ -38,10 +38,10 @@ ORDER_COLUMNS = (
 class Answered:
     """One photo.
 
-    name: below the folder of the photos. labels: its garments; None where the photo could not be read, as `error`
-    says. least: the place in `labels.garments` of the least certain one. doubts: of the garments. chosen: of each the
-    category's probability and that of its box, None where they were given or there is none. vector: by which photos are
-    compared, if they are to be; None without a garment.
+    name: relative to the folder of the photos. labels: its garments; None if the photo could not be read, for the
+    reason in `error`. least: the index in `labels.garments` of the least certain one. doubts: of the garments. chosen:
+    for each, the probability of its category and of its box, None if they were given or do not exist. vector: for the
+    comparison of photos, if wanted; None without a garment.
     """
 
     name: str
@@ -57,13 +57,13 @@ class Answered:
 
     @property
     def uncertainty(self) -> float:
-        """That of the least certain garment; 0 without one."""
+        """The uncertainty of the least certain garment; 0 without one."""
         return max((each.total for each in self.doubts), default=0.0)
 
 
 def names_below(photos: Sequence[str], folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """By path, what labels call each photo: its way from the folder; a photo that is listed twice counts once. And by
-    path, why a photo has no name that can be written."""
+    """By path, the photo's name in labels: its path relative to the folder; a photo that is listed twice counts once.
+    And by path, why a photo's name cannot be written."""
     start = _whole(folder)
     names: dict[str, str] = {}
     unnamed: dict[str, str] = {}
@@ -83,18 +83,17 @@ def folder_of(photos: Sequence[str]) -> Path:
 
 
 def _whole(path: str | Path) -> str:
-    """The absolute path without `..`; links stay what they are called."""
+    """The absolute path without `..`; the names of links are kept."""
     return os.path.abspath(path)  # noqa: PTH100 (`resolve` follows links)
 
 
 def answered(
     recognitions: Iterable[Recognition], names: Mapping[str, str], vocabulary: Vocabulary, compared: bool
 ) -> Iterator[Answered]:
-    """One photo after the other.
+    """Predicts one photo after the other.
 
-    names: by the id of a sample, what the labels call its photo. compared: whether the photos are to be compared, for
-    which each keeps a vector. Where no garments were looked for, a photo whose keypoints say that there is none has
-    none.
+    names: by sample id, the photo's name in labels. compared: whether the photos are to be compared; then each keeps a
+    vector. If no garments were searched for, a photo whose keypoints show no garment has none.
     """
     garments: list[Recognition] = []
     for recognition in recognitions:
@@ -126,18 +125,18 @@ def _photo(garments: Sequence[Recognition], name: str, vocabulary: Vocabulary) -
 
 
 def _vector(garments: Sequence[Recognition]) -> np.ndarray:
-    """The mean of those of its garments."""
+    """The mean of the garments' vectors."""
     return np.mean([heatmap_vector(g.result.heatmaps) for g in garments if g.result.heatmaps is not None], axis=0)
 
 
 def labels_of(photos: Sequence[Answered], source: Path, folder: Path) -> LabelSet:
-    """The labels of photos in their order, which all have garments."""
+    """The labels of photos in order; all have garments."""
     return LabelSet(source, folder, tuple(photo.labels for photo in photos if photo.labels is not None))
 
 
 def order_text(picked: Sequence[Answered], others: Sequence[Answered]) -> str:
-    """CSV with a row for each photo: first those of the labels in their order, then the others, the least certain
-    first, without a rank. A row has the facts of the photo's least certain garment."""
+    """CSV with a row for each photo: first those of the labels in order, then the others without a rank, the least
+    certain first. A row has the facts of the photo's least certain garment."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(ORDER_COLUMNS)

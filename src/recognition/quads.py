@@ -1,7 +1,7 @@
 """The corners of a flat rectangle in a photo to a fraction of a pixel, from its four edges, with their uncertainty.
 
-Along each edge profiles are taken across it; where they are steepest is a point of the edge. A straight line through
-some dozens of them is known far better than any pixel, and four such lines meet in the corners.
+Profiles are taken across each edge; the steepest place of a profile is a point of the edge. A straight line through
+dozens of points is far more exact than a pixel, and the corners are the intersections of four such lines.
 """
 
 from collections.abc import Callable
@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 
 Straighten = Callable[[np.ndarray], np.ndarray]
-"""Points (N, 2) of the photo -> without the lens's distortion; NaN where that is not known."""
+"""Points (N, 2) of the photo -> positions without the lens's distortion; NaN if these are not known."""
 _MOST_PROFILES, _SAMPLES = 48, 25
-_NEAR, _FAINT = 2.5, 6.0  # px about the steepest place that count, and levels of grey that an edge has at least
-_MARGIN = 0.06  # of an edge, at its ends: corners are rounded by the lens and by the print
+_NEAR, _FAINT = 2.5, 6.0  # px about the steepest place that count, and the minimum contrast of an edge in grey levels
+_MARGIN = 0.06  # of an edge, at its ends: lens and print round the corners
 _FLOOR = 0.05
-"""Px by which an edge as a whole is off, whatever its points agree on: light, and the ink that runs."""
+"""Error in px of an edge as a whole, even if its points agree: by light, and by ink that spreads."""
 _PARALLEL = 1e-3
 _STILL, _MOST_LEFT = 0.1, 0.7  # px that a corner moves in the last step
 _SHIFT, _TURN = 1e-3, 1e-5  # px and radians, of derivatives
@@ -24,8 +24,8 @@ _SHIFT, _TURN = 1e-3, 1e-5  # px and radians, of derivatives
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quad:
-    """corners: (4, 2) px, in the order that was given. covariance: (8, 8) of x, y, x, y, ... fitted: the smallest share
-    of an edge's points that lie on its line."""
+    """corners: (4, 2) px, in the given order. covariance: (8, 8) of x, y, x, y, ... fitted: the smallest share of an
+    edge's points that lie on its line."""
 
     corners: np.ndarray
     covariance: np.ndarray
@@ -35,16 +35,16 @@ class Quad:
 def refined_quad(
     grey: np.ndarray, corners: np.ndarray, darker_inside: bool, straight: Straighten = lambda xy: xy
 ) -> Quad | None:
-    """The quad whose corners are about (4, 2) px, clockwise or not; None where its edges cannot be seen.
+    """The quad whose corners are about (4, 2) px, clockwise or not; None if its edges are not visible.
 
-    grey: (H, W) uint8. darker_inside: whether it is darker than what is about it, as the border of a marker is, or
+    grey: (H, W) uint8. darker_inside: whether it is darker than its surroundings, as the border of a marker is, or
     brighter, as paper is.
     """
     found = np.asarray(corners, np.float64)
     shortest = float(np.linalg.norm(found - np.roll(found, 1, axis=0), axis=1).min())
     edges: list[np.ndarray] = []
     moved = np.inf
-    # Each time the profiles lie where they found the edges before, until they are there, and can be shorter.
+    # In each round the profiles start at the edges of the last one and are shorter, until the edges stay.
     for reach in (1.0, 1.0, 0.5, 0.5):
         edges = _edge_points(grey, found, darker_inside, reach) or []
         lines = [line for line in map(_line, edges) if line is not None]
@@ -59,7 +59,7 @@ def refined_quad(
             break
     if moved > _MOST_LEFT:
         return None
-    # Profiles are taken in the photo as it is; lines are straight without the distortion.
+    # Profiles are taken in the photo itself; lines are straight only without the distortion.
     flat = [straight(edge) for edge in edges]
     if not all(np.isfinite(points).all() for points in flat):
         return None
@@ -69,8 +69,8 @@ def refined_quad(
 
 
 def _edge_points(grey: np.ndarray, corners: np.ndarray, darker_inside: bool, reach: float) -> list[np.ndarray] | None:
-    """Of each edge of the quad (4, 2) the points (N, 2) px where the profiles across it are steepest; None where one
-    edge has too few."""
+    """For each edge of the quad (4, 2) the points (N, 2) px at which its profiles are steepest; None if an edge has too
+    few."""
     along = np.roll(corners, -1, axis=0) - corners
     lengths = np.hypot(along[:, 0], along[:, 1])
     if lengths.min() < 8:
@@ -92,7 +92,7 @@ def _edge_points(grey: np.ndarray, corners: np.ndarray, darker_inside: bool, rea
     peak = rise.argmax(axis=2)
     centre = np.take_along_axis(np.broadcast_to(middles, rise.shape), peak[..., None], 2)
     rise, strength = np.maximum(rise, 0), np.zeros(peak.shape)
-    for _ in range(3):  # a window that does not end abruptly, and moves to the middle of what it shows
+    for _ in range(3):  # a window without hard ends, which moves to the centre of what it contains
         weight = rise * np.maximum(1 - ((middles - centre) / _NEAR) ** 2, 0)
         strength = weight.sum(axis=2)
         centre = ((weight * middles).sum(axis=2) / np.maximum(strength, 1e-9))[..., None]
@@ -119,7 +119,7 @@ class _Line:
 
 
 def _line(points: np.ndarray) -> _Line | None:
-    """The line through the points, without those that lie off it; None where too few are left."""
+    """The line through the points, without outliers; None if too few are left."""
     kept = np.ones(len(points), bool)
     middle, axes, off = _through(points, kept)
     for _ in range(3):
@@ -132,7 +132,7 @@ def _line(points: np.ndarray) -> _Line | None:
         middle, axes, off = _through(points, kept)
     normal = axes[:, 0]
     along = (points[kept] - middle) @ axes[:, 1]
-    # Neighbouring profiles share pixels, so that their errors are not quite their own.
+    # Neighbouring profiles share pixels, so their errors are correlated.
     variance = float((off[kept] ** 2).sum() / (kept.sum() - 2)) * 2
     offset = variance / kept.sum() + _FLOOR**2
     turn = (variance + _FLOOR**2) / float((along**2).sum())
@@ -140,8 +140,8 @@ def _line(points: np.ndarray) -> _Line | None:
 
 
 def _through(points: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The middle (2,) of the kept points (N, 2), their narrow and their wide axis as columns, and how far (N,) all
-    points are off the wide one."""
+    """The middle (2,) of the kept points (N, 2), their narrow and their wide axis as columns, and the distances (N,) of
+    all points from the wide one."""
     middle = points[kept].mean(axis=0)
     away = points[kept] - middle
     axes = np.linalg.eigh(away.T @ away)[1]
@@ -149,7 +149,7 @@ def _through(points: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _corners(lines: np.ndarray) -> np.ndarray | None:
-    """(..., 4, 3) lines of the edges in their order -> (..., 4, 2), where each meets the one before; None where two are
+    """(..., 4, 3) lines of the edges in order -> (..., 4, 2), where each meets the one before; None if two are
     parallel."""
     before = np.roll(lines, 1, axis=-2)
     a, b, c = np.moveaxis(before, -1, 0)

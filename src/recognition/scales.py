@@ -1,4 +1,4 @@
-"""Where the scale of a photo comes from: a number, a length that is known, a sheet of paper, or a marker."""
+"""Sources of a photo's scale: a number, a known length, a sheet of paper, or a marker."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ from .markers import find_marker
 from .sheets import SHEETS, find_sheet
 
 _MOST_DOUBT = 0.03
-"""Of the size of a marker or sheet: where it is less sure than that, it is too small."""
+"""Largest relative uncertainty of a marker's or sheet's size; above it, it is too small."""
 
 
 @dataclass(frozen=True, slots=True)
 class PxPerCm:
-    """The same scale in all photos. Raises ValueError for what no photo can have (`planes.SCALES`)."""
+    """The same scale in all photos. Raises ValueError for one that no photo can have (`planes.SCALES`)."""
 
     value: float
 
@@ -42,21 +42,21 @@ Source = PxPerCm | KnownLength | Sheet | Marker
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scale:
-    """How the scale of every photo is found. camera: undoes the distortion of its lens."""
+    """Finds the scale of every photo. camera: corrects the distortion of its lens."""
 
     source: Source
     camera: Camera | None = None
 
     @property
     def needs_photo(self) -> bool:
-        """Whether it is to be found in the pixels."""
+        """Whether the scale is found in the pixels."""
         return isinstance(self.source, Sheet | Marker)
 
     def of_photo(self, photo: np.ndarray | None, size: Size, reduced: Frame | None = None) -> PhotoScale:
-        """The scale of one photo; where there is none, the error that says why.
+        """The scale of one photo; if there is none, the error with the reason.
 
-        photo: (H, W, 3) RGB uint8, None where it is not needed. size: (width, height) of the photo; reduced: the frame
-        to its pixels where `photo` has fewer.
+        photo: (H, W, 3) RGB uint8, None if it is not needed. size: (width, height) of the photo; reduced: the frame to
+        its pixels if `photo` has fewer.
         """
         try:
             camera = None if self.camera is None else self.camera.for_size(size)
@@ -97,7 +97,7 @@ def _plane_in(photo: np.ndarray, source: Sheet | Marker, frame: Frame, size: Siz
 
 
 def _check(corners: np.ndarray, covariance: np.ndarray, what: str) -> None:
-    """Raises ScaleError for a marker or sheet that is so small or so blurred that nothing is exact."""
+    """Raises ScaleError for a marker or sheet that is too small or too blurred to be exact."""
     sides = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
     doubt = float(np.sqrt(covariance.diagonal().max())) / sides.min()
     if doubt > _MOST_DOUBT:

@@ -1,4 +1,4 @@
-"""A sheet of white paper in a photo: a bright quadrilateral that can be a view of a rectangle of its proportions."""
+"""Finds a sheet of white paper in a photo: a bright quadrilateral that can be a view of a rectangle of its shape."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ SEARCHED_SIDE = 800
 _LEAST_AREA, _MOST_AREA = 0.004, 0.7  # of the photo
 _LEAST_SIDE = 40.0  # px
 _OFF, _ROUGHLY_OFF = 0.045, 0.4
-"""By how much the proportions of a view can differ from those of a sheet: with exact corners, and before."""
-_FAR = 0.35  # of a sheet's side: two candidates that lie closer are one
+"""Largest difference of proportions between a view and a sheet: with exact corners, and before."""
+_FAR = 0.35  # of a sheet's side: two candidates that are closer are the same
 _FITTED = 0.7
 _MOST_ERROR, _MOST_PART = 0.35, 0.003  # of a corner: px, or of a side
 
@@ -37,10 +37,11 @@ class _View:
 def find_sheet(
     rgb: np.ndarray, kind: str, straight: Straighten, size: Size, camera: Camera | None = None
 ) -> tuple[Quad, np.ndarray]:
-    """The corners of the sheet in a photo (H, W, 3) uint8, and their places (4, 2) in cm.
+    """The corners of the sheet in a photo (H, W, 3) uint8, and their positions (4, 2) in cm.
 
-    straight: to the whole photo of (width, height) `size`. camera: of it, where it is calibrated. Raises ScaleError,
-    saying why, where there is none, two, one that is cut off by the photo's edge, or one that is seen too flat.
+    straight: frame to the whole photo of (width, height) `size`. camera: of the photo, if calibrated. Raises
+    ScaleError, with the reason, if there is no sheet, more than one, one cut off by the photo's edge, or one at too
+    steep an angle.
     """
     height, width = rgb.shape[:2]
     shrink = min(1.0, SEARCHED_SIDE / max(height, width))
@@ -76,7 +77,7 @@ def find_sheet(
 
 
 def _is_blurred(quad: Quad) -> bool:
-    """Whether the edges agree so badly that something else than paper is near them, such as a fold or a shadow."""
+    """Whether the edges fit so badly that something other than paper is near them, such as a fold or a shadow."""
     side = np.linalg.norm(quad.corners - np.roll(quad.corners, 1, axis=0), axis=1).min()
     return bool(np.sqrt(quad.covariance.diagonal().max()) > max(_MOST_ERROR, _MOST_PART * side))
 
@@ -124,7 +125,7 @@ def _at_edge(points: np.ndarray, shape: tuple[int, ...]) -> bool:
 
 
 def _grown(quad: np.ndarray, by_edges: bool) -> np.ndarray:
-    """The area within dilated edges is smaller than what it is within."""
+    """Corrects for the dilated edges, which make the area inside them smaller."""
     if not by_edges:
         return quad
     away = quad - quad.mean(axis=0)
@@ -144,7 +145,7 @@ def _without_doubles(quads: list[np.ndarray]) -> list[np.ndarray]:
 def _plausible(
     corners: np.ndarray, kind: str, size: Size, camera: Camera | None, most: float
 ) -> tuple[np.ndarray, float, float] | None:
-    """The corners' places in cm, the difference of the proportions and the tilt; None for no view of such a sheet."""
+    """The corners' positions in cm, the difference of the proportions and the tilt; None if it is no such sheet."""
     if not np.isfinite(corners).all():
         return None
     sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
@@ -163,7 +164,7 @@ def _plausible(
 
 
 def _is_paper(rgb: np.ndarray, corners: np.ndarray) -> bool:
-    """Whether the area is about white and even: its colours are weak, and there is little drawn on it."""
+    """Whether the area is nearly white and even: its colours are weak, and little is drawn on it."""
     size = 48
     inner = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
     to_square = cv2.getPerspectiveTransform(corners.astype(np.float32), inner)
@@ -175,7 +176,7 @@ def _is_paper(rgb: np.ndarray, corners: np.ndarray) -> bool:
 
 
 def _distinct(views: list[_View]) -> list[_View]:
-    """The best of those that show one sheet."""
+    """The best of the candidates that show the same sheet."""
     kept: list[_View] = []
     for view in sorted(views, key=lambda v: (-v.quad.fitted, v.off)):
         side = np.linalg.norm(view.quad.corners - np.roll(view.quad.corners, 1, axis=0), axis=1).max()

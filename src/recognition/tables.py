@@ -1,4 +1,4 @@
-"""Tables of garments in files, written row by row: CSV, Parquet and JSON with the same columns and values."""
+"""Writes tables of garments row by row: CSV, Parquet and JSON with the same columns and values."""
 
 import io
 import json
@@ -12,23 +12,23 @@ from typing import IO, Any, TextIO
 from .columns import FIRST, Column, flat_rows
 
 SUFFIXES = (".csv", ".json", ".parquet")
-"""Endings of the files that can be written."""
-_ROWS = 1024  # of a row group of Parquet, which is made in memory
+"""Suffixes of the files that can be written."""
+_ROWS = 1024  # per row group of Parquet, which is made in memory
 _QUOTED = re.compile('[",\r\n]')
 
 Row = Mapping[str, Any]
-"""What `Garment.to_dict()` gives, or `two_stage.describe_photo`."""
+"""The result of `Garment.to_dict()`, or of `two_stage.describe_photo`."""
 
 
 def table_writer(path: Path) -> Callable[[Path, Iterable[Row], Sequence[Column]], None]:
-    """What writes rows to a file of the kind of `path`: called with the file, the rows and the columns.
+    """The function that writes rows to a file like `path`; its arguments are the file, the rows and the columns.
 
-    The library of Parquet loads here, not when hours of work are to be written. Raises ValueError for other endings,
-    ImportError without that library.
+    Parquet's library loads here, before hours of work. Raises ValueError for other suffixes, ImportError without that
+    library.
     """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        _write_parquet(io.BytesIO(), [{}], FIRST)  # so all is loaded that pyarrow loads when it is first used
+        _write_parquet(io.BytesIO(), [{}], FIRST)  # loads all that pyarrow loads at its first use
     writers = {".csv": _write_csv, ".json": _write_json, ".parquet": _write_parquet}
     if suffix not in writers:
         raise ValueError(f"{path} must end in {', '.join(SUFFIXES)}")
@@ -45,7 +45,7 @@ def _write_csv(path: Path, rows: Iterable[Row], columns: Sequence[Column]) -> No
 
 
 def _write_line(file: TextIO, cells: Sequence[str]) -> None:
-    # The csv module of Python before 3.13 leaves a line end \r in a cell unquoted.
+    # The csv module of Python before 3.13 does not quote a cell with a line end \r.
     quoted = ['"' + cell.replace('"', '""') + '"' if _QUOTED.search(cell) else cell for cell in cells]
     file.write(",".join(quoted) + "\n")
 
@@ -75,7 +75,7 @@ def _write_parquet(path: Path | IO[bytes], rows: Iterable[Row], columns: Sequenc
     }
     schema = pyarrow.schema([(column.name, kinds[column.kind]) for column in columns], metadata=_for_pandas(columns))
     source = (flat for row in rows for flat in flat_rows(row))
-    # Numbers hardly ever repeat, and paths never.
+    # Numbers rarely repeat, and paths never.
     repeated = [column.name for column in columns if column.kind in ("text", "bool") and column.name != "photo"]
     with parquet.ParquetWriter(path, schema, use_dictionary=repeated) as writer:
         while group := _columnwise(islice(source, _ROWS), columns):
@@ -84,7 +84,7 @@ def _write_parquet(path: Path | IO[bytes], rows: Iterable[Row], columns: Sequenc
 
 
 def _columnwise(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> list[list[Any]]:
-    """The values of each column; no list where there are no rows. A quarter of the memory of a dict a row."""
+    """The values of each column; no list if there are no rows. It uses a quarter of the memory of dicts."""
     found: list[list[Any]] = [[] for _ in columns]
     for flat in rows:
         for column, values in zip(columns, found, strict=True):
@@ -93,7 +93,7 @@ def _columnwise(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) ->
 
 
 def _for_pandas(columns: Sequence[Column]) -> dict[str, str]:
-    """By this pandas reads the types that `to_pandas` gives: whole numbers and truth with empty cells among them."""
+    """The types for pandas, as `to_pandas` returns them: integers and booleans with empty cells."""
     kinds = {
         "text": ("unicode", "object"),
         "whole": ("int64", "Int64"),

@@ -1,4 +1,4 @@
-"""Both trained stages, ready for photos."""
+"""Both trained stages, ready to predict."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TwoStageModel:
-    """Stage 1, and stage 2 where there is one."""
+    """Stage 1, and optionally stage 2."""
 
     keypoints: KeypointModel
     attributes: AttributeModel | None
@@ -31,7 +31,7 @@ class TwoStageModel:
 
     @property
     def digests(self) -> list[str]:
-        """Of the networks of both stages."""
+        """Digests of the networks of both stages."""
         return [network_digest(stage.run) for stage in (self.keypoints, self.attributes) if stage is not None]
 
     @property
@@ -45,19 +45,19 @@ class TwoStageModel:
         whole_photos: bool = True,
         boxes: BoxSource | None = None,
     ) -> Iterator[Recognition]:
-        """whole_photos: the results hold the photos in their full size; else large ones are reduced while decoded.
+        """whole_photos: the results hold the photos in full size; otherwise large ones are reduced in decoding.
 
-        boxes: of the garments; without them every photo is that of one garment.
+        boxes: of the garments; without them every photo has one garment.
         """
         model, classifier = self.keypoints, None
         side = None if whole_photos else model.config.size
         Thread(target=model.prepare, args=(batch_size,)).start()
         if self.attributes is not None:
             stage = self.attributes
-            # While the first photos are read and seen by stage 1.
+            # In parallel with reading the first photos and stage 1.
             Thread(target=stage.prepare, args=(batch_size,)).start()
             if side is not None:
-                # A crop of at least half of what the keypoint network sees is still as sharp as its classifier can see.
+                # A crop of at least half of the keypoint network's view is still as sharp as the classifier's input.
                 side = None if stage.config.crop.kind == "cam" else max(side, 2 * stage.config.size)
             classifier = Classifier(
                 stage.heads,
@@ -83,11 +83,10 @@ class TwoStageModel:
 def load_two_stage_model(
     keypoints: Path | None, attributes: Path | None, augment: bool = False, scales: Sequence[float] = ()
 ) -> TwoStageModel:
-    """The networks that are named, each as in `load_keypoint_model`; by default those that come with the package.
+    """Loads the named networks, each as in `load_keypoint_model`; by default the shipped ones.
 
-    A keypoint network of one's own has no attributes unless a classifier is named with it: the shipped one learned
-    from drawn garments. Raises ValueError where a network is missing or damaged, or where the two do not fit each
-    other.
+    With another keypoint network there are no attributes unless a classifier is named: the shipped one was trained on
+    other crops. Raises ValueError if a network is missing or damaged, or if the two do not fit together.
     """
     first = load_keypoint_model(keypoints, augment=augment, scales=scales)
     if attributes is None and first.run != SHIPPED / "keypoints":
@@ -99,10 +98,10 @@ def load_two_stage_model(
 
 
 def check_vocabularies(keypoints: KeypointModel, attributes: AttributeModel) -> None:
-    """Raises ValueError where the keypoint network answers categories of which the classifier knows nothing.
+    """Raises ValueError if the keypoint network has categories that are unknown to the classifier.
 
-    Which attributes make sense is said by category. Where a classifier has none that depends on it, such as the style
-    alone, any keypoint network goes with it.
+    The category decides which attributes apply. If a classifier has none that depends on it, such as only the style, it
+    fits any keypoint network.
     """
     first, second = keypoints.vocabulary, attributes.config.vocabulary
     dependent = {task for category in second.definitions for task in category.attributes}

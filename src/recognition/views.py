@@ -1,4 +1,4 @@
-"""How a flat rectangle is seen: whether four corners can be a view of it, and from how steep."""
+"""Views of a flat rectangle: whether four corners can be one, and at which angle."""
 
 import cv2
 import numpy as np
@@ -7,12 +7,12 @@ from ..geometry import Size
 from ..planes import Camera
 
 MOST_TILT = 65.0
-"""Degrees between the camera and the plane of a marker or sheet; beyond, a pixel is centimetres deep."""
+"""Maximum angle in degrees between camera and plane of a marker or sheet; beyond, a pixel covers centimetres."""
 _LENSES = tuple(np.geomspace(0.55, 6, 13))  # focal lengths in longer sides of the photo, from wide to tele
 
 
 def view_of(corners: np.ndarray, places: np.ndarray, size: Size, camera: Camera | None) -> tuple[float, float]:
-    """By how much the corners differ from a view of the places by some lens, and the tilt in degrees of that view."""
+    """The difference between the corners and the best view of `places` by a lens, and that view's tilt in degrees."""
     matrix = cv2.getPerspectiveTransform(places.astype(np.float32), corners.astype(np.float32)).astype(np.float64)
     if camera is not None:
         lenses = [camera.matrix]

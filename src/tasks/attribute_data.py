@@ -1,4 +1,4 @@
-"""The labelled photos that a classifier is trained and validated on, and what of each it sees."""
+"""The labelled photos for training and validating a classifier, and the crop that it sees."""
 
 import dataclasses
 import hashlib
@@ -24,10 +24,10 @@ _ABOVE = 4
 def attribute_tables(data: Path, config: AttributeConfig) -> tuple[LabelTable, LabelTable]:
     """(train, val) of every attribute set below `data`, split as its split files say, for one task or for all.
 
-    Raises ValueError or OSError where they are not there, FormatError for tasks and classes that the configuration's
-    vocabulary does not have.
+    Raises ValueError or OSError if they are missing, FormatError for tasks and classes outside the configuration's
+    vocabulary.
     """
-    # All tasks are read, and split together, even where one is wanted: the files name them all.
+    # All tasks are read and split together, even if only one is wanted: the split files name all of them.
     every = dataclasses.replace(config, task="all").attribute_heads
     independent = [head.name for head in every if head.kind == "independent"]
     if independent:
@@ -40,7 +40,7 @@ def attribute_tables(data: Path, config: AttributeConfig) -> tuple[LabelTable, L
 
 
 def style_tables(data: Path, config: AttributeConfig) -> tuple[LabelTable, LabelTable]:
-    """(train, val) of the shards in `data`, split by name. Raises ValueError or OSError where they are not there."""
+    """(train, val) of the shards in `data`, split by name. Raises ValueError or OSError if they are missing."""
     shards = open_shards(data)
     if shards.labels is None:
         raise ValueError(f"the photos in {data} have no labels: nothing to train on")
@@ -48,11 +48,11 @@ def style_tables(data: Path, config: AttributeConfig) -> tuple[LabelTable, Label
 
 
 def crop_rule_of(data: Path) -> CropRule:
-    """What the photos in `data`, a folder or a list, are crops of: the rule that `data crop` kept, else whole images.
+    """The crop rule of the photos in `data`, a folder or a list: the rule saved by `data crop`, else whole images.
 
-    Raises ValueError where the file of the rule is damaged.
+    Raises ValueError if the file of the rule is damaged.
     """
-    # A list or a season's folder lies some folders below the one that holds the crops.
+    # A list or a season's folder lies some levels below the folder of the crops.
     for folder in (data, *data.resolve().parents[:_ABOVE]):
         path = folder / CROPS_FILE
         if path.exists():
@@ -64,7 +64,7 @@ def crop_rule_of(data: Path) -> CropRule:
 
 
 def read_crop_rule(facts: dict[str, Any]) -> CropRule:
-    """The rule in the content of a `crops.json`; older ones have kind and margin only. Raises ValueError for none."""
+    """The rule in a `crops.json`; older ones have only kind and margin. Raises ValueError if there is none."""
     crop = facts.get("crop")
     return CropRule.read(
         {"kind": crop, "margin": facts.get("margin", 0.05), "threshold": 0.2} if isinstance(crop, str) else crop
@@ -72,7 +72,7 @@ def read_crop_rule(facts: dict[str, Any]) -> CropRule:
 
 
 def check_crop(data: Path, crop: CropRule) -> None:
-    """Raises ValueError where the photos in `data`, a folder or a list, are not the crops that a classifier sees."""
+    """Raises ValueError if the photos in `data`, a folder or a list, are not the crops that the classifier expects."""
     found = crop_rule_of(data)
     if found == crop:
         return
@@ -93,7 +93,7 @@ def check_crop(data: Path, crop: CropRule) -> None:
 
 
 def _of_task(table: LabelTable, task: str) -> LabelTable:
-    """The rows labelled for the task, with its head alone; all of it for `all`."""
+    """The rows labelled for the task, with only its head; the whole table for `all`."""
     if task == "all":
         return table
     index = [head.name for head in table.heads].index(task)
@@ -103,7 +103,7 @@ def _of_task(table: LabelTable, task: str) -> LabelTable:
 
 
 def _split_by_name(table: LabelTable, config: AttributeConfig) -> tuple[LabelTable, LabelTable]:
-    """By a digest of seed and name: a photo stays on its side when others are added later."""
+    """Splits by a digest of seed and name: a photo keeps its part when others are added."""
     limit = int(config.val_fraction * 2**32)
     drawn = np.array(
         [

@@ -1,4 +1,4 @@
-"""What a classifier's answers score, by the kind of its heads, and the calibration that is fitted to them."""
+"""Scores of a classifier's outputs, by the kind of its heads, and fitting of the calibration."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from ..records import HeadSpec
 
 
 def known_answers(table: LabelTable, outcomes: Sequence[Outcome], index: int, part: str = "probabilities"):
-    """(answers, targets), both (N, C), of the photos labelled for head `index`. part: `probabilities` or `logits`."""
+    """(outputs, targets), both (N, C), of the photos labelled for head `index`. part: `probabilities` or `logits`."""
     rows = np.array([outcome.row for outcome in outcomes], int)
     target, known = table.target(index, rows)
     name = table.heads[index].name
@@ -31,20 +31,20 @@ def known_answers(table: LabelTable, outcomes: Sequence[Outcome], index: int, pa
 
 
 def attribute_numbers(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """1 - map, and `ap_<task>` of each task. Raises ValueError where no photo is labelled."""
+    """1 - map, and `ap_<task>` of each task. Raises ValueError if no photo is labelled."""
     score = score_tasks(table, outcomes)
     row = {"score": 1 - score.map, "map": score.map, "basic_precision": score.basic_precision}
     return row | {"accuracy": score.accuracy} | {f"ap_{name}": task.ap for name, task in score.per_task.items()}
 
 
 def style_numbers(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """1 - F2, thresholds tuned on these very photos."""
+    """1 - F2, with thresholds tuned on the same photos."""
     f2 = tuned_f2(*known_answers(table, outcomes, 0))
     return {"score": 1 - f2, "f2": f2}
 
 
 def product_numbers(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """The mean class error. Raises ValueError where no photo is labelled."""
+    """The mean class error. Raises ValueError if no photo is labelled."""
     probabilities, truth = known_answers(table, outcomes, 0)
     if not len(truth):
         raise ValueError("not one validation photo is labelled")
@@ -53,13 +53,13 @@ def product_numbers(table: LabelTable, outcomes: Sequence[Outcome]) -> dict[str,
 
 
 def tuned_f2(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """F2 of (N, C) answers, thresholds tuned on them; higher is better."""
+    """F2 of (N, C) probabilities, with thresholds tuned on them; higher is better."""
     holds = truth > 0.5
     return float(sample_f2(probabilities >= tune_thresholds(probabilities, holds), holds).mean())
 
 
 def class_precision(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """1 - mean class error of (N, C) answers; higher is better."""
+    """1 - mean class error of (N, C) probabilities; higher is better."""
     return 1 - _score_classes(probabilities, truth).mean_class_error
 
 
@@ -68,7 +68,7 @@ def _score_classes(probabilities: np.ndarray, truth: np.ndarray) -> ClassScore:
 
 
 def score_tasks(table: LabelTable, outcomes: Sequence[Outcome]) -> AttributeScore:
-    """The official score of FashionAI's tasks, those for which photos are labelled. Raises ValueError for none."""
+    """The official score of FashionAI's tasks that have labelled photos. Raises ValueError if there are none."""
     pairs = {head.name: known_answers(table, outcomes, index) for index, head in enumerate(table.heads)}
     pairs = {name: pair for name, pair in pairs.items() if len(pair[0])}
     answers, truth = ({name: pair[part] for name, pair in pairs.items()} for part in (0, 1))
@@ -78,9 +78,9 @@ def score_tasks(table: LabelTable, outcomes: Sequence[Outcome]) -> AttributeScor
 def reliabilities(
     table: LabelTable, outcomes: Sequence[Outcome], temperatures: Mapping[str, Any]
 ) -> dict[str, tuple[Reliability, Reliability]]:
-    """By head, how often answers of about equal confidence are right: before and after its temperature.
+    """Reliability by head, before and after its temperature: accuracy of predictions of similar confidence.
 
-    Of independent labels each is one answer. Heads for which no photo is labelled are left out.
+    Each independent label counts as one prediction. Heads without labelled photos are left out.
     """
     found = {}
     for index, head in enumerate(table.heads):
@@ -96,7 +96,7 @@ def reliabilities(
 
 
 def fit_calibration(run: Path, table: LabelTable, outcomes: Sequence[Outcome]) -> Calibration:
-    """Fits temperatures and thresholds on validation outcomes, and keeps them in the run's `calibration.json`."""
+    """Fits temperatures and thresholds on validation outcomes, and saves them in the run's `calibration.json`."""
     temperatures: dict[str, Any] = {}
     thresholds: dict[str, list[float]] = {}
     for index, head in enumerate(table.heads):

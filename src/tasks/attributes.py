@@ -1,4 +1,4 @@
-"""The task of a classifier: its data, scores, calibration, pictures and export, whatever the kind of its labels."""
+"""The task of a classifier: data, scores, calibration, pictures and export, for every kind of labels."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,7 +35,7 @@ SHOWN_METRICS = ("map", "basic_precision", "accuracy", "f2", "error")
 class AttributeTask:
     """Classifies garments. See `KeypointTask` for what its functions do.
 
-    trained_heads: those of a network that is there; by default the configuration's, or the lists' where only they know
+    trained_heads: heads of an existing network; default: those of the configuration, or of the lists if only they have
     the classes. lists: (train, val) of products, read beforehand for their classes.
     """
 
@@ -53,7 +53,7 @@ class AttributeTask:
     def to_train(
         cls, config: AttributeConfig, data: Path, classes: int | None = None, class_names: Path | None = None
     ) -> Self:
-        """For a training on `data`. classes, class_names: of products. Errors as of `parts` for their lists."""
+        """For a training on `data`. classes, class_names: of products. Errors as in `parts` for their lists."""
         if config.task != PRODUCT:
             return cls(config)
         lists = product_tables(data, classes, class_names)
@@ -98,7 +98,7 @@ class AttributeTask:
             train, val = self.kind.tables(data, self.config)
             check_labels(data, train, val)
             return train, val
-        # Of products the lists alone do not name the classes: there can be more than occur, and they can have names.
+        # The lists of products alone do not define the classes: there can be more than occur, and they can have names.
         train, val = product_tables(data, len(self.heads[0].classes))
         return dataclasses.replace(train, heads=self.heads), dataclasses.replace(val, heads=self.heads)
 
@@ -120,7 +120,7 @@ class AttributeTask:
             missing = [name for name, count in zip(head.classes, train.counts(index), strict=True) if count == 0]
             if len(missing) == len(head.classes):
                 found.append(f"no photo to train on is labelled for {head.name}: its outputs will mean nothing")
-            elif missing and head.name != PRODUCT:  # of products the lists say so themselves
+            elif missing and head.name != PRODUCT:  # the lists of products say so themselves
                 found.append(f"no photo to train on is {', '.join(missing)} ({head.name})")
         return found
 
@@ -128,7 +128,7 @@ class AttributeTask:
         return bool((val.codes >= 0).any())
 
     def batches(self, train: LabelTable, epoch: int, first_step: int, workers: int) -> Iterator[dict[str, Any]]:
-        from ..data_gen.attribute_batches import attribute_batches  # its library is to load after the framework
+        from ..data_gen.attribute_batches import attribute_batches  # its library must load after the framework
 
         return attribute_batches(train, self.config, epoch, first_step, workers)
 
@@ -162,7 +162,7 @@ class AttributeTask:
     def check_outputs_of(self, run: Path) -> None:
         from ..unet.runs import RunError
 
-        # Weights are loaded by their order: those of another task would fit a head of as many classes.
+        # Weights are loaded by their order, so those of another task would fit a head with as many classes.
         if read_heads(run) != self.heads:
             raise RunError(f"{run} has other heads than this training: --reset starts from its backbone alone")
 
@@ -299,7 +299,7 @@ class AttributeTask:
 
 
 def describe_targets(heads: Sequence[HeadSpec], batch: dict[str, Any], index: int) -> str:
-    """The labels of one photo of a batch: every class with a share above one part in a hundred."""
+    """The labels of one photo of a batch: every class with a share above 0.01."""
     parts = []
     for head in heads:
         if not batch[f"known/{head.name}"][index]:

@@ -30,14 +30,14 @@ from . import spread
 
 Answers = list[ScoredPhoto]
 FOLDER = "detection"
-"""Where the runs of detectors are below trained_models."""
+"""Folder of the runs of detectors in trained_models."""
 IOU = 0.5
-"""From which overlap on a box is right."""
+"""Least overlap of a correct box."""
 
 
 @dataclass(frozen=True)
 class DetectionTask:
-    """Finds the boxes of all garments in a photo, with their categories. See `KeypointTask` for what the parts mean."""
+    """Finds the boxes of all garments in a photo, with their categories. `KeypointTask` explains the functions."""
 
     config: DetectionConfig
 
@@ -86,7 +86,7 @@ class DetectionTask:
         return read_image(part[index].path)
 
     def gaps(self, train: list[Scene]) -> list[str]:
-        """Categories that no photo to train on shows, as warnings."""
+        """Categories that no training photo shows, as warnings."""
         shown = {int(c) for scene in train for c in scene.garments.category}
         missing = [name for c, name in enumerate(self.config.vocabulary.categories) if c not in shown]
         return [f"no photo to train on shows {', '.join(missing)}: they will not be found"] if missing else []
@@ -95,12 +95,12 @@ class DetectionTask:
         return any(len(scene.garments) for scene in val)
 
     def batches(self, train: list[Scene], epoch: int, first_step: int, workers: int) -> Iterator[dict[str, Any]]:
-        from ..data_gen.detection_batches import detection_batches  # its library is to load after the framework
+        from ..data_gen.detection_batches import detection_batches  # its library must load after the framework
 
         return detection_batches(train, self.config, epoch, first_step, workers)
 
     def pictures(self, train: list[Scene], batch: dict[str, Any]) -> list[tuple[np.ndarray, str]]:
-        """Each photo of a batch with the boxes that its maps have, and how many there are."""
+        """Each photo of a batch with the boxes encoded in its maps, and their number."""
         found = self.config.codec.decode(batch["heat"], batch["distances"], lowest=1.0)
         names, drawn = self.config.vocabulary.categories, []
         for image, garments in zip(batch["image"], found, strict=True):
@@ -125,7 +125,7 @@ class DetectionTask:
         return detection_net(self.config, weights)
 
     def transferred_net(self) -> Any:
-        """The network with what fits of the one that comes with the package."""
+        """The network with all layers of the shipped one that fit."""
         from ..unet.transfer import warm_detection_net
 
         trained = Manifest.read(shipped("detection")).detection_config
@@ -137,7 +137,7 @@ class DetectionTask:
         return keypoint_backbone(net, self.config.network)
 
     def check_outputs_of(self, run: Path) -> None:
-        """Raises RunError where a run's outputs mean other things than this task's."""
+        """Raises RunError if a run's outputs differ in meaning from this task's."""
         from ..unet.runs import RunError
 
         if self.config_of(run).vocabulary.categories != self.config.vocabulary.categories:
@@ -169,8 +169,8 @@ class DetectionTask:
         leave_out: Callable[[str], None],
         calibration: BoxCalibration | None = None,
     ) -> Any:
-        """What is found in all photos of a part that can be read, with the scores of the network, or if there is a
-        calibration their probabilities. Raises ValueError where there is no such photo."""
+        """The boxes in all readable photos of a part, with the network's scores or, with a calibration, their
+        probabilities. Raises ValueError if there is no readable photo."""
         known = replace(calibration or UNCALIBRATED, threshold=0.0)
         categories, batch_size = self.config.vocabulary.categories, max(self.config.batch_size, 8)
         detector = Detector(predict, self.config.codec, categories, known, batch_size)
@@ -195,7 +195,7 @@ class DetectionTask:
             return scene, str(error)
 
     def numbers(self, part: list[Scene], answers: Answers) -> dict[str, float]:
-        """`missed`, 1 less the mean AP50 of the categories, which training lowers, and AP and AP50 of each category."""
+        """`missed`, 1 minus the mean AP50 of the categories, which training lowers; AP and AP50 of each category."""
         categories = self.config.vocabulary.categories
         score = score_detections(answers, categories, IOU)
         row = {"score": 1 - score.mean("ap50"), "missed": 1 - score.mean("ap50"), "ap": score.mean("ap")}
@@ -205,18 +205,18 @@ class DetectionTask:
         if "ap" not in row:
             return f"epoch {row['epoch']:3d}  not validated\n"
         by_name = {name: row[f"ap50_{name}"] for name in self.config.vocabulary.categories}
-        # Of categories that no validation photo shows there is no AP.
+        # A category that no validation photo shows has no AP.
         parts = "  ".join(f"{name} {value:.2%}" for name, value in by_name.items() if not np.isnan(value))
         return f"epoch {row['epoch']:3d}  AP50 {1 - row['missed']:.2%}  {parts}  AP {row['ap']:.2%}\n"
 
     def write_heads(self, run: Path) -> None:
-        """The vocabulary says it all."""
+        """Nothing to write: the vocabulary defines the heads."""
 
     def check_heads(self, run: Path) -> None:
-        """The vocabulary, which the configuration has, says it all."""
+        """Nothing to check: the configuration has the vocabulary, which defines the heads."""
 
     def calibrate(self, run: Path, part: list[Scene], answers: Answers) -> None:
-        """Fits the calibration to answers on validation photos, and keeps it in the run."""
+        """Fits the calibration on the results for validation photos, and saves it in the run."""
         score, right = _judged(answers)
         found = fit_boxes(score, right, sum(len(photo.true) for photo in answers))
         write_atomic(run / CALIBRATION, json.dumps(sealed(found.to_json()), indent=1) + "\n")
@@ -224,7 +224,7 @@ class DetectionTask:
     def report(
         self, part: list[Scene], answers: Answers, calibration: BoxCalibration | None
     ) -> tuple[dict[str, float], dict[str, Callable[[Path], None]]]:
-        """All numbers of an evaluation, and by file name what draws its pictures. answers: with the calibration."""
+        """All numbers of an evaluation, and by file name the functions that draw its pictures. answers: calibrated."""
         from ..eval.detection_report import draw_detection_score
 
         numbers = self.numbers(part, answers)
@@ -279,7 +279,7 @@ class DetectionTask:
         return detection_predict(network)
 
     def outputs_apart(self, predict: Detect, network: Any, images: np.ndarray) -> dict[str, float]:
-        """The largest differences between a run's outputs and an artifact's, by name; distances by the input's side."""
+        """The largest differences between the outputs of run and artifact, by name; distances by the input's side."""
         heat, distances = predict(images)
         outputs = network(images)
         return {
@@ -289,7 +289,7 @@ class DetectionTask:
 
 
 def _scored(scene: Scene, found: Detections) -> ScoredPhoto:
-    """Where more garments can be, one of any category is neither right nor wrong."""
+    """A box of any category in a crowd counts neither as right nor as wrong."""
     categories = np.unique(found.category)
     ignored = np.repeat(scene.ignored, len(categories), axis=0)
     crowd = Detections(ignored, np.tile(categories, len(scene.ignored)), np.ones(len(ignored)))
@@ -297,7 +297,7 @@ def _scored(scene: Scene, found: Detections) -> ScoredPhoto:
 
 
 def _judged(answers: Sequence[ScoredPhoto]) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) the scores of boxes, and (N,) bool whether each is a garment of its category; of boxes in crowds neither."""
+    """Scores (N,) of boxes, and (N,) bool whether each is a garment of its category; boxes in crowds are left out."""
     score, right = [], []
     for photo in answers:
         hit = pairs(photo.found, photo.true, IOU) >= 0

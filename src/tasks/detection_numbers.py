@@ -1,5 +1,4 @@
-"""What a detector is worth, in numbers: on photos whose garments have boxes, and on those of which one category is
-known."""
+"""Measures a detector: on photos with true boxes, and on photos of which only the category is known."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,8 +21,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Found:
-    """What a detector answers to the photos that can be read. every: all its boxes with their probabilities. told:
-    those that it tells, from its threshold on. categories: the names of those that it knows."""
+    """A detector's results for the readable photos. every: all boxes with their probabilities. told: the boxes with at
+    least the threshold's probability. categories: names of the detector's categories."""
 
     scenes: list[Scene]
     every: list[ScoredPhoto]
@@ -32,15 +31,15 @@ class Found:
 
 
 def unboxed(folder: Path, names: Iterable[str]) -> list[Scene]:
-    """Photos below a folder of whose garments no box is known, to be asked about. Raises ImageError for one that is
-    none."""
+    """Photos below a folder as scenes without known boxes, to run a detector on. Raises ImageError for a file that is
+    not a photo."""
     paths = {name: folder / name for name in names}
     return [Scene(name, path, no_detections(), np.zeros((0, 4)), image_size(path)) for name, path in paths.items()]
 
 
 def found_in(detector: Path, scenes: Sequence[Scene]) -> Found:
-    """The answers of a run or an artifact. Photos that cannot be read are left out with a warning; raises ValueError
-    where there is no other, and for what is no detector."""
+    """The results of a run or an artifact. Unreadable photos are left out with a warning; raises ValueError if no photo
+    is readable, and if it is not a detector."""
     task, detect, calibration = DetectionTask.of_model(detector, None)
     known = calibration or UNCALIBRATED
     unreadable: set[str] = set()
@@ -53,7 +52,7 @@ def found_in(detector: Path, scenes: Sequence[Scene]) -> Found:
 
 
 def box_numbers(found: Found) -> dict[str, Any]:
-    """Average precision of all boxes; of those that are told how many garments they find, and how many are right."""
+    """Average precision of all boxes; and, for the boxes above the threshold, recall and precision."""
     whole = score_detections(found.every, found.categories, IOU)
     score = score_detections(found.told, found.categories, IOU)
     (_, _), (large, large_found) = score.by_area
@@ -73,9 +72,10 @@ def box_numbers(found: Found) -> dict[str, Any]:
 
 
 def presence_numbers(found: Found, categories: Mapping[str, str]) -> dict[str, Any]:
-    """How often a garment is found where one is, its likeliest box of the right category, and none where none is.
+    """How often a garment is found if there is one, and with the right category, and how often none is found if not.
 
-    categories: by image id that of the photo's garment, NO_GARMENT for a photo without.
+    The most probable box decides the category. categories: by image id that of the photo's garment; NO_GARMENT for a
+    photo without one.
     """
     answers = []
     for scene, photo in zip(found.scenes, found.told, strict=True):

@@ -1,8 +1,8 @@
-"""Several classifiers as one: which go together, with which weights, and from which probability on a label holds.
+"""Ensembles of classifiers: which runs go together, their weights, and the thresholds of labels.
 
-For one run a label's threshold is what its calibration found. For several with weights from validation photos it is
-found anew for their blend, on the same photos as the weights. With equal weights there are no photos to find it on, and
-it is the mean of the runs' thresholds: their probabilities, each calibrated by its temperatures, are on one scale.
+For one run, the thresholds are those of its calibration. For several with weights from validation photos, they are
+tuned again for the blend, on the same photos as the weights. With equal weights there are no photos to tune them on;
+then they are the mean of the runs' thresholds, since calibrated probabilities are on one scale.
 """
 
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def check_ensemble(models: Sequence[AttributeModel], tasks: Sequence[str]) -> None:
-    """Raises ValueError where runs have no head, or not the same classes, for the tasks that a test set asks for."""
+    """Raises ValueError if runs lack a head, or have different classes, for the tasks of a test set."""
     for task in tasks:
         found = {head.classes: model for model in models for head in model.heads if head.name == task}
         if not found:
@@ -39,14 +39,14 @@ def check_ensemble(models: Sequence[AttributeModel], tasks: Sequence[str]) -> No
 
 
 def able(models: Sequence[AttributeModel], task: str) -> list[int]:
-    """Indices of the runs that have a head for it."""
+    """Indices of the runs that have a head for the task."""
     return [index for index, model in enumerate(models) if any(head.name == task for head in model.heads)]
 
 
 def validation_tables(models: Sequence[AttributeModel], tasks: Sequence[str], data: Path) -> dict[int, LabelTable]:
-    """By index of a run that shares a task with another, the photos that its weight is found on.
+    """By index of a run that shares a task with another, the photos on which its weight is found.
 
-    Raises ValueError where runs that are to be blended were not validated on the same photos.
+    Raises ValueError if runs to be blended were not validated on the same photos.
     """
     shared = {task: indices for task in tasks if len(indices := able(models, task)) > 1}
     tables: dict[int, LabelTable] = {}
@@ -68,9 +68,9 @@ def validation_tables(models: Sequence[AttributeModel], tasks: Sequence[str], da
 def find_blend(
     task: str, models: Sequence[AttributeModel], known: Sequence[tuple[np.ndarray, np.ndarray]], kind: LabelKind
 ) -> tuple[np.ndarray, list[float]]:
-    """The weights of the runs for the task, and the thresholds of its labels, empty where classes exclude others.
+    """The weights of the runs for the task, and the thresholds of its labels, empty for exclusive classes.
 
-    known: of each run the answers and targets, both (N, C), of the same N validation photos; none for equal weights.
+    known: outputs and targets of each run, both (N, C), for the same N validation photos; empty for equal weights.
     """
     head = next(head for head in models[0].heads if head.name == task)
     weights, truth = np.full(len(models), 1 / len(models)), known[0][1] if known else np.zeros(0)
@@ -90,11 +90,11 @@ def find_blend(
 
 
 def blended(answers: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """(N, C) of each run -> their weighted mean. A mean of ones can round to above 1, which is no probability."""
+    """(N, C) of each run -> their weighted mean, at most 1: the mean of ones can round to above 1."""
     return np.clip(blend(list(answers), weights), 0, 1)
 
 
 def _labelled(table: LabelTable, task: str) -> list[str]:
-    """The names of the photos that are labelled for it, in their order."""
+    """The names of the photos labelled for the task, in order."""
     rows = np.flatnonzero(table.codes[:, [head.name for head in table.heads].index(task)] >= 0)
     return list(table.photos.select(rows).names)

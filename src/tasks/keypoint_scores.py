@@ -1,4 +1,4 @@
-"""What a keypoint network's answers on annotated photos score, and the calibration that is fitted to them."""
+"""Scores of a keypoint network's predictions on annotated photos, and fitting of the calibration."""
 
 import contextlib
 import dataclasses
@@ -27,9 +27,9 @@ def predict_validation(
     leave_out: Callable[[Path], None],
     visibility: Visibility | None = None,
 ) -> list[PhotoResult]:
-    """The results, without their heatmaps, of all photos that can be read; every other one goes to `leave_out`.
+    """The results, without heatmaps, of all readable photos; the others go to `leave_out`.
 
-    Raises ValueError where not one can be read.
+    Raises ValueError if no photo can be read.
     """
     seen, batch_size = [], max(config.batch_size, 8)
     results = predict_photos(
@@ -47,10 +47,10 @@ def predict_validation(
 
 
 def validation_numbers(seen: list[PhotoResult], vocabulary: Vocabulary) -> tuple[KeypointScore, dict[str, float]]:
-    """The official score of annotated photos, and its numbers by name; `score` is the one that training lowers.
+    """The official score on annotated photos, and its numbers by name; `score` is the one that training lowers.
 
-    The numbers are the NE, over all and by category, and the accuracy of the category head. Photos that show no garment
-    have none of them.
+    The numbers are the NE, over all and by category, and the accuracy of the category head. Photos without a garment do
+    not count.
     """
     seen = [result for result in seen if result.sample.category != NO_GARMENT]
     truth = [result.sample.keypoints for result in seen if result.sample.keypoints]
@@ -72,7 +72,7 @@ def validation_numbers(seen: list[PhotoResult], vocabulary: Vocabulary) -> tuple
 
 
 def fit_calibration(run: Path, seen: Sequence[PhotoResult], config: KeypointConfig) -> Visibility:
-    """Fits the visibility of the keypoints and their errors on validation results, and keeps both in the run's
+    """Fits the visibility and the errors of the keypoints on validation results, and saves both in the run's
     `calibration.json`. Without any visible keypoint there are no errors to fit."""
     shown = [r.prediction for r in seen if r.prediction and r.sample.category == NO_GARMENT]
     without = [mean_peak(p.score, config.vocabulary.mask(p.category)) for p in shown]
@@ -84,14 +84,14 @@ def fit_calibration(run: Path, seen: Sequence[PhotoResult], config: KeypointConf
 
 
 def write_calibration(run: Path, found: Visibility) -> None:
-    """Within `runs.calibrated`, which keeps its digest."""
+    """Writes the calibration within `runs.calibrated`, which keeps its digest."""
     write_atomic(run / CALIBRATION, json.dumps(sealed(found.to_json()), indent=1) + "\n")
 
 
 def visibility_reliabilities(
     seen: Sequence[PhotoResult], vocabulary: Vocabulary, visibility: Visibility
 ) -> dict[str, tuple[Reliability, Reliability]]:
-    """How reliable peaks and probabilities are, for all keypoints together as `visible`, and for each by its name."""
+    """Reliability of peaks and probabilities, for all keypoints together as `visible`, and for each by its name."""
     peaks, visible, present = visibility_answers(seen, vocabulary)
     probabilities = visibility.probability(peaks)
     peaks = np.clip(peaks, 0, 1)
@@ -109,9 +109,9 @@ def visibility_reliabilities(
 def visibility_answers(
     seen: Sequence[PhotoResult], vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The peaks (N, K) of annotated photos, which keypoints are visible, and which their categories have.
+    """The peaks (N, K) of annotated photos, which keypoints are visible, and which belong to their category.
 
-    Photos without any labelled keypoint say nothing of their visibility.
+    Photos without any labelled keypoint are left out.
     """
     pairs = [(r.prediction, r.sample.keypoints) for r in seen if r.prediction and r.sample.keypoints]
     pairs = [(prediction, truth) for prediction, truth in pairs if (truth.state != ABSENT).any()]

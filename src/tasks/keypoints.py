@@ -30,17 +30,17 @@ from .keypoint_scores import fit_calibration, predict_validation, validation_num
 
 Answers = list[PhotoResult]
 _NOISES, _SAFETY = 4, 4.0
-"""How often it is tried how far rounding moves a point, and by how much more it can be than in these few tries."""
+"""Number of trials that measure how far rounding moves a point, and a factor for the few trials."""
 
 
 @dataclass(frozen=True)
 class KeypointTask:
     """Predicts the keypoints of a garment and its category.
 
-    What is Any comes from one function and goes into another: a part, from `parts`, is the photos to train on, or to
-    validate on; then there are answers, calibrations and functions that predict.
-    inputs: keys of a batch that the network takes. measure: the number that a lower precision can make worse by
-    `measure_bound` at most. output_bound: how far an output in float32 can be from the run's.
+    Values of type Any are passed from one function to another: a part (from `parts`) is the training or the validation
+    photos; others are answers, calibrations and predict functions. inputs: keys of a batch that the network takes.
+    measure: the number that a lower precision may worsen by at most `measure_bound`. output_bound: the largest
+    difference between an output in float32 and the run's.
     """
 
     config: KeypointConfig
@@ -69,7 +69,7 @@ class KeypointTask:
 
     @property
     def folder(self) -> Path:
-        """Where its run folders are below trained_models."""
+        """Folder of its runs in trained_models."""
         return Path(self.config.category)
 
     # ------------------------------------------------------------------------------------------------------ photos
@@ -78,30 +78,30 @@ class KeypointTask:
         return load_training_parts(data, self.config)
 
     def few(self, part: list[Sample], count: int) -> Any:
-        """At most so many photos of a part, from its first to its last."""
+        """At most `count` photos of a part, evenly from first to last."""
         return [part[i] for i in spread(len(part), count)]
 
     def names(self, part: list[Sample], data: Path) -> Iterator[str]:
-        """The photos' names, the same wherever the data are."""
+        """The photos' names, independent of where the data are."""
         folder = data if data.is_dir() else data.parent
         return (Path(os.path.relpath(sample.path, folder)).as_posix() for sample in part)
 
     def name(self, part: list[Sample], index: int) -> str:
-        """What messages call a photo."""
+        """The photo's name in messages."""
         return str(part[index].path)
 
     def photo(self, part: list[Sample], index: int) -> np.ndarray:
         return read_image(part[index].path)
 
     def gaps(self, train: list[Sample]) -> list[str]:
-        """What no photo to train on shows, as warnings."""
+        """Keypoints that no training photo shows, as warnings."""
         states = np.stack([sample.keypoints.state for sample in train if sample.keypoints is not None])
         missing = np.flatnonzero((states == ABSENT).all(axis=0))
         names = ", ".join(self.config.vocabulary.keypoints[k] for k in missing)
         return [f"no photo to train on has the keypoints {names}: their outputs will mean nothing"] if names else []
 
     def can_score(self, val: list[Sample]) -> bool:
-        """Whether answers to the photos can get a score: some keypoint is visible, and its garment has a span."""
+        """Whether predictions for the photos can be scored: a keypoint is visible, and its garment has a span."""
         known = [sample for sample in with_garment(val) if sample.keypoints is not None]
         if not known:
             return False
@@ -110,12 +110,12 @@ class KeypointTask:
         return score.points > 0
 
     def batches(self, train: list[Sample], epoch: int, first_step: int, workers: int) -> Iterator[dict[str, Any]]:
-        from ..data_gen.keypoint_batches import keypoint_batches  # its library is to load after the framework
+        from ..data_gen.keypoint_batches import keypoint_batches  # its library must load after the framework
 
         return keypoint_batches(train, self.config, epoch, first_step, workers)
 
     def pictures(self, train: list[Sample], batch: dict[str, Any]) -> list[tuple[np.ndarray, str]]:
-        """Each photo of a batch with its labelled keypoints, as their heatmaps have them, and its category."""
+        """Each photo of a batch with its labelled keypoints, as encoded in the heatmaps, and its category."""
         vocabulary, drawn = self.config.vocabulary, []
         xy, peaks = self.config.codec.decode(batch["heatmaps"], "argmax")
         for i, image in enumerate(batch["image"]):
@@ -135,13 +135,13 @@ class KeypointTask:
             raise ValueError(f"unknown network {self.config.network!r}; expected one of {', '.join(NETWORKS)}")
 
     def net(self, weights: str | None = None) -> Any:
-        """The network, its backbone with these weights. Raises WeightsError for those that cannot be had."""
+        """The network, its backbone with these weights. Raises WeightsError for weights that are not available."""
         from ..unet.predictors import keypoint_net
 
         return keypoint_net(self.config, weights)
 
     def transferred_net(self) -> Any:
-        """The network with what fits of the one that comes with the package."""
+        """The network with all layers of the shipped one that fit."""
         from ..unet.transfer import warm_keypoint_net
 
         trained = Manifest.read(shipped("keypoints")).keypoint_config
@@ -153,7 +153,7 @@ class KeypointTask:
         return keypoint_backbone(net, self.config.network)
 
     def check_outputs_of(self, run: Path) -> None:
-        """Raises RunError where a run's outputs mean other things than this task's."""
+        """Raises RunError if a run's outputs differ in meaning from this task's."""
         from ..unet.runs import RunError
 
         other = self.config_of(run).vocabulary
@@ -188,11 +188,11 @@ class KeypointTask:
         leave_out: Callable[[str], None],
         calibration: Visibility | None = None,
     ) -> Any:
-        """The answers to all photos of a part that can be read. Raises ValueError where there are none."""
+        """The results for all readable photos of a part. Raises ValueError if there are none."""
         return predict_validation(predict, part, self.config, lambda path: leave_out(str(path)), calibration)
 
     def numbers(self, part: list[Sample], answers: Answers) -> dict[str, float]:
-        """What the answers score, by name; `score` is the one that training lowers."""
+        """The scores of the results, by name; `score` is the one that training lowers."""
         return validation_numbers(answers, self.config.vocabulary)[1]
 
     def log_line(self, row: dict[str, Any]) -> str:
@@ -202,19 +202,19 @@ class KeypointTask:
         return f"epoch {row['epoch']:3d}  NE {row['ne']:.2%}  {parts}  category {row['category_accuracy']:.2%}\n"
 
     def write_heads(self, run: Path) -> None:
-        """The vocabulary says it all."""
+        """Nothing to write: the vocabulary defines the heads."""
 
     def check_heads(self, run: Path) -> None:
-        """The vocabulary, which the configuration has, says it all."""
+        """Nothing to check: the configuration has the vocabulary, which defines the heads."""
 
     def calibrate(self, run: Path, part: list[Sample], answers: Answers) -> None:
-        """Fits the calibration to answers on validation photos, and keeps it in the run."""
+        """Fits the calibration on the results for validation photos, and saves it in the run."""
         fit_calibration(run, answers, self.config)
 
     def report(
         self, part: list[Sample], answers: Answers, calibration: Visibility | None
     ) -> tuple[dict[str, float], dict[str, Callable[[Path], None]]]:
-        """All numbers of an evaluation, and by file name what draws its pictures."""
+        """All numbers of an evaluation, and by file name the functions that draw its pictures."""
         from ..eval.attribute_report import draw_reliability
         from ..eval.report import draw_keypoint_score  # loads matplotlib
 
@@ -242,11 +242,11 @@ class KeypointTask:
         return keypoint_serving_net(net, self.config.codec, self.config.decoder, self.config.vocabulary.twins, flip)
 
     def kernels(self, net: Any) -> dict[str, np.ndarray] | None:
-        """What class activation maps are computed with, where the crops depend on them."""
+        """Weights for class activation maps, if the crops depend on them."""
         return None
 
     def described(self, manifest: Manifest, calibration: Visibility | None) -> Manifest:
-        """The manifest with what only this kind of task has."""
+        """The manifest with the facts that only this kind of task has."""
         return dataclasses.replace(manifest, visibility=calibration.to_json() if calibration else {})
 
     def example(self, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -261,9 +261,9 @@ class KeypointTask:
     def outputs_apart(self, predict: KeypointPredict, network: Any, images: np.ndarray) -> dict[str, float]:
         """The largest differences between a run's outputs and an artifact's, by name.
 
-        heatmap: relative to the highest peak. points_px: beyond how far the point moves when differences as large as
-        those of its heatmap are added to it: where a heatmap is flat, as of a network that has learned little, the
-        rounding of any two computations moves its point.
+        heatmap: relative to the highest peak. points_px: movement of a point beyond that which noise as large as the
+        heatmaps' difference causes; in a flat heatmap, as of a network with little training, rounding alone moves the
+        point.
         """
         vocabulary, codec = self.config.vocabulary, self.config.codec
         heatmaps, probabilities = predict(images)
@@ -296,7 +296,7 @@ def write_keypoint_submission(
     """Writes the predictions of a test list to a folder, and returns the path: a CSV for FashionAI's lists, results for
     a COCO file, a COCO data set for all other formats.
 
-    given: the samples, without a category where the network was to find it.
+    given: the samples, without a category if the network had to predict it.
     """
     from ..data_gen.formats.coco_results import coco_results
     from ..data_gen.formats.coco_writing import write_coco
@@ -316,7 +316,7 @@ def write_keypoint_submission(
 def _predicted(
     listed: LabelSet, predictions: Sequence[Prediction], given: Sequence[Sample], config: KeypointConfig
 ) -> LabelSet:
-    """The predictions as labels of the listed photos; one without a keypoint is no garment."""
+    """The predictions as labels of the listed photos; one without a keypoint is not a garment."""
     garments: dict[str, list[LabelledGarment]] = {photo.file_name: [] for photo in listed.photos}
     definitions = {category.name: category for category in config.vocabulary.definitions}
     for number, (prediction, sample) in enumerate(zip(predictions, given, strict=True), start=1):
@@ -332,7 +332,7 @@ def _predicted(
 
 
 def no_keypoints(sample: Sample, config: KeypointConfig) -> Prediction:
-    """The row of a photo that cannot be read: its listed category, if the network knows it, and no keypoint."""
+    """The row of an unreadable photo: its listed category, if the network knows it, and no keypoint."""
     vocabulary, count = config.vocabulary, len(config.vocabulary.keypoints)
     category = sample.category if sample.category in vocabulary.categories else vocabulary.categories[0]
     absent = np.full(count, ABSENT, np.int8)

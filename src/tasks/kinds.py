@@ -1,4 +1,4 @@
-"""The kinds of tasks. One training, one evaluation and one export serve them all: each kind has the same functions."""
+"""The kinds of tasks. All have the same functions, so training, evaluation and export are written once."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,11 @@ from .detection import DetectionTask
 from .keypoints import KeypointTask
 
 Task = KeypointTask | AttributeTask | DetectionTask
-"""What the functions of a task do is said in `KeypointTask`."""
+"""`KeypointTask` explains the functions of a task."""
 
 
 def task_kind(run: Path) -> type[KeypointTask] | type[AttributeTask] | type[DetectionTask]:
-    """Of a run folder or an artifact. Raises RunError where it is neither, ValueError for another kind of run."""
+    """The kind of a run folder or artifact. Raises RunError if it is neither, ValueError for another kind of run."""
     if is_artifact(run):
         stage: Any = Manifest.read(run).stage
     else:

@@ -1,7 +1,7 @@
-"""What the labels of a classifier can be: the attributes of a vocabulary, styles or products.
+"""The kinds of labels of a classifier: the attributes of a vocabulary, styles or products.
 
-`LABEL_KINDS` is the one table of them: where their photos and test lists lie, what they score, and what a
-challenge's submission looks like. A further kind of labels is one more entry.
+The table `LABEL_KINDS` has their photos and test lists, their scores, and the format of a challenge's submission. A
+further kind of labels is one more entry.
 """
 
 import logging
@@ -31,12 +31,12 @@ from .attribute_scores import attribute_numbers, class_precision, product_number
 
 log = logging.getLogger(__name__)
 Classes = Mapping[str, tuple[str, ...]]
-"""The classes of every head by its name."""
+"""The classes of each head, by its name."""
 
 
 @dataclass(frozen=True)
 class Questions:
-    """N photos of a test set, and of each the name of the head whose answer is asked for, (N,)."""
+    """N photos of a test set, and for each the name of the head that is asked for, (N,)."""
 
     photos: Photos
     heads: list[str]
@@ -50,13 +50,13 @@ class Questions:
 class LabelKind:
     """One kind of labels.
 
-    heads: those of a configuration, empty where only the lists know them. find: raises OSError or ValueError, at once,
-    where a data folder has no labelled photos of this kind. tables: (train, val) in a data folder.
-    numbers: by name what validation outcomes score; `score` is the one that training lowers. measure, official: name
-    of the score by which the challenge ranks, and that score of answers and targets, both (N, C); higher is better.
-    questions: the test list in a file or folder, for heads of these classes. submit: writes the submission to a folder
-    from the probabilities (N, C) and thresholds (C,) by head, and returns its path. tasks: whether a network can have
-    several heads, which FashionAI's score and confusion matrices are made for.
+    heads: the heads of a configuration; empty if only the lists have the classes. find: raises OSError or ValueError,
+    at once, if a data folder has no labelled photos of this kind. tables: (train, val) in a data folder. numbers:
+    scores of validation outcomes by name; `score` is the one that training lowers. measure, official: name of the score
+    that ranks the challenge, and its function of outputs and targets, both (N, C); higher is better. questions: the
+    test list in a file or folder, for heads with these classes. submit: writes the submission to a folder from the
+    probabilities (N, C) and thresholds (C,) by head, and returns its path. tasks: whether a network can have several
+    heads, as FashionAI's score and confusion matrices expect.
     """
 
     name: str
@@ -72,19 +72,19 @@ class LabelKind:
 
 
 def label_kind(task: str) -> LabelKind:
-    """The kind of a classifier's task, or of a head."""
+    """The kind of a classifier's task or head."""
     return LABEL_KINDS.get(task, LABEL_KINDS["attributes"])
 
 
 def product_tables(
     data: Path, classes: int | None = None, class_names: Path | None = None
 ) -> tuple[LabelTable, LabelTable]:
-    """(train, val) of `train.txt` and `val.txt`, of so many classes, those that occur by default, with their names."""
+    """(train, val) of `train.txt` and `val.txt` with `classes` classes, default those that occur, and their names."""
     return read_product_lists(data, classes, class_names, log.warning)
 
 
 def _attribute_questions(data: Path, classes: Classes) -> Questions:
-    """Raises FileNotFoundError where there is not one list, FormatError for a faulty one."""
+    """Raises FileNotFoundError unless there is exactly one list, FormatError for an invalid one."""
     lists = (data,) if data.is_file() else find_attribute_sets(data).questions
     if len(lists) != 1:
         found = ", ".join(map(str, lists)) or "none"

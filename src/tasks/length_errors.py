@@ -1,4 +1,4 @@
-"""How far the keypoints of a network are off, fitted to its answers on annotated photos."""
+"""Fits the errors of a network's keypoints on its predictions for annotated photos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ from ..records import VISIBLE, Keypoints, Prediction, Uncertainty
 
 @dataclass(frozen=True, slots=True)
 class FittedErrors:
-    """errors: of the keypoints. lengths: how many they were held against. before, after: the shares of them within one
-    and within two standard errors, by the errors that stood before and by these."""
+    """errors: of the keypoints. lengths: number of lengths used. before, after: shares of them within one and within
+    two standard errors, by the previous errors and by the fitted ones."""
 
     errors: KeypointErrors
     lengths: int
@@ -27,10 +27,10 @@ class FittedErrors:
 def fit_keypoint_errors(
     seen: Sequence[PhotoResult], config: KeypointConfig, earlier: KeypointErrors | None = None
 ) -> FittedErrors:
-    """Fits the errors to the answers to annotated photos, for the lengths of the network's vocabulary.
+    """Fits the errors on predictions for annotated photos, for the lengths of the network's vocabulary.
 
-    earlier: the errors that were known before, by default those of networks without any. Raises ValueError where no
-    keypoint is annotated as visible.
+    earlier: the previous errors; default: those of networks without any. Raises ValueError if no keypoint is annotated
+    as visible.
     """
     known = measurements_of(config.vocabulary)
     count = len(config.vocabulary.keypoints)
@@ -57,8 +57,8 @@ def fit_keypoint_errors(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Answer:
-    """off: (K, 2) cells, found minus true. seen: (K,) bool, whether it is annotated as visible. to_photo: (2, 2), cells
-    to px of the photo."""
+    """off: (K, 2) cells, predicted minus true. seen: (K,) bool, whether it is annotated as visible. to_photo: (2, 2),
+    cells to px of the photo."""
 
     prediction: Prediction
     truth: Keypoints
@@ -80,8 +80,7 @@ class _Answer:
 
 
 def _ratios(answers: Sequence[_Answer], known: MeasurementSet, errors: KeypointErrors) -> dict[str, np.ndarray]:
-    """By `Measurement.key`, of all lengths whose keypoints are annotated as visible, how far they are off in standard
-    errors."""
+    """By `Measurement.key`, the errors, in standard errors, of all lengths whose keypoints are annotated as visible."""
     found: dict[str, list[float]] = {}
     for answer in answers:
         covariance = answer.to_photo @ errors.covariance(answer.spread, answer.prediction.score) @ answer.to_photo.T

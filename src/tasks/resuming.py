@@ -1,4 +1,4 @@
-"""What the training commands share: which run goes on, and whether it still has the data and the options it had."""
+"""Functions that all training commands share: they find the run to resume, and check that data and options match."""
 
 import dataclasses
 import hashlib
@@ -17,14 +17,14 @@ Config = TypeVar("Config", KeypointConfig, AttributeConfig, DetectionConfig)
 
 
 def resumed_config(run: Path, kept: Config, asked: Callable[[Config], Config]) -> Config:
-    """The configuration of a run that is to go on.
+    """The configuration of a run to resume.
 
-    kept: that of its folder. asked: reads the command line over a configuration as default.
-    Raises RunError where that changes anything.
+    kept: that of its folder. asked: reads the command line, with a configuration as default. Raises RunError if the
+    command line changes anything.
     """
     wanted = asked(kept)
     fields = [field.name for field in dataclasses.fields(kept)]
-    # A command line names the kind of the crops alone.
+    # A command line names only the kind of the crops.
     changed = [name for name in fields if _plain(getattr(wanted, name)) != _plain(getattr(kept, name))]
     if changed:
         raise RunError(
@@ -35,7 +35,7 @@ def resumed_config(run: Path, kept: Config, asked: Callable[[Config], Config]) -
 
 
 def check_whole(run: Path, kind: type) -> None:
-    """Raises RunError where the configuration of a run that is to go on has lost fields. kind: its class."""
+    """Raises RunError if the configuration of a run to resume lacks fields. kind: its class."""
     lost = lost_fields(kind, json.loads(read_config(run)))
     if lost:
         raise RunError(
@@ -55,7 +55,7 @@ def _plain(value: Any) -> Any:
 
 
 def data_facts(train: Iterable[str], val: Iterable[str], debug: bool) -> str:
-    """What `data.json` of a run says of its data: the counts, and the digest of the photos' names in their order."""
+    """The content of `data.json` of a run: the counts, and the digest of the photos' names in their order."""
     digest, counts = hashlib.sha256(), []
     for part in (train, val):
         count = 0
@@ -68,7 +68,7 @@ def data_facts(train: Iterable[str], val: Iterable[str], debug: bool) -> str:
 
 
 def check_facts(run: Path, facts: str, data: Path) -> None:
-    """Raises RunError where the run was trained on other data than there is now, or its `data.json` is damaged."""
+    """Raises RunError if the run was trained on other data than there are now, or its `data.json` is damaged."""
     found, now = read_data_facts(run), unsealed(json.loads(facts))
     if found is None or found == now:
         return

@@ -1,6 +1,6 @@
-"""One training, whatever the kind of its task: which run goes on, where its weights come from, fit, calibrate, report.
+"""Trains a network of any task: finds the run to resume and the initial weights; fits, calibrates and reports.
 
-What can be wrong with the options is said before any photo is read: the network is built before the data are loaded.
+Wrong options are reported before any photo is read: the network is built before the data are loaded.
 """
 
 import logging
@@ -33,7 +33,7 @@ DEBUG_EPOCHS, DEBUG_STEPS, DEBUG_VAL = 2, 10, 64
 
 @dataclass(frozen=True)
 class Plan:
-    """A training that can begin: what is trained, how, the run that goes on (None: a new one), and where it starts."""
+    """A training that can start: task and options, the run to resume (None: a new one), and the initial weights."""
 
     task: Task
     options: TrainingOptions
@@ -53,12 +53,12 @@ def train_network(
     read_over: Callable[[Any], Any],
     epochs_given: bool = False,
 ) -> Path:
-    """Trains a network, or goes on training it, and returns its run folder.
+    """Trains a network, or resumes its training, and returns its run folder.
 
-    read_over: reads the command line over a configuration, that of a run that goes on. epochs_given: whether the
-    command line says how many epochs there are; else a schedule such as 2x does. Raises RunError, ValueError or OSError
-    for what does not go together, before any photo is read or file written, and RunError where another training is at
-    work in the run.
+    read_over: reads the command line over a configuration, that of a run to resume. epochs_given: whether the command
+    line sets the number of epochs; else a schedule such as 2x does. Raises RunError, ValueError or OSError for options
+    that do not fit together, before any photo is read or file written, and RunError if another training is writing to
+    the run.
     """
     run = run_to_resume(task, options)
     with ExitStack() as locks:
@@ -94,7 +94,7 @@ def _train(
             f"--init-epoch {options.init_epoch} leaves no epoch to train of the {epochs_of(config, options)} asked for"
         )
     start, net = start_network(task, options, run)
-    from ..data_gen.batches import steps_per_epoch  # its library is to load after the framework
+    from ..data_gen.batches import steps_per_epoch  # its library must load after the framework
 
     train, val = task.parts(options.data)
     if options.debug:
@@ -111,17 +111,17 @@ def _train(
             f"not one of the {len(val)} validation photos in {options.data} can be scored (their keypoints are hidden, "
             "or they have no label): no epoch would be the best. Choose another split, or mend the annotations"
         )
-    steps_per_epoch(len(train), config.batch_size)  # says where the photos do not fill a batch
+    steps_per_epoch(len(train), config.batch_size)  # raises if the photos do not fill a batch
     plan = Plan(task, options, run, start, net)
     if run is None:
-        # Only now, so that a start that fails leaves no empty run behind.
+        # Only now, so that a failed start leaves no empty run.
         run = new_run(options.out / task.folder.parent, task.folder.name, config)
         locks.enter_context(_alone_in(run))
     return fit_network(plan, run, facts, train, val, console)
 
 
 def counted(names: Sequence[str]) -> str:
-    """How many photos have these names, one for each sample: of a photo of several garments, each is one."""
+    """How many photos have these names, one name for each sample: several garments of a photo repeat its name."""
     photos = len(set(names))
     return f"{len(names)} photos" if photos == len(names) else f"{len(names)} garments in {photos} photos"
 
@@ -139,9 +139,9 @@ def _alone_in(run: Path) -> Iterator[None]:
 
 
 def run_to_resume(task: Task, options: TrainingOptions) -> Path | None:
-    """The run that goes on: the newest of the task, or the one that `load` names; None for a new one.
+    """The run to resume: the newest of the task, or the one that `load` names; None for a new one.
 
-    Raises RunError where there is none, or where options would be ignored.
+    Raises RunError if there is none, or if options would be ignored.
     """
     run = None
     if options.resume and (options.load is None or options.load.is_dir()):
@@ -167,11 +167,11 @@ def _with_schedule_epochs(config: Any, epochs_given: bool) -> Any:
 
 
 def start_network(task: Task, options: TrainingOptions, run: Path | None) -> tuple[Start, Any]:
-    """The network as it starts, and where its weights come from.
+    """The initial network, and the source of its weights.
 
-    Of a run with a state all weights are loaded later, and its `start.json` says already where they came from; one
-    that was stopped before its first state starts as it did at first. Raises RunError, ValueError or WeightsError for
-    weights that are not there or do not fit.
+    If a run has a state, all weights are loaded later, and its `start.json` has their source; a run that was stopped
+    before its first state starts again from its first source. Raises RunError, ValueError or WeightsError for weights
+    that are missing or do not fit.
     """
     import keras  # after unet, which keeps the framework's notices off the terminal
 
@@ -203,7 +203,7 @@ def start_network(task: Task, options: TrainingOptions, run: Path | None) -> tup
 
 
 def _loaded(task: Task, load: Path, reset: bool) -> tuple[Start, Any]:
-    """The network from a run's best model or a weights file, or with its backbone alone."""
+    """The network with all weights of a run's best model or a weights file, or only with those of the backbone."""
     start, weights = find_start(str(load)), load
     if load.is_dir():
         weights = Path(start.facts["file"])
@@ -215,9 +215,9 @@ def _loaded(task: Task, load: Path, reset: bool) -> tuple[Start, Any]:
 
 
 def fit_network(plan: Plan, run: Path, facts: str, train: Any, val: Any, console: Console) -> Path:
-    """Fits the network in the run folder, calibrates its best model, reports, and returns the folder.
+    """Fits the network in the run folder, calibrates its best model, writes the report, and returns the folder.
 
-    Raises RunError, with everything written, where no epoch got a score.
+    Raises RunError, after everything is written, if no epoch has a score.
     """
     task, options, config, net = plan.task, plan.options, plan.task.config, plan.net
     from ..data_gen.batches import steps_per_epoch
@@ -283,7 +283,7 @@ def fit_network(plan: Plan, run: Path, facts: str, train: Any, val: Any, console
             f"no epoch of {run} got a score, so none is the best: its answers to the {len(val)} validation photos are "
             f"not numbers, or none of them could be read. Models of the last epochs are in {run / 'models'}"
         )
-    # Not every epoch's model is kept: the best of those that are need not be the best of the history.
+    # Not every epoch's model is kept: the best of those that are may not be the best of the history.
     best = next(row for row in history if row["epoch"] == model.epoch)
     log.info(f"Best: {task.log_line(best).strip()}, on {len(val)} validation photos. Wrote {run}")
     return run

@@ -1,4 +1,4 @@
-"""How a network is trained, beside its configuration; the options of all training commands."""
+"""Options of all training commands, in addition to the configuration of the network."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from ..files import CHECKOUT
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What decides where a training starts, what it reads, and what it keeps when."""
+    """Options for the start of a training, its input, and what it saves when."""
 
     data: Path = CHECKOUT / "data"
     """the training set. For keypoints and detectors: a folder in the FashionAI layout, a folder with train.json, a COCO

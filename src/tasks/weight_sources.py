@@ -1,4 +1,4 @@
-"""What the value of --weights means: where the weights are, and what a run keeps of where they came from."""
+"""Resolves the value of --weights to a file of weights, and records the source in the run."""
 
 import hashlib
 import json
@@ -15,41 +15,41 @@ from ..serve.shipped import WORD, is_shipped, shipped_weights
 
 log = logging.getLogger(__name__)
 WORDS = ("auto", "imagenet", "none")
-"""That stand for weights, or for none, whatever files and folders are called so."""
+"""Words that stand for weights, or for none, even if files or folders have these names."""
 HUB = "hf://"
 START_FILE = "start.json"
 _FILES = ("model.safetensors", "pytorch_model.bin")
-"""What a model on the hub keeps its weights in; the first that is there."""
+"""Weights files of a model on the hub; the first that exists is used."""
 _CONFIG = "config.json"
-"""Beside them: what timm says of the model, such as by what its input was normalised."""
+"""File beside them: timm's facts of the model, such as the normalisation of its input."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """weights: as `build_backbone` takes them, or a word that stands for some. facts: source, revision and sha256."""
+    """weights: as `build_backbone` takes them, or one of the words. facts: source, revision and sha256."""
 
     weights: str
     facts: dict[str, str] = field(default_factory=dict)
 
     def write(self, run: Path) -> None:
-        """Keeps the facts in the run folder, beside its configuration."""
+        """Saves the facts in the run folder, beside its configuration."""
         if self.facts:
             write_atomic(regular(run / START_FILE), json.dumps(self.facts, indent=1) + "\n")
 
 
 def check_source(word: str) -> None:
-    """Raises ValueError where a file or folder of weights is not there."""
+    """Raises ValueError if a file or folder of weights does not exist."""
     if word not in WORDS and not is_shipped(word) and not word.startswith(HUB) and not Path(word).exists():
         raise ValueError(f"no weights file at {word}; expected {', '.join(WORDS)}, {WORD}, {HUB}OWNER/MODEL or a path")
 
 
 def find_start(word: str, stage: Stage | None = None) -> Start:
-    """A name on the hub (`hf://owner/model`, with @REVISION if wanted) is fetched; of a folder of runs it is the latest
-    that has a model; all other texts stay as they are.
+    """Fetches a model from the hub (`hf://owner/model`, optionally @REVISION); for a folder of runs, finds the latest
+    with a model; returns all other texts unchanged.
 
-    The facts are of the very file: that of the hub, the best model of a run, or the weights file itself.
-    stage: what `shipped` stands for, whose weights must then be there. Raises ValueError where the hub cannot be
+    The facts are of the file that is used: that of the hub, the best model of a run, or the weights file itself. stage:
+    the network that `shipped` stands for, whose weights must then exist. Raises ValueError if the hub cannot be
     reached, or has no such weights, and RunError for a folder without a trained run.
     """
     if word in WORDS:
@@ -78,7 +78,7 @@ def _from_hub(word: str) -> Start:
         raise ValueError(f"{word} is no name on the hub; expected one like hf://timm/resnet50d.ra2_in1k")
     hub = _library(word)
     try:
-        # A commit names the same files for ever; a branch is looked up once, and the run keeps the commit.
+        # A commit always names the same files; a branch is resolved once, and the run records the commit.
         file = _kept(hub, name, revision) if _COMMIT.fullmatch(revision) else ""
         described = bool(file) and isinstance(hub.try_to_load_from_cache(name, _CONFIG, revision=revision), str)
         if not file:
@@ -92,7 +92,7 @@ def _from_hub(word: str) -> Start:
             hub.hf_hub_download(name, _CONFIG, revision=revision)
     except ValueError:
         raise
-    except Exception as error:  # the library has errors of its own, of several kinds
+    except Exception as error:  # the library has several error types of its own
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ValueError(
             f"{word} could not be fetched from the hub ({reason}). Without a network, fetch {_FILES[0]} elsewhere and "
@@ -102,7 +102,7 @@ def _from_hub(word: str) -> Start:
 
 
 def _kept(hub: ModuleType, name: str, commit: str) -> str:
-    """The file of that commit that was fetched before, so that no network is needed; empty where there is none."""
+    """The file of that commit if it was fetched before, so that no network is needed; else empty."""
     found = (file for file in _FILES if isinstance(hub.try_to_load_from_cache(name, file, revision=commit), str))
     return next(found, "")
 

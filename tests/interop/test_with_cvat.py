@@ -1,4 +1,4 @@
-"""Datumaro reads our XML for CVAT, and we read what it writes. CVAT itself is a server, which is not tried here."""
+"""Datumaro reads our XML for CVAT, and we read what it writes. CVAT itself, a server, is not tested."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -50,7 +50,7 @@ def test_datumaro_reads_our_boxes_and_points(tmp_path, dataset):
 
 
 def test_what_datumaro_writes_is_read(tmp_path, dataset):
-    """It writes skeletons as single points, and forgets which are outside and their group: those get it again here."""
+    """It writes skeletons as single points, without groups or outside marks: both are added again here."""
     dataset.export(str(tmp_path / "again"), "cvat", save_media=True)
     (file,) = (tmp_path / "again").glob("*.xml")
     found = read_cvat(file)

@@ -1,4 +1,4 @@
-"""Label Studio's own package accepts our configuration and tasks, and we know its other exports."""
+"""Label Studio's package accepts our configuration and tasks, and we recognise its other exports."""
 
 import json
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_its_coco_export_merges_garments_and_is_known(tmp_path):
 
 
 def test_its_coco_export_keeps_names_in_the_order_of_our_configuration(tmp_path):
-    """One garment alone comes out with its own names: our `model_index` is the order of the labels."""
+    """A single garment keeps its names: our `model_index` is the order of the labels."""
     converter = Converter(labelling_config(VOCABULARY), str(tmp_path))
     converter.convert_to_coco(str(exported(tmp_path)), str(tmp_path / "coco"), is_dir=False)
     content = json.loads((tmp_path / "coco" / "result.json").read_text(encoding="utf-8"))

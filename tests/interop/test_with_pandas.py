@@ -1,4 +1,4 @@
-"""The long table in pandas and polars, and its rows as supervision's key points."""
+"""pandas and polars read and write the long table, and its rows become supervision's key points."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Pose data sets that are written here, as ultralytics reads and mirrors them, and what it makes of wrong rows."""
+"""Ultralytics reads and mirrors the pose data sets that are written here; and how it handles invalid rows."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def loaded(folder: Path) -> tuple[dict, list[dict]]:
 
 def test_every_photo_and_garment_is_taken(made: LabelSet, tmp_path: Path, monkeypatch) -> None:
     write_yolo_pose(made, tmp_path / "out", VOCABULARY)
-    monkeypatch.chdir("/")  # paths of the data.yaml count from the file
+    monkeypatch.chdir("/")  # paths in data.yaml are relative to that file
     data, labels = loaded(tmp_path / "out")
     assert data["names"] == dict(enumerate(VOCABULARY.categories)) and data["kpt_shape"] == [24, 3]
     found = {Path(label["im_file"]).name: label for label in labels}
@@ -61,7 +61,7 @@ def test_every_photo_and_garment_is_taken(made: LabelSet, tmp_path: Path, monkey
         assert label["shape"] == (HEIGHT, WIDTH) and len(label["cls"]) == len(photo.garments)
         rows = {int(cls[0]): n for n, cls in enumerate(label["cls"])}
         for index, garment in enumerate(photo.garments):
-            # It sorts no rows that are all different: those of two skirts are told apart by their order.
+            # Its order of rows is kept if all differ: two skirts are matched by order.
             n = index if photo.file_name == "p3.jpg" else rows[VOCABULARY.category_index(garment.category)]
             units, box = label["keypoints"][n], label["bboxes"][n]
             at = [VOCABULARY.indices[name] for name in garment.names]
@@ -74,7 +74,7 @@ def test_every_photo_and_garment_is_taken(made: LabelSet, tmp_path: Path, monkey
 
 
 def test_it_mirrors_as_this_package_does(made: LabelSet, tmp_path: Path) -> None:
-    """Only where fractions count pixel edges is the mirrored middle of a pixel the middle of a pixel."""
+    """The mirrored centre of a pixel is the centre of a pixel only if fractions count pixel edges."""
     write_yolo_pose(made, tmp_path / "out", VOCABULARY)
     data, labels = loaded(tmp_path / "out")
     (label,) = (label for label in labels if Path(label["im_file"]).name == "p0.jpg")
@@ -93,7 +93,7 @@ def test_it_mirrors_as_this_package_does(made: LabelSet, tmp_path: Path) -> None
 
 
 def test_one_error_counts_the_same_whatever_the_number_of_keypoints(made: LabelSet, tmp_path: Path) -> None:
-    """Without sigmas in the data.yaml ultralytics takes 1 / K, by which this would be 0.99 and 0.7."""
+    """Without sigmas in data.yaml, ultralytics uses 1 / K, and this would be 0.99 and 0.7."""
     import torch
     from ultralytics.utils.metrics import kpt_iou
 
@@ -103,7 +103,7 @@ def test_one_error_counts_the_same_whatever_the_number_of_keypoints(made: LabelS
         folder = tmp_path / str(len(vocabulary.keypoints))
         write_yolo_pose(LabelSet(tmp_path, tmp_path, ()), folder, vocabulary)
         sigma = yaml.safe_load((folder / "data.yaml").read_text())["kpt_oks_sigmas"]
-        assert len(sigma) == len(vocabulary.keypoints) and min(sigma) > 0  # or its validator refuses them
+        assert len(sigma) == len(vocabulary.keypoints) and min(sigma) > 0  # otherwise its validator refuses them
         truth = torch.zeros(1, len(vocabulary.keypoints), 3)
         truth[0, [vocabulary.indices[name] for name in names]] = torch.tensor([50.0, 60.0, 2.0])
         answer = truth + torch.tensor([8.0, 0.0, 0.0])
@@ -113,7 +113,7 @@ def test_one_error_counts_the_same_whatever_the_number_of_keypoints(made: LabelS
 
 @pytest.mark.parametrize(("x", "taken"), [("1.01", True), ("1.02", False), ("-0.01", True), ("-0.02", False)])
 def test_one_point_outside_costs_it_the_whole_photo(made: LabelSet, tmp_path: Path, x: str, taken: bool) -> None:
-    """What the limit in `yolo_pose` is for: the reader here takes and refuses the same rows."""
+    """The reason for the limit in `yolo_pose`: our reader accepts and refuses the same rows."""
     write_yolo_pose(made, tmp_path / "out", VOCABULARY)
     label = tmp_path / "out" / "labels" / "p0.txt"
     rows = label.read_text().splitlines()
@@ -128,7 +128,7 @@ def test_one_point_outside_costs_it_the_whole_photo(made: LabelSet, tmp_path: Pa
 
 
 def test_a_data_set_in_its_own_form_is_read_the_same(tmp_path: Path) -> None:
-    """Without names of keypoints, with a `path`, a nested folder, and a photo without labels."""
+    """A data set without keypoint names, with a `path`, a nested folder, and a photo without labels."""
     root = tmp_path / "sets" / "socks"
     for name in ("train/a", "train/deep/b", "val/c"):
         photo = root / "images" / f"{name}.png"
