@@ -16,6 +16,7 @@ NAMES = (
     "training_memory",
     "two_stage_predict",
     "runtime",
+    "garments",
     "scaling",
     "service",
 )
