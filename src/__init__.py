@@ -39,6 +39,7 @@ Where things are:
     eval/         from predictions to numbers, pictures and submissions; knows a network only as `predict(images)`
     serve/        networks without TensorFlow: artifacts, their runtimes, and the shipped ones
     recognition/  from photos to garments: what commands, services and Python users share
+    web/          the same as a service over HTTP, an extra
     tasks/        what a network can be trained for: data, scores, submissions
     top/          the commands
 """
@@ -49,12 +50,13 @@ if TYPE_CHECKING:
     from .data_gen.images import ImageError
     from .recognition.adapters import to_pandas, to_supervision, to_supervision_boxes
     from .recognition.garment import Garment
-    from .recognition.recognizer import Recognizer, load
+    from .recognition.recognizer import EncodedPhoto, Recognizer, load
     from .vocabulary import Vocabulary, load_vocabulary
 
     __version__: str
 
 __all__ = [
+    "EncodedPhoto",
     "Garment",
     "ImageError",
     "Recognizer",
@@ -68,6 +70,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "EncodedPhoto": "recognition.recognizer",
     "Garment": "recognition.garment",
     "ImageError": "data_gen.images",
     "Recognizer": "recognition.recognizer",

@@ -12,6 +12,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "heic": ("pillow_heif",),
     "hub": ("huggingface_hub",),
     "score": ("pycocotools",),
+    "serve": ("fastapi", "prometheus_client", "python_multipart", "uvicorn"),
 }
 """Extra -> the modules that it brings, in pyproject.toml by the names of their packages."""
 

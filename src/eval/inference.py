@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..data_gen.images import ImageError, Side, read_reduced
+from ..data_gen.images import ImageError, Side, decode_reduced, read_reduced
 from ..data_gen.memory import Budget, array_bytes
 from ..data_gen.preprocess import boxed, letterboxed
 from ..geometry import Frame, Size
@@ -25,6 +25,13 @@ class PixelSample(Sample):
     """A sample whose photo is in memory: pixels (H, W, 3) RGB uint8. Its path is only a name, for messages."""
 
     pixels: np.ndarray = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedSample(Sample):
+    """A sample whose photo is the bytes of a file, in memory. Its path is only a name, for messages."""
+
+    data: bytes = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,13 +157,15 @@ def predict_photos(
 
 
 def read_photo(sample: Sample, side: Side) -> tuple[np.ndarray, Size, Frame | None]:
-    """`read_reduced` for a file, without a frame if it is not reduced; pixels that are in memory stay as they are.
+    """`read_reduced` for a file, on the disk or in memory, without a frame if it is not reduced; pixels that are in
+    memory stay as they are.
 
     Returns the pixels, the photo's (width, height) and the frame. Raises ImageError where it cannot be read.
     """
     if isinstance(sample, PixelSample):
         return sample.pixels, (sample.pixels.shape[1], sample.pixels.shape[0]), None
-    photo = read_reduced(sample.path, side)
+    encoded = isinstance(sample, EncodedSample)
+    photo = decode_reduced(sample.data, str(sample.path), side) if encoded else read_reduced(sample.path, side)
     whole = photo.size == (photo.pixels.shape[1], photo.pixels.shape[0])
     return photo.pixels, photo.size, None if whole else photo.frame
 

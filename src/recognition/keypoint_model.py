@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class KeypointModel:
     """The folder of the run or artifact, its configuration, `maps`, the function from images to heatmaps, what peaks
-    say of visibility, where that is known, and `prepare`, which makes it ready for batches of a length."""
+    say of visibility, where that is known, and `prepare`, which makes it ready for batches of a length. mirrors:
+    whether `maps` is the mean of an image and its mirror image."""
 
     run: Path
     config: KeypointConfig
@@ -37,10 +38,16 @@ class KeypointModel:
     decoder: Decoder
     visibility: Visibility | None = None
     prepare: Callable[[int], Any] = lambda batch: None
+    mirrors: bool = False
 
     @property
     def vocabulary(self) -> Vocabulary:
         return self.config.vocabulary
+
+    def augmented(self) -> "KeypointModel":
+        """The same network with test-time augmentation, as `load_keypoint_model` gives it: both share its memory."""
+        maps = with_augmentation(self.maps, self.vocabulary.twins, True, (), self.mirrors)
+        return replace(self, maps=maps, mirrors=True)
 
     def predict(
         self,
@@ -100,7 +107,9 @@ def load_keypoint_model(
     maps: Callable = keypoint_predictor(trained_keypoint_net(config, weights))
     maps = with_augmentation(maps, config.vocabulary.twins, augment, scales)
     log.info(f"{run}: {config.network} at {config.size} px, {which}")
-    return KeypointModel(run, config, maps, decoder or config.decoder, read_visibility(run, config))
+    mirrors = augment or bool(scales)
+    visibility = read_visibility(run, config)
+    return KeypointModel(run, config, maps, decoder or config.decoder, visibility, mirrors=mirrors)
 
 
 def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None, scales: Sequence[float]) -> KeypointModel:
@@ -111,11 +120,13 @@ def _load_artifact(folder: Path, augment: bool, decoder: Decoder | None, scales:
     if network.note:
         log.info(network.note)
     maps: Callable = keypoint_predict(network)
-    maps = with_augmentation(maps, config.vocabulary.twins, augment, scales, bool(manifest.flip))
+    mirrors = bool(manifest.flip)
+    maps = with_augmentation(maps, config.vocabulary.twins, augment, scales, mirrors)
     log.info(f"{folder}: {config.network} at {config.size} px for {manifest.format}, {manifest.precision}")
     count = len(config.vocabulary.keypoints)
     visibility = Visibility.from_json(manifest.visibility, count) if manifest.visibility else None
-    return KeypointModel(folder, config, maps, decoder or config.decoder, visibility, network.prepare)
+    mirrors = mirrors or augment or bool(scales)
+    return KeypointModel(folder, config, maps, decoder or config.decoder, visibility, network.prepare, mirrors)
 
 
 def named_or_shipped(run: Path | None, stage: Stage, trained: Path, option: str) -> Path:

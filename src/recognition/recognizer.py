@@ -26,12 +26,19 @@ All garments of a photo are recognised, each in its box, by `recognizer.garments
     >>> boxes = Detections(np.array([[0, 0, 320, 320], [320, 0, 640, 320]]), np.array([-1, -1]), np.array([0.9, 0.8]))
     >>> [(garment.garment_id, garment.category) for garment in recognizer.garments(two, boxes={"array 0": boxes})]
     [(0, 'trousers'), (1, 'trousers')]
+
+The bytes of a file, as they come from a network or a database, are decoded as the file would be:
+
+    >>> from aifashion.eval.drawing import encoded
+    >>> recognizer(EncodedPhoto("trousers.png", encoded(photo, "PNG"))).name
+    'trousers.png'
 """
 
 import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard, overload
 
@@ -40,7 +47,7 @@ import numpy as np
 from ..boxes import Detections
 from ..data_gen.images import ImageError
 from ..eval.detection import BoxSource, Detector, Garments, check_garments
-from ..eval.inference import PixelSample
+from ..eval.inference import EncodedSample, PixelSample
 from ..records import HeadSpec, Sample
 from ..serve.shipped import WORD
 from ..vocabulary import Vocabulary
@@ -50,8 +57,17 @@ from .two_stage_model import TwoStageModel, load_two_stage_model
 
 log = logging.getLogger(__name__)
 
-Photo = str | os.PathLike[str] | np.ndarray
-"""A path, or pixels (H, W, 3) RGB uint8."""
+
+@dataclass(frozen=True, slots=True)
+class EncodedPhoto:
+    """The bytes of the file of a photo, such as a JPEG. name: what the photo is called."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+Photo = str | os.PathLike[str] | np.ndarray | EncodedPhoto
+"""A path, pixels (H, W, 3) RGB uint8, or the bytes of a file."""
 Boxes = Mapping[str, Detections] | Detector
 """The boxes of garments by the name of their photo, or what finds them."""
 
@@ -184,7 +200,7 @@ class Recognizer:
             self.vocabulary.category_index(category)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batch_size = {batch_size!r}; expected a whole number of photos from 1")
-        if isinstance(photos, str | bytes | os.PathLike | np.ndarray):
+        if _is_one(photos) or isinstance(photos, bytes):
             raise ValueError("expected an iterable of photos; got one photo: put it in a list")
         return (_sample(index, photo, category) for index, photo in enumerate(photos))
 
@@ -229,7 +245,7 @@ def load(
 
 
 def _is_one(photos: object) -> TypeGuard[Photo]:
-    return isinstance(photos, str | os.PathLike | np.ndarray)
+    return isinstance(photos, str | os.PathLike | np.ndarray | EncodedPhoto)
 
 
 def _several(photos: Any) -> Iterable[Photo]:
@@ -266,6 +282,8 @@ def _network(name: str, value: Any) -> Path | None:
 
 def _name(index: int, photo: object) -> str:
     """What a photo is called: its path as it is given."""
+    if isinstance(photo, EncodedPhoto):
+        return photo.name
     return os.fspath(photo) if isinstance(photo, str | os.PathLike) else f"array {index}"
 
 
@@ -288,4 +306,6 @@ def _sample(index: int, photo: Photo, category: str | None) -> Sample:
         return PixelSample(name, Path(name), category, pixels=np.array(photo, order="C"))
     if isinstance(photo, str | os.PathLike):
         return Sample(_name(index, photo), Path(photo), category)
+    if isinstance(photo, EncodedPhoto):
+        return EncodedSample(photo.name, Path(photo.name), category, data=photo.data)
     raise ValueError(f"photo {index}: expected a path or an array (H, W, 3) RGB uint8; got {type(photo).__name__}")

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export-combined": ("export_combined:main", "export a detector and a keypoint network as one ONNX file"),
     "predict": ("predict:main", "write category, keypoints, crop and attributes of photos to a table"),
     "demo": ("demo:main", "draw keypoints, heatmap and region on photos"),
+    "serve": ("serve:main", "recognise photos over HTTP, with a page for the browser"),
     "score keypoints": ("score:keypoints", "score predicted keypoints against the truth (NE, PCK)"),
     "score attributes": ("score:attributes", "score predicted attributes against the truth (mAP)"),
     "score styles": ("score:styles", "score predicted styles against the truth (F2)"),

@@ -1,11 +1,12 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from aifashion import Garment, ImageError, Recognizer, load, to_pandas
+from aifashion import EncodedPhoto, Garment, ImageError, Recognizer, load, to_pandas
 from aifashion.boxes import Detections
 from aifashion.config import AttributeConfig, DetectionConfig, KeypointConfig
 from aifashion.data_gen.images import read_image
@@ -356,3 +357,26 @@ def test_arguments_of_other_types(recognizer: Recognizer):
             recognizer([grey(0)], batch_size=value)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="expected a path, an array or an iterable of them; got bytes"):
         recognizer(b"photo.jpg")  # type: ignore[call-overload]
+
+
+# ------------------------------------------------------------------------------------------------- photos in memory
+
+
+def test_the_bytes_of_a_file_are_recognised_as_the_file(shipped: Recognizer):
+    photo = EncodedPhoto(str(PHOTOS[0]), PHOTOS[0].read_bytes())
+    assert shipped(photo).to_dict() == shipped(PHOTOS[0]).to_dict()
+    assert [g.to_dict() for g in shipped.garments(photo)] == [g.to_dict() for g in shipped.garments(PHOTOS[0])]
+
+
+def test_damaged_bytes_are_an_error_with_the_name(recognizer: Recognizer):
+    with pytest.raises(ImageError, match=r"a\.jpg: not a readable image"):
+        recognizer(EncodedPhoto("a.jpg", b"no photo"))
+    bad, good = recognizer([EncodedPhoto("b.jpg", PHOTOS[0].read_bytes()[:-999]), EncodedPhoto(str(PHOTOS[0]), b"")])
+    assert bad.error and bad.error.startswith("b.jpg: truncated or damaged") and good.error
+    with pytest.raises(ValueError, match="expected an iterable of photos; got one photo"):
+        recognizer.stream(EncodedPhoto("a.jpg", b""))  # type: ignore[arg-type]
+
+
+def test_a_network_is_augmented_later_as_if_it_was_loaded_so(shipped: Recognizer):
+    later = Recognizer(replace(shipped.model, keypoints=shipped.model.keypoints.augmented()))
+    assert later(PHOTOS[0]).to_dict() == load("shipped", augment=True)(PHOTOS[0]).to_dict()

@@ -22,12 +22,17 @@ _INFO = {"description": "Garments with keypoints, written by AiFashion", "versio
 def write_coco(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None:
     """A COCO file; ids count from 1. Raises ValueError, with the photo, for a garment without a labelled keypoint."""
     with atomic_path(out) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        # One entry after the other: as one text, a large set needs several times the memory.
-        stream.write(f'{{"info": {json.dumps(_INFO)}, "licenses": [],\n"images": [')
-        _write(stream, _images(labels))
-        stream.write('],\n"annotations": [')
-        _write(stream, _annotations(labels, vocabulary))
-        stream.write(f'],\n"categories": {json.dumps(coco_categories(vocabulary))}}}\n')
+        stream.writelines(coco_pieces(labels, vocabulary))
+
+
+def coco_pieces(labels: LabelSet, vocabulary: Vocabulary) -> Iterator[str]:
+    """The text of the file that `write_coco` writes, one entry after the other: as one text, a large set needs several
+    times the memory. Raises ValueError as `write_coco`."""
+    yield f'{{"info": {json.dumps(_INFO)}, "licenses": [],\n"images": ['
+    yield from _lines(_images(labels))
+    yield '],\n"annotations": ['
+    yield from _lines(_annotations(labels, vocabulary))
+    yield f'],\n"categories": {json.dumps(coco_categories(vocabulary))}}}\n'
 
 
 def coco_from_samples(samples: Sequence[Sample], sizes: Sequence[Size], vocabulary: Vocabulary) -> dict[str, Any]:
@@ -108,7 +113,6 @@ def _annotation(garment: LabelledGarment, photo: str, vocabulary: Vocabulary) ->
     return entry
 
 
-def _write(stream: Any, entries: Iterator[dict[str, Any]]) -> None:
+def _lines(entries: Iterator[dict[str, Any]]) -> Iterator[str]:
     for number, entry in enumerate(entries):
-        stream.write(",\n" if number else "\n")
-        stream.write(json.dumps(entry))
+        yield (",\n" if number else "\n") + json.dumps(entry)

@@ -113,6 +113,11 @@ def write_keypoint_csv(path: Path, samples: Sequence[Sample], decimals: int = 0)
     a sample that could not be read again: a missing or unknown category, not 24 keypoints, keypoints that the
     category does not have, or a repeated image id; OSError as `write_atomic`.
     """
+    write_atomic(path, keypoint_csv(samples, decimals))
+
+
+def keypoint_csv(samples: Sequence[Sample], decimals: int = 0) -> str:
+    """The text of the file that `write_keypoint_csv` writes. Raises ValueError as it does."""
     seen: set[str] = set()
     for sample in samples:
         if sample.category is None or sample.keypoints is None or len(sample.keypoints.state) != len(KEYPOINTS):
@@ -129,7 +134,7 @@ def write_keypoint_csv(path: Path, samples: Sequence[Sample], decimals: int = 0)
             raise ValueError(f"{sample.image_id} has several samples, but the format has one row per photo: keep one")
         seen.add(sample.image_id)
     rows = [(s.image_id, s.category, *_cells(s.keypoints, decimals)) for s in samples if s.keypoints is not None]
-    _write_rows(path, (*ID_COLUMNS, *KEYPOINTS), rows)
+    return _csv((*ID_COLUMNS, *KEYPOINTS), rows)
 
 
 def one_per_photo(samples: Sequence[Sample]) -> tuple[list[Sample], int]:
@@ -158,7 +163,7 @@ def write_test_csv(path: Path, samples: Sequence[Sample]) -> None:
     for sample in samples:
         if sample.category is None:
             raise ValueError(f"{sample.image_id}: a test set needs the category of every photo")
-    _write_rows(path, ID_COLUMNS, [(s.image_id, s.category) for s in samples])
+    write_atomic(path, _csv(ID_COLUMNS, [(s.image_id, s.category) for s in samples]))
 
 
 def find_keypoint_sets(data: Path) -> KeypointFiles:
@@ -364,9 +369,9 @@ def _cells(keypoints: Keypoints, decimals: int) -> list[str]:
     return [_NO_POINT if v == ABSENT else f"{text(x)}_{text(y)}_{v}" for (x, y), v in rows]
 
 
-def _write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
+def _csv(header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    write_atomic(path, text.getvalue())
+    return text.getvalue()

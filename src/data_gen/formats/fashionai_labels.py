@@ -1,5 +1,6 @@
 """The lists of the FashionAI keypoint challenge as labelled photos, and back."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from .fashionai import (
     ID_COLUMNS,
     find_keypoint_sets,
     image_root,
+    keypoint_csv,
     scan_keypoint_rows,
     scan_training_sets,
     write_keypoint_csv,
@@ -65,6 +67,11 @@ def write_fashionai(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> None
     a list has one row for each.
     """
     write_keypoint_csv(out, samples_of_fashionai(labels, vocabulary), DECIMALS)
+
+
+def fashionai_pieces(labels: LabelSet, vocabulary: Vocabulary) -> Iterator[str]:
+    """The text of the list that `write_fashionai` writes. Raises ValueError as it does."""
+    yield keypoint_csv(samples_of_fashionai(labels, vocabulary), DECIMALS)
 
 
 def samples_of_fashionai(labels: LabelSet, vocabulary: Vocabulary) -> list[Sample]:

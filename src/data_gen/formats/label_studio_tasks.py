@@ -66,15 +66,20 @@ def write_label_studio(labels: LabelSet, out: Path, vocabulary: Vocabulary) -> N
     Label Studio refuses.
     """
     out = Path(out)
-    predicted = any(garment.scores is not None for photo in labels.photos for garment in photo.garments)
     with atomic_path(out) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        separator = "[\n"
-        for photo in checked(labels, vocabulary):
-            stream.write(separator + json.dumps(_task(photo, predicted), ensure_ascii=False))
-            separator = ",\n"
-        stream.write("\n]\n" if labels.photos else "[]\n")
+        stream.writelines(label_studio_pieces(labels, vocabulary))
     if not is_stream(out):
         write_atomic(out.with_name(f"{out.stem}_config.xml"), labelling_config(vocabulary))
+
+
+def label_studio_pieces(labels: LabelSet, vocabulary: Vocabulary) -> Iterator[str]:
+    """The text of the tasks that `write_label_studio` writes, one after the other. Raises ValueError as it does."""
+    predicted = any(garment.scores is not None for photo in labels.photos for garment in photo.garments)
+    separator = "[\n"
+    for photo in checked(labels, vocabulary):
+        yield separator + json.dumps(_task(photo, predicted), ensure_ascii=False)
+        separator = ",\n"
+    yield "\n]\n" if labels.photos else "[]\n"
 
 
 def photo_of(data: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ in its own module.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -96,7 +96,8 @@ class LabelFormat:
     format, by its name and first bytes, without raising. read: raises FormatError for a file of another kind or one of
     which nothing is sound. write: to a new file or folder, whole or not at all; the names of categories and keypoints
     are those of the vocabulary. It raises ValueError for what the format cannot hold. None where the format is read
-    only. needs_size: whether `write` needs the size of every photo. one_garment: whether a photo can have one alone.
+    only. pieces: of a format of one text file, the text that `write` writes, in memory. needs_size: whether `write`
+    needs the size of every photo. one_garment: whether a photo can have one alone.
     """
 
     name: str
@@ -104,5 +105,6 @@ class LabelFormat:
     recognises: Callable[[Path], bool]
     read: Callable[[Path], LabelSet]
     write: Callable[[LabelSet, Path, Vocabulary], None] | None
+    pieces: Callable[[LabelSet, Vocabulary], Iterator[str]] | None = None
     needs_size: bool = True
     one_garment: bool = False

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from ...files import regular
 from .coco import is_coco, read_coco_labels
-from .coco_writing import write_coco
+from .coco_writing import coco_pieces, write_coco
 from .cvat import is_cvat, read_cvat
 from .cvat_tasks import write_cvat
 from .deepfashion import is_deepfashion, read_deepfashion
 from .deepfashion2 import is_deepfashion2, read_deepfashion2, write_deepfashion2
-from .fashionai_labels import is_fashionai, read_fashionai, write_fashionai
+from .fashionai_labels import fashionai_pieces, is_fashionai, read_fashionai, write_fashionai
 from .label_studio import is_label_studio, read_label_studio
-from .label_studio_tasks import write_label_studio
+from .label_studio_tasks import label_studio_pieces, write_label_studio
 from .labelme import is_labelme, read_labelme
 from .labelme_files import write_labelme
 from .labels import LabelFormat
@@ -26,11 +26,14 @@ _TABLE = (
         is_fashionai,
         read_fashionai,
         write_fashionai,
+        fashionai_pieces,
         needs_size=False,
         one_garment=True,
     ),
-    LabelFormat("coco", "JSON file", is_coco, read_coco_labels, write_coco),
-    LabelFormat("label-studio", "JSON file", is_label_studio, read_label_studio, write_label_studio),
+    LabelFormat("coco", "JSON file", is_coco, read_coco_labels, write_coco, coco_pieces),
+    LabelFormat(
+        "label-studio", "JSON file", is_label_studio, read_label_studio, write_label_studio, label_studio_pieces
+    ),
     LabelFormat("cvat", "XML file, or the folder of an export", is_cvat, read_cvat, write_cvat),
     LabelFormat("labelme", "JSON file, or a folder of them", is_labelme, read_labelme, write_labelme),
     LabelFormat("yolo-pose", "data.yaml, or its folder", is_yolo_pose, read_yolo_pose, write_yolo_pose),
