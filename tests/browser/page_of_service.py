@@ -1,7 +1,11 @@
 """The page as a person uses it, and the service as a program does, for the tests of both."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import time
 import urllib.request
 import uuid
@@ -9,6 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
+SECONDS = 120
+"""How long the service can take to load its networks."""
+# Chromium asks nobody but the service.
+ARGUMENTS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+--disable-component-update --disable-sync""".split()
 ALL_DONE = """count => {
     const all = [...document.querySelectorAll(".thumbnail")];
     return all.length === count && all.every(one => ["done", "error"].includes(one.dataset.status));
@@ -31,6 +43,63 @@ class Served:
         with urllib.request.urlopen(request, timeout=60) as answer:
             (entry,) = json.load(answer)["photos"]
         return entry["garments"]
+
+
+class serving:
+    """`aifashion serve` on a free port, until the end of the block."""
+
+    def __init__(self, *options: str) -> None:
+        command = [sys.executable, "-c", "from aifashion.top.cli import main; main()", "serve", "--port", "0", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def __enter__(self) -> Served:
+        try:
+            return self._ready()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _ready(self) -> Served:
+        lines: list[str] = []
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            lines.append(line)
+            if found := re.search(r"http://\S+:\d+", line):
+                break
+        else:
+            raise RuntimeError(f"the service ended: {''.join(lines)}")
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            try:
+                with urllib.request.urlopen(f"{found[0]}/readyz", timeout=5):
+                    return Served(found[0])
+            except OSError:
+                time.sleep(0.2)
+        raise TimeoutError("the service was not ready in time")
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.communicate(timeout=60)
+
+
+def draw_photos(folder: Path) -> None:
+    """Photos of one garment each, and a street with three."""
+    from aifashion.data_gen.synthetic.compose import render_scene
+    from aifashion.data_gen.synthetic.scene import render
+
+    folder.mkdir()
+    for number, category in enumerate(("blouse", "outwear", "dress", "skirt", "trousers")):
+        drawn = render(np.random.default_rng([2026, number]), 512, category).image
+        Image.fromarray(drawn).save(folder / f"{category}.jpg", quality=92)
+    Image.fromarray(render_scene(np.random.default_rng(290), 768, "street").image).save(folder / "street.jpg")
+
+
+def launched(playwright: Any) -> Any:
+    """Chromium of the system, or the one that CHROMIUM names."""
+    path = shutil.which(os.environ.get("CHROMIUM", "chromium"))
+    if path is None:
+        raise FileNotFoundError("Chromium is missing; on Debian: apt-get install chromium. CHROMIUM names one elsewhere")
+    return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
 
 
 class Opened:

@@ -34,6 +34,30 @@ def test_corrections_and_photos_survive_a_reload(opened, photos):
     assert opened.page.is_visible("#empty") and opened.page.locator(".thumbnail").count() == 0
 
 
+def test_a_browser_without_room_keeps_the_corrections(opened, photos):
+    opened.context.add_init_script(
+        """const put = IDBObjectStore.prototype.put;
+        IDBObjectStore.prototype.put = function (...given) {
+            if (this.name === "files") throw new DOMException("no room", "QuotaExceededError");
+            return put.apply(this, given);
+        };"""
+    )
+    opened.page.reload()
+    opened.page.wait_for_selector(READY)
+    opened.add(photos / "skirt.jpg")
+    opened.drag("hemline_left", 30, 10)
+    after = opened.exact("hemline_left")
+    opened.kept()
+    assert "no room for 1 of the photos" in opened.page.inner_text("#kept")
+    opened.page.reload()
+    opened.page.wait_for_selector(READY)
+    assert "Drop it here again" in opened.page.inner_text("#message")
+    opened.page.set_input_files("#files", str(photos / "skirt.jpg"))
+    opened.page.wait_for_selector("#photo:visible")
+    assert opened.exact("hemline_left") == after and not opened.page.is_visible("#message")
+    assert opened.page.locator(".thumbnail").count() == 1
+
+
 def test_two_windows_keep_each_others_work(opened, photos):
     opened.add(photos / "skirt.jpg")
     other = opened.window()
@@ -152,9 +176,10 @@ def test_a_token_is_asked_for_once(chromium, guarded, photos):
         one.address, one.elsewhere, one.mistakes = guarded.address, [], []
         one.context = chromium.new_context(locale="en-GB")
         one.page = page = one.window(ready=False)
-        page.fill("#token", "a wrong one")
-        page.keyboard.press("Enter")
-        page.wait_for_selector("#token-wrong:visible")
+        for wrong in ("a wrong one", "令牌"):
+            page.fill("#token", wrong)
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#token-wrong:visible")
         page.fill("#token", "sesame")
         page.keyboard.press("Enter")
         page.wait_for_selector(READY)

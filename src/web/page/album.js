@@ -82,7 +82,7 @@ export class Album extends EventTarget {
 			this.#keepNew(entry, file);
 		}
 		this.#tell("list");
-		if (first !== null && (this.current === null || told.added)) this.choose(first);
+		if (first !== null) this.choose(first);
 		return told;
 	}
 

@@ -29,8 +29,11 @@ export function askToken(wrong) {
 	return new Promise((resolve) => {
 		$("token-form").onsubmit = (event) => {
 			event.preventDefault();
+			const token = $("token").value.trim();
+			// A header cannot hold other letters, so the token has none.
+			if (/[^ -~]/.test(token)) return void ($("token-wrong").hidden = false);
 			dialog.close();
-			resolve($("token").value.trim());
+			resolve(token);
 		};
 	});
 }

@@ -37,13 +37,13 @@ export function announce(text) {
 
 let toastTimer = null;
 
-/** A short message at the bottom, which goes away by itself. */
-export function toast(text) {
+/** A short message at the bottom, which goes away by itself unless it is to stay. */
+export function toast(text, stay = false) {
 	const place = $("toast");
 	place.textContent = text;
 	place.hidden = false;
 	clearTimeout(toastTimer);
-	toastTimer = setTimeout(() => (place.hidden = true), 6000);
+	if (!stay) toastTimer = setTimeout(() => (place.hidden = true), 6000);
 }
 
 /** Whether an element takes letters that are typed. */

@@ -215,5 +215,5 @@ function fit(view) {
 
 start().catch((error) => {
 	document.body.classList.remove("starting");
-	toast(error.message);
+	toast(error.message, true);
 });

@@ -42,7 +42,7 @@ export class View extends EventTarget {
 	/** Shows the chosen photo. */
 	async show() {
 		const entry = this.album.current;
-		if (entry && this.#shown?.id !== entry.id) {
+		if (entry && (this.#shown?.id !== entry.id || !this.#shown.size)) {
 			this.#shown = { id: entry.id, size: null };
 			this.canvas.hidden = true;
 			this.whole = true;
