@@ -17,6 +17,7 @@ NAMES = (
     "two_stage_predict",
     "runtime",
     "scaling",
+    "service",
 )
 
 

@@ -90,7 +90,9 @@ def test_imports_inside_the_package_are_relative(path):
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in FILES if p.parent.name in ("recognition", "tasks", "web")], ids=lambda p: str(p.relative_to(SOURCE))
+    "path",
+    [p for p in FILES if p.parent.name in ("recognition", "tasks", "web")],
+    ids=lambda p: str(p.relative_to(SOURCE)),
 )
 def test_the_library_does_not_print(path):
     tree = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))

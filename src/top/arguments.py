@@ -69,6 +69,8 @@ class Alias:
         return "true" in self.values
 
 
+SECRETS = ("--token",)
+"""Options whose values stay out of the run log."""
 ALIASES: dict[str, Alias] = {
     "--batchSize": Alias("--batch-size"),
     "--gpuID": Alias("--gpu-id"),
@@ -297,6 +299,18 @@ def make_folder(option: str, folder: Path) -> Path:
     return folder
 
 
+def without_secrets(tokens: Sequence[str]) -> list[str]:
+    """The command line with ... in place of the value of `--token`, for the run log."""
+    kept: list[str] = []
+    for token in tokens:
+        option, equals, _ = token.partition("=")
+        if kept and kept[-1] in SECRETS:
+            kept.append("...")
+        else:
+            kept.append(f"{option}=..." if equals and option in SECRETS else token)
+    return kept
+
+
 def run_command(
     prog: str, kind: Callable[..., Any] | None, arguments: Sequence[str] | None, body: Callable[[Any], Any]
 ) -> None:
@@ -310,7 +324,10 @@ def run_command(
     log = os.environ.get("AIFASHION_RUN_LOG", str(CHECKOUT / RUN_LOG))
     silent = not log or bool({"-h", "--help"} & set(tokens))
     try:
-        with shown_reports(), nullcontext() if silent else logged_command(Path(log), [*prog.split(), *tokens], warn):
+        with (
+            shown_reports(),
+            nullcontext() if silent else logged_command(Path(log), [*prog.split(), *without_secrets(tokens)], warn),
+        ):
             body(tokens if kind is None else read_arguments(kind, prog, tokens))
     except (ValueError, FloatingPointError) as error:
         fail(error)

@@ -15,8 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-import aifashion
-
+from .. import __version__
 from .api_page import api_page
 from .corrected import LengthsBody, corrected_lengths
 from .figures import CONTENT_TYPE, Figures
@@ -61,7 +60,7 @@ def new_app(settings: Settings, worker: Worker, figures: Figures) -> ASGIApp:
     app = FastAPI(
         title="AiFashion",
         description="Garments in photos: category, keypoints, crop, attributes and lengths.",
-        version=aifashion.__version__,
+        version=__version__,
         docs_url=None,
         redoc_url=None,
         telemetry=_NO_TELEMETRY,

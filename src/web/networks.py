@@ -21,8 +21,10 @@ from ..vocabulary import Vocabulary
 from .layers import heatmap_layer
 from .options import Options
 
-MOST = 16
-"""Photos, and garments, that a network sees at once."""
+LENGTHS = (1, 4, 8, 16)
+"""Photos, or garments, that a network sees at once: for every other length it is compiled anew, and the runtime keeps
+no more than so many."""
+MOST = LENGTHS[-1]
 _GARMENTS = 4  # of a photo, as a rule
 
 
@@ -70,13 +72,12 @@ class Networks:
         """The entry of each photo, in order; of one that cannot be read with `error`. options: that passed `check`."""
         measuring = self.measuring(options)
         recognizer = self._augmented if options.augment else self.recognizer
-        # A network is compiled anew for every other length of a batch.
-        count = _power_of_two(len(photos))
+        count = _length(len(photos))
         if options.garments == "photo" or self.detection is None:
             found = ([garment] for garment in recognizer.stream(iter(photos), options.category, count))
         else:
             wanted, boxes = options.garments or "all", self._detector(count)
-            length = min(MOST, _GARMENTS * count)
+            length = _length(_GARMENTS * count)
             found = recognizer.stream_garments(iter(photos), options.category, boxes, wanted, length)
         for photo, garments in zip(photos, found, strict=True):
             yield _entry(photo, garments, measuring, options)
@@ -103,8 +104,9 @@ def load_networks(model: Path | None = None, attributes: Path | None = None, det
     return Networks(recognizer, None if without else load_detection_model(detector))
 
 
-def _power_of_two(count: int) -> int:
-    return min(MOST, 1 << (count - 1).bit_length())
+def _length(count: int) -> int:
+    """The shortest batch that so many fit into, or the longest that there is."""
+    return next((length for length in LENGTHS if length >= count), MOST)
 
 
 def _entry(photo: EncodedPhoto, garments: Sequence[Garment], measuring: Measuring, options: Options) -> dict[str, Any]:

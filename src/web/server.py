@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 _STOP_SECONDS = 120
 """How long requests that are running can take when the service is stopped."""
 _BACKLOG = 256
+_MOST_HEAD = 64 << 10  # bytes of the headers of a request
 # They report photos by their names.
 _QUIET = ("aifashion.data_gen", "aifashion.eval")
 
@@ -22,7 +23,7 @@ def serve(settings: Settings, load: Callable[[], Any]) -> None:
 
     Raises OSError where it cannot listen, and what `load` raises.
     """
-    with _listening(settings) as listener, _stoppable() as stopping:
+    with _stoppable() as stopping, _listening(settings) as listener, _quiet():
         # FastAPI and the networks load while clients can already connect.
         from .figures import Figures
         from .worker import Worker
@@ -30,39 +31,45 @@ def serve(settings: Settings, load: Callable[[], Any]) -> None:
         figures = Figures()
         worker = Worker(load, settings.queue, figures)
         worker.start(stopping)
-        import uvicorn
-
-        from .app import new_app
-        from .protocol import ServiceProtocol
-
-        config = uvicorn.Config(
-            new_app(settings, worker, figures),
-            http=ServiceProtocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
-        logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # its errors are answers, and counted
-        server = uvicorn.Server(config)
-        stopping.server = server
-        with _quiet():
-            if not stopping.asked:
-                server.run(sockets=[listener])
+        try:
+            _run(settings, worker, figures, listener, stopping)
+        finally:
             worker.stop()
         if worker.failure is not None:
             raise worker.failure
         log.info("stopped")
 
 
+def _run(settings: Settings, worker: Any, figures: Any, listener: socket.socket, stopping: "_Stopping") -> None:
+    import uvicorn
+
+    from .app import new_app
+    from .protocol import ServiceProtocol
+
+    config = uvicorn.Config(
+        new_app(settings, worker, figures),
+        http=ServiceProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=_MOST_HEAD,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # its errors are answers, and counted
+    stopping.server = uvicorn.Server(config)
+    if not stopping.asked:
+        stopping.server.run(sockets=[listener])
+
+
 class _Stopping:
     """Whether the service is to end, asked by a signal or since the networks could not be loaded."""
 
     def __init__(self) -> None:
-        self.asked, self.server = False, None
+        self.asked = False
+        self.server: Any = None
 
     def __call__(self, *_: object) -> None:
         self.asked = True
@@ -71,7 +78,7 @@ class _Stopping:
 
 
 @contextmanager
-def _stoppable() -> Iterator[Any]:
+def _stoppable() -> Iterator["_Stopping"]:
     """Signals ask for the end, before uvicorn takes them over too: it raises them once more when it is done."""
     stopping = _Stopping()
     before = {number: signal.signal(number, stopping) for number in (signal.SIGINT, signal.SIGTERM)}

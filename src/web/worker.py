@@ -52,7 +52,8 @@ class Worker:
         self._waiting: deque[_Job] = deque()
         self._changed, self._stopping = Condition(), False
         self._seconds = 0.1  # for a photo, as of late
-        self._thread = Thread(target=self._run, name="recognition", daemon=True)
+        # No daemon: threads that compile networks are its children, and must not be cut off at the end of the process.
+        self._thread = Thread(target=self._run, name="recognition")
         figures.queue.set_function(lambda: len(self._waiting))
 
     def start(self, failed: Callable[[], None] = lambda: None) -> None:

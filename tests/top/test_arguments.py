@@ -15,6 +15,7 @@ from aifashion.top.arguments import (
     make_folder,
     option_value,
     read_arguments,
+    without_secrets,
 )
 
 
@@ -224,3 +225,9 @@ def test_a_folder_behind_a_link_is_made(tmp_path: Path):
     link(tmp_path / "link", tmp_path / "disk" / "out")
     make_folder("--out", tmp_path / "link")
     assert (tmp_path / "disk" / "out").is_dir() and (tmp_path / "link").is_symlink()
+
+
+def test_secrets_stay_out_of_the_run_log():
+    words = ["--port", "1", "--token", "secret", "--token=secret", "--queue", "2"]
+    assert without_secrets(words) == ["--port", "1", "--token", "...", "--token=...", "--queue", "2"]
+    assert without_secrets(["--token"]) == ["--token"]

@@ -24,14 +24,14 @@ HOST = "http://localhost:8000"
 
 class Networks:
     """Answers each photo with its bytes as a number; `bad` cannot be read, `worse` fails. It keeps its batches, and
-    waits for `go` before each."""
+    waits for `go` before each; `asked` says that there was one."""
 
     def __init__(self) -> None:
         self.vocabulary = load_vocabulary()
         self.measurements = measurements_of(self.vocabulary)
         self.facts = {"name": "fashionai"}
         self.batches: list[tuple[list[str], Options]] = []
-        self.go = threading.Event()
+        self.asked, self.go = threading.Event(), threading.Event()
         self.go.set()
 
     def check(self, options: Options) -> None:
@@ -39,6 +39,7 @@ class Networks:
             self.vocabulary.category_index(options.category)
 
     def answers(self, photos: Sequence[EncodedPhoto], options: Options) -> Iterator[dict[str, Any]]:
+        self.asked.set()
         self.go.wait(30)
         self.batches.append(([photo.name for photo in photos], options))
         for photo in photos:

@@ -20,7 +20,9 @@ def test_photos_of_a_form_keep_their_names_and_order(pretended: Client):
 
 
 def test_photos_in_json_are_the_same(pretended: Client):
-    photos = [{"name": name, "data": base64.b64encode(data).decode()} for name, data in (("a.jpg", b"12345"), ("", b""))]
+    photos = [
+        {"name": name, "data": base64.b64encode(data).decode()} for name, data in (("a.jpg", b"12345"), ("", b""))
+    ]
     done = pretended.post("/v1/garments", json={"photos": photos})
     assert done.json() == {"photos": [{"name": "a.jpg", "length": 5}, {"name": "photo 2", "length": 0}]}
 
