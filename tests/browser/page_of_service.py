@@ -98,7 +98,9 @@ def launched(playwright: Any) -> Any:
     """Chromium of the system, or the one that CHROMIUM names."""
     path = shutil.which(os.environ.get("CHROMIUM", "chromium"))
     if path is None:
-        raise FileNotFoundError("Chromium is missing; on Debian: apt-get install chromium. CHROMIUM names one elsewhere")
+        raise FileNotFoundError(
+            "Chromium is missing; on Debian: apt-get install chromium. CHROMIUM names one elsewhere"
+        )
     return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
 
 

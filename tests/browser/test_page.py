@@ -188,7 +188,9 @@ def test_a_token_is_asked_for_once(chromium, guarded, photos):
         page.reload()
         page.wait_for_selector(READY)
         assert not page.is_visible("#token-dialog")
-        assert page.evaluate("sessionStorage.length") == 1 and "sesame" not in page.evaluate("JSON.stringify(localStorage)")
+        assert page.evaluate("sessionStorage.length") == 1 and "sesame" not in page.evaluate(
+            "JSON.stringify(localStorage)"
+        )
         one.check()
 
 

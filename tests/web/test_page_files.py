@@ -58,7 +58,10 @@ def test_modules_import_what_exists(path):
     for names, module in re.findall(r"import \{([^}]+)\} from \"\./([\w.]+)\"", path.read_text(encoding="utf-8")):
         text = (PAGE / module).read_text(encoding="utf-8")
         for name in filter(None, (one.strip() for one in names.split(","))):
-            assert re.search(rf"export (?:async )?(?:function|const|class) {re.escape(name)}(?!\w)", text), (module, name)
+            assert re.search(rf"export (?:async )?(?:function|const|class) {re.escape(name)}(?!\w)", text), (
+                module,
+                name,
+            )
 
 
 def test_every_name_of_fashionai_has_a_chinese_word():

@@ -9,10 +9,6 @@ export const MOST_ZOOM = 32;
 export function fitted(photo, stage, margin = 16) {
 	const room = (side) => Math.max(side - 2 * margin, 1);
 	const zoom = Math.min(room(stage.width) / photo.width, room(stage.height) / photo.height, MOST_ZOOM);
-	return centred(photo, stage, zoom);
-}
-
-export function centred(photo, stage, zoom) {
 	return { zoom, left: (stage.width - photo.width * zoom) / 2, top: (stage.height - photo.height * zoom) / 2 };
 }
 

@@ -31,6 +31,11 @@ export class Lengths {
 		const { width, height } = entry, { category, keypoints } = now;
 		const asked = { category, keypoints: plain(keypoints), scale, width, height };
 		const { lengths, error = wanted ? answer.scale?.error : null } = await this.service.lengths(asked);
+		// Where no point was moved, the errors are still known.
+		for (const { name, ...way } of scale?.known || now.category !== garment.category ? [] : own) {
+			const moved = Object.values(way).flat(2).some((point) => now.keypoints[point]?.corrected);
+			if (!moved && name in answer.measurements) lengths[name] = answer.measurements[name];
+		}
 		return { lengths, error, byHand: true, about: scale !== null && Boolean(query.marker || query.sheet) };
 	}
 
