@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from page_of_service import Opened, Served, draw_photos, launched, serving
 
 

@@ -19,8 +19,8 @@ from PIL import Image
 SECONDS = 120
 """How long the service can take to load its networks."""
 # Chromium asks nobody but the service.
-ARGUMENTS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
---disable-component-update --disable-sync""".split()
+_OFF = ("quic", "gpu", "background-networking", "component-update", "sync")
+ARGUMENTS = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in _OFF)]
 ALL_DONE = """count => {
     const all = [...document.querySelectorAll(".thumbnail")];
     return all.length === count && all.every(one => ["done", "error"].includes(one.dataset.status));

@@ -4,10 +4,9 @@ import io
 import tempfile
 from pathlib import Path
 
+from page_of_service import Opened, Served, draw_photos, launched, serving
 from PIL import Image
 from playwright.sync_api import sync_playwright
-
-from page_of_service import Opened, Served, draw_photos, launched, serving
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NAMES = ("blouse.jpg", "dress.jpg", "outwear.jpg", "skirt.jpg", "street.jpg", "trousers.jpg")

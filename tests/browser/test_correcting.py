@@ -168,7 +168,10 @@ def test_the_layers_lie_where_the_service_says(opened, served, photos):
     ):
         page.wait_for_function("one => document.querySelector(one).getBoundingClientRect().width > 0", arg=selector)
         box = page.evaluate(
-            "one => { const b = document.querySelector(one).getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; }",
+            """one => {
+                const { left, top, right, bottom } = document.querySelector(one).getBoundingClientRect();
+                return [left, top, right, bottom];
+            }""",
             selector,
         )
         expected = [origin[n % 2] + edge * zoom for n, edge in enumerate(edges)]

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from page_of_service import Opened
+from PIL import Image
 
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).resolve().parents[2] / "build/axe/node_modules/axe-core/axe.min.js"
@@ -355,6 +354,9 @@ def test_the_modules_that_know_nothing_of_the_page(opened):
             history.undo();
             history.push({ garment: 1, values: { b: [0, 1] } });
             const view = at.fitted({ width: 100, height: 50 }, { width: 232, height: 232 });
+            const earlier = { a: { value: 1, at: 5 }, b: { value: 1, at: 1 } };
+            const later = { a: { value: 2, at: 4 }, b: { value: 2, at: 2 } };
+            const edits = { "point:b": { value: { x: 7, y: 8, state: "visible" }, at: 1 } };
             const garment = { category: "skirt", garment: true, keypoints: { a: { x: 1, y: 2, hidden: true } } };
             return {
                 steps: steps.map(one => one && one.values.a),
@@ -365,8 +367,8 @@ def test_the_modules_that_know_nothing_of_the_page(opened):
                 inside: at.inside({ x: -3, y: 60.123 }, { width: 100, height: 50 }),
                 overlap: at.overlap([0, 0, 2, 2], [1, 0, 3, 2]),
                 foot: at.foot({ x: 1, y: 5 }, { x: 0, y: 0 }, { x: 4, y: 0 }),
-                joined: joined({ a: { value: 1, at: 5 }, b: { value: 1, at: 1 } }, { a: { value: 2, at: 4 }, b: { value: 2, at: 2 } }),
-                corrected: corrected(garment, { "point:b": { value: { x: 7, y: 8, state: "visible" }, at: 1 } }, { skirt: ["a", "b", "c"] }),
+                joined: joined(earlier, later),
+                corrected: corrected(garment, edits, { skirt: ["a", "b", "c"] }),
             };
         }"""
     )

@@ -6,7 +6,7 @@ import { word } from "./words.js";
 export class Thumbnails {
 	#items = new Map();
 	#pictures = new Map();
-	#said = 0;
+	#said = "";
 
 	constructor(album) {
 		this.album = album;
@@ -27,9 +27,10 @@ export class Thumbnails {
 			this.#pictures.delete(id);
 		}
 		const list = $("thumbnails");
-		for (const id of photos.keys()) {
+		for (const [place, id] of [...photos.keys()].entries()) {
 			if (!this.#items.has(id)) this.#items.set(id, this.#newItem(id));
-			list.append(this.#items.get(id).item);
+			const { item } = this.#items.get(id), there = list.children[place];
+			if (there !== item) list.insertBefore(item, there ?? null);
 			this.#update(id);
 		}
 		this.#mark(false);
@@ -89,11 +90,10 @@ export class Thumbnails {
 		$("progress").hidden = done === all;
 		$("progress-text").textContent = text;
 		// A screen reader would never finish if it read every number.
-		if ((done === all && all > 0 && this.#said !== `${done} ${all}`) || Date.now() - this.#saidAt > 5000) {
-			this.#saidAt = Date.now();
-			this.#said = `${done} ${all}`;
-			$("announcer").textContent = text;
-		}
+		if (!all || this.#said === text || (done < all && Date.now() - this.#saidAt < 5000)) return;
+		this.#said = text;
+		this.#saidAt = Date.now();
+		$("announcer").textContent = text;
 	}
 
 	#saidAt = 0;
