@@ -73,3 +73,10 @@ def test_a_training_without_its_extra_names_it(tmp_path: Path) -> None:
     done = without_extras(f"main({['train', '--data', str(tmp_path), '--out', str(tmp_path / 'runs')]})")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "pip install 'aifashion[train]'" in done.stderr
+
+
+def test_the_service_without_its_extra_names_it_before_it_listens() -> None:
+    done = without_extras("main(['serve', '--port', '0'])")
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "serving" not in done.stdout
+    assert "aifashion serve needs the package fastapi" in done.stderr
+    assert "pip install 'aifashion[serve]'" in done.stderr

@@ -11,7 +11,7 @@ def api_page(description: Mapping[str, Any]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>AiFashion: the service</title></head><body>',
         f"<h1>{escape(description['info']['title'])}</h1>",
         f"<p>{escape(description['info'].get('description', ''))}</p>",
-        '<p><a href="/openapi.json">openapi.json</a> describes it for programs.</p>',
+        '<p><a href="openapi.json">openapi.json</a> describes it for programs.</p>',
     ]
     for path, methods in description["paths"].items():
         for method, entry in methods.items():

@@ -1,8 +1,6 @@
 """The routes of the service."""
 
 import asyncio
-from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -115,30 +113,27 @@ def _add_recognition(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/vocabulary")
     async def vocabulary() -> Response:
-        """The categories, their keypoints and lengths, the attributes, and which networks these are."""
-        return answer(service.networks.facts)
+        """The categories, their keypoints and lengths, the attributes, which networks these are, and the limits of a
+        request: bytes and photos."""
+        limits = {"bytes": service.settings.max_bytes, "photos": service.settings.queue}
+        return answer(service.networks.facts | {"limits": limits})
 
 
 async def _entries(request: Request, service: Service, options: Any, held: Held) -> list[dict[str, Any]]:
     """Raises ClientDisconnect where nobody waits for them any longer; photos that wait are then left out."""
     photos = await read_photos(request, service.settings.max_bytes, service.settings.queue, held)
-    jobs = service.worker.submit(photos, options)
+    entries = [asyncio.wrap_future(job) for job in service.worker.submit(photos, options)]
     del photos
+    answered = asyncio.ensure_future(asyncio.wait(entries))
+    gone = asyncio.ensure_future(_gone(request))
     try:
-        answers = asyncio.gather(*map(asyncio.wrap_future, jobs))
-        gone = asyncio.ensure_future(_gone(request))
-        await asyncio.wait((answers, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not answers.done():
+        await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not answered.done():
             raise ClientDisconnect
-        gone.cancel()
-        return answers.result()
+        return [entry.result() for entry in entries]
     finally:
-        _cancel(jobs)
-
-
-def _cancel(jobs: Sequence[Future[Any]]) -> None:
-    for job in jobs:
-        job.cancel()
+        for task in (answered, gone, *entries):  # photos that wait are cancelled with their entries
+            task.cancel()
 
 
 async def _gone(request: Request) -> None:

@@ -1,12 +1,15 @@
 """Runs the service: listens first, then loads, and stops when it is told to."""
 
+import importlib.util
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..extras import EXTRAS
 from .settings import EVERYWHERE, Settings
 
 log = logging.getLogger(__name__)
@@ -21,8 +24,9 @@ _QUIET = ("aifashion.data_gen", "aifashion.eval")
 def serve(settings: Settings, load: Callable[[], Any]) -> None:
     """Serves until SIGTERM or SIGINT; then running requests are finished. load: gives the networks.
 
-    Raises OSError where it cannot listen, and what `load` raises.
+    Raises ModuleNotFoundError without the extra, OSError where it cannot listen, and what `load` raises.
     """
+    _check_extra()
     with _stoppable() as stopping, _listening(settings) as listener, _quiet():
         # FastAPI and the networks load while clients can already connect.
         from .figures import Figures
@@ -38,6 +42,14 @@ def serve(settings: Settings, load: Callable[[], Any]) -> None:
         if worker.failure is not None:
             raise worker.failure
         log.info("stopped")
+
+
+def _check_extra() -> None:
+    """Before anything is promised, and without the time that loading the packages takes."""
+    for module in EXTRAS["serve"]:
+        loaded = module in sys.modules
+        if (sys.modules[module] if loaded else importlib.util.find_spec(module)) is None:
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
 
 def _run(settings: Settings, worker: Any, figures: Any, listener: socket.socket, stopping: "_Stopping") -> None:

@@ -187,6 +187,7 @@ def test_what_the_networks_know(shipped: Client, door: Recognizer):
         ("detector", "keypoints", "attributes"), "shipped"
     )
     assert "/" not in json.dumps(facts["networks"])
+    assert facts["limits"] == {"bytes": 64 << 20, "photos": 128}
 
 
 # -------------------------------------------------------------------------------------------------- errors, other paths
