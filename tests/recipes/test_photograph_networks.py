@@ -245,4 +245,4 @@ def test_the_help_says_that_the_networks_of_the_package_are_replaced(capsys):
     with pytest.raises(SystemExit):
         photograph_networks.main(["--help"])
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "by default that of the installed package itself, whose networks are replaced in the end" in text
+    assert "default: the installed package, whose networks are replaced at the end" in text
