@@ -252,13 +252,13 @@ def compare_lengths(count: int, garmentiq: Worker, known: MeasurementSet, folder
         raise SystemExit("no garment to compare: --garments must be 4 or more")
     print(f"{total} photos, {len(apart)} lengths; to the hem {len(moved)}, refined {len(refined)}")
     report("garmentiq", "px, no mask: largest difference", 100 * max(apart), "%", "<= 1e-9")
-    report("garmentiq", "px, true mask, lengths to the hem: median difference", _middle(moved), "%")
-    report("garmentiq", "px, true mask, lengths to the hem: largest difference", 100 * max(moved), "%")
-    report("garmentiq", "px, true mask, refined, lengths between landmarks: median difference", _middle(refined), "%")
+    report("garmentiq", "px, drawn mask, lengths to the hem: median difference", _middle(moved), "%")
+    report("garmentiq", "px, drawn mask, lengths to the hem: largest difference", 100 * max(moved), "%")
+    report("garmentiq", "px, drawn mask, refined, lengths between landmarks: median difference", _middle(refined), "%")
     report(
-        "garmentiq", "px, true mask, refined, lengths between landmarks: largest difference", 100 * max(refined), "%"
+        "garmentiq", "px, drawn mask, refined, lengths between landmarks: largest difference", 100 * max(refined), "%"
     )
-    report("garmentiq", "px, true mask, refined: photos in which GarmentIQ raises an error", 100 * raised / total, "%")
+    report("garmentiq", "px, drawn mask, refined: photos in which GarmentIQ raises an error", 100 * raised / total, "%")
     for way in dict.fromkeys(way for way, _ in errors.of):
         errors.report(way)
     report("garmentiq", "AiFashion, photos without a scale", 100 * errors.failed / (2 * total), "%")
@@ -269,7 +269,7 @@ def compare_measuring(repeats: int, garmentiq: Worker, known: MeasurementSet, ca
     """CPU time of measuring one garment whose landmarks are known, on one core."""
     taken: dict[str, list[float]] = {}
     for _ in range(20 * repeats + 1):
-        for name, mask in (("GarmentIQ, no mask", False), ("GarmentIQ, true mask", True)):
+        for name, mask in (("GarmentIQ, no mask", False), ("GarmentIQ, drawn mask", True)):
             taken.setdefault(name, []).append(garmentiq.ask(**case.task(mask))["cpu"])
         start = time.process_time()
         own_lengths(case, known, case.px)
