@@ -43,12 +43,14 @@ MARKERS = cv2.aruco.DICT_4X4_50
 SHEET = (21.0, 29.7)
 PX_PER_CM = 16
 LONGEST = 90.0  # longer side of a garment's picture in cm
+GARMENT_AT, MARKER_AT = (2, 4), (103, 66)  # upper left corners on the table in cm
 PHOTO = (1155, 866)  # one megapixel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """photo: (H, W, 3). xy, state: the true keypoints in it; cm: their positions on the table. box: of the garment."""
+    """photo: (H, W, 3). xy, state: the true keypoints in it; cm: their positions on the table. camera: (3, 3), cm on
+    the table -> px. box: of the garment."""
 
     photo: np.ndarray
     category: str
@@ -56,6 +58,7 @@ class Shot:
     cm: np.ndarray
     state: np.ndarray
     tilt: float
+    camera: np.ndarray
 
     @property
     def box(self) -> np.ndarray:
@@ -74,6 +77,13 @@ def flat_garment(number: int, side: int = 900) -> SyntheticPhoto:
     return render(np.random.default_rng([SEED, number, seed]), side, category)
 
 
+def on_table(shape: tuple[int, ...]) -> np.ndarray:
+    """(3, 3): px of a drawing of this shape -> cm on the table, where its longer side is LONGEST."""
+    scale = LONGEST / max(shape[:2])
+    left, top = GARMENT_AT
+    return np.array([[scale, 0, scale / 2 + left], [0, scale, scale / 2 + top], [0, 0, 1]])
+
+
 def shots(first: int, count: int, tilts: Sequence[float] = TILTS) -> Iterator[Shot]:
     """Photos of each garment at all tilts; if `tilts` is empty, one at a random tilt."""
     for number in range(first, first + count):
@@ -82,15 +92,15 @@ def shots(first: int, count: int, tilts: Sequence[float] = TILTS) -> Iterator[Sh
         table = Table.empty(130, 98, PX_PER_CM, rng)
         scale = LONGEST * PX_PER_CM / max(drawn.image.shape[:2])
         picture = cv2.resize(drawn.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        table.lay(picture, 2, 4)
-        table.lay_marker(MARKERS, MARKER.id, MARKER.cm, 103, 66)
+        table.lay(picture, *GARMENT_AT)
+        table.lay_marker(MARKERS, MARKER.id, MARKER.cm, *MARKER_AT)
         table.lay_sheet(*SHEET, 102, 12)
-        cm = ((drawn.keypoints.xy + 0.5) * scale) / PX_PER_CM + [2, 4]
+        cm = seen_at(on_table(drawn.image.shape), drawn.keypoints.xy)
         for tilt in tilts or [float(rng.uniform(0, 45))]:
             camera = Pinhole(PHOTO, tilt, float(rng.uniform(0, 360)), fill=0.72)
-            xy = seen_at(camera.matrix(table.cm), cm)
-            state = drawn.keypoints.state
-            yield Shot(table.photographed(camera, rng), drawn.category, xy, cm, state, tilt)
+            matrix = camera.matrix(table.cm)
+            xy, state = seen_at(matrix, cm), drawn.keypoints.state
+            yield Shot(table.photographed(camera, rng), drawn.category, xy, cm, state, tilt, matrix)
 
 
 def of_true_points(count: int, known: MeasurementSet) -> None:

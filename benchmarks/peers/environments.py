@@ -24,7 +24,7 @@ def make(name: str) -> None:
     stamp = folder / "installed.txt"
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    print(f"making the environment {folder.relative_to(FOLDER.parent)}; PyTorch takes 5 GB", flush=True)
+    print(f"making the environment {folder.relative_to(FOLDER.parent)}; PyTorch takes up to 5 GB", flush=True)
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / ".gitignore").write_text("*\n")
     shutil.rmtree(folder, ignore_errors=True)
