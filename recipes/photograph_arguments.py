@@ -22,7 +22,7 @@ LeftOut = Literal["nothing", "drawn", "laid", "worn", "bare"]
 class PhotographArguments:
     """Make the shipped networks from drawn photos and photographs: join, mix, train, export, score, describe.
 
-    The keypoint network is trained first, in two phases. The detector starts from it. The classifier starts from the
+    The keypoint network is trained first, in three phases. The detector starts from it. The classifier starts from the
     shipped one and is trained on crops by the keypoint network. Another call continues where the last one stopped. On
     two CPU cores this takes a day.
     """
@@ -39,8 +39,8 @@ class PhotographArguments:
     are replaced at the end"""
     work: Path = CHECKOUT / "data" / "photograph_networks"
     """folder for the photos, crops and runs"""
-    keypoint_epochs: tuple[int, int] = (8, 8)
-    """of both phases"""
+    keypoint_epochs: tuple[int, int, int] = (8, 8, 4)
+    """of the three phases"""
     detection_epochs: int = 7
     attribute_epochs: int = 12
     test_count: int = 2000

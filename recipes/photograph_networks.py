@@ -1,9 +1,10 @@
 """`python recipes/photograph_networks.py`: trains the three shipped networks on drawn photos and photographs.
 
 The keypoint network starts from weights of ImageNet. It is trained on drawn photos, photographs of clothes that lie or
-hang and of clothes that people wear, and photos without a garment, first on small photos, then on larger ones. The
-detector starts from it, and is trained on drawn scenes and on photographs with the boxes of their garments. The
-classifier starts from the shipped one, and is trained on crops made with the keypoint network.
+hang and of clothes that people wear, and photos without a garment, first on small photos, then on larger ones, and at
+the end also on photographs that it labelled itself. The detector starts from it, and is trained on drawn scenes and on
+photographs with the boxes of their garments. The classifier starts from the shipped one, and is trained on crops made
+with the keypoint network.
 
 The annotations are those of `data/photographs` and `data/street`; their photos belong to others and are in clones of
 their repositories. The networks are then scored on photographs of people whose photos were not used in training or
@@ -11,7 +12,7 @@ selection.
 
 In the work folder, everything that depends on an artifact lies beside it:
 
-    drawn/  laid/  worn/  scenes/  mix_PHASE/  runs/keypoints_PHASE/
+    drawn/  laid/  worn/  pseudo/  scenes/  mix_PHASE/  runs/keypoints_PHASE/
     keypoints_PRECISION/      artifact/  measured/  scores/  detection/  crops_NAME/  mix/
                               runs/detection/  runs/attributes/
         detection_PRECISION/  artifact/  scores/

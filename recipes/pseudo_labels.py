@@ -49,11 +49,15 @@ def label_photos(args: PseudoArguments) -> None:
     train, _ = load_or_make_split(args.laid, load_training_samples(args.laid))
     bare = [sample for sample in train if only_category(sample)]
     model = load_keypoint_model(args.model, augment=True, scales=SCALES)
+    sure = list(pseudo_labelled(model.predict([Sample(s.image_id, s.path, s.category) for s in bare], BATCH)))
+    if len(sure) < 2:
+        raise ValueError(
+            f"{args.model} is sure of {len(sure)} of {len(bare)} photographs in {args.laid}: expected at least two"
+        )
     claim_folder(args.out, CLAIM, {"network": model.run.name, "sure": SURE, "fewest": FEWEST, "share": SHARE})
     with locked(args.out):
-        results = model.predict([Sample(s.image_id, s.path, s.category) for s in bare], BATCH)
         placed = []
-        for sample in pseudo_labelled(results):
+        for sample in sure:
             name = f"Images/{sample.category}/{sample.path.name}"
             link_or_copy(sample.path, args.out / "train" / name)
             placed.append(replace(sample, image_id=name, path=args.out / "train" / name))

@@ -7,6 +7,7 @@ import detection_mix
 import detection_scores
 import keypoint_steps
 import photograph_networks
+import pseudo_labels
 import pytest
 from attribute_steps import attribute_shares
 from keypoint_steps import PHASES, keypoint_shares
@@ -55,14 +56,15 @@ def of(function, every: list[Step]) -> list[Step]:
 
 def test_the_steps_and_their_order(args):
     every = made(args)
-    draw, laid, worn, first, second, exported = every[:6]
+    draw, laid, worn, first, second, labelled, third, exported = every[:8]
     assert draw.function == data_commands.synth
     assert laid.function == worn.function == data_commands.photographs
     assert "--category-only" in laid.options and "--category-only" not in worn.options
     assert value(worn.options, "--annotations").endswith("data/street") and value(worn.options, "--source") == str(
         args.worn
     )
-    assert first.function == second.function == train_command.main and exported.function == export.main
+    assert first.function == second.function == third.function == train_command.main
+    assert labelled.function == pseudo_labels.main and exported.function == export.main
     (detector,), (attributes,) = of(train_detection_command.main, every), of(train_attributes_command.main, every)
     crops = of(crop_commands.crop, every)
     assert {value(step.options, "--model") for step in crops} == {str(exported.folder)} and len(crops) == 2
@@ -74,18 +76,31 @@ def test_the_steps_and_their_order(args):
     assert made(args) == []
 
 
-def test_the_keypoint_network_starts_from_imagenet_and_its_second_phase_from_the_first(args):
-    first, second = of(train_command.main, made(replace(args, keypoint_epochs=(3, 5))))
+def test_the_keypoint_network_starts_from_imagenet_and_each_later_phase_from_the_one_before(args):
+    every = made(replace(args, keypoint_epochs=(3, 5, 2)))
+    first, second, third = of(train_command.main, every)
     assert value(first.options, "--weights") == str(args.imagenet) and "--load" not in first.options
     assert value(second.options, "--load") == str(first.folder / "run_of_keypoints_1")
-    assert "--weights" not in second.options
-    asked = [[value(step.options, f"--{name}") for name in ("size", "epochs")] for step in (first, second)]
-    assert asked == [["192", "3"], ["256", "5"]]
-    assert [value(step.options, "--learning-rate") for step in (first, second)] == ["0.001", "0.0005"]
-    assert [value(step.options, "--data") for step in (first, second)] == [
-        str(args.work / "mix_1"),
-        str(args.work / "mix_2"),
-    ]
+    assert value(third.options, "--load") == str(second.folder / "run_of_keypoints_2")
+    assert "--weights" not in (*second.options, *third.options)
+    phases = (first, second, third)
+    asked = [[value(step.options, f"--{name}") for name in ("size", "epochs")] for step in phases]
+    assert asked == [["192", "3"], ["256", "5"], ["256", "2"]]
+    assert [value(step.options, "--learning-rate") for step in phases] == ["0.001", "0.0005", "0.0005"]
+    assert [value(step.options, "--data") for step in phases] == [str(args.work / f"mix_{n}") for n in (1, 2, 3)]
+
+
+def test_the_network_of_the_second_phase_labels_photographs_for_the_third(args):
+    every = made(args)
+    (labelled,) = of(pseudo_labels.main, every)
+    _, second, _ = of(train_command.main, every)
+    assert value(labelled.options, "--model") == str(second.folder / "run_of_keypoints_2")
+    assert value(labelled.options, "--laid") == str(args.work / "laid")
+    names = [share.name for share in keypoint_shares(args, 9, pseudo=True)]
+    assert names == ["laid", "worn", "drawn", "pseudo"]
+    for left_out in ("laid", "bare"):  # then there are no such photographs
+        others = replace(args, leave_out=left_out, work=args.work.parent / left_out)
+        assert of(pseudo_labels.main, made(others)) == []
 
 
 def test_the_detector_starts_from_the_keypoint_network_which_found_boxes_for_it(args):
@@ -94,7 +109,7 @@ def test_the_detector_starts_from_the_keypoint_network_which_found_boxes_for_it(
     *_, keypoints = of(train_command.main, every)
     assert value(mix.options, "--model") == str(args.work / "keypoints_int8" / "artifact")
     assert value(mix.options, "--drawn") == str(args.work / "scenes") and value(mix.options, "--worn") == str(args.worn)
-    assert value(trained.options, "--weights") == str(keypoints.folder / "run_of_keypoints_2")
+    assert value(trained.options, "--weights") == str(keypoints.folder / "run_of_keypoints_3")
     assert value(trained.options, "--data") == str(mix.folder / "mix") and value(trained.options, "--epochs") == "7"
     exported = of(export.main, every)[1]
     assert value(exported.options, "--data") == str(mix.folder / "measured")
@@ -159,6 +174,7 @@ def test_what_is_left_out_of_the_mix(args):
     assert [[share.most for share in keypoint_shares(args, phase.drawn)] for phase in PHASES] == [
         [None, None, 6000],
         [None, None, 2500],
+        [None, None, 1000],
     ]
     (mix,) = of(detection_mix.main, made(replace(args, leave_out="worn")))
     assert value(mix.options, "--leave-out") == "worn"
@@ -182,13 +198,13 @@ def test_the_folder_and_what_made_the_networks(args):
         claimed(replace(args, seed=1))
     with pytest.raises(FileExistsError, match="was begun with leave_out nothing, not worn"):
         claimed(replace(args, leave_out="worn"))
-    with pytest.raises(FileExistsError, match=r"was begun with keypoint_epochs \[8, 8\], not \[8, 9\]"):
-        claimed(replace(args, keypoint_epochs=(8, 9)))
+    with pytest.raises(FileExistsError, match=r"was begun with keypoint_epochs \[8, 8, 4\], not \[8, 9, 4\]"):
+        claimed(replace(args, keypoint_epochs=(8, 9, 4)))
     with pytest.raises(FileExistsError, match="was begun with imagenet "):
         claimed(replace(args, imagenet=written(args.work.parent / "other.pth", "other weights")))
     claimed(replace(args, imagenet=written(args.work.parent / "moved.pth", "weights")))  # the same file elsewhere
     command = (
-        "python recipes/photograph_networks.py --laid CLONE --worn CLONE --imagenet FILE --keypoint-epochs 8 8 "
+        "python recipes/photograph_networks.py --laid CLONE --worn CLONE --imagenet FILE --keypoint-epochs 8 8 4 "
         "--detection-epochs 7 --attribute-epochs 12 --seed 0"
     )
     assert made_by(args, "keypoints") == made_by(args, "detection") == [command]
@@ -198,7 +214,7 @@ def test_the_folder_and_what_made_the_networks(args):
     part = part_of(args, "attributes")
     assert part.run.parent.parent.parent.name == "runs" and part.artifact.parent.name == "attributes_int8"
     assert part_of(args, "detection").run.parent.parent.name == "detection"
-    assert part_of(args, "keypoints").run.name == "run_of_keypoints_2"
+    assert part_of(args, "keypoints").run.name == "run_of_keypoints_3"
 
 
 def test_what_cannot_be_made(fails, args, tmp_path, monkeypatch):
@@ -208,7 +224,7 @@ def test_what_cannot_be_made(fails, args, tmp_path, monkeypatch):
         return fails(photograph_networks.main, "--worn", args.worn, "--work", args.work, *words)
 
     laid, weights = ("--laid", args.laid), ("--imagenet", args.imagenet)
-    assert "--keypoint-epochs must be at least 1, not (8, 0)" in make(*laid, *weights, "--keypoint-epochs", 8, 0)
+    assert "--keypoint-epochs must be at least 1, not (8, 0, 4)" in make(*laid, *weights, "--keypoint-epochs", 8, 0, 4)
     assert "--detection-epochs must be at least 1, not 0" in make(*laid, *weights, "--detection-epochs", 0)
     assert "none is no folder; give the clone of the photos" in make("--laid", tmp_path / "none", *weights)
     assert "none.pth is no file; give the weights of Eff" in make(*laid, "--imagenet", tmp_path / "none.pth")
