@@ -1,5 +1,6 @@
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 from typing import Any
 
@@ -82,6 +83,19 @@ def test_photos_that_nobody_waits_for_are_left_out(networks: Networks, worker: W
     assert gone[0].cancel()
     networks.go.set()
     assert wanted[0].result(30)["name"] == "2" and names(networks) == [["0"], ["2"]]
+
+
+def test_photos_that_nobody_waits_for_leave_their_places_and_bytes(networks: Networks, worker: Worker):
+    held(networks, worker)
+    gone = worker.submit([photo(n) for n in range(40)], Options())
+    watched = weakref.ref(gone[-1])  # which the photo lives as long as
+    assert all(job.cancel() for job in gone)
+    assert worker._figures.registry.get_sample_value("aifashion_queue_length") == 0
+    del gone
+    assert watched() is None
+    wanted = worker.submit([photo(n) for n in range(1, 41)], Options())  # there is room for all
+    networks.go.set()
+    assert wanted[-1].result(30)["name"] == "40"
 
 
 def test_a_photo_that_fails_costs_itself_alone(networks: Networks, worker: Worker, caplog):
