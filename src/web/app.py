@@ -81,8 +81,8 @@ async def _plain_query(request: Request) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise RequestError(400, f"{twice[:40]}: given more than once")
-    known = _QUERIES.get(request.scope["route"].path)
-    for name in names if known is not None else ():
+    known = _QUERIES.get(request.scope["route"].path, tuple(names))
+    for name in names:
         if name not in known:
             raise RequestError(400, f"{name[:40]}: nothing of this name can be asked here; /docs lists what can")
 

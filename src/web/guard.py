@@ -38,7 +38,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         if scope["method"] == "HEAD":  # as GET; the server sends no body
-            scope = scope | {"method": "GET"}
+            scope = {**scope, "method": "GET"}
         status: list[int] = []
         private = scope["path"].startswith("/v1/") or scope["path"] == "/v1"
 

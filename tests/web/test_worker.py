@@ -133,7 +133,8 @@ def test_networks_that_cannot_be_loaded_are_told():
 
 
 def test_clients_share_batches(pretended: Client, networks: Networks, monkeypatch):
-    monkeypatch.setattr("aifashion.web.worker.GATHER", 0.5)
+    monkeypatch.setattr("aifashion.web.worker.GATHER", 30)
+    monkeypatch.setattr("aifashion.web.worker.MOST", 8)  # a batch of so many does not wait for more
     requests = [("POST", "/v1/garments", parts((f"{n}.jpg", b"x" * n))) for n in range(1, 9)]
     for n, done in enumerate(pretended.together(requests), start=1):
         assert done.json() == {"photos": [{"name": f"{n}.jpg", "length": n}]}
