@@ -22,6 +22,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming the option of the command, for values that cannot be used."""
+        if not self.host or set("[]/ ") & set(self.host):
+            raise ValueError(f"--host {self.host!r}: expected an address such as 127.0.0.1 or ::1")
         if not 0 <= self.port <= 65535:
             raise ValueError(f"--port {self.port}: expected a number from 0 to 65535")
         if self.queue < 1:

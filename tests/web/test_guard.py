@@ -49,6 +49,8 @@ def test_names_that_a_service_has(settings: dict[str, Any], allowed: set[str]):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ({"host": ""}, "--host '': expected an address such as"),
+        ({"host": "[::1]"}, r"--host '\[::1\]': expected an address"),
         ({"port": 70_000}, "--port 70000: expected a number from 0 to 65535"),
         ({"queue": 0}, "--queue 0: expected a number of photos from 1"),
         ({"max_bytes": 0}, "--max-mb 0: expected a number above 0"),
