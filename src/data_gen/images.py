@@ -116,6 +116,15 @@ def image_size(path: Path) -> Size:
         return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
+def pixel_count(data: bytes) -> int:
+    """How many pixels a photo has, from the header of its file alone; 0 for what cannot be read."""
+    try:
+        with _open(io.BytesIO(data), "a photo", False) as image:
+            return image.width * image.height
+    except ImageError:
+        return 0
+
+
 def resolve_image(root: Path, image_id: str) -> Path:
     """The path of `image_id` ("Images/blouse/x.jpg", forward slashes) below `root`; the file need not exist.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query
+from fastapi import Depends, FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -30,6 +30,8 @@ from .worker import Worker
 PAGE = Path(__file__).parent / "page"
 _REQUESTS = 4
 """Times the longest body: so many bytes of all requests are in memory at once."""
+_QUERIES = {"/v1/vocabulary": (), "/v1/lengths": (), "/v1/labels": ("to",)}
+"""What can be asked where it is no `PhotoQuery`."""
 # By default FastAPI gives requests and errors to OpenTelemetry, which variables of the environment let send them away.
 _NO_TELEMETRY: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
 _FORM = {"type": "object", "properties": {PART: {"type": "array", "items": {"type": "string", "format": "binary"}}}}
@@ -61,6 +63,8 @@ def new_app(settings: Settings, worker: Worker, figures: Figures) -> ASGIApp:
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirection would name this address, not that of a proxy
+        dependencies=[Depends(_plain_query)],
         telemetry=_NO_TELEMETRY,
     )
     _add_errors(app)
@@ -69,6 +73,18 @@ def new_app(settings: Settings, worker: Worker, figures: Figures) -> ASGIApp:
     _add_state(app, service)
     _add_pages(app)
     return Guard(app, settings, figures)
+
+
+async def _plain_query(request: Request) -> None:
+    """Raises RequestError where something is asked twice, or of a route that has no such query."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise RequestError(400, f"{twice[:40]}: given more than once")
+    known = _QUERIES.get(request.scope["route"].path, tuple(names))
+    for name in names:
+        if name not in known:
+            raise RequestError(400, f"{name[:40]}: nothing of this name can be asked here; /docs lists what can")
 
 
 def _add_errors(app: FastAPI) -> None:

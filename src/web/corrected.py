@@ -16,7 +16,7 @@ BEYOND = 1.0
 """How far a point may lie beyond the edge of its photo, px: tools round, and people click on the border."""
 LONGEST_SIDE = 100_000
 _STATES = {"visible": VISIBLE, "hidden": HIDDEN, "absent": ABSENT}
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Point(BaseModel):

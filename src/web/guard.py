@@ -20,6 +20,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_ELSEWHERE = "pages of other sites may not use this service"
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+)(?::\d{1,5})?")
 
 
@@ -36,6 +37,8 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":  # as GET; the server sends no body
+            scope = {**scope, "method": "GET"}
         status: list[int] = []
         private = scope["path"].startswith("/v1/") or scope["path"] == "/v1"
 
@@ -71,11 +74,15 @@ class Guard:
             raise RequestError(403, "this service does not answer under this name; --allow-host NAME allows one")
         for origin in headers.getlist("origin"):
             if not self._is_own(origin, hosts[0]):
-                raise RequestError(403, "pages of other sites may not use this service")
+                raise RequestError(403, _ELSEWHERE)
+        # A link from another site may be followed, but nothing sent; browsers say so also where Origin is missing.
+        if scope["method"] != "GET" and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            raise RequestError(403, _ELSEWHERE)
         token = self.settings.token
         if private and token is not None:
-            given = headers.get("authorization", "")
-            if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {token}".encode("latin-1")):
+            kind, _, given = headers.get("authorization", "").partition(" ")
+            same = hmac.compare_digest(given.strip(" ").encode("latin-1"), token.encode("latin-1"))
+            if kind.lower() != "bearer" or not same:
                 raise RequestError(
                     401, "expected the header Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"}
                 )
@@ -89,7 +96,12 @@ class Guard:
             return False
         if parts.scheme not in ("http", "https") or not name:
             return False
-        return parts.netloc.lower() == host.lower() or name in {one.lower() for one in self.settings.hosts}
+        return parts.netloc.lower() == host.lower() or _written(name) in self.settings.own_hosts
+
+
+def _written(name: str) -> str:
+    """The name of an address as a Host header has it."""
+    return f"[{name}]" if ":" in name else name.rstrip(".")
 
 
 def _route(scope: Scope) -> str:

@@ -78,9 +78,11 @@ def label_file(body: LabelsBody, to: str, vocabulary: Vocabulary) -> LabelFile:
 
 def _photo(photo: LabelledPhotoBody, where: str, vocabulary: Vocabulary) -> LabelledPhoto:
     size = photo.width, photo.height
-    problem = image_id_problem(photo.name) or (None if posix_name(photo.name) == photo.name else "write it without ./")
+    problem = image_id_problem(photo.name)
+    if problem is None and (plain := posix_name(photo.name)) != photo.name:
+        problem = f"write it as {plain[:100]!r}"
     if problem:
-        raise RequestError(400, f"{where}.name: labels cannot name this photo: {problem}")
+        raise RequestError(400, f"{where}.name: labels cannot name the photo {photo.name[:100]!r}: {problem}")
     garments = []
     for number, garment in enumerate(photo.garments):
         place = f"{where}.garments.{number}."

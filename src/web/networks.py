@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from ..data_gen.images import pixel_count
 from ..eval.drawing import encoded
 from ..measurement_sets import MeasurementSet, measurements_of
 from ..recognition.box_sources import NONE
@@ -25,6 +26,8 @@ LENGTHS = (1, 4, 8, 16)
 """Photos, or garments, that a network sees at once: for every other length it is compiled anew, and the runtime keeps
 no more than so many."""
 MOST = LENGTHS[-1]
+MOST_PIXELS = 192_000_000
+"""Of photos that are in memory at once, three bytes each: a file of few bytes can have many."""
 _GARMENTS = 4  # of a photo, as a rule
 
 
@@ -70,6 +73,10 @@ class Networks:
 
     def answers(self, photos: Sequence[EncodedPhoto], options: Options) -> Iterator[dict[str, Any]]:
         """The entry of each photo, in order; of one that cannot be read with `error`. options: that passed `check`."""
+        for some in _portions(photos):
+            yield from self._answers(some, options)
+
+    def _answers(self, photos: Sequence[EncodedPhoto], options: Options) -> Iterator[dict[str, Any]]:
         measuring = self.measuring(options)
         recognizer = self._augmented if options.augment else self.recognizer
         count = _length(len(photos))
@@ -102,6 +109,21 @@ def load_networks(model: Path | None = None, attributes: Path | None = None, det
     recognizer = load(model, attributes)
     without = detector is not None and str(detector) == NONE
     return Networks(recognizer, None if without else load_detection_model(detector))
+
+
+def _portions(photos: Sequence[EncodedPhoto]) -> Iterator[list[EncodedPhoto]]:
+    """The photos in their order, so many at once as have MOST_PIXELS, but at least one."""
+    some: list[EncodedPhoto] = []
+    pixels = 0
+    for photo in photos:
+        own = pixel_count(photo.data)
+        if some and pixels + own > MOST_PIXELS:
+            yield some
+            some, pixels = [], 0
+        some.append(photo)
+        pixels += own
+    if some:
+        yield some
 
 
 def _length(count: int) -> int:

@@ -63,11 +63,13 @@ def options_of(query: PhotoQuery) -> Options:
         marker = f"{MARKER}:{marker}"
     scale = ScaleOptions(query.px_per_cm, query.known, query.sheet, marker)
     try:
-        garments = "photo" if query.garments == "photo" else query.garments and read_garments(query.garments)
+        garments = (
+            "photo" if query.garments == "photo" else None if query.garments is None else read_garments(query.garments)
+        )
         scale.read()
     except ValueError as error:
         raise RequestError(400, of_query(error)) from None
-    return Options(garments or None, query.category, query.augment, query.draw, query.layers, scale)
+    return Options(garments, query.category, query.augment, query.draw, query.layers, scale)
 
 
 def of_query(error: ValueError) -> str:

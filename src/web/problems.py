@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 _LONGEST = 300  # characters of a sentence's part that comes from a request
+_LONGEST_SENTENCE = 2000
 
 
 class RequestError(Exception):
@@ -27,7 +28,7 @@ def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 def error_answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return answer({"error": " ".join(message.split())}, status, headers)
+    return answer({"error": " ".join(message.split())[:_LONGEST_SENTENCE]}, status, headers)
 
 
 def sentence(errors: Sequence[Any]) -> str:

@@ -22,14 +22,18 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming the option of the command, for values that cannot be used."""
+        if not self.host or set("[]/ ") & set(self.host):
+            raise ValueError(f"--host {self.host!r}: expected an address such as 127.0.0.1 or ::1")
         if not 0 <= self.port <= 65535:
             raise ValueError(f"--port {self.port}: expected a number from 0 to 65535")
         if self.queue < 1:
             raise ValueError(f"--queue {self.queue}: expected a number of photos from 1")
         if self.max_bytes < 1:
             raise ValueError(f"--max-mb {self.max_bytes / (1 << 20):g}: expected a number above 0")
-        if self.token is not None and (not self.token or not self.token.isascii() or not self.token.isprintable()):
+        if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token):
             raise ValueError("--token: expected letters, digits and signs of ASCII, as a header can have them")
+        if self.token is not None and self.token != self.token.strip():
+            raise ValueError("--token: it begins or ends with a space, which headers do not keep")
         for name in self.hosts:
             if not name or any(sign in name for sign in "/@ *") or (":" in name and not name.startswith("[")):
                 raise ValueError(f"--allow-host {name}: expected a name such as photos.example.org, without a port")
@@ -48,4 +52,9 @@ class Settings:
     def allowed_hosts(self) -> frozenset[str]:
         """The names by which clients may call it."""
         local = LOOPBACK if self.on_loopback or self.own_name in EVERYWHERE else ()
-        return frozenset((self.own_name, *local, *(name.lower().rstrip(".") for name in self.hosts)))
+        return frozenset((self.own_name, *local)) | self.own_hosts
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """The further names, as they are compared."""
+        return frozenset(name.lower().rstrip(".") for name in self.hosts)

@@ -76,6 +76,8 @@ class Worker:
                 raise RequestError(429, full, {"Retry-After": str(seconds)})
             self._waiting.extend(jobs)
             self._changed.notify_all()
+        for job in jobs:
+            job.entry.add_done_callback(self._leave)
         return [job.entry for job in jobs]
 
     def stop(self) -> None:
@@ -85,6 +87,12 @@ class Worker:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
+
+    def _leave(self, entry: Future[dict[str, Any]]) -> None:
+        """A photo that nobody waits for any longer gives its place and its bytes back at once."""
+        if entry.cancelled():
+            with self._changed:
+                self._waiting = deque(job for job in self._waiting if job.entry is not entry)
 
     def _run(self) -> None:
         try:
@@ -114,7 +122,7 @@ class Worker:
                     left = end - time.monotonic()
                     if left <= 0 or not self._changed.wait(left):
                         break
-                alike = self._alike(first.options)
+                alike = self._alike(first.options)  # none where all have left meanwhile
                 taken = set(map(id, alike))
                 self._waiting = deque(job for job in self._waiting if id(job) not in taken)
                 batch = [job for job in alike if job.entry.set_running_or_notify_cancel()]

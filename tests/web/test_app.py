@@ -16,6 +16,7 @@ from served import Client, Networks, client, parts
 from aifashion import EncodedPhoto, Recognizer
 from aifashion.measurement_sets import measurements_of
 from aifashion.recognition.measuring import ScaleOptions, new_measuring
+from aifashion.web import networks as networks_module
 from aifashion.web.networks import load_networks
 from aifashion.web.settings import Settings
 
@@ -100,6 +101,67 @@ def test_damaged_photos_are_entries_among_the_others(shipped: Client):
     assert found[1]["garments"][0]["category"] == "dress" and "error" not in found[1]
 
 
+def test_photos_of_many_pixels_are_recognised_one_after_the_other(shipped: Client, monkeypatch):
+    """A file of few bytes can have many pixels, all of which are in memory while it is recognised."""
+    portions = []
+    whole = networks_module.Networks._answers
+
+    def told(self: Any, photos: Any, options: Any) -> Any:
+        portions.append([photo.name for photo in photos])
+        return whole(self, photos, options)
+
+    monkeypatch.setattr(networks_module.Networks, "_answers", told)
+    monkeypatch.setattr(networks_module, "MOST_PIXELS", 40_000)
+    sides = {"a.png": 100, "b.png": 150, "c.png": 120, "d.png": 250, "e.png": 50}
+    photos = []
+    for name, side in sides.items():
+        data = io.BytesIO()
+        Image.new("RGB", (side, side)).save(data, "PNG")
+        photos.append((name, data.getvalue()))
+    photos.append(("f.png", b"no photo"))
+    found = shipped.post("/v1/garments", **parts(*photos), params={"garments": "photo"}).json()["photos"]
+    assert [photo["name"] for photo in found] == [*sides, "f.png"] and "error" in found[-1]
+    assert [photo["width"] for photo in found[:-1]] == list(sides.values())
+    assert portions == [["a.png", "b.png"], ["c.png"], ["d.png"], ["e.png", "f.png"]]
+
+
+KINDS = ("turned", "cmyk", "alpha", "deep", "webp", "large", "narrow", "one pixel")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_kinds_of_files_have_the_answers_of_the_python_door(shipped: Client, door: Recognizer, kind: str):
+    data = file_of_kind(Image.open(GOLDEN / "dress.jpg").convert("RGB"), kind)
+    (photo,) = shipped.post("/v1/garments", **parts(("a", data))).json()["photos"]
+    expected = door.garments(EncodedPhoto("a", data))
+    assert photo["garments"] == json.loads(json.dumps([garment.to_dict() for garment in expected]))
+    assert (photo["width"], photo["height"]) == expected[0].size
+
+
+def file_of_kind(image: Image.Image, kind: str) -> bytes:
+    data = io.BytesIO()
+    if kind == "turned":
+        exif = Image.Exif()
+        exif[0x0112] = 7
+        image.save(data, "JPEG", exif=exif)
+    elif kind == "cmyk":
+        image.convert("CMYK").save(data, "JPEG")
+    elif kind == "alpha":
+        cover = Image.linear_gradient("L").resize(image.size)
+        image.putalpha(cover)
+        image.save(data, "PNG")
+    elif kind == "deep":
+        Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257).save(data, "PNG")
+    elif kind == "webp":
+        image.save(data, "WEBP", quality=80)
+    elif kind == "large":
+        image.resize((image.width * 12, image.height * 12)).save(data, "JPEG")
+    elif kind == "narrow":
+        image.resize((60, 4000)).save(data, "JPEG")
+    else:
+        image.resize((1, 1)).save(data, "PNG")
+    return data.getvalue()
+
+
 def test_a_photo_that_is_turned_by_exif_is_upright(shipped: Client, door: Recognizer):
     image = Image.open(GOLDEN / "dress.jpg")
     exif = Image.Exif()
@@ -154,7 +216,7 @@ def test_pictures_and_layers(shipped: Client, door: Recognizer):
         ({"garments": "0"}, "garments 0: expected all"),
         ({"category": "hat"}, "unknown category 'hat'; expected one of blouse"),
         ({"augment": "perhaps"}, "augment: Input should be a valid boolean"),
-        ({"px_per_cm": "-1"}, "px_per_cm -1.0: px per cm = -1.0; expected a number above 0"),
+        ({"px_per_cm": "-1"}, "px_per_cm -1.0: px per cm = -1.0; expected a number from 0.0001 to 1,000,000"),
         ({"px_per_cm": "nan"}, "px_per_cm nan"),
         ({"known": "waist"}, "known waist: expected a name and its length in cm"),
         ({"known": "tail=3"}, "known tail=3: no measurement and no pair of keypoints"),
@@ -201,6 +263,8 @@ def test_paths_and_methods_that_are_not_there(pretended: Client):
         ("GET", "/page/../app.py", 404),
         ("GET", "/page/%2e%2e/app.py", 404),
         ("GET", "/..%2fapp.py", 404),
+        ("GET", "/docs/", 404),  # no redirection, whose address would not be that of a proxy
+        ("POST", "/v1/garments/", 404),
         ("GET", "/v1/garments", 405),
         ("POST", "/healthz", 405),
         ("DELETE", "/v1/labels", 405),

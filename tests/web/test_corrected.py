@@ -78,6 +78,23 @@ def test_numbers_that_are_none_are_refused(pretended: Client):
         assert done.status_code == 400 and not math.isnan(len(done.json()["error"]))
 
 
+@pytest.mark.parametrize("value", [True, "5"])
+def test_what_is_no_number_is_refused(pretended: Client, value: Any):
+    for changes, name in (
+        ({"scale": {"px_per_cm": value}}, "scale.px_per_cm"),
+        ({"scale": {"known": {"waist": value}}}, "scale.known.waist"),
+        ({"width": value}, "width"),
+        ({"keypoints": SKIRT | {"hemline_left": {"x": value, "y": 1, "state": "visible"}}}, "keypoints.hemline_left.x"),
+    ):
+        done = lengths(pretended, **changes)
+        assert done.status_code == 400 and f"{name}: Input should be a valid" in done.json()["error"]
+
+
+def test_a_long_value_is_told_in_part(pretended: Client):
+    done = lengths(pretended, category="x" * 100_000)
+    assert done.status_code == 400 and "unknown category" in done.json()["error"] and len(done.content) < 3000
+
+
 def test_only_json_is_read(pretended: Client):
     done = pretended.post("/v1/lengths", content=b"{}", headers={"Content-Type": "text/plain"})
     assert done.status_code == 415 and done.json() == {"error": "expected the header Content-Type: application/json"}

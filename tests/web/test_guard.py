@@ -49,11 +49,14 @@ def test_names_that_a_service_has(settings: dict[str, Any], allowed: set[str]):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ({"host": ""}, "--host '': expected an address such as"),
+        ({"host": "[::1]"}, r"--host '\[::1\]': expected an address"),
         ({"port": 70_000}, "--port 70000: expected a number from 0 to 65535"),
         ({"queue": 0}, "--queue 0: expected a number of photos from 1"),
         ({"max_bytes": 0}, "--max-mb 0: expected a number above 0"),
         ({"token": ""}, "--token: expected letters"),
         ({"token": "a\nb"}, "--token: expected letters"),
+        ({"token": " abc"}, "--token: it begins or ends with a space"),
         ({"hosts": ("https://a.example/",)}, "--allow-host https://a.example/: expected a name"),
         ({"hosts": ("a.example:80",)}, "--allow-host a.example:80: expected a name"),
     ],
@@ -71,6 +74,24 @@ def test_pages_of_other_sites_are_refused(pretended: Client, networks: Networks,
     done = pretended.post("/v1/garments", **parts(("a.jpg", b"x")), headers={"Origin": origin})
     assert done.status_code == 403 and done.json() == {"error": "pages of other sites may not use this service"}
     assert not networks.batches
+
+
+def test_what_a_browser_says_of_the_page_counts_without_an_origin(pretended: Client, networks: Networks):
+    for site in ("cross-site", "same-site"):
+        headers = {"Sec-Fetch-Site": site}
+        done = pretended.post("/v1/garments", **parts(("a.jpg", b"x")), headers=headers)
+        assert done.status_code == 403 and "pages of other sites" in done.json()["error"] and not networks.batches
+        assert pretended.get("/", headers=headers).status_code == 200  # a link
+    for site in ("same-origin", "none"):
+        done = pretended.post("/v1/garments", **parts(("a.jpg", b"x")), headers={"Sec-Fetch-Site": site})
+        assert done.status_code == 200
+
+
+def test_origins_are_compared_as_names_are(networks: Networks):
+    with client(networks, hosts=("Photos.example.org.", "[2001:db8::7]")) as made:
+        for origin in ("https://photos.example.org", "https://PHOTOS.example.org.", "https://[2001:db8::7]"):
+            words = {"headers": {"Host": "localhost:8000", "Origin": origin}}
+            assert made.post("/v1/garments", **parts(("a.jpg", b"x")), **words).status_code == 200
 
 
 def test_pages_of_its_own_are_answered(networks: Networks):
@@ -97,7 +118,8 @@ def test_a_token_is_asked_for(networks: Networks):
             assert done.status_code == 401 and done.headers["www-authenticate"] == "Bearer"
             assert done.json() == {"error": "expected the header Authorization: Bearer TOKEN"}
             assert made.post("/v1/nothing", headers=words).status_code == 401
-        assert made.get("/v1/vocabulary", headers={"Authorization": "Bearer s3cret"}).status_code == 200
+        for kind in ("Bearer ", "bearer ", "BEARER  "):
+            assert made.get("/v1/vocabulary", headers={"Authorization": f"{kind}s3cret"}).status_code == 200
         for path in ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"):
             assert made.get(path).status_code == 200
 

@@ -82,8 +82,9 @@ def test_a_box_is_written_as_it_is(pretended: Client):
 
 BAD = {
     "format": ("cvat", body(), "to=cvat: expected one of fashionai, coco, label-studio"),
-    "name": ("coco", body(name="../a.jpg"), "photos.0.name: labels cannot name this photo: '..' leads out"),
-    "no name": ("coco", body(name=""), "photos.0.name: labels cannot name this photo: it is empty"),
+    "name": ("coco", body(name="../a.jpg"), "photos.0.name: labels cannot name the photo '../a.jpg': '..' leads out"),
+    "no name": ("coco", body(name=""), "photos.0.name: labels cannot name the photo '': it is empty"),
+    "a space": ("coco", body(name=" a.jpg"), "labels cannot name the photo ' a.jpg': write it as 'a.jpg'"),
     "category": ("coco", body(garments=[{"category": "hat", "keypoints": SKIRT}]), "photos.0.garments.0.category"),
     "box": (
         "coco",

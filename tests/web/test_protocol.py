@@ -38,6 +38,16 @@ def said(connection: socket.socket) -> tuple[int, dict]:
     return int(head.split()[1]), json.loads(body)
 
 
+def until(connection: socket.socket, end: bytes) -> bytes:
+    """What is received up to and with these bytes."""
+    data = b""
+    while end not in data:
+        piece = connection.recv(65536)
+        assert piece, data
+        data += piece
+    return data
+
+
 @pytest.fixture
 def port(pretended: Client) -> Iterator[int]:
     with listening(pretended) as (number, _):
@@ -94,6 +104,60 @@ def test_slow_headers_end(port: int, monkeypatch):
         with connected(port) as connection:
             connection.sendall(start)
             assert said(connection) == (408, {"error": "the headers come too slowly"})
+
+
+def test_an_answer_that_nobody_takes_ends(pretended: Client, monkeypatch):
+    monkeypatch.setattr(protocol, "TAKE_SECONDS", 0.2)
+    pretended.worker.networks.facts = {"name": "x" * (32 << 20)}
+    with listening(pretended) as (port, _), connected(port) as connection:
+        connection.sendall(b"GET /v1/vocabulary HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        count = len(connection.recv(1))  # it has begun
+        time.sleep(3)
+        with suppress(ConnectionResetError):
+            while piece := connection.recv(1 << 20):
+                count += len(piece)
+        assert 0 < count < 32 << 20
+
+
+def test_an_answer_that_is_taken_slowly_is_given_as_a_whole(pretended: Client, monkeypatch):
+    monkeypatch.setattr(protocol, "TAKE_SECONDS", 0.5)
+    pretended.worker.networks.facts = {"name": "x" * (8 << 20)}
+    with listening(pretended) as (port, _), connected(port) as connection:
+        connection.sendall(b"GET /v1/vocabulary HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        count = 0
+        while piece := connection.recv(1 << 20):
+            count += len(piece)
+            time.sleep(0.05)
+        assert count > 8 << 20
+
+
+def test_the_rest_of_a_body_that_was_refused_is_not_taken_for_ever(port: int, monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+    with connected(port) as connection:
+        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
+        assert b" 405 " in connection.recv(65536)
+        with pytest.raises(OSError):
+            for _ in range(100):
+                connection.sendall(b"x")
+                time.sleep(0.1)
+
+
+def test_a_connection_goes_on_after_a_body_that_was_refused(port: int):
+    with connected(port) as connection:
+        head = b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
+        connection.sendall(head)
+        assert b" 405 " in until(connection, b"there")
+        connection.sendall(b"body" + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b" 200 " in until(connection, b"ok")
+
+
+def test_head_is_answered_as_get_without_a_body(port: int):
+    with connected(port) as connection:
+        connection.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        data = b""
+        while piece := connection.recv(65536):
+            data += piece
+    assert b" 200 " in data.splitlines()[0] and b"content-length: 15" in data.lower() and data.endswith(b"\r\n\r\n")
 
 
 def test_a_client_that_went_away_costs_no_recognition(port: int, pretended: Client, networks: Networks, caplog):

@@ -77,6 +77,21 @@ def test_bad_requests_are_refused_in_one_sentence(pretended: Client, networks: N
     assert "\n" not in done.json()["error"] and not networks.batches
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/v1/garments?draw=1&draw=0", "draw: given more than once"),
+        ("/v1/garments?garments=", "garments : expected all, largest or a number from 1"),
+        ("/v1/lengths?px_per_cm=4", "px_per_cm: nothing of this name can be asked here; /docs lists what can"),
+        ("/v1/labels?to=coco&too=1", "too: nothing of this name can be asked here"),
+        ("/v1/labels?to=coco&to=fashionai", "to: given more than once"),
+    ],
+)
+def test_nothing_that_is_asked_is_left_aside(pretended: Client, networks: Networks, path: str, message: str):
+    done = pretended.post(path, **parts(("a.jpg", b"x")))
+    assert done.status_code == 400 and message in done.json()["error"] and not networks.batches
+
+
 def test_ten_thousand_tiny_parts_are_refused(pretended: Client, networks: Networks):
     done = pretended.post("/v1/garments", **form(PART * 10_000 + b"--B--\r\n"))
     assert done.status_code == 400

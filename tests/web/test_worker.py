@@ -1,5 +1,6 @@
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 from typing import Any
 
@@ -84,6 +85,19 @@ def test_photos_that_nobody_waits_for_are_left_out(networks: Networks, worker: W
     assert wanted[0].result(30)["name"] == "2" and names(networks) == [["0"], ["2"]]
 
 
+def test_photos_that_nobody_waits_for_leave_their_places_and_bytes(networks: Networks, worker: Worker):
+    held(networks, worker)
+    gone = worker.submit([photo(n) for n in range(40)], Options())
+    watched = weakref.ref(gone[-1])  # which the photo lives as long as
+    assert all(job.cancel() for job in gone)
+    assert worker._figures.registry.get_sample_value("aifashion_queue_length") == 0
+    del gone
+    assert watched() is None
+    wanted = worker.submit([photo(n) for n in range(1, 41)], Options())  # there is room for all
+    networks.go.set()
+    assert wanted[-1].result(30)["name"] == "40"
+
+
 def test_a_photo_that_fails_costs_itself_alone(networks: Networks, worker: Worker, caplog):
     held(networks, worker)
     jobs = worker.submit([photo(1), photo(2, b"bad"), photo(3, b"worse"), photo(4)], Options())
@@ -119,7 +133,8 @@ def test_networks_that_cannot_be_loaded_are_told():
 
 
 def test_clients_share_batches(pretended: Client, networks: Networks, monkeypatch):
-    monkeypatch.setattr("aifashion.web.worker.GATHER", 0.5)
+    monkeypatch.setattr("aifashion.web.worker.GATHER", 30)
+    monkeypatch.setattr("aifashion.web.worker.MOST", 8)  # a batch of so many does not wait for more
     requests = [("POST", "/v1/garments", parts((f"{n}.jpg", b"x" * n))) for n in range(1, 9)]
     for n, done in enumerate(pretended.together(requests), start=1):
         assert done.json() == {"photos": [{"name": f"{n}.jpg", "length": n}]}

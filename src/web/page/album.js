@@ -121,11 +121,11 @@ export class Album extends EventTarget {
 	}
 
 	undo() {
-		return this.#apply(this.history.undo());
+		this.#apply(this.history.undo());
 	}
 
 	redo() {
-		return this.#apply(this.history.redo());
+		this.#apply(this.history.redo());
 	}
 
 	check(value) {
@@ -146,7 +146,7 @@ export class Album extends EventTarget {
 		this.edit({ category: category === garment.category ? null : category });
 		if (category === garment.category || valueOf(entry.edits?.[index], found)) return;
 		const points = await this.#lookAgain(entry, garment, category).catch(() => null);
-		if (points) this.#set(entry, index, { [found]: points });
+		if (points && entry.garments[index] === garment) this.#set(entry, index, { [found]: points });
 	}
 
 	/** The photo's file; null where it is not kept. */
@@ -214,10 +214,9 @@ export class Album extends EventTarget {
 	}
 
 	#apply(change) {
-		if (!change) return null;
+		if (!change) return;
 		this.garment = change.garment;
 		this.#set(this.current, change.garment, change.values);
-		return change;
 	}
 
 	#changed(entry) {
@@ -229,7 +228,7 @@ export class Album extends EventTarget {
 		const joined = await this.store.save(stored(entry), fresh);
 		if (joined === null || !this.photos.has(entry.id)) return;
 		// Edits can have been made while this was written, here or in another window.
-		entry.edits = joinedAll(entry.edits, joined.edits);
+		if (joined.answered === entry.answered) entry.edits = joinedAll(entry.edits, joined.edits);
 		if (joined.kept === false && entry.kept !== false) {
 			entry.kept = false;
 			this.#tell("photo", entry.id);
@@ -267,13 +266,18 @@ export class Album extends EventTarget {
 		if (other && other.status !== "waiting") return void this.#read(id);
 		const file = await this.file(id);
 		if (!file) return this.#answered(entry, { status: "error", error: null, missing: true });
-		const query = garmentQuery(this.settings);
+		let query = garmentQuery(this.settings);
+		const ask = () => this.service.recognise(file, entry.name, { ...query, layers: "1" });
 		try {
-			const answer = await this.service.recognise(file, entry.name, { ...query, layers: "1" });
+			const answer = await ask().catch((error) => {
+				if (error.status !== 400) throw error;
+				query = garmentQuery({ ...this.settings, scale: "none" }); // what is wrong with the scale is told by the lengths
+				return ask();
+			});
 			const { width, height, garments } = answer;
 			this.#answered(entry, { status: "done", error: null, missing: false, width, height, garments, query });
 		} catch (error) {
-			this.#answered(entry, { status: "error", error: error.message, missing: false, retry: error.again === true });
+			this.#answered(entry, { status: "error", error: error.message, missing: false });
 		}
 	}
 
@@ -283,6 +287,7 @@ export class Album extends EventTarget {
 		const failed = facts.status === "error" && before?.garments?.length;
 		Object.assign(entry, failed ? { status: "done", error: facts.error, ...before } : facts, { answered: this.#now() });
 		if (before && !failed && entry.garments) entry.edits = moved(before, entry.garments);
+		if (!failed) this.#histories.delete(entry.id); // its changes are of other garments
 		if (entry.id === this.chosen) this.choose(entry.id, before ? this.garment : null);
 		this.#changed(entry);
 	}
@@ -312,8 +317,10 @@ export class Album extends EventTarget {
 			return this.#tell("list");
 		}
 		const fresh = (entry.answered ?? 0) > (mine.answered ?? 0) && entry.status !== "waiting";
-		if (fresh) Object.assign(mine, entry, { edits: joinedAll(mine.edits, entry.edits) });
-		mine.edits = joinedAll(mine.edits, entry.edits);
+		if (fresh) {
+			Object.assign(mine, entry);
+			this.#histories.delete(id);
+		} else if (entry.answered === mine.answered) mine.edits = joinedAll(mine.edits, entry.edits);
 		mine.thumbnail ??= entry.thumbnail;
 		if ((entry.checked?.at ?? 0) > (mine.checked?.at ?? 0)) mine.checked = entry.checked;
 		if (fresh && id === this.chosen) this.choose(id);

@@ -72,11 +72,14 @@ export function middle(points) {
 	return { x: sum("x") / points.length, y: sum("y") / points.length };
 }
 
+export function area(box) {
+	return (box[2] - box[0]) * (box[3] - box[1]);
+}
+
 /** How much two boxes overlap: intersection over union, 0..1. */
 export function overlap(a, b) {
 	const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
 	const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
 	if (width <= 0 || height <= 0) return 0;
-	const area = (box) => (box[2] - box[0]) * (box[3] - box[1]);
 	return (width * height) / (area(a) + area(b) - width * height);
 }

@@ -1,6 +1,7 @@
 // The dialogs for a token, the keys, and what is kept; the theme and the language.
 
 import { $, make } from "./elements.js";
+import { recall, remember } from "./memory.js";
 import { keepSettings } from "./settings.js";
 import { chooseLanguage, chosenLanguage, LANGUAGES, word } from "./words.js";
 
@@ -24,7 +25,7 @@ export function askToken(wrong) {
 	const dialog = $("token-dialog");
 	$("token-wrong").hidden = !wrong;
 	$("token").value = "";
-	dialog.addEventListener("cancel", (event) => event.preventDefault());
+	dialog.onclose = () => dialog.showModal(); // the second Escape closes it, whatever a page says
 	dialog.showModal();
 	return new Promise((resolve) => {
 		$("token-form").onsubmit = (event) => {
@@ -32,6 +33,7 @@ export function askToken(wrong) {
 			const token = $("token").value.trim();
 			// A header cannot hold other letters, so the token has none.
 			if (/[^ -~]/.test(token)) return void ($("token-wrong").hidden = false);
+			dialog.onclose = null;
 			dialog.close();
 			resolve(token);
 		};
@@ -64,12 +66,12 @@ export async function showKept(album) {
 }
 
 export function prepareTheme() {
-	const kept = localStorage.getItem(THEME);
+	const kept = recall(THEME);
 	if (kept) document.documentElement.dataset.theme = kept;
 	$("theme").addEventListener("click", () => {
 		const theme = isDark() ? "light" : "dark";
 		document.documentElement.dataset.theme = theme;
-		localStorage.setItem(THEME, theme);
+		remember(THEME, theme);
 	});
 }
 

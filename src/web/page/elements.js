@@ -15,17 +15,17 @@ export function draw(tag, attributes = {}, ...children) {
 
 function fill(element, attributes, children) {
 	for (const [name, value] of Object.entries(attributes)) {
-		if (value === null || value === undefined || value === false) continue;
+		if (value == null || value === false) continue;
 		if (name === "text") element.textContent = value;
 		else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
 		else element.setAttribute(name, value === true ? "" : value);
 	}
-	element.append(...children.filter((child) => child !== null && child !== undefined));
+	element.append(...children.filter((child) => child != null));
 	return element;
 }
 
 export function icon(name) {
-	return draw("svg", { class: "icon", "aria-hidden": "true" }, draw("use", { href: `#i-${name}` }));
+	return draw("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" }, draw("use", { href: `#i-${name}` }));
 }
 
 /** Says something to people who use a screen reader. */

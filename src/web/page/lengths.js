@@ -147,13 +147,13 @@ export class Lengths {
 
 	#table({ lengths, error, byHand, about }) {
 		const entries = Object.entries(lengths ?? {});
-		const scaled = entries.some(([, { cm }]) => cm !== null && cm !== undefined);
+		const scaled = entries.some(([, { cm }]) => cm != null);
 		const rows = entries.map(([name, length]) => {
 			const value = scaled ? length.cm : length.px, doubt = scaled ? length.cm_se : length.px_se;
 			const digits = scaled ? 1 : 0;
-			const known = value !== null && value !== undefined;
+			const known = value != null;
 			const text = known ? `${about ? "≈ " : ""}${number(value, digits)}` : "-";
-			const se = known && doubt !== null && doubt !== undefined ? `± ${number(doubt, digits)}` : "";
+			const se = known && doubt != null ? `± ${number(doubt, digits)}` : "";
 			const on = (chosen) => () => {
 				this.view.dimension = chosen;
 				if (this.view.layers.has("dimensions")) this.view.refresh();
@@ -193,7 +193,7 @@ function scaleOnly(query) {
 
 /** A cell of a CSV file; a spreadsheet would take a text that starts like a formula for one. */
 function cell(value) {
-	if (value === null || value === undefined) return "";
+	if (value == null) return "";
 	const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
 	return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -24,6 +24,8 @@ async function start() {
 	for (const button of document.querySelectorAll("[data-icon]")) button.prepend(icon(button.dataset.icon));
 	$("empty").hidden = false;
 	document.body.classList.remove("starting");
+	let opened;
+	takePhotos(new Promise((resolve) => (opened = resolve)));
 	const service = new Service(askToken, word), store = new Store();
 	const [vocabulary] = await Promise.all([service.vocabulary(), store.open()]);
 	const keypoints = Object.fromEntries(vocabulary.categories.map(({ name, keypoints: names }) => [name, names]));
@@ -58,12 +60,12 @@ async function start() {
 	view.showLayers();
 	lengths.showScale();
 	showRecognition(album);
-	takePhotos(album);
 	takeClicks(album, view, saving);
 	takeKeys(album, view, points);
 	await album.load();
 	show(album, view);
 	document.body.dataset.ready = "yes";
+	opened(album);
 }
 
 /** The page with photos, or the empty one. */
@@ -112,8 +114,11 @@ function showRecognition(album) {
 	);
 }
 
-function takePhotos(album) {
+/** opened: a promise of the album; photos can come before the service is ready. */
+function takePhotos(opened) {
 	const add = async ({ photos, others }) => {
+		if (!document.body.dataset.ready) toast(word("loading"), true);
+		const album = await opened;
 		const { added, known, renamed } = await album.add(photos);
 		const told = [];
 		if (added) told.push(word("added", { count: added }));

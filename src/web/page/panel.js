@@ -61,9 +61,9 @@ export class Panel {
 			...names.map((name) => make("option", { value: name, selected: name === now.category, text: named("category", name) })),
 		);
 		const likely = now.category === garment.category ? (garment.category_probability ?? garment.score) : null;
-		const probability = likely === null || likely === undefined ? word("category.given") : percent(likely);
+		const probability = likely == null ? word("category.given") : percent(likely);
 		const facts = make("output", { class: "probability", for: "category", text: probability });
-		const restore = now.changed ? this.#button("restore", "undo", () => this.#restore()) : null;
+		const restore = now.changed ? make("button", { class: "button small", type: "button", id: "restore", onclick: () => this.#restore() }, icon("undo"), word("restore")) : null;
 		const leave = make("button", {
 			class: "button small toggle",
 			type: "button",
@@ -84,10 +84,6 @@ export class Panel {
 		const edits = this.album.current.edits?.[this.album.garment] ?? {};
 		const keys = Object.keys(edits).filter((key) => key === "category" || key.startsWith("point:"));
 		this.album.edit(Object.fromEntries(keys.map((key) => [key, null])));
-	}
-
-	#button(key, symbol, onclick) {
-		return make("button", { class: "button small", type: "button", id: key, onclick }, icon(symbol), word(key));
 	}
 
 	#attributes(garment, now) {

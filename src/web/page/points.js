@@ -4,7 +4,8 @@
 // the arrow keys and letters for itself; within an application it gives them to the page, and says the name of the
 // focused button with its state and place. The list of points in the panel does the same without any of these keys.
 
-import { inside, toPhoto, toScreen } from "./coordinates.js";
+import { isPlaced } from "./corrections.js";
+import { area, inside, toPhoto, toScreen } from "./coordinates.js";
 import { $, announce, make } from "./elements.js";
 import { named, number, word } from "./words.js";
 
@@ -19,6 +20,7 @@ export class Points {
 		this.placing = null;
 		this.place = $("points");
 		view.addEventListener("placed", () => this.refresh());
+		album.addEventListener("chosen", () => this.#endDrag());
 		view.addEventListener("clicked", ({ detail }) => this.#clicked(detail));
 		this.place.addEventListener("keydown", (event) => this.#key(event));
 		for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) {
@@ -29,7 +31,7 @@ export class Points {
 	/** Puts all buttons where their points are. */
 	refresh() {
 		const now = this.view.layers.has("points") ? this.album.corrected() : null;
-		const points = Object.entries(now?.keypoints ?? {}).filter(([, one]) => one.state !== "absent" && one.x !== null);
+		const points = Object.entries(now?.keypoints ?? {}).filter(([, one]) => isPlaced(one));
 		const names = points.map(([name]) => name);
 		for (const [name, button] of this.#buttons) if (!names.includes(name)) this.#gone(name, button);
 		let last = null;
@@ -86,17 +88,19 @@ export class Points {
 		this.#buttons.set(name, button);
 		button.addEventListener("focus", () => {
 			const point = this.album.corrected()?.keypoints[name];
-			if (point?.x !== null && point && !this.#drag) this.view.reveal(point);
-			document.querySelector(`tr[data-point="${name}"]`)?.classList.add("focused");
+			if (point && point.x !== null && !this.#drag) this.view.reveal(point);
 		});
-		button.addEventListener("blur", () => {
-			document.querySelector(`tr[data-point="${name}"]`)?.classList.remove("focused");
-		});
+		for (const type of ["focus", "blur"]) {
+			button.addEventListener(type, () => {
+				document.querySelector(`tr[data-point="${name}"]`)?.classList.toggle("focused", type === "focus");
+			});
+		}
 		return button;
 	}
 
 	#gone(name, button) {
 		const next = document.activeElement === button ? (button.nextSibling ?? button.previousSibling) : null;
+		if (this.#drag?.name === name) this.#endDrag();
 		button.remove();
 		this.#buttons.delete(name);
 		next?.focus();
@@ -135,6 +139,7 @@ export class Points {
 			if (!button || event.button !== 0) return;
 			event.preventDefault();
 			event.stopPropagation();
+			this.#endDrag();
 			button.focus({ preventScroll: true });
 			button.setPointerCapture(event.pointerId);
 			const name = button.dataset.point;
@@ -152,19 +157,20 @@ export class Points {
 			const at = this.view.at(event);
 			drag.now = inside({ x: at.x + drag.by.x, y: at.y + drag.by.y }, this.view.photo);
 			drag.button.classList.add("dragged");
-			this.#preview(drag, event.pointerType === "touch");
+			this.refresh();
+			if (event.pointerType === "touch") showLoupe(this.view, drag.now);
 			return;
 		}
-		this.#drag = null;
-		drag.button.classList.remove("dragged");
-		$("loupe").hidden = true;
+		this.#endDrag();
 		if (event.type === "pointerup" && drag.now) this.set(drag.name, drag.now);
 		else this.view.refresh();
 	}
 
-	#preview(drag, touched) {
-		this.refresh();
-		if (touched) showLoupe(this.view, drag.now);
+	/** Leaves the point where it was. */
+	#endDrag() {
+		this.#drag?.button.classList.remove("dragged");
+		this.#drag = null;
+		$("loupe").hidden = true;
 	}
 
 	#key(event) {
@@ -189,10 +195,6 @@ export class Points {
 		event.preventDefault();
 		event.stopPropagation();
 	}
-}
-
-function area(box) {
-	return (box[2] - box[0]) * (box[3] - box[1]);
 }
 
 /** What lies under a finger, twice as large, in the corner of the stage. */

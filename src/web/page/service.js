@@ -1,14 +1,17 @@
 // Requests to the service: its token, its sentences about mistakes, and waiting while it is busy.
 
-const TOKEN = "aifashion-token";
+import { recall, remember } from "./memory.js";
+
+const TOKEN = "aifashion-token", KEPT = "sessionStorage";
 const LONGEST_WAIT = 60; // s between two tries
+const AROUND = 4096; // bytes of a form beside its photo
 const MOST_TRIES = 120;
 
 export class ServiceError extends Error {
-	/** again: whether the same request could succeed later. */
-	constructor(message, again = false) {
+	/** status: of the answer; none without one. */
+	constructor(message, status = 0) {
 		super(message);
-		this.again = again;
+		this.status = status;
 	}
 }
 
@@ -31,11 +34,18 @@ export class Service {
 	}
 
 	async vocabulary() {
-		return (await this.#request("v1/vocabulary")).json();
+		const facts = await (await this.#request("v1/vocabulary")).json();
+		this.most = facts.limits.bytes;
+		return facts;
 	}
 
 	/** What is recognised in one photo: {name, width, height, garments}. Raises ServiceError for a photo it cannot read. */
 	async recognise(blob, name, query) {
+		// A service that refuses so much closes the connection, which looks as if it did not answer.
+		if (blob.size + AROUND > this.most) {
+			const [size, most] = [blob.size, this.most - AROUND].map((bytes) => Math.round(bytes / 1e5) / 10);
+			throw new ServiceError(this.words("error.large", { size, most }));
+		}
 		const form = () => {
 			const data = new FormData();
 			data.append("photos", blob, name.split("/").at(-1));
@@ -66,7 +76,7 @@ export class Service {
 		for (let tries = 0; tries < MOST_TRIES; tries += 1) {
 			await sleep(Math.max(this.#busyUntil - Date.now(), 0) / 1000);
 			await this.#asking;
-			const token = sessionStorage.getItem(TOKEN);
+			const token = recall(TOKEN, KEPT);
 			const given = options();
 			if (token) given.headers = { ...given.headers, Authorization: `Bearer ${token}` };
 			let response;
@@ -74,7 +84,7 @@ export class Service {
 				response = await fetch(path, given);
 			} catch {
 				failures += 1;
-				if (failures > 3) throw new ServiceError(this.words("error.unreachable"), true);
+				if (failures > 3) throw new ServiceError(this.words("error.unreachable"));
 				await sleep(failures);
 				continue;
 			}
@@ -83,16 +93,16 @@ export class Service {
 			else if (response.status === 429 || response.status === 503) {
 				const wait = secondsToWait(response.headers.get("Retry-After"));
 				this.#busyUntil = Date.now() + wait * 1000;
-			} else throw new ServiceError(await sentence(response, this.words));
+			} else throw new ServiceError(await sentence(response, this.words), response.status);
 		}
-		throw new ServiceError(this.words("error.busy"), true);
+		throw new ServiceError(this.words("error.busy"));
 	}
 
 	/** Asks once, however many requests need it. used: the token that was refused. */
 	async #newToken(used) {
-		if (sessionStorage.getItem(TOKEN) !== used) return;
+		if (recall(TOKEN, KEPT) !== used) return;
 		this.#asking ??= this.askToken(used !== null).then((token) => {
-			sessionStorage.setItem(TOKEN, token);
+			remember(TOKEN, token, KEPT);
 			this.#asking = null;
 		});
 		await this.#asking;

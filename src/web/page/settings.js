@@ -1,5 +1,7 @@
 // What a person chooses about recognition and measuring, kept in the browser, and what of it the service is asked.
 
+import { recall, remember } from "./memory.js";
+
 const KEY = "aifashion-settings";
 const GARMENTS = ["all", "largest", "photo"];
 export const SCALES = ["none", "px_per_cm", "known", "marker", "sheet"];
@@ -19,7 +21,7 @@ const DEFAULTS = {
 
 export function readSettings() {
 	try {
-		const known = { ...DEFAULTS, ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
+		const known = { ...DEFAULTS, ...JSON.parse(recall(KEY)) };
 		return GARMENTS.includes(known.garments) && SCALES.includes(known.scale) ? known : { ...DEFAULTS };
 	} catch {
 		return { ...DEFAULTS };
@@ -27,7 +29,7 @@ export function readSettings() {
 }
 
 export function keepSettings(settings) {
-	localStorage.setItem(KEY, JSON.stringify(settings));
+	remember(KEY, JSON.stringify(settings));
 }
 
 /** The scale as the query of /v1/garments has it; {} where none is given, or not completely. */

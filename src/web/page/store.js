@@ -19,6 +19,7 @@ export class Store extends EventTarget {
 	async open() {
 		try {
 			this.#database = await opened();
+			this.#database.onclose = () => (this.#database = null); // its data were cleared
 		} catch {
 			return;
 		}
@@ -100,7 +101,9 @@ export function joinedEntries(ours, stored) {
 	const answered = (entry) => (entry.status === "waiting" ? -1 : (entry.answered ?? 0));
 	const later = answered(stored) > answered(ours) ? stored : ours;
 	const checked = (stored.checked?.at ?? 0) > (ours.checked?.at ?? 0) ? stored.checked : ours.checked;
-	return { ...later, checked, thumbnail: ours.thumbnail ?? stored.thumbnail, edits: joinedAll(ours.edits, stored.edits) };
+	// Edits are counted as the garments of their answer are.
+	const edits = ours.answered === stored.answered ? joinedAll(ours.edits, stored.edits) : later.edits;
+	return { ...later, checked, thumbnail: ours.thumbnail ?? stored.thumbnail, edits };
 }
 
 function opened() {

@@ -53,7 +53,7 @@ export class Thumbnails {
 		if (entry.thumbnail && !this.#pictures.has(id)) this.#pictures.set(id, URL.createObjectURL(entry.thumbnail));
 		const source = this.#pictures.get(id);
 		const picture = source ? make("img", { src: source, alt: "", loading: "lazy", draggable: "false" }) : icon("photo");
-		const marks = { waiting: "spinner", error: "warning", edited: "edit", checked: "check" };
+		const marks = { error: "warning", edited: "edit", checked: "check" };
 		const badges = kinds.map((kind) =>
 			kind === "waiting" ? make("span", { class: "spinner" }) : make("span", { class: `badge ${kind}` }, icon(marks[kind])),
 		);

@@ -1,8 +1,10 @@
 // The stage: the photo with its layers, zooming and panning. Points are placed by points.js.
 
 import { boxToScreen, fitted, foot, kept, middle, panned, toPhoto, toScreen, zoomed } from "./coordinates.js";
+import { isPlaced } from "./corrections.js";
 import { $, draw, make } from "./elements.js";
 import { blobOf, pictureOf } from "./pictures.js";
+import { recall, remember } from "./memory.js";
 import { word } from "./words.js";
 
 const LAYERS = ["points", "names", "heatmap", "region", "crop", "dimensions"];
@@ -86,7 +88,7 @@ export class View extends EventTarget {
 
 	toggle(layer) {
 		if (!this.layers.delete(layer)) this.layers.add(layer);
-		localStorage.setItem(KEY, JSON.stringify([...this.layers]));
+		remember(KEY, JSON.stringify([...this.layers]));
 		this.showLayers();
 		this.refresh();
 	}
@@ -194,7 +196,7 @@ export class View extends EventTarget {
 
 	#edges({ category, keypoints, leftOut }, own) {
 		const edges = this.vocabulary.categories.find((one) => one.name === category)?.edges ?? [];
-		const there = (name) => keypoints[name] && keypoints[name].state !== "absent" && keypoints[name].x !== null;
+		const there = (name) => keypoints[name] && isPlaced(keypoints[name]);
 		const lines = edges.filter(([a, b]) => there(a) && there(b)).map(([a, b]) => {
 			const from = toScreen(this.view, keypoints[a]), to = toScreen(this.view, keypoints[b]);
 			return `M${from.x} ${from.y}L${to.x} ${to.y}`;
@@ -205,7 +207,7 @@ export class View extends EventTarget {
 	}
 
 	#dots({ keypoints }) {
-		const dots = Object.values(keypoints).filter((point) => point.state !== "absent" && point.x !== null);
+		const dots = Object.values(keypoints).filter(isPlaced);
 		const circles = dots.map((point) => {
 			const { x, y } = toScreen(this.view, point);
 			return draw("circle", { cx: x, cy: y, r: 3 });
@@ -218,7 +220,7 @@ export class View extends EventTarget {
 		const now = this.album.corrected();
 		const lengths = this.vocabulary.categories.find((one) => one.name === now.category)?.lengths ?? [];
 		const names = (point) => (Array.isArray(point) ? point : [point]).map((name) => now.keypoints[name]);
-		const known = (point) => names(point).every((one) => one && one.state !== "absent" && one.x !== null);
+		const known = (point) => names(point).every((one) => one && isPlaced(one));
 		const at = (point) => middle(names(point));
 		return lengths.map((length) => {
 			const way = length.between ?? length.path ?? (length.from ? [length.from, ...(length.onto ?? [])] : []);
@@ -297,7 +299,7 @@ function moveTo(element, box, width, height) {
 
 function keptLayers() {
 	try {
-		const known = JSON.parse(localStorage.getItem(KEY) ?? "null");
+		const known = JSON.parse(recall(KEY));
 		return Array.isArray(known) ? known.filter((layer) => LAYERS.includes(layer)) : SHOWN_AT_FIRST;
 	} catch {
 		return SHOWN_AT_FIRST;

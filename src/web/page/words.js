@@ -1,5 +1,7 @@
 // The page's texts, in the language that is chosen. All of them are in words.json.
 
+import { recall, remember } from "./memory.js";
+
 const KEY = "aifashion-language";
 export const LANGUAGES = { en: "English", zh: "中文" };
 
@@ -8,7 +10,7 @@ let language = "en";
 
 export async function loadWords(url) {
 	all = await (await fetch(url)).json();
-	const wanted = localStorage.getItem(KEY) ?? navigator.language ?? "en";
+	const wanted = recall(KEY) ?? navigator.language ?? "en";
 	language = wanted.toLowerCase().startsWith("zh") ? "zh" : "en";
 }
 
@@ -18,7 +20,7 @@ export function chosenLanguage() {
 
 export function chooseLanguage(name) {
 	language = name in LANGUAGES ? name : "en";
-	localStorage.setItem(KEY, language);
+	remember(KEY, language);
 }
 
 /** The text of a key, with {name} replaced by given values; `key.one` is used for a count of 1, if there is one. */
