@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def walk(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
             kept.append(child)
         children[:] = kept
         yield folder, children, names
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name has printable characters and spaces alone. Spaces can be of any width: macOS puts a narrow one
+    (U+202F) into the names of screenshots, which Python does not call printable."""
+    return name.isprintable() or all(c.isprintable() or unicodedata.category(c) == "Zs" for c in name)
 
 
 def tell_link(folder: str, path: str) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
 from ..geometry import Frame, Size, identity, shift, zoom
-from ..paths import tell_backslash, tell_link
+from ..paths import is_plain, tell_backslash, tell_link
 from . import containers, depths, heic, jpegs, pngs
 from .memory import Budget
 
@@ -152,7 +152,7 @@ def resolve_image(root: Path, image_id: str) -> Path:
 
 def image_id_problem(image_id: str) -> str | None:
     """Why the text of an image id is invalid; None if it is a plain relative path."""
-    if not image_id.strip() or not image_id.isprintable():
+    if not image_id.strip() or not is_plain(image_id):
         return "it is empty or has a control character"
     if "\\" in image_id:
         return "it has a backslash; separate folders with /"

@@ -181,6 +181,20 @@ def test_every_tool_gets_what_another_one_says(tmp_path, target):
     assert photo.garments[0].keypoints.state.tolist() == [1, 0, 1, -1]
 
 
+@pytest.mark.parametrize("target", ["fashionai", "coco", "label-studio", "cvat", "labelme", "yolo-pose", "table"])
+def test_a_screenshot_keeps_the_name_that_macos_gives_it(tmp_path, target):
+    name = "Screenshot 2026-11-30 at 10.04\u202fPM.png"
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (60, 80)).save(tmp_path / "photos" / name)
+    source = coco(tmp_path / "photos" / "x.json", {}, file_name=name)
+    suffix = {"fashionai": ".csv", "coco": ".json", "label-studio": ".json", "cvat": ".xml", "table": ".csv"}
+    between, back = tmp_path / f"y{suffix.get(target, '')}", tmp_path / "back.json"
+    convert(source, "--to", target, "--out", between)
+    convert(between, "--from", target, "--photos", tmp_path / "photos", "--to", "coco", "--out", back)
+    (photo,) = read_coco_labels(back).photos
+    assert Path(photo.file_name).name == name and len(photo.garments) == 1
+
+
 def test_the_help_and_the_page_name_all_formats(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "250")
     with pytest.raises(SystemExit):

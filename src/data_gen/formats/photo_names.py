@@ -7,12 +7,12 @@ ending, or of a name that is a number the number.
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from ...paths import raw_name, readable_name
+from ...paths import is_plain, raw_name, readable_name
 
 
 def posix_name(name: str) -> str:
     """The name of a photo with forward slashes. Raises ValueError where it is empty or has a control character."""
-    if not name.strip() or not name.isprintable():
+    if not name.strip() or not is_plain(name):
         raise ValueError(f"photo {name!r:.80}: the name is empty or has a control character")
     # The backslash of a byte that is no UTF-8, as `readable_name` writes it, separates no folders.
     name = name if raw_name(name) != name else name.replace("\\", "/")

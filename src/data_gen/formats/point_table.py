@@ -28,6 +28,7 @@ import numpy as np
 
 from ...files import atomic_path, open_regular
 from ...geometry import Size
+from ...paths import is_plain
 from ...records import ABSENT, HIDDEN, VISIBLE, Keypoints
 from ...vocabulary import Vocabulary
 from ..images import image_id_problem
@@ -228,7 +229,7 @@ def _text(row: dict[str, Any], name: str) -> str:
     value = row[name]
     if value in _EMPTY:
         raise ValueError(f"no {name}")
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+    if not isinstance(value, str) or not value.strip() or not is_plain(value):
         raise ValueError(f"{name} is {value!r:.80}; expected a text")
     return value.strip()
 

@@ -19,7 +19,7 @@ import numpy as np
 from ...boxes import around
 from ...files import write_atomic
 from ...geometry import Size
-from ...paths import walk
+from ...paths import is_plain, walk
 from ...records import ABSENT
 from ...vocabulary import Vocabulary
 from ..images import ImageError, image_size
@@ -152,7 +152,7 @@ def _of_list(part: Path, config: YoloConfig, problems: list[Problem]) -> list[st
         if not (entry := line.strip()):
             continue
         folders = [part.parent] if entry.startswith("./") else [config.root, part.parent]
-        paths = [Path(os.path.normpath(folder / entry)) for folder in folders if entry.isprintable()]
+        paths = [Path(os.path.normpath(folder / entry)) for folder in folders if is_plain(entry)]
         path = next((path for path in paths if path.is_file()), None)
         if path is None or not path.is_relative_to(config.root) or not path.name.lower().endswith(SUFFIXES):
             problems.append(Problem(part, number, f"no photo {entry:.80} in {config.root}"))

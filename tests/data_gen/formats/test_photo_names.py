@@ -11,6 +11,7 @@ from aifashion.data_gen.formats.photo_names import photos_of_names, posix_name
         ("./photos//a.jpg ", "photos/a.jpg"),
         (r"photos/\xe9.jpg", r"photos/\xe9.jpg"),  # a byte that is no UTF-8, as tables have it
         ("/data/ä.jpg", "/data/ä.jpg"),
+        ("Screenshot at 10.04\u202fPM.png", "Screenshot at 10.04\u202fPM.png"),  # as macOS names it
     ],
 )
 def test_names_are_written_with_forward_slashes(written, name):
