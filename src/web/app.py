@@ -16,9 +16,9 @@ from starlette.types import ASGIApp
 from .. import __version__
 from .api_page import api_page
 from .corrected import LengthsBody, corrected_lengths
-from .figures import CONTENT_TYPE, Figures
 from .guard import Guard
 from .labels import TARGETS, LabelsBody, label_file
+from .metrics import CONTENT_TYPE, Metrics
 from .networks import Networks
 from .options import PhotoQuery, of_query, options_of
 from .problems import RequestError, answer, error_answer, sentence
@@ -43,7 +43,7 @@ class Service:
 
     settings: Settings
     worker: Worker
-    figures: Figures
+    metrics: Metrics
     bodies: Bodies
 
     @property
@@ -54,9 +54,9 @@ class Service:
         return self.worker.networks
 
 
-def new_app(settings: Settings, worker: Worker, figures: Figures) -> ASGIApp:
+def new_app(settings: Settings, worker: Worker, metrics: Metrics) -> ASGIApp:
     """The service as an ASGI application; the worker is started and stopped by the caller."""
-    service = Service(settings, worker, figures, Bodies(_REQUESTS * settings.max_bytes))
+    service = Service(settings, worker, metrics, Bodies(_REQUESTS * settings.max_bytes))
     app = FastAPI(
         title="AiFashion",
         description="Garments in photos: category, keypoints, crop, attributes and lengths.",
@@ -72,7 +72,7 @@ def new_app(settings: Settings, worker: Worker, figures: Figures) -> ASGIApp:
     _add_corrections(app, service)
     _add_state(app, service)
     _add_pages(app)
-    return Guard(app, settings, figures)
+    return Guard(app, settings, metrics)
 
 
 async def _plain_query(request: Request) -> None:
@@ -193,8 +193,8 @@ def _add_state(app: FastAPI, service: Service) -> None:
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        """Figures for Prometheus."""
-        return PlainTextResponse(service.figures.text(), headers={"Content-Type": CONTENT_TYPE})
+        """Metrics for Prometheus."""
+        return PlainTextResponse(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 def _add_pages(app: FastAPI) -> None:

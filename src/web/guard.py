@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .figures import Figures
+from .metrics import Metrics
 from .problems import RequestError, error_answer
 from .settings import Settings
 
@@ -27,8 +27,8 @@ _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+)(?::\d{1,5})?")
 class Guard:
     """An ASGI application about another one."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, figures: Figures) -> None:
-        self.app, self.settings, self.figures = app, settings, figures
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        self.app, self.settings, self.metrics = app, settings, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -62,7 +62,7 @@ class Guard:
                 await error_answer(500, "something went wrong in the service")(scope, receive, guarded)
         finally:
             # A client that went away has no status.
-            self.figures.requests.labels(_route(scope), str(status[0] if status else 499)).inc()
+            self.metrics.requests.labels(_route(scope), str(status[0] if status else 499)).inc()
 
     def _check(self, scope: Scope, private: bool) -> None:
         """Raises RequestError for who may not ask: by a name that is not the service's, as a page of another site does

@@ -29,14 +29,14 @@ def serve(settings: Settings, load: Callable[[], Any]) -> None:
     _check_extra()
     with _stoppable() as stopping, _listening(settings) as listener, _quiet():
         # FastAPI and the networks load while clients can already connect.
-        from .figures import Figures
+        from .metrics import Metrics
         from .worker import Worker
 
-        figures = Figures()
-        worker = Worker(load, settings.queue, figures)
+        metrics = Metrics()
+        worker = Worker(load, settings.queue, metrics)
         worker.start(stopping)
         try:
-            _run(settings, worker, figures, listener, stopping)
+            _run(settings, worker, metrics, listener, stopping)
         finally:
             worker.stop()
         if worker.failure is not None:
@@ -52,14 +52,14 @@ def _check_extra() -> None:
             raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
 
-def _run(settings: Settings, worker: Any, figures: Any, listener: socket.socket, stopping: "_Stopping") -> None:
+def _run(settings: Settings, worker: Any, metrics: Any, listener: socket.socket, stopping: "_Stopping") -> None:
     import uvicorn
 
     from .app import new_app
     from .protocol import ServiceProtocol
 
     config = uvicorn.Config(
-        new_app(settings, worker, figures),
+        new_app(settings, worker, metrics),
         http=ServiceProtocol,
         ws="none",
         lifespan="off",

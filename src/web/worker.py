@@ -11,7 +11,7 @@ from threading import Condition, Thread
 from typing import Any, Protocol
 
 from ..recognition.recognizer import EncodedPhoto
-from .figures import Figures
+from .metrics import Metrics
 from .networks import MOST
 from .options import Options
 from .problems import RequestError
@@ -45,16 +45,16 @@ class Worker:
     `failure` says why, and `failed` is called.
     """
 
-    def __init__(self, load: Callable[[], Any], queue: int, figures: Figures) -> None:
+    def __init__(self, load: Callable[[], Any], queue: int, metrics: Metrics) -> None:
         self.networks: Any = None
         self.failure: Exception | None = None
-        self._load, self._queue, self._figures = load, queue, figures
+        self._load, self._queue, self._metrics = load, queue, metrics
         self._waiting: deque[_Job] = deque()
         self._changed, self._stopping = Condition(), False
         self._seconds = 0.1  # for a photo, as of late
         # No daemon: threads that compile networks are its children, and must not be cut off at the end of the process.
         self._thread = Thread(target=self._run, name="recognition")
-        figures.queue.set_function(lambda: len(self._waiting))
+        metrics.queue.set_function(lambda: len(self._waiting))
 
     def start(self, failed: Callable[[], None] = lambda: None) -> None:
         self._failed = failed
@@ -106,8 +106,8 @@ class Worker:
             self._recognise(batch)
             seconds = time.monotonic() - start
             self._seconds += 0.2 * (seconds / len(batch) - self._seconds)
-            self._figures.batches.observe(len(batch))
-            self._figures.seconds.observe(seconds)
+            self._metrics.batches.observe(len(batch))
+            self._metrics.seconds.observe(seconds)
 
     def _next_batch(self) -> list[_Job]:
         """Up to MOST photos with the options of the one that came first; none where the thread is to end."""
@@ -151,5 +151,5 @@ class Worker:
                 self._recognise([job])
 
     def _give(self, job: _Job, entry: dict[str, Any]) -> None:
-        self._figures.photos.labels("error" if "error" in entry else "recognised").inc()
+        self._metrics.photos.labels("error" if "error" in entry else "recognised").inc()
         job.entry.set_result(entry)

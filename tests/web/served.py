@@ -13,7 +13,7 @@ from aifashion.measurement_sets import measurements_of
 from aifashion.recognition.recognizer import EncodedPhoto
 from aifashion.vocabulary import load_vocabulary
 from aifashion.web.app import new_app
-from aifashion.web.figures import Figures
+from aifashion.web.metrics import Metrics
 from aifashion.web.options import Options
 from aifashion.web.protocol import ServiceProtocol
 from aifashion.web.settings import Settings
@@ -55,9 +55,9 @@ class Client:
     """Asks the application without a socket. Several requests can be sent at once."""
 
     def __init__(self, settings: Settings, networks: Any) -> None:
-        self.settings, self.figures = settings, Figures()
-        self.worker = Worker(lambda: networks, settings.queue, self.figures)
-        self.app = new_app(settings, self.worker, self.figures)
+        self.settings, self.metrics = settings, Metrics()
+        self.worker = Worker(lambda: networks, settings.queue, self.metrics)
+        self.app = new_app(settings, self.worker, self.metrics)
 
     def ask(self, method: str, path: str, **words: Any) -> httpx.Response:
         return self.together([(method, path, words)])[0]

@@ -8,7 +8,7 @@ import pytest
 from served import Client, Networks, client, parts
 
 from aifashion.recognition.recognizer import EncodedPhoto
-from aifashion.web.figures import Figures
+from aifashion.web.metrics import Metrics
 from aifashion.web.options import Options
 from aifashion.web.problems import RequestError
 from aifashion.web.worker import Worker
@@ -20,7 +20,7 @@ def photo(number: int, data: bytes = b"x") -> EncodedPhoto:
 
 @pytest.fixture
 def worker(networks: Networks):
-    made = Worker(lambda: networks, 40, Figures())
+    made = Worker(lambda: networks, 40, Metrics())
     made.start()
     yield made
     networks.go.set()
@@ -90,7 +90,7 @@ def test_photos_that_nobody_waits_for_leave_their_places_and_bytes(networks: Net
     gone = worker.submit([photo(n) for n in range(40)], Options())
     watched = weakref.ref(gone[-1])  # which the photo lives as long as
     assert all(job.cancel() for job in gone)
-    assert worker._figures.registry.get_sample_value("aifashion_queue_length") == 0
+    assert worker._metrics.registry.get_sample_value("aifashion_queue_length") == 0
     del gone
     assert watched() is None
     wanted = worker.submit([photo(n) for n in range(1, 41)], Options())  # there is room for all
@@ -126,7 +126,7 @@ def test_networks_that_cannot_be_loaded_are_told():
         raise ValueError("no such run")
 
     failed = threading.Event()
-    made = Worker(load, 1, Figures())
+    made = Worker(load, 1, Metrics())
     made.start(failed.set)
     assert failed.wait(30) and str(made.failure) == "no such run" and made.networks is None
     made.stop()

@@ -1,11 +1,11 @@
-"""The figures of a service, for Prometheus."""
+"""Metrics of the service, for Prometheus."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Figures:
+class Metrics:
     """In a registry of their own: several services of a process, as tests have them, do not share them."""
 
     def __init__(self) -> None:
