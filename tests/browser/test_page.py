@@ -27,7 +27,7 @@ def test_corrections_and_photos_survive_a_reload(opened, photos):
     assert "2 photos and their corrections are kept" in opened.page.inner_text("#kept")
     opened.page.click("#open-clear")
     opened.page.click("#clear")
-    assert opened.page.is_visible("#empty")
+    opened.page.wait_for_selector("#empty", state="visible")
     opened.page.reload()
     opened.page.wait_for_selector(READY)
     assert opened.page.is_visible("#empty") and opened.page.locator(".thumbnail").count() == 0
