@@ -189,7 +189,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
     @app.get("/readyz")
     async def readyz() -> Response:
         """503 until the networks are loaded."""
-        return answer({"status": "ready", "network": service.networks.facts["name"]})
+        return answer({"status": "ready", "vocabulary": service.networks.facts["name"]})
 
     @app.get("/metrics")
     async def metrics() -> Response:

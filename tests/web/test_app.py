@@ -309,3 +309,7 @@ def test_the_description_names_all_routes_and_needs_no_other_host(pretended: Cli
     page = pretended.get("/docs").text
     assert "POST /v1/garments" in page and "px_per_cm" in page
     assert "http://" not in page and "https://" not in page and "<script" not in page and "style=" not in page
+
+
+def test_it_is_ready_once_the_networks_are_loaded(pretended):
+    assert pretended.get("/readyz").json() == {"status": "ready", "vocabulary": "fashionai"}
